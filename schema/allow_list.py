@@ -1,0 +1,141 @@
+"""Which addresses callbacks may go to beyond the public internet: the setting REPORTQ_WEBHOOK_ALLOW.
+
+Entries are separated by commas: `host`, `host:port`, `network/prefix`, `network/prefix:port`; with a port an
+IPv6 address or network stands in brackets (`[fd00::/8]:5678`). Without a port every port is meant.
+
+A listed network opens exactly its addresses. A listed host opens whatever private or loopback address its
+name resolves to, but never link-local (the metadata services of clouds live there), multicast or unspecified
+ones: whoever answers for that name in DNS must not be able to point us at those.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ssrfguard import Policy
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# What a listed host name may resolve to beside public addresses.
+_PRIVATE: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "fc00::/7",
+        "::1/128",
+    )
+)
+# Below 1024 live mail, DNS, SSH and the like: only the two ports of HTTP are open there without an entry.
+_PUBLIC_PORTS = frozenset({80, 443, *range(1024, 65536)})
+_HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class AllowList:
+    """Parsed entries; a port of None stands for every port."""
+
+    hosts: frozenset[tuple[str, int | None]] = frozenset()
+    networks: tuple[tuple[Network, int | None], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> AllowList:
+        """Read the setting's value. Raises ValueError with a sentence that names the entry at fault."""
+        hosts: set[tuple[str, int | None]] = set()
+        networks: list[tuple[Network, int | None]] = []
+        for entry in (part.strip() for part in text.split(",")):
+            if not entry:
+                continue
+            place, port = _split_port(entry)
+            network = _network(place, entry)
+            if network is None:
+                hosts.add((_host(place, entry), port))
+            else:
+                networks.append((network, port))
+        return cls(frozenset(hosts), tuple(networks))
+
+    def port_is_open(self, host: str, port: int) -> bool:
+        """Whether this port may be called at all on that host (lower case, no trailing dot)."""
+        return (
+            port in _PUBLIC_PORTS or self._lists_host(host, port) or any(port == listed for _, listed in self.networks)
+        )
+
+    def policy_for(self, host: str, port: int) -> Policy:
+        """The guard's policy for one origin; `host` as the resolver sees it."""
+        networks = tuple(network for network, listed in self.networks if listed in (None, port))
+        if self._lists_host(host, port):
+            networks += _PRIVATE
+        extra = None if port in _PUBLIC_PORTS or not self.port_is_open(host, port) else port
+        return _policy(networks, extra)
+
+    def _lists_host(self, host: str, port: int) -> bool:
+        name = host.rstrip(".").lower()
+        return (name, port) in self.hosts or (name, None) in self.hosts
+
+
+@lru_cache(maxsize=256)
+def _policy(networks: tuple[Network, ...], extra_port: int | None) -> Policy:
+    """Policies are few and shared: each owns a pool of connections in the sender."""
+    return Policy(
+        allowed_networks=networks,
+        allowed_ports=_PUBLIC_PORTS if extra_port is None else _PUBLIC_PORTS | {extra_port},
+        # A name with a listed and an unlisted address (localhost: 127.0.0.1 and ::1) is called on the listed
+        # one. Without any entry a name that is public and private at once is somebody probing.
+        on_partial_block="drop" if networks else "reject",
+        max_redirects=0,
+        max_connection_attempts=2,
+    )
+
+
+def _split_port(entry: str) -> tuple[str, int | None]:
+    """`place` and port of one entry."""
+    bracketed = re.fullmatch(r"\[([^\]]+)\](/\d+)?(?::(\w*))?", entry)
+    if bracketed:
+        place, digits = bracketed[1] + (bracketed[2] or ""), bracketed[3]
+    elif entry.count(":") > 1:  # an IPv6 address or network without a port
+        return entry, None
+    else:
+        place, colon, digits = entry.partition(":")
+        if not colon:
+            return entry, None
+    if digits is None:
+        return place, None
+    if not (digits.isascii() and digits.isdigit() and 1 <= int(digits) <= 65535):
+        raise ValueError(f"{entry!r}: {digits!r} is not a port between 1 and 65535.")
+    return place, int(digits)
+
+
+def _network(place: str, entry: str) -> Network | None:
+    """The network or single address that `place` writes down, or None for a host name."""
+    if "/" not in place and ":" not in place and not re.fullmatch(r"[0-9.]+", place):
+        return None
+    try:
+        network = ipaddress.ip_network(place)
+    except ValueError as error:
+        raise ValueError(f"{entry!r} is not an address or network: {error}.") from None
+    if network.prefixlen == 0:
+        raise ValueError(f"{entry!r} would switch the protection off: name the hosts or networks meant.")
+    try:
+        _policy((network,), None)
+    except ValueError:
+        raise ValueError(f"{entry!r} hides IPv4 addresses inside IPv6: list the IPv4 network itself.") from None
+    return network
+
+
+def _host(place: str, entry: str) -> str:
+    """A host name in the form the resolver sees, lower case and without a trailing dot."""
+    name = place.rstrip(".").lower()
+    if not name.isascii():
+        try:
+            name = name.encode("idna").decode("ascii")
+        except UnicodeError:
+            raise ValueError(f"{entry!r} is not a usable host name.") from None
+    if not _HOST.fullmatch(name):
+        raise ValueError(f"{entry!r} is not an entry: write host, host:port, network/prefix or network/prefix:port.")
+    return name

@@ -1,0 +1,137 @@
+"""API keys: who may call, with which role, how often. A key is shown once and kept as its SHA-256.
+
+A fast hash is right here: a key is 256 random bits, so there is nothing to guess that a slow hash would protect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from ulid import ULID
+
+from schema import audit
+from schema.database import Database, Row
+from schema.refreshed import Refreshed
+from schema.settings import Settings, SettingsError, parse_api_keys
+
+ROLES = ("read", "submit", "operate")  # each may do what the one before may
+PREFIX = "rq_"
+_EVERY = 3.0  # seconds between reads: a revoked key stops working within them
+_UNKNOWN_EVERY = 0.5  # seconds: an unknown key may be one made just now, but guesses must not become queries
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose key was sent."""
+
+    name: str
+    role: str
+    key_id: str
+    rate: int  # requests a minute; 0: no limit
+
+    def may(self, role: str) -> bool:
+        """Whether this caller's role covers `role`."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ring:
+    callers: dict[str, Caller]  # hash → caller
+    any_made: bool  # revoked ones included
+
+
+class KeyRing:
+    """The keys of REPORTQ_API_KEYS and of the table, the table's as last read."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self._db = db
+        self._rate = settings.rate_limit
+        self._fixed = {
+            hash_of(key): Caller(name, role, f"env:{name}", self._rate)
+            for name, role, key in parse_api_keys(settings.api_keys)
+        }
+        self._ring = Refreshed(self._read, _EVERY)
+
+    def find(self, key: str) -> Caller | None:
+        """The caller of a key, or None."""
+        if not key:
+            return None
+        hashed = hash_of(key)
+        return self._fixed.get(hashed) or self._ring.get().callers.get(hashed) or self._fresh(hashed)
+
+    def _fresh(self, hashed: str) -> Caller | None:
+        return self._ring.get(within=_UNKNOWN_EVERY).callers.get(hashed)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether keys are needed: one is configured, or was ever made. Revoking the last one opens nothing."""
+        return bool(self._fixed) or self._ring.get().any_made
+
+    def _read(self) -> _Ring:
+        rows = everything(self._db)
+        return _Ring(
+            {
+                row["hash"]: Caller(
+                    row["name"], row["role"], row["key_id"], self._rate if row["rate"] is None else row["rate"]
+                )
+                for row in rows
+                if row["revoked_at"] is None
+            },
+            bool(rows),
+        )
+
+
+def hash_of(key: str) -> str:
+    """What is kept of a key."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def make(db: Database, name: str, role: str, *, by: str, rate: int | None = None) -> tuple[str, str]:
+    """A new key: (key_id, the key itself, which is kept nowhere). Several keys may share a name while one replaces
+    another; the name is the owner of jobs and idempotency keys."""
+    if role not in ROLES:
+        raise ValueError(f"{role!r} is not a role; the roles are {', '.join(ROLES)}.")
+    if not name or len(name) > 64 or not name.isprintable() or ":" in name or "," in name:
+        raise ValueError("A key's name has 1 to 64 printable characters, without ':' and ','.")
+    if rate is not None and rate < 0:
+        raise ValueError("A rate is a number of requests a minute; 0 means no limit.")
+    key_id, key = f"key_{ULID()}", PREFIX + secrets.token_urlsafe(32)
+
+    def work() -> None:
+        db.execute(
+            f"INSERT INTO api_keys (key_id, name, role, hash, rate, created_at) VALUES (%s,%s,%s,%s,%s,{db.now()})",
+            (key_id, name, role, hash_of(key), rate),
+        )
+        audit.note(db, by, "key made", key_id, f"{name} ({role})")
+
+    db.transaction(work)
+    return key_id, key
+
+
+def revoke(db: Database, key_id: str, *, by: str, why: str | None = None) -> bool:
+    """Make a key useless for good, within 3 s everywhere; False when there is no such active key."""
+
+    def work() -> bool:
+        won = db.execute(f"UPDATE api_keys SET revoked_at={db.now()} WHERE key_id=%s AND revoked_at IS NULL", (key_id,))
+        if won:
+            audit.note(db, by, "key revoked", key_id, why)
+        return bool(won)
+
+    return db.transaction(work)
+
+
+def everything(db: Database) -> list[Row]:
+    """Every key that was ever made, oldest first."""
+    return db.fetch_all("SELECT * FROM api_keys ORDER BY key_id")
+
+
+def require_keys(db: Database, settings: Settings) -> None:
+    """Refuse to listen beyond loopback while anybody could ask for anything. Raises SettingsError."""
+    if not settings.loopback and not KeyRing(db, settings).in_use:
+        raise SettingsError(
+            "REPORTQ_HOST",
+            f"{settings.host}, while there are no API keys",
+            "127.0.0.1; or beyond loopback after `ops/reportq keys make NAME --role operate`, or with REPORTQ_API_KEYS",
+        )

@@ -1,0 +1,272 @@
+"""Replay or discard of every dead letter that matches: dry, at a rate, safe to interrupt and to repeat (DESIGN §7).
+
+Each letter is one transaction, so that a run cut anywhere may simply be started again. A run takes only letters that died
+before it began: those that die of it again are the next run's. Of each fingerprint a few go first; when all of them fail
+again in the same way, the rest of that group is left alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from schema import audit, letter_search
+from schema.database import Database, Row, as_time
+from schema.dead_letters import fingerprint
+from schema.letter_search import LetterFilter
+from schema.replays import discard_letter, replay_letter
+
+TRIAL = 5  # letters of a fingerprint that go first
+_WAKE_EVERY = 20  # replays between two calls of the relay
+_LOOK_EVERY = 0.2  # seconds between looks at the trial's jobs
+_NEWER_SHOWN = 100
+
+Stopping = Callable[[], bool]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run came to."""
+
+    matched: int = 0
+    dry_run: bool = False
+    outcomes: Counter[str] = field(default_factory=Counter)  # replayed, discarded, or why a letter was skipped
+    newer: list[dict[str, str]] = field(default_factory=list)  # letters whose report was completed by a newer job
+    stopped: list[dict[str, str | int]] = field(default_factory=list)  # groups left alone, with the reason
+    remaining: int = 0
+    interrupted: bool = False
+
+    @property
+    def done(self) -> int:
+        """Letters that were decided about."""
+        return sum(self.outcomes.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a bulk replay goes about it."""
+
+    by: str
+    why: str | None = None
+    dry_run: bool = False
+    rate: float | None = None  # letters a second; None: as fast as the database
+    trial: int = TRIAL  # 0: no trial
+    patience: float = 60.0  # seconds to wait for the trial's ends
+    skip_newer: bool = False  # leave letters alone whose report a newer job has completed
+    seconds: float | None = None  # stop (and say what remains) after so long
+    stopping: Stopping = lambda: False
+    progress: Callable[[Summary, str], None] = lambda summary, phase: None
+    wake: Callable[[], None] = lambda: None
+
+
+def replay_matching(db: Database, wanted: LetterFilter, manner: Manner) -> Summary:
+    """Replay every open letter that matches; see Manner. Repeat the same call to go on after an interruption."""
+    return _Run(db, replace(wanted, status="open", until=db.clock()), manner).replay()
+
+
+def discard_matching(db: Database, wanted: LetterFilter, manner: Manner) -> Summary:
+    """Discard every open letter that matches."""
+    return _Run(db, replace(wanted, status="open", until=db.clock()), manner).discard()
+
+
+class _Run:
+    """One bulk replay or discard."""
+
+    def __init__(self, db: Database, wanted: LetterFilter, manner: Manner) -> None:
+        self._db = db
+        self._wanted = wanted
+        self._manner = manner
+        self._summary = Summary(matched=letter_search.count(db, wanted), dry_run=manner.dry_run)
+        self._began = time.monotonic()
+        self._acted = 0
+        self._newer: dict[tuple[str | None, str | None], Row | None] = {}
+        self._decided: set[str] = set()  # of the trial, which the main pass meets again when they are still open
+
+    def replay(self) -> Summary:
+        groups = [] if self._manner.dry_run else self._tried_first()
+        tried: dict[str, list[Row]] = {}
+        for group in groups:
+            tried[group] = self._first_of(group)
+        left_alone = self._watch(tried)
+        if not self._summary.interrupted:
+            for letter in letter_search.each(self._db, self._wanted):
+                if self._cut():
+                    break
+                if letter["fingerprint"] not in left_alone and letter["dead_letter_id"] not in self._decided:
+                    self._replay(letter)
+        self._manner.wake()
+        return self._close("bulk_replay")
+
+    def discard(self) -> Summary:
+        for letter in letter_search.each(self._db, self._wanted):
+            if self._cut():
+                break
+            outcome = "discarded"
+            if not self._manner.dry_run:
+                outcome = discard_letter(self._db, letter["dead_letter_id"], by=self._manner.by, why=self._manner.why)
+            self._note(outcome)
+        return self._close("bulk_discard")
+
+    # -- one letter ---------------------------------------------------------------------------------------------
+
+    def _replay(self, letter: Row) -> str:
+        outcome = self._skipped(letter)
+        if outcome is None:
+            outcome = "replayed"
+            if not self._manner.dry_run:
+                self._keep_rate()
+                outcome = replay_letter(self._db, letter["dead_letter_id"], by=self._manner.by, why=self._manner.why)
+                if self._acted % _WAKE_EVERY == 0:
+                    self._manner.wake()
+        self._note(outcome)
+        return outcome
+
+    def _skipped(self, letter: Row) -> str | None:
+        newer = self._newer_than(letter)
+        if newer is not None:
+            if len(self._summary.newer) < _NEWER_SHOWN:
+                self._summary.newer.append({"dead_letter_id": letter["dead_letter_id"], "newer_job_id": newer})
+            if self._manner.skip_newer:
+                return "newer_completed"
+        if letter["kind"] == "job" and self._manner.dry_run:
+            if letter["job_status"] == "completed":
+                return "completed"
+            if letter["job_status"] not in ("failed", "cancelled"):
+                return "not_ended" if letter["job_status"] else "unknown"
+        return None
+
+    def _newer_than(self, letter: Row) -> str | None:
+        """The newest completed job of the same report, when it was asked for after this one."""
+        key = (letter["code"], letter["product_id"])
+        if key not in self._newer:
+            self._newer[key] = letter_search.newer_completed(self._db, *key)
+        newer, requested_at = self._newer[key], as_time(letter["requested_at"])
+        if newer is None or requested_at is None or newer["job_id"] == letter["job_id"]:
+            return None
+        moment = as_time(newer["requested_at"])
+        return str(newer["job_id"]) if moment is not None and moment > requested_at else None
+
+    def _note(self, outcome: str) -> None:
+        self._summary.outcomes[outcome] += 1
+        self._manner.progress(self._summary, "")
+
+    def _keep_rate(self) -> None:
+        if self._manner.rate:
+            due = self._began + self._acted / self._manner.rate
+            while (left := due - time.monotonic()) > 0 and not self._manner.stopping():
+                time.sleep(min(left, 0.2))
+        self._acted += 1
+
+    def _cut(self) -> bool:
+        out_of_time = self._manner.seconds is not None and time.monotonic() - self._began > self._manner.seconds
+        if self._manner.stopping() or out_of_time:
+            self._summary.interrupted = True
+        return self._summary.interrupted
+
+    # -- the trial ----------------------------------------------------------------------------------------------
+
+    def _tried_first(self) -> list[str]:
+        """Fingerprints with more letters than a trial takes."""
+        if not self._manner.trial:
+            return []
+        found = letter_search.sizes(self._db, self._wanted)
+        return [mark for mark, letters in found.items() if letters > self._manner.trial]
+
+    def _first_of(self, mark: str) -> list[Row]:
+        sent: list[Row] = []
+        for letter in letter_search.each(self._db, replace(self._wanted, fingerprint=mark)):
+            if self._cut() or len(sent) >= self._manner.trial:
+                break
+            self._decided.add(letter["dead_letter_id"])
+            if self._replay(letter) == "replayed":
+                sent.append(letter)
+        return sent
+
+    def _watch(self, tried: dict[str, list[Row]]) -> set[str]:
+        """Wait until each trial has a verdict; the fingerprints whose rest is left alone."""
+        self._manner.wake()
+        open_trials = {mark: letters for mark, letters in tried.items() if letters and letters[0]["kind"] != "raw"}
+        seen: dict[str, list[bool | None]] = defaultdict(list)
+        until = time.monotonic() + self._manner.patience
+        while open_trials:
+            for mark, letters in list(open_trials.items()):
+                seen[mark] = [fails_again(self._db, letter) for letter in letters]
+                if None in seen[mark] and self._siblings_fare_well(mark):
+                    # An interrupted run's own letters stand in the queue before this trial's.
+                    seen[mark].append(False)
+                if False in seen[mark] or None not in seen[mark]:
+                    del open_trials[mark]
+            if not open_trials or time.monotonic() > until or self._cut():
+                break
+            self._manner.progress(self._summary, "waiting for the first ones to end")
+            time.sleep(_LOOK_EVERY)
+        left_alone = set()
+        for mark, verdicts in seen.items():
+            if False not in verdicts:
+                left_alone.add(mark)
+                reason = "failing_again" if True in verdicts else "undecided"
+                first = tried[mark][0]
+                self._summary.stopped.append(
+                    {"fingerprint": mark, "error_code": first["error_code"], "reason": reason, "tried": len(verdicts)}
+                )
+        return left_alone
+
+    def _siblings_fare_well(self, mark: str) -> bool:
+        return any(fails_again(self._db, one) is False for one in letter_search.lately_replayed(self._db, mark))
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def _close(self, act: str) -> Summary:
+        summary = self._summary
+        if summary.dry_run:
+            summary.remaining = summary.matched
+            return summary
+        summary.remaining = letter_search.count(self._db, self._wanted)
+        result = ", ".join(f"{n} {outcome}" for outcome, n in sorted(summary.outcomes.items())) or "nothing"
+        why = f"{self._manner.why or ''} [{result}; {summary.remaining} remain]".strip()
+        audit.note(self._db, self._manner.by, act, self._wanted.shown(), why)
+        return summary
+
+
+def fails_again(db: Database, letter: Row) -> bool | None:
+    """Whether a replayed letter's job or callback has failed again in the same way; None while nothing has ended."""
+    return next(_again_job(db, letter) if letter["kind"] == "job" else _again_delivery(db, letter), None)
+
+
+def _again_job(db: Database, letter: Row) -> Iterator[bool]:
+    rows = db.fetch_all(
+        "SELECT outcome, error_code, error_message FROM attempts WHERE job_id=%s AND round>%s ORDER BY number",
+        (letter["job_id"], letter["round"]),
+    )
+    for row in rows:
+        if row["outcome"] == "completed":
+            yield False
+        elif row["outcome"] in ("failed", "timeout", "crashed"):
+            same = fingerprint(letter["queue"], row["error_code"] or "worker_died", row["error_message"] or "")
+            yield same == letter["fingerprint"] or row["outcome"] == "crashed" == _crash_of(letter)
+
+
+def _crash_of(letter: Row) -> str | None:
+    return "crashed" if letter["error_code"] == "worker_died" else None
+
+
+def _again_delivery(db: Database, letter: Row) -> Iterator[bool]:
+    died = as_time(letter["last_failed_at"])
+    verdicts: list[str] = []
+    for row in db.fetch_all(
+        "SELECT started_at, outcome, verdict FROM delivery_attempts WHERE delivery_id=%s AND outcome<>'sending' "
+        "ORDER BY number",
+        (letter["delivery_id"],),
+    ):
+        started = as_time(row["started_at"])
+        assert died is not None
+        assert started is not None
+        if started <= died:
+            verdicts.append(row["verdict"])
+        else:
+            yield row["outcome"] != "delivered" and (not verdicts or row["verdict"] == verdicts[-1])
+    status = db.scalar("SELECT status FROM deliveries WHERE delivery_id=%s", (letter["delivery_id"],))
+    if status not in ("queued", "processing"):
+        yield status == "dead"

@@ -1,0 +1,299 @@
+"""One SQL database, SQLite or MySQL/MariaDB, behind the few calls that the rows' modules need.
+
+Peewee keeps the connections (one per thread) and the drivers' differences; statements are written as SQL with `%s`
+parameters because guarded transitions must be read word by word. The database's clock is the only clock (DESIGN §2.5):
+`now()`, `later()` and `age()` give its expressions.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import peewee
+from pymysql.constants import CLIENT
+
+from schema.errors import Transient
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+_DEADLOCKS = {1213, 1205, 1020}  # deadlock found, lock wait timeout, record changed since last read
+# No connection, or one that cannot be written to just now: lost (2xxx, 1053, 1927, 4031 …), broken off while reading or
+# writing (1158–1161, 1152, 1184, 0), full (1040, 1203, 1226), blocked (1129), read-only while roles change (1290, 1836).
+_LOST = {
+    2006, 2013, 2014, 2055, 2003, 2002, 1053, 1927, 4031, 1077, 1079, 1184, 1152, 1158, 1159, 1160, 1161, 0,
+    1040, 1203, 1226, 1129, 1290, 1836,
+}  # fmt: skip
+_RERUNS = 8
+
+
+class DatabaseDown(Transient):
+    """The database did not answer in time, or dropped the connection; what was asked may or may not have happened."""
+
+    code = "database_unavailable"
+
+
+class Database:
+    """Statements, transactions, and the clock of one database. Safe for threads: each has its own connection."""
+
+    def __init__(self, url: str, *, connect_timeout: float = 3.0, io_timeout: float = 10.0) -> None:
+        parts = urlsplit(url)
+        self.dialect = parts.scheme
+        self._ready_at = threading.local()
+        self._mutex = threading.RLock()  # SQLite: one writer at a time in this process, first come first served
+        if self.dialect == "sqlite":
+            path = url.removeprefix("sqlite:///")
+            Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+            self.path = path
+            self.peewee: Any = peewee.SqliteDatabase(
+                path,
+                timeout=5,
+                check_same_thread=False,
+                pragmas={
+                    "journal_mode": "wal",
+                    "synchronous": "full",
+                    "foreign_keys": 1,
+                    "busy_timeout": 5000,
+                },
+            )
+        else:
+            options = {k: v[-1] for k, v in parse_qs(parts.query).items()}
+            self.peewee = peewee.MySQLDatabase(
+                parts.path.lstrip("/") or "reportq",
+                host=parts.hostname or "127.0.0.1",
+                port=parts.port or 3306,
+                user=unquote(parts.username or "root"),
+                password=unquote(parts.password or ""),
+                connect_timeout=max(1, round(connect_timeout)),
+                read_timeout=io_timeout,
+                write_timeout=io_timeout,
+                client_flag=CLIENT.FOUND_ROWS,  # a guarded UPDATE that changes nothing still matched
+                init_command="SET SESSION time_zone='+00:00', transaction_isolation='READ-COMMITTED', "
+                "innodb_lock_wait_timeout=5, sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
+                if "mysql8" in options
+                else "SET SESSION time_zone='+00:00', tx_isolation='READ-COMMITTED', innodb_lock_wait_timeout=5, "
+                "sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+            )
+
+    # -- statements ---------------------------------------------------------------------------------------------
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run one statement and return the number of rows it matched; commits by itself outside a transaction."""
+        return int(self._run(sql, params).rowcount)
+
+    def fetch_all(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a query as dicts."""
+        cursor = self._run(sql, params)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def fetch_one(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
+        """The first row of a query, or None."""
+        rows = self.fetch_all(sql, params)
+        return rows[0] if rows else None
+
+    def scalar(self, sql: str, params: Sequence[Any] = ()) -> Any:
+        """The first column of the first row, or None."""
+        cursor = self._run(sql, params)
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+    def _run(self, sql: str, params: Sequence[Any]) -> Any:
+        reads = sql.lstrip()[:6].upper() == "SELECT"
+        if self.dialect == "sqlite":
+            sql = sql.replace("%s", "?")
+        if self.in_transaction():
+            return self._ask(sql, params)
+        for rerun in range(_RERUNS):
+            try:
+                if self.dialect == "sqlite" and not reads:
+                    with self._mutex:
+                        return self._ask(sql, params)
+                return self._ask(sql, params)
+            except _Rerun:
+                time.sleep(0.005 * 2**rerun)
+            except DatabaseDown:
+                # A restarted server has dropped every connection: a read may simply be asked again, once.
+                if not reads or rerun:
+                    raise
+        raise DatabaseDown("The database is too busy: the same rows were wanted by too many.")
+
+    def _ask(self, sql: str, params: Sequence[Any]) -> Any:
+        try:
+            self._checkout()
+            return self.peewee.execute_sql(sql, tuple(params) or None)
+        except (peewee.OperationalError, peewee.InterfaceError) as error:
+            raise self._sorted(error) from error
+
+    def _checkout(self) -> None:
+        """Reconnect a connection that idled: servers drop those, and a restarted server has forgotten all of them."""
+        if self.dialect == "sqlite" or self.in_transaction():
+            return
+        last = getattr(self._ready_at, "time", None)
+        now = time.monotonic()
+        if (
+            last is not None
+            and now - last > 30
+            and not self.peewee.is_closed()
+            and not self.peewee.is_connection_usable()
+        ):
+            self._drop()
+        self._ready_at.time = now
+
+    def _sorted(self, error: Exception) -> Exception:
+        number = _number(error)
+        if number in _DEADLOCKS or "database is locked" in str(error):
+            return _Rerun(str(error))
+        if self.dialect == "mysql" and (number in _LOST or isinstance(error, peewee.InterfaceError)):
+            self._drop()
+            return DatabaseDown("The database did not answer.")
+        if self.dialect == "sqlite" and ("unable to open" in str(error) or "disk" in str(error)):
+            return DatabaseDown("The database file cannot be used.")
+        return error
+
+    def _drop(self) -> None:
+        state = self.peewee._state
+        connection = state.conn
+        state.reset()
+        if connection is not None:
+            try:
+                (getattr(connection, "_force_close", None) or connection.close)()
+            except Exception:
+                pass
+
+    # -- transactions -------------------------------------------------------------------------------------------
+
+    def in_transaction(self) -> bool:
+        return bool(self.peewee.in_transaction())
+
+    def transaction(self, work: Callable[[], T]) -> T:
+        """Run `work` in one transaction and return its result; the whole of it runs again after a deadlock.
+
+        Raises DatabaseDown when the connection is lost; then the commit may or may not have happened. Inside another
+        transaction `work` simply joins it.
+        """
+        if self.in_transaction():
+            return work()
+        for rerun in range(_RERUNS):
+            try:
+                with self._begun():
+                    return work()
+            except _Rerun:
+                if rerun == _RERUNS - 1:
+                    raise DatabaseDown("The database is too busy: the same rows were wanted by too many.") from None
+                time.sleep(0.005 * 2**rerun)
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _begun(self) -> Iterator[None]:
+        if self.dialect == "sqlite":
+            with self._mutex, self._translated(), self.peewee.atomic("IMMEDIATE"):
+                yield
+        else:
+            self._checkout()
+            with self._translated(), self.peewee.atomic():
+                yield
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (peewee.OperationalError, peewee.InterfaceError) as error:
+            raise self._sorted(error) from error
+        except DatabaseDown:
+            self._drop()
+            raise
+
+    # -- the clock ----------------------------------------------------------------------------------------------
+
+    def now(self) -> str:
+        """SQL of the present moment, UTC."""
+        return "UTC_TIMESTAMP(6)" if self.dialect == "mysql" else self.later(0)
+
+    def later(self, seconds: float) -> str:
+        """SQL of the moment `seconds` from now (negative: ago)."""
+        if self.dialect == "mysql":
+            return f"TIMESTAMPADD(MICROSECOND,{round(seconds * 1e6)},UTC_TIMESTAMP(6))"
+        return f"strftime('%Y-%m-%d %H:%M:%f','now','{seconds:+.3f} seconds')"
+
+    def age(self, column: str) -> str:
+        """SQL of the seconds since the moment in `column`, as a float."""
+        if self.dialect == "mysql":
+            return f"(TIMESTAMPDIFF(MICROSECOND,{column},UTC_TIMESTAMP(6))/1000000.0)"
+        return f"((julianday('now')-julianday({column}))*86400.0)"
+
+    def clock(self) -> datetime:
+        """What the database's clock says, UTC."""
+        moment = as_time(self.scalar(f"SELECT {self.now()}"))
+        assert moment is not None
+        return moment
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def ping(self) -> None:
+        """Raise DatabaseDown unless the database answers."""
+        self.scalar("SELECT 1")
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        if not self.peewee.is_closed():
+            self.peewee.close()
+
+
+def patiently(work: Callable[[], T], seconds: float | None = None, *, waiting: Callable[[], None] = lambda: None) -> T:
+    """Run `work` again until the database answers, for at most `seconds` (None: for ever).
+
+    `work` must be guarded: it may have happened although its answer was lost.
+    """
+    until = None if seconds is None else time.monotonic() + seconds
+    pause = 0.1
+    while True:
+        try:
+            return work()
+        except DatabaseDown:
+            if until is not None and time.monotonic() + pause > until:
+                raise
+            waiting()
+            time.sleep(pause)
+            pause = min(1.0, pause * 2)
+
+
+class _Rerun(Transient):
+    """A deadlock or a locked file: the transaction was rolled back and may simply run again."""
+
+    code = "database_busy"
+
+
+def _number(error: Exception) -> int | None:
+    for candidate in (error, error.__cause__, error.__context__):
+        arguments = getattr(candidate, "args", ())
+        if arguments and isinstance(arguments[0], int):
+            return arguments[0]
+    return None
+
+
+def as_time(value: Any) -> datetime | None:
+    """A column's moment as an aware UTC datetime; MySQL gives datetimes, SQLite text."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    assert isinstance(value, datetime)
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def as_column(moment: datetime) -> str:
+    """A moment as both dialects accept and compare it."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+
+
+def is_duplicate(error: peewee.IntegrityError) -> bool:
+    """Whether an INSERT failed because the row, or its unique key, is there already."""
+    return _number(error) == 1062 or "UNIQUE" in str(error)

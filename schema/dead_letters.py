@@ -1,0 +1,174 @@
+"""Dead letters: a permanent row until somebody resolves it, and a readable copy in RabbitMQ's `.XQ` (DESIGN §7)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+import peewee
+from ulid import ULID
+
+from schema import VERSION
+from schema.database import Database, Row, is_duplicate
+
+_VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9A-Fa-f-]{8,}|\d+|'[^']*'|\"[^\"]*\"|“[^”]*”")
+_TRACEBACK = 4000  # characters kept
+
+
+def fingerprint(queue: str, error_code: str, message: str) -> str:
+    """Letters that died of the same thing share it: the code and the sentence without its numbers and quoted values."""
+    skeleton = _VARIABLE.sub("…", message)[:200]
+    return hashlib.sha256(f"{queue}\0{error_code}\0{skeleton}".encode()).hexdigest()[:16]
+
+
+def bury_job(db: Database, job: Row, error_code: str, message: str, traceback: str | None) -> str:
+    """A job's dead letter, in the transaction that ends its round; its attempt row is written already."""
+    ended = db.fetch_all(
+        "SELECT ended_at, outcome FROM attempts WHERE job_id=%s AND round=%s ORDER BY number",
+        (job["job_id"], job["round"]),
+    )
+    first = ended[0]["ended_at"] if ended else None
+    return _bury(
+        db, "pdf", "job", job["job_id"], None, job["round"], job["code"], job["product_id"], error_code, message,
+        traceback, len(ended), first,
+    )  # fmt: skip
+
+
+def bury_delivery(db: Database, delivery: Row, error_code: str, message: str) -> str:
+    """A delivery's dead letter: a callback that was stopped or ran out of tries."""
+    tried = db.fetch_all(
+        "SELECT started_at FROM delivery_attempts WHERE delivery_id=%s ORDER BY number",
+        (delivery["delivery_id"],),
+    )
+    job = db.fetch_one("SELECT code, product_id FROM pdf_job_results WHERE job_id=%s", (delivery["job_id"],)) or {}
+    return _bury(
+        db, "webhooks", "delivery", delivery["job_id"], delivery["delivery_id"], delivery["round"], job.get("code"),
+        job.get("product_id"), error_code, message, None, len(tried), tried[0]["started_at"] if tried else None,
+    )  # fmt: skip
+
+
+def bury_raw(db: Database, queue: str, letter_id: str, body: bytes, error_code: str, message: str) -> bool:
+    """The row of a message that nobody here wrote, found in `.XQ`; False when it has one already (`letter_id` is made
+    from what was found, so that a crash in the middle does not double it)."""
+    now = db.now()
+    try:
+        db.execute(
+            "INSERT INTO dead_letters (dead_letter_id, queue, kind, error_code, error_message, fingerprint, attempts, "
+            f"first_failed_at, last_failed_at, version, raw, run_at) VALUES (%s,%s,'raw',%s,%s,%s,1,{now},{now},%s,%s,{now})",
+            (
+                letter_id, queue, error_code, message, fingerprint(queue, error_code, message), VERSION,
+                base64.b64encode(body).decode(),
+            ),
+        )  # fmt: skip
+    except peewee.IntegrityError as error:
+        if not is_duplicate(error):
+            raise
+        return False
+    return True
+
+
+def raw_body(letter: Row) -> bytes:
+    """The message of a raw letter, byte for byte."""
+    return base64.b64decode(letter["raw"] or "")
+
+
+def _bury(
+    db: Database,
+    queue: str,
+    kind: str,
+    job_id: str | None,
+    delivery_id: str | None,
+    round_: int,
+    code: str | None,
+    product_id: str | None,
+    error_code: str,
+    message: str,
+    traceback: str | None,
+    attempts: int,
+    first_failed_at: object,
+) -> str:
+    letter_id = f"dl_{ULID()}"
+    now = db.now()
+    db.execute(
+        "INSERT INTO dead_letters (dead_letter_id, queue, kind, job_id, delivery_id, round, code, product_id, error_code, "
+        "error_message, fingerprint, traceback, attempts, first_failed_at, last_failed_at, version, run_at) "
+        f"VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,COALESCE(%s, {now}),{now},%s,{now})",
+        (
+            letter_id, queue, kind, job_id, delivery_id, round_, code, product_id, error_code, message,
+            fingerprint(queue, error_code, message), (traceback or "")[-_TRACEBACK:] or None, attempts, first_failed_at,
+            VERSION,
+        ),
+    )  # fmt: skip
+    return letter_id
+
+
+def find(db: Database, letter_id: str) -> Row | None:
+    """The letter, or None."""
+    return db.fetch_one("SELECT * FROM dead_letters WHERE dead_letter_id=%s", (letter_id,))
+
+
+def open_of_job(db: Database, job_id: str) -> list[Row]:
+    """The open letters that speak of a job, newest first."""
+    return db.fetch_all(
+        "SELECT * FROM dead_letters WHERE job_id=%s AND status='open' ORDER BY dead_letter_id DESC", (job_id,)
+    )
+
+
+def open_of_delivery(db: Database, delivery_id: str) -> list[Row]:
+    """The open letters of a delivery; there is at most one."""
+    return db.fetch_all("SELECT * FROM dead_letters WHERE delivery_id=%s AND status='open'", (delivery_id,))
+
+
+def resolve(db: Database, letter_id: str, status: str, by: str) -> bool:
+    """Close an open letter as `replayed` or `discarded`, once: the guard that honours a moved message only once."""
+    return (
+        db.execute(
+            f"UPDATE dead_letters SET status=%s, resolved_at={db.now()}, resolved_by=%s "
+            "WHERE dead_letter_id=%s AND status='open'",
+            (status, by[:128], letter_id),
+        )
+        > 0
+    )
+
+
+def resolve_of_job(db: Database, job_id: str, status: str, by: str) -> int:
+    """Close every open letter of a job: a new round answers them all."""
+    ids = [row["dead_letter_id"] for row in open_of_job(db, job_id)]
+    return sum(resolve(db, letter_id, status, by) for letter_id in ids)
+
+
+def to_sweep(db: Database, limit: int = 20_000) -> dict[str, set[str]]:
+    """Queue → resolved letters whose copy may still lie in its `.XQ`.
+
+    A letter that was resolved while a relay held it has its copy too, though no mark says so: the mark came too late.
+    """
+    rows = db.fetch_all(
+        "SELECT dead_letter_id, queue FROM dead_letters WHERE swept_at IS NULL AND status IN ('replayed','discarded') "
+        "AND (published_at IS NOT NULL OR (relay_token IS NOT NULL AND relay_until <= "
+        f"{db.later(-10)})) ORDER BY dead_letter_id LIMIT %s",
+        (limit,),
+    )
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["queue"], set()).add(row["dead_letter_id"])
+    return found
+
+
+def copies(db: Database, queue: str) -> int:
+    """How many letters may have a copy in the queue's `.XQ`."""
+    return int(
+        db.scalar(
+            "SELECT COUNT(*) FROM dead_letters WHERE swept_at IS NULL AND queue=%s "
+            "AND (published_at IS NOT NULL OR relay_token IS NOT NULL)",
+            (queue,),
+        )
+    )
+
+
+def note_swept(db: Database, letter_ids: list[str]) -> None:
+    """Their copies are gone from `.XQ`."""
+    for start in range(0, len(letter_ids), 200):
+        chunk = letter_ids[start : start + 200]
+        marks = ",".join(["%s"] * len(chunk))
+        db.execute(f"UPDATE dead_letters SET swept_at={db.now()} WHERE dead_letter_id IN ({marks})", chunk)

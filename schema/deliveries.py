@@ -1,0 +1,249 @@
+"""The delivery's row: one promise per round to record the end for good and to tell one URL (DESIGN §2.10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from ulid import ULID
+
+from schema.callback_urls import failure_url, host_key, is_resume_url
+from schema.database import Database, Row, as_time
+from schema.ports import End
+
+ENDED = ("delivered", "recorded", "dead", "superseded", "not_sent")
+_OPEN = "status IN ('queued','processing')"
+
+
+def owe(db: Database, job: Row, end: dict[str, Any]) -> str:
+    """Write the delivery of a round's end, in the transaction that ends it; returns its id.
+
+    It is owed without a callback too: the permanent record is written by it.
+    """
+    url = job["callback"]
+    if end["status"] != "completed" and (url or job["failure_callback"]):
+        url = failure_url(url or "", job["failure_callback"])
+    delivery_id = f"dlv_{ULID()}"
+    record = {
+        "job_id": job["job_id"],
+        "code": job["code"],
+        "product_id": job["product_id"],
+        "round": job["round"],
+        "requested_at": as_time(job["requested_at"]),
+        "meta": msgspec.json.decode(job["meta"]) if job["meta"] else None,
+        **end,
+    }
+    now = db.now()
+    db.execute(
+        "INSERT INTO deliveries (delivery_id, job_id, round, event, url, host, record, owed_at, turn, run_at) "
+        f"VALUES (%s,%s,%s,%s,%s,%s,%s,{now},%s,{now})",
+        (
+            delivery_id, job["job_id"], job["round"], end["status"], url, host_key(url) if url else "",
+            msgspec.json.encode(record).decode(), job["turn"],
+        ),
+    )  # fmt: skip
+    return delivery_id
+
+
+def end_of(row: Row) -> End:
+    """The permanent record that a delivery carries."""
+    record = msgspec.json.decode(row["record"])
+    owed_at = as_time(row["owed_at"])
+    assert owed_at is not None
+    record["ended_at"] = owed_at
+    return msgspec.convert(record, End)
+
+
+def find(db: Database, delivery_id: str) -> Row | None:
+    """The row, or None."""
+    return db.fetch_one("SELECT * FROM deliveries WHERE delivery_id=%s", (delivery_id,))
+
+
+def of_job(db: Database, job_id: str) -> list[Row]:
+    """The job's deliveries, newest round first."""
+    return db.fetch_all("SELECT * FROM deliveries WHERE job_id=%s ORDER BY round DESC", (job_id,))
+
+
+def attempts_of(db: Database, delivery_id: str) -> list[Row]:
+    """Every POST that was tried or is on its way, oldest first."""
+    return db.fetch_all("SELECT * FROM delivery_attempts WHERE delivery_id=%s ORDER BY number", (delivery_id,))
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryClaim:
+    """The right to work on one start of a delivery."""
+
+    row: Row
+
+    @property
+    def delivery_id(self) -> str:
+        return str(self.row["delivery_id"])
+
+    @property
+    def start_no(self) -> int:
+        return int(self.row["start_no"])
+
+
+def claim(db: Database, delivery_id: str, *, worker_id: str, lease: float, timeout: float) -> DeliveryClaim | str:
+    """Take a waiting, due delivery under a lease, or say why not: unknown, processing, ended, not_due, taken, earlier."""
+    row = db.fetch_one(
+        f"SELECT d.*, CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END AS due, {db.age('COALESCE(budget_at, owed_at)')} AS age, "
+        "CASE WHEN round=1 THEN 0 ELSE (SELECT COUNT(*) FROM deliveries e WHERE e.job_id=d.job_id AND e.round<d.round "
+        f"AND e.{_OPEN}) END AS earlier_open, "
+        "(SELECT request_id FROM pdf_job_results j WHERE j.job_id=d.job_id) AS request_id, "
+        "(SELECT traceparent FROM pdf_job_results j WHERE j.job_id=d.job_id) AS traceparent "
+        "FROM deliveries d WHERE delivery_id=%s",
+        (delivery_id,),
+    )
+    if row is None:
+        return "unknown"
+    if row["status"] != "queued":
+        return "processing" if row["status"] == "processing" else "ended"
+    if not row["due"]:
+        return "not_due"
+    if row["earlier_open"]:
+        wait(db, row, seconds=1.0, from_status="queued")
+        return "earlier"
+    won = db.execute(
+        f"UPDATE deliveries SET status='processing', start_no=start_no+1, worker_id=%s, lease_until={db.later(lease)}, "
+        f"attempt_started_at={db.now()}, deadline_at={db.later(timeout)}, relay_token=NULL, relay_until=NULL "
+        f"WHERE delivery_id=%s AND status='queued' AND start_no=%s AND run_at <= {db.now()}",
+        (worker_id, delivery_id, row["start_no"]),
+    )
+    if not won:
+        return "taken"
+    row["start_no"] += 1
+    row["status"] = "processing"
+    return DeliveryClaim(row)
+
+
+def _guard(held: DeliveryClaim) -> tuple[str, tuple[Any, ...]]:
+    return "delivery_id=%s AND start_no=%s AND status='processing'", (held.delivery_id, held.start_no)
+
+
+def note_recorded(db: Database, held: DeliveryClaim) -> bool:
+    """The permanent record is written; it is not written again."""
+    where, params = _guard(held)
+    return db.execute(f"UPDATE deliveries SET recorded_at={db.now()} WHERE {where} AND recorded_at IS NULL", params) > 0
+
+
+def begin_post(db: Database, held: DeliveryClaim, kind: str = "scheduled") -> int | str:
+    """Commit the attempt row `sending` before the POST leaves and return its number.
+
+    `lost` when the lease is, `delivered` when a 2xx is recorded already: then nothing may be sent again.
+    """
+
+    def work() -> int | str:
+        tried = attempts_of(db, held.delivery_id)
+        if any(attempt["outcome"] == "delivered" for attempt in tried) and kind != "forced":
+            return "delivered"
+        where, params = _guard(held)
+        if not db.execute(f"UPDATE deliveries SET tries=tries+1 WHERE {where}", params):
+            return "lost"
+        number = 1 + max((int(attempt["number"]) for attempt in tried), default=0)
+        db.execute(
+            "INSERT INTO delivery_attempts (delivery_id, number, started_at, outcome, kind) "
+            f"VALUES (%s,%s,{db.now()},'sending',%s)",
+            (held.delivery_id, number, kind),
+        )
+        return number
+
+    return db.transaction(work)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one POST came to, as its attempt row keeps it."""
+
+    outcome: str  # delivered | refused | failed | unknown
+    status: int | None
+    failure: str | None
+    duration_ms: int
+    body_head: str
+    verdict: str
+
+
+def end_post(db: Database, held: DeliveryClaim, number: int, outcome: Outcome) -> None:
+    """Complete the attempt row; inside the transaction that ends or returns the delivery."""
+    db.execute(
+        f"UPDATE delivery_attempts SET ended_at={db.now()}, outcome=%s, status=%s, failure=%s, duration_ms=%s, "
+        "body_head=%s, verdict=%s WHERE delivery_id=%s AND number=%s AND outcome IN ('sending','unknown')",
+        (
+            outcome.outcome, outcome.status, outcome.failure, outcome.duration_ms, outcome.body_head, outcome.verdict,
+            held.delivery_id, number,
+        ),
+    )  # fmt: skip
+
+
+def end(
+    db: Database,
+    held: DeliveryClaim,
+    status: str,
+    *,
+    code: str | None = None,
+    hint: str | None = None,
+    last_status: int | None = None,
+) -> bool:
+    """End the delivery, once; False when the lease is lost."""
+    where, params = _guard(held)
+    return (
+        db.execute(
+            f"UPDATE deliveries SET status=%s, ended_at={db.now()}, error_code=%s, hint=%s, "
+            f"last_status=COALESCE(%s, last_status), lease_until=NULL WHERE {where}",
+            (status, code, hint, last_status, *params),
+        )
+        > 0
+    )
+
+
+def wait(
+    db: Database,
+    row: Row,
+    *,
+    seconds: float,
+    from_status: str = "processing",
+    last_status: int | None = None,
+    hint: str | None = None,
+    crashed: bool = False,
+) -> bool:
+    """Back to waiting, due in `seconds`; guarded by the start number. `crashed` counts a start that broke."""
+    return (
+        db.execute(
+            f"UPDATE deliveries SET status='queued', run_at={db.later(seconds)}, published_at=NULL, relay_token=NULL, "
+            "relay_until=NULL, hint_no=hint_no+1, lease_until=NULL, last_status=COALESCE(%s, last_status), hint=%s, "
+            "crashes=crashes+%s WHERE delivery_id=%s AND start_no=%s AND status=%s",
+            (last_status, hint, int(crashed), row["delivery_id"], row["start_no"], from_status),
+        )
+        > 0
+    )
+
+
+def supersede(db: Database, job_id: str) -> int:
+    """A replay closes deliveries of earlier rounds that are still owed; one being posted is left to end by itself."""
+    return db.execute(
+        f"UPDATE deliveries SET status='superseded', ended_at={db.now()} WHERE job_id=%s AND status='queued'",
+        (job_id,),
+    )
+
+
+def in_flight_by_host(db: Database) -> dict[str, int]:
+    """How many deliveries of each host are published or being posted."""
+    rows = db.fetch_all(
+        "SELECT host, COUNT(*) AS n FROM deliveries WHERE status='queued' AND published_at IS NOT NULL GROUP BY host "
+        "UNION ALL SELECT host, COUNT(*) AS n FROM deliveries WHERE status='processing' GROUP BY host"
+    )
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row["host"]] = counts.get(row["host"], 0) + int(row["n"])
+    return counts
+
+
+def resume_url_used(db: Database, row: Row) -> bool:
+    """Whether this resume URL has already been answered 2xx in an earlier round: it must not be posted again."""
+    if not row["url"] or row["round"] == 1 or not is_resume_url(row["url"]):
+        return False
+    earlier = db.fetch_all(
+        "SELECT url, status FROM deliveries WHERE job_id=%s AND round<%s", (row["job_id"], row["round"])
+    )
+    return any(e["url"] == row["url"] and e["status"] == "delivered" for e in earlier)

@@ -1,0 +1,223 @@
+"""Source reports and results in MongoDB: `workflow.psikotes_v2` and `workflow.reportq_results`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import bson
+import pymongo
+from bson.codec_options import CodecOptions
+from bson.errors import BSONError
+from pymongo import errors
+
+from schema.documents.record import (
+    from_json,
+    generation_of,
+    instant,
+    order_of,
+    require_text,
+    source_fields,
+    storable,
+    to_json,
+)
+from schema.errors import DependencyDown, Permanent
+from schema.ports import End
+
+DATABASE, SOURCES, RESULTS = "workflow", "psikotes_v2", "reportq_results"
+_REFUSED_LOGIN = {13, 18, 8000}  # Unauthorized, AuthenticationFailed, Atlas's own
+_LONG = 60.0  # seconds: an erasure looks through results without an index of their own
+Document = dict[str, Any]
+
+
+class MongoDocuments:
+    """The production store. Every call is bounded by `timeout` seconds; a journaling majority acknowledges.
+
+    MongoDB keeps milliseconds only, so each record carries `order`, the exact (requested_at, round) as text,
+    and the guards compare that. Values reach the server under `$eq` or as plain fields, never where an
+    operator could stand.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 5.0) -> None:
+        milliseconds = round(timeout * 1000)
+        try:
+            self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(
+                url,
+                w="majority",
+                journal=True,
+                timeoutMS=milliseconds,
+                serverSelectionTimeoutMS=milliseconds,
+                connectTimeoutMS=milliseconds,
+                appname="reportq",
+                connect=False,  # a worker may fork before its first question
+            )
+        except (errors.InvalidURI, errors.ConfigurationError, ValueError) as error:
+            raise ValueError(f"the documents URL cannot be used: {type(error).__name__}") from None
+        database = self._client.get_database(DATABASE, codec_options=CodecOptions(tz_aware=True, tzinfo=UTC))
+        self._database = database
+        self._sources = database[SOURCES]
+        self._results = database[RESULTS]
+
+    def find_report(self, code: str, product_id: str) -> dict[str, Any] | None:
+        require_text(code=code, product_id=product_id)
+        with _outages():
+            # Nothing makes {code, product_id} unique where others write: the newest document counts.
+            found = self._sources.find_one(_key(code, product_id), sort=[("_id", pymongo.DESCENDING)])
+        return None if found is None else {k: _plain(v) for k, v in source_fields(found).items()}
+
+    def record_end(self, end: End) -> None:
+        require_text(job_id=end.job_id, code=end.code, product_id=end.product_id)
+        with _outages():
+            self._write_result(end)
+            if end.status == "completed":
+                self._write_success(end)
+            else:
+                self._write_failure(end)
+
+    def find_end(self, job_id: str) -> End | None:
+        require_text(job_id=job_id)
+        with _outages():
+            found = self._results.find_one({"_id": {"$eq": job_id}}, {"record": 1})
+        return None if found is None else from_json(found["record"])
+
+    def ends_of(self, code: str, product_id: str | None) -> list[End]:
+        with _outages(), pymongo.timeout(_LONG):
+            found = list(self._results.find(_report(code, product_id), {"record": 1}).sort("_id"))
+        return [from_json(result["record"]) for result in found]
+
+    def forget(self, code: str, product_id: str | None) -> int:
+        with _outages(), pymongo.timeout(_LONG):
+            self._sources.update_many(_report(code, product_id), {"$unset": {"pdf_generation": ""}})
+            return int(self._results.delete_many(_report(code, product_id)).deleted_count)
+
+    def save_report(self, code: str, product_id: str, report: Mapping[str, Any]) -> None:
+        require_text(code=code, product_id=product_id)
+        document = {**source_fields(report), "code": code, "product_id": product_id}
+        if any(name.startswith("$") for name in document):
+            raise Permanent("A report's field names cannot begin with $.", code="invalid_data")
+        with _outages():
+            old = self._sources.find_one(_key(code, product_id), {"pdf_generation": 1})
+            if old and "pdf_generation" in old:
+                document["pdf_generation"] = old["pdf_generation"]
+            self._sources.replace_one(_key(code, product_id), document, upsert=True)
+
+    def ping(self) -> None:
+        with _outages():
+            self._database.command("ping")
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _write_result(self, end: End) -> None:
+        record = {
+            "job_id": end.job_id,
+            "code": end.code,
+            "product_id": end.product_id,
+            "status": end.status,
+            "google_drive_link": end.google_drive_link,
+            "artifact_id": end.artifact_id,
+            "error_code": end.error_code,
+            "error_message": None if end.error_message is None else storable(end.error_message),
+            "retry_count": end.retry_count,
+            "requested_at": end.requested_at,
+            "ended_at": end.ended_at,
+            "round": end.round,
+            "order": order_of(end),
+            "record": to_json(end),  # exact: what find_end reads; the fields beside it are for people and queries
+        }
+        not_newer = {"_id": {"$eq": end.job_id}, "order": {"$not": {"$gt": record["order"]}}}
+        try:
+            self._results.replace_one(not_newer, {"_id": end.job_id, **record}, upsert=True)
+        except errors.DuplicateKeyError:
+            # Either a newer end stands there, or another first end was quicker: the guard decides again.
+            self._results.replace_one(not_newer, {"_id": end.job_id, **record})
+
+    def _write_success(self, end: End) -> None:
+        generation = {**generation_of(end), "order": order_of(end)}
+        order = generation["order"]
+        guard = {**_key(end.code, end.product_id), **_not_newer(end)}
+        whole = {**guard, "pdf_generation.last_failure.order": {"$not": {"$gt": order}}}
+        self._sources.update_many(whole, {"$set": {"pdf_generation": generation}})
+        # A newer failure than this success stays beside it.
+        beside = {**guard, "pdf_generation.last_failure.order": {"$gt": order}}
+        self._sources.update_many(beside, {"$set": {f"pdf_generation.{k}": v for k, v in generation.items()}})
+
+    def _write_failure(self, end: End) -> None:
+        generation = {**generation_of(end), "order": order_of(end)}
+        guard = {**_key(end.code, end.product_id), **_not_newer(end)}
+        # This order of the two updates leaves no gap between them: a success is never turned back into a
+        # failure, so what the first passes over because it is completed is still completed for the second.
+        self._sources.update_many(
+            {**guard, "pdf_generation.status": {"$ne": "completed"}}, {"$set": {"pdf_generation": generation}}
+        )
+        self._sources.update_many(
+            {
+                **guard,
+                "pdf_generation.status": {"$eq": "completed"},
+                "pdf_generation.last_failure.order": {"$not": {"$gt": generation["order"]}},
+            },
+            {"$set": {"pdf_generation.last_failure": generation}},
+        )
+
+
+def _report(code: str, product_id: str | None) -> Document:
+    """The query for one report, or for all reports of a code."""
+    require_text(code=code)
+    return {"code": {"$eq": code}} if product_id is None else _key(code, product_id)
+
+
+def _key(code: str, product_id: str) -> Document:
+    return {"code": {"$eq": code}, "product_id": {"$eq": product_id}}
+
+
+def _not_newer(end: End) -> Document:
+    """The recorded `pdf_generation`, perhaps by others and without `order`, is not newer than this end."""
+    unordered = {"pdf_generation.order": {"$exists": False}}
+    truncated = end.requested_at.replace(microsecond=end.requested_at.microsecond // 1000 * 1000)
+    same_moment = {"pdf_generation.requested_at": {"$eq": truncated}}
+    return {
+        "$nor": [
+            {"pdf_generation.order": {"$gt": order_of(end)}},
+            {**unordered, "pdf_generation.requested_at": {"$gt": truncated}},
+            {**unordered, **same_moment, "pdf_generation.round": {"$gt": end.round}},
+        ]
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A BSON value as JSON would hold it: templates see the same types from every store."""
+    match value:
+        case dict():
+            return {str(k): _plain(v) for k, v in value.items()}
+        case list():
+            return [_plain(v) for v in value]
+        case datetime():
+            return instant(value)
+        case bson.Int64():
+            return int(value)
+        case None | bool() | int() | float() | str():
+            return value
+        case bson.Decimal128():
+            return float(value.to_decimal())
+        case _:
+            return str(value)
+
+
+@contextlib.contextmanager
+def _outages() -> Iterator[None]:
+    try:
+        yield
+    except (errors.DocumentTooLarge, BSONError, OverflowError, UnicodeEncodeError) as error:
+        raise Permanent(f"The document cannot be kept in MongoDB: {error}.", code="invalid_data") from error
+    except errors.OperationFailure as error:
+        if error.code in _REFUSED_LOGIN:
+            raise DependencyDown(
+                "mongodb",
+                "MongoDB refused our user name, password or rights. Check REPORTQ_DOCUMENTS_URL.",
+                code="mongodb_access_refused",
+            ) from error
+        raise DependencyDown("mongodb", f"MongoDB could not do its work (code {error.code}).") from error
+    except errors.PyMongoError as error:
+        raise DependencyDown("mongodb", f"MongoDB did not answer ({type(error).__name__}).") from error

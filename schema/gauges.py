@@ -1,0 +1,133 @@
+"""The state of the whole cluster, read from the rows: what every API shows as gauges.
+
+Every query reads only rows that wait or are worked on, by an index; ended jobs cost nothing however many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from schema import metrics
+from schema.database import Database, Row
+from schema.jobs import priority_word
+from schema.messages import PDF, QUEUES, WEBHOOKS
+from schema.metrics import Metric
+from schema.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value of one gauge."""
+
+    metric: Metric
+    labels: dict[str, str]
+    value: float
+
+
+def read(db: Database, settings: Settings) -> list[Reading]:
+    """Every gauge that rows can tell, with a value for each word of its closed labels; raises DatabaseDown."""
+    found: dict[tuple[str, tuple[str, ...]], Reading] = {}
+    for reading in (*_jobs(db), *_deliveries(db), *_relay(db, settings), *_desk(db), *_workers(db, settings)):
+        found[reading.metric.name, tuple(reading.labels.values())] = reading
+    return list(found.values())
+
+
+def _number(row: Row, name: str) -> float:
+    return max(0.0, float(row[name] or 0))
+
+
+def _jobs(db: Database) -> Iterator[Reading]:
+    for word in metrics.PRIORITIES:
+        for status in ("queued", "processing"):
+            yield Reading(metrics.JOBS, {"status": status, "priority": word}, 0)
+        yield Reading(metrics.OLDEST_WAITING, {"priority": word}, 0)
+    for row in db.fetch_all(
+        "SELECT status, priority, COUNT(*) AS n, "
+        f"{db.age(f'MIN(CASE WHEN run_at <= {db.now()} THEN run_at END)')} AS age "
+        "FROM pdf_job_results WHERE status IN ('queued','processing') GROUP BY status, priority"
+    ):
+        word, status = priority_word(row["priority"]), row["status"]
+        yield Reading(metrics.JOBS, {"status": status, "priority": word}, int(row["n"]))
+        if status == "queued":
+            yield Reading(metrics.OLDEST_WAITING, {"priority": word}, _number(row, "age"))
+
+
+def _deliveries(db: Database) -> Iterator[Reading]:
+    counts = {"queued": 0, "processing": 0}
+    oldest = 0.0
+    for row in db.fetch_all(
+        f"SELECT status, COUNT(*) AS n, {db.age('MIN(owed_at)')} AS age FROM deliveries "
+        "WHERE status IN ('queued','processing') GROUP BY status"
+    ):
+        counts[row["status"]] = int(row["n"])
+        oldest = max(oldest, _number(row, "age"))
+    for status, n in counts.items():
+        yield Reading(metrics.DELIVERIES, {"status": status}, n)
+    yield Reading(metrics.OLDEST_DELIVERY, {}, oldest)
+
+
+def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
+    """What is due, what is out, and how long the relay has let something wait that nothing holds back."""
+    paused = {str(row["scope"]) for row in db.fetch_all("SELECT scope FROM pauses")}
+    for scope in metrics.PAUSED.labels["scope"] or ():
+        yield Reading(metrics.PAUSED, {"scope": scope}, int(scope in paused))
+    hosts = [scope.removeprefix("host:") for scope in paused if scope.startswith("host:")]
+    yield Reading(metrics.PAUSED, {"scope": "hosts"}, len(hosts))
+    held = {
+        PDF: "queue:pdf" in paused or any(scope.startswith("dependency:") for scope in paused),
+        WEBHOOKS: "queue:webhooks" in paused,
+    }
+    for queue, table in ((PDF, "pdf_job_results"), (WEBHOOKS, "deliveries")):
+        free = "1=1"
+        if queue == WEBHOOKS and hosts:
+            free = f"host NOT IN ({','.join(['%s'] * len(hosts))})"
+        row = db.fetch_one(
+            f"SELECT COUNT(*) AS n, {db.age('MIN(run_at)')} AS age, "
+            f"{db.age(f'MIN(CASE WHEN {free} THEN run_at END)')} AS free FROM {table} "
+            f"WHERE status='queued' AND published_at IS NULL AND run_at <= {db.now()}",
+            tuple(hosts) if queue == WEBHOOKS else (),
+        )
+        assert row is not None
+        out = int(db.scalar(f"SELECT COUNT(*) FROM {table} WHERE status='queued' AND published_at IS NOT NULL"))
+        yield Reading(metrics.ROWS_DUE, {"queue": queue}, int(row["n"]))
+        yield Reading(metrics.ROWS_DUE_AGE, {"queue": queue}, _number(row, "age"))
+        yield Reading(metrics.HINTS_OUT, {"queue": queue}, out)
+        # While messages are out the window may be full: only an empty broker beside due rows accuses the relay.
+        lag = 0.0 if held[queue] or out else _number(row, "free")
+        yield Reading(metrics.RELAY_LAG, {"queue": queue}, lag)
+    until = db.fetch_one(f"SELECT {db.age('changed_at')} AS age FROM switches WHERE name='leader'")
+    yield Reading(metrics.HOUSEKEEPING_OVERDUE, {}, _number(until, "age") if until else 0)
+    waiting = int(db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='queued'"))
+    yield Reading(metrics.ACCEPTING, {}, int(waiting < settings.max_backlog))
+
+
+def _desk(db: Database) -> Iterator[Reading]:
+    for row in db.fetch_all(
+        "SELECT queue, error_code, COUNT(*) AS n FROM dead_letters WHERE status='open' GROUP BY queue, error_code"
+    ):
+        labels = {"queue": str(row["queue"]), "code": metrics.code_label(row["error_code"])}
+        yield Reading(metrics.LETTERS_OPEN, labels, int(row["n"]))
+    acts = {"replay": "job", "redeliver": "callback"}
+    counts = dict.fromkeys(metrics.REPLAYS, 0)
+    for row in db.fetch_all("SELECT act, COUNT(*) AS n FROM audit WHERE act IN ('replay','redeliver') GROUP BY act"):
+        counts[acts[row["act"]]] = int(row["n"])
+    for what, n in counts.items():
+        yield Reading(metrics.REPLAYED, {"what": what}, n)
+
+
+def _workers(db: Database, settings: Settings) -> Iterator[Reading]:
+    alive = {
+        row["kind"]: row
+        for row in db.fetch_all(
+            "SELECT kind, COUNT(*) AS n, SUM(threads) AS threads, SUM(busy) AS busy, MAX(rss_mb) AS rss FROM workers "
+            f"WHERE seen_at >= {db.later(-settings.lease)} GROUP BY kind"
+        )
+    }
+    nobody = {"n": 0, "threads": 0, "busy": 0, "rss": 0}
+    for queue in QUEUES:
+        row = alive.get(queue, nobody)
+        yield Reading(metrics.WORKERS_ALIVE, {"queue": queue}, _number(row, "n"))
+        yield Reading(metrics.WORKER_THREADS, {"queue": queue}, _number(row, "threads"))
+        yield Reading(metrics.WORKERS_BUSY, {"queue": queue}, _number(row, "busy"))
+        yield Reading(metrics.WORKER_MEMORY, {"queue": queue}, _number(row, "rss") * 1024 * 1024)

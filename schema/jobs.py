@@ -1,0 +1,300 @@
+"""The job's row: submission, claim, progress, and what is read of it.
+
+    queued ──claim──▶ processing ──finish──▶ completed | failed | cancelled
+      ▲  └──cancel──▶ cancelled      │              │
+      └── retry, rescue, return ─────┘              │
+      └───────────── replay (a new round) ◀─────────┘   of failed | cancelled
+
+The transitions that end a round or give it back stand in schema/rounds.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import peewee
+
+from schema.database import Database, DatabaseDown, Row, is_duplicate
+from schema.errors import Cancelled, LeaseLost, ReportqError
+
+_EMPTY = {"owner": "", "inline_data": 0}  # what a row without a value for these columns holds; others NULL
+PRIORITIES = {"high": 9, "normal": 5, "low": 0}
+HIGHEST = 9
+PROMOTED = 7
+
+
+def priority_word(number: int) -> str:
+    """The plan's word for a priority number."""
+    return next((word for word, n in PRIORITIES.items() if n == number), "normal")
+
+
+def turn_of(priority: int) -> int:
+    """The admission order of a priority: 0 goes first. Ascending, so that one plain index holds the order."""
+    return HIGHEST - priority
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A validated request, ready to become a row."""
+
+    job_id: str
+    code: str
+    product_id: str
+    priority: int = 5
+    callback: str | None = None
+    failure_callback: str | None = None
+    meta: bytes | None = None  # JSON
+    inline: bytes | None = None  # JSON: the report's content
+    owner: str = ""
+    idempotency_key: str | None = None
+    fingerprint: str | None = None
+    request_id: str | None = None
+    traceparent: str | None = None
+
+
+class KeyTaken(ReportqError):
+    """The idempotency key belongs to a row that is there already: `row`."""
+
+    code = "idempotency_key_taken"
+
+    def __init__(self, row: Row) -> None:
+        super().__init__("This Idempotency-Key was used before.")
+        self.row = row
+
+
+def submit(db: Database, job: NewJob) -> None:
+    """Write the job: ONE insert (two when the report comes inline). Harmless when repeated with the same job_id.
+
+    Therefore asked once more when the connection was lost: a restarted database has dropped every one of them, and a
+    caller shall not be sent away while it is up.
+    """
+    try:
+        _write(db, job)
+    except DatabaseDown:
+        _write(db, job)
+
+
+def _write(db: Database, job: NewJob) -> None:
+    if job.inline is None:
+        _insert(db, job)
+        return
+
+    def work() -> None:
+        if _insert(db, job):
+            db.execute("INSERT INTO report_data (job_id, body) VALUES (%s, %s)", (job.job_id, job.inline.decode()))  # type: ignore[union-attr]
+
+    db.transaction(work)
+
+
+def submit_all(db: Database, together: Sequence[NewJob]) -> None:
+    """Write several jobs without inline reports by ONE insert: all of them or, with an IntegrityError, none."""
+    rows = [_columns(job) for job in together]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    now = db.now()
+    one = f"({'%s,' * len(columns)}{now},{now})"
+    db.execute(
+        f"INSERT INTO pdf_job_results ({','.join(columns)},requested_at,run_at) VALUES {','.join([one] * len(rows))}",
+        [row.get(column, _EMPTY.get(column)) for row in rows for column in columns],
+    )
+
+
+def _insert(db: Database, job: NewJob) -> bool:
+    values = _columns(job)
+    now = db.now()
+    try:
+        db.execute(
+            f"INSERT INTO pdf_job_results ({','.join(values)},requested_at,run_at) "
+            f"VALUES ({'%s,' * len(values)}{now},{now})",
+            tuple(values.values()),
+        )
+        return True
+    except peewee.IntegrityError as error:
+        if not is_duplicate(error):
+            raise
+        if job.idempotency_key is not None:
+            row = find_by_key(db, job.idempotency_key)
+            if row is not None and row["job_id"] != job.job_id:
+                raise KeyTaken(row) from None
+        return False  # the same insert, sent twice because its first answer was lost
+
+
+def _columns(job: NewJob) -> dict[str, Any]:
+    """What differs from the columns' defaults: every value costs the client as much as the server."""
+    values: dict[str, Any] = {
+        "job_id": job.job_id,
+        "code": job.code,
+        "product_id": job.product_id,
+        "priority": job.priority,
+        "turn": turn_of(job.priority),
+        "callback": job.callback,
+        "failure_callback": job.failure_callback,
+        "meta": job.meta.decode() if job.meta else None,
+        "inline_data": None if job.inline is None else 1,
+        "owner": job.owner or None,
+        "idempotency_key": job.idempotency_key,
+        "fingerprint": job.fingerprint,
+        "request_id": job.request_id,
+        "traceparent": job.traceparent,
+    }
+    return {column: value for column, value in values.items() if value is not None}
+
+
+def find(db: Database, job_id: str) -> Row | None:
+    """The row, or None."""
+    return db.fetch_one("SELECT * FROM pdf_job_results WHERE job_id=%s", (job_id,))
+
+
+def find_by_key(db: Database, key: str) -> Row | None:
+    """The row that holds this idempotency key, or None."""
+    return db.fetch_one("SELECT * FROM pdf_job_results WHERE idempotency_key=%s", (key,))
+
+
+def inline_report(db: Database, job_id: str) -> str | None:
+    """The report's content that came with the request, as JSON text."""
+    text: str | None = db.scalar("SELECT body FROM report_data WHERE job_id=%s", (job_id,))
+    return text
+
+
+def attempts_of(db: Database, job_id: str) -> list[Row]:
+    """The job's ended attempts, oldest first."""
+    return db.fetch_all("SELECT * FROM attempts WHERE job_id=%s ORDER BY number", (job_id,))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on one start of a job; every write is guarded by its round and start number."""
+
+    row: Row
+
+    @property
+    def job_id(self) -> str:
+        return str(self.row["job_id"])
+
+    @property
+    def round(self) -> int:
+        return int(self.row["round"])
+
+    @property
+    def start_no(self) -> int:
+        return int(self.row["start_no"])
+
+
+@dataclass(frozen=True, slots=True)
+class NotClaimed:
+    """Why a hint led to no work: unknown, processing, ended, not_due, taken."""
+
+    reason: str
+
+
+def claim(db: Database, job_id: str, *, worker_id: str, lease: float, timeout: float) -> Claim | NotClaimed:
+    """Take a waiting, due job under a lease. A hint against anything else is forgotten by the caller."""
+    row = db.fetch_one(
+        f"SELECT *, CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END AS due, {db.age('requested_at')} AS age "
+        "FROM pdf_job_results WHERE job_id=%s",
+        (job_id,),
+    )
+    if row is None:
+        return NotClaimed("unknown")
+    if row["status"] != "queued":
+        return NotClaimed("processing" if row["status"] == "processing" else "ended")
+    if not row["due"]:
+        return NotClaimed("not_due")
+    now = db.now()
+    won = db.execute(
+        f"UPDATE pdf_job_results SET status='processing', start_no=start_no+1, worker_id=%s, "
+        f"lease_until={db.later(lease)}, attempt_started_at={now}, deadline_at={db.later(timeout)}, "
+        f"started_at=COALESCE(started_at, {now}), stage='loading', progress=0, relay_token=NULL, relay_until=NULL "
+        f"WHERE job_id=%s AND status='queued' AND start_no=%s AND round=%s AND run_at <= {now}",
+        (worker_id, job_id, row["start_no"], row["round"]),
+    )
+    if not won:
+        return NotClaimed("taken")
+    row["start_no"] += 1
+    row["status"] = "processing"
+    row["worker_id"] = worker_id
+    return Claim(row)
+
+
+def show_progress(db: Database, held: Claim, stage: str, progress: int, lease: float) -> None:
+    """Write stage and progress (0–100) and prolong the lease; raises Cancelled or LeaseLost when the work must stop."""
+    _guarded(
+        db, held, f"stage=%s, progress=%s, lease_until={db.later(lease)}", (stage, max(0, min(100, progress)))
+    )  # fmt: skip
+
+
+def pass_upload_point(db: Database, held: Claim, artifact_id: str, lease: float) -> None:
+    """The point of no return: from here on this round can no longer be cancelled (DESIGN §2.13).
+
+    The reserved artifact id is kept by the same write, before the first upload.
+    """
+    _guarded(
+        db,
+        held,
+        f"stage='uploading', progress=80, artifact_id=%s, lease_until={db.later(lease)}, "
+        f"upload_started_at=COALESCE(upload_started_at, {db.now()})",
+        (artifact_id,),
+    )
+    held.row["artifact_id"] = artifact_id
+
+
+def _guarded(db: Database, held: Claim, assignments: str, params: tuple[Any, ...]) -> None:
+    won = db.execute(
+        f"UPDATE pdf_job_results SET {assignments} WHERE job_id=%s AND round=%s AND start_no=%s "
+        "AND status='processing' AND cancel_requested_at IS NULL",
+        (*params, held.job_id, held.round, held.start_no),
+    )
+    if won:
+        return
+    row = find(db, held.job_id)
+    if still_held(held, row) and row is not None and row["cancel_requested_at"] is not None:
+        raise Cancelled("The job was cancelled while it was processed.")
+    raise LeaseLost("Another start of this job has taken over.")
+
+
+def still_held(held: Claim, row: Row | None) -> bool:
+    """Whether the row still belongs to this start."""
+    return (
+        row is not None
+        and row["status"] == "processing"
+        and row["round"] == held.round
+        and row["start_no"] == held.start_no
+    )
+
+
+def save_rendered(db: Database, held: Claim, pdf: bytes, keep: int) -> None:
+    """Keep the rendered bytes until the round ends, at most `keep` of them, so that no failed upload costs a render."""
+
+    def work() -> None:
+        db.execute("DELETE FROM rendered WHERE job_id=%s", (held.job_id,))
+        if int(db.scalar("SELECT COUNT(*) FROM rendered")) < keep:
+            db.execute(
+                f"INSERT INTO rendered (job_id, round, pdf, saved_at) VALUES (%s,%s,%s,{db.now()})",
+                (held.job_id, held.round, pdf),
+            )
+
+    db.transaction(work)
+
+
+def saved_rendered(db: Database, held: Claim) -> bytes | None:
+    """The bytes an earlier attempt of this round rendered, if they were kept."""
+    pdf = db.scalar("SELECT pdf FROM rendered WHERE job_id=%s AND round=%s", (held.job_id, held.round))
+    return None if pdf is None else bytes(pdf)
+
+
+def note_duration(db: Database, product_id: str, seconds: float, count: int = 1) -> None:
+    """Fold `count` measured processing times, `seconds` on average, into the product's moving average (for estimates)."""
+    kept = 0.9**count
+    changed = db.execute(
+        f"UPDATE durations SET seconds=seconds*%s+%s*%s, samples=samples+%s, changed_at={db.now()} WHERE product_id=%s",
+        (kept, seconds, 1 - kept, count, product_id),
+    )
+    if not changed:
+        try:
+            db.execute(
+                f"INSERT INTO durations (product_id, seconds, samples, changed_at) VALUES (%s,%s,%s,{db.now()})",
+                (product_id, seconds, count),
+            )
+        except peewee.IntegrityError:
+            pass  # another worker was first; one sample more or less does not matter

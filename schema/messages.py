@@ -1,0 +1,58 @@
+"""Names of queues and actors, and the hints that rows become."""
+
+from __future__ import annotations
+
+import base64
+
+from schema.database import Row, as_time
+from schema.jobs import HIGHEST
+from schema.ports import Hint
+
+PDF = "pdf"
+WEBHOOKS = "webhooks"
+QUEUES = (PDF, WEBHOOKS)
+ACTORS = {PDF: "render_pdf", WEBHOOKS: "deliver_webhook"}
+MAX_PRIORITY = 10
+_RAW_SHOWN = 2000  # characters of a raw message in its readable copy
+
+
+def xq(queue: str) -> str:
+    """The name of a queue's dead-letter queue."""
+    return f"{queue}.XQ"
+
+
+def job_hint(row: Row) -> Hint:
+    """Look at this job."""
+    return Hint(PDF, ACTORS[PDF], row["id"], HIGHEST - row["turn"])
+
+
+def delivery_hint(row: Row) -> Hint:
+    """Look at this delivery."""
+    return Hint(WEBHOOKS, ACTORS[WEBHOOKS], row["id"], HIGHEST - row["turn"])
+
+
+def dead_letter_hint(row: Row) -> Hint:
+    """The `.XQ` copy of a dead letter: readable in RabbitMQ's own UI, and a replay request when it is moved back."""
+    moments = {name: as_time(row[name]) for name in ("first_failed_at", "last_failed_at")}
+    story = {
+        "error_code": row["error_code"],
+        "error": row["error_message"],
+        "job_id": row["job_id"],
+        "code": row["code"],
+        "product_id": row["product_id"],
+        "attempts": row["attempts"],
+        **{name: moment.isoformat(timespec="seconds") for name, moment in moments.items() if moment},
+        "what_to_do": f"Move this message to the queue {row['queue']!r} to run it again with a fresh budget, or run: "
+        f"ops/reportq dead-letters replay {row['id']}",
+        "traceback": (row["traceback"] or "")[-1500:],
+    }
+    if row["kind"] == "raw":
+        story["message"] = base64.b64decode(row["raw"]).decode("utf-8", "replace")[:_RAW_SHOWN]
+    key = row["delivery_id"] if row["kind"] == "delivery" else row["job_id"]
+    options = {"dead_letter_id": row["id"], "dead_letter": story}
+    return Hint(row["queue"], ACTORS[row["queue"]], key or row["id"], 5, options)
+
+
+def raw_hint(row: Row) -> Hint:
+    """A raw letter's own message, sent to its queue again byte for byte."""
+    return Hint(row["queue"], "", row["id"], 5, raw=base64.b64decode(row["raw"]))

@@ -1,0 +1,1 @@
+"""Numbered steps of the one migration history for MySQL and SQLite."""

@@ -1,0 +1,230 @@
+"""Every call of the API in one table: who may make it, what it takes, what it answers.
+
+The roles are enforced from here (service/access.py) and /openapi.json is written from here; a test compares the table
+with the routes of the running application, both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schema import operator_requests, operator_responses, requests, responses
+from schema.queries import ListQuery
+
+JSON, PDF, PROBLEM = "application/json", "application/pdf", "application/problem+json"
+# What any call with a role may be answered, besides its own.
+ALWAYS = ("unauthorized", "forbidden", "host_refused", "rate_limited", "database_unavailable")
+_BODY = ("invalid_json", "invalid_request", "body_too_large", "unsupported_media_type")
+_SUBMIT = (*_BODY, "callback_refused", "idempotency_key_reused", "invalid_header", "backlog_full")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One way a call succeeds."""
+
+    description: str
+    body: Any = None  # a struct, or a media type of bytes or text
+    headers: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)  # operation id → pointer to a job_id in the body
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path."""
+
+    method: str
+    path: str
+    id: str
+    summary: str
+    role: str | None  # read, submit, operate; None: needs no key
+    answers: Mapping[int, Answer]
+    detail: str = ""
+    body: Any = None  # a struct
+    body_required: bool = True
+    query: Any = None  # a struct
+    headers: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    example: Any = None  # a body to send
+    tag: str = "jobs"
+    negotiated: bool = field(default=False)  # text whose exact type depends on Accept
+
+
+_FOLLOW = {"getJob": "/job_id", "downloadPdf": "/job_id", "cancelJob": "/job_id", "replayJob": "/job_id"}
+_ACCEPTED = Answer(
+    "The job is written and will be worked on, or was by an earlier request with this Idempotency-Key",
+    responses.Accepted,
+    ("Location", "Retry-After", "Idempotent-Replayed"),
+    _FOLLOW,
+)
+_EXAMPLE = {
+    "code": "rb5YrWGWJXOHoj6r",
+    "productId": "minatBakatUmum",
+    "priority": "normal",
+    "callback": "https://n8n.example.com/webhook/pdf-complete",
+    "meta": {"execution": 1234},
+}
+
+OPERATIONS: list[Operation] = [
+    Operation(
+        "POST", "/api/reports/generate-async", "submitReport", "Ask for a report", "submit",
+        {202: _ACCEPTED},
+        detail="Answers at once; the callback tells the end. Send an Idempotency-Key to be safe against doubled requests.",
+        body=requests.Submission, headers=("Idempotency-Key", "traceparent"), problems=_SUBMIT, example=_EXAMPLE,
+        tag="reports",
+    ),
+    Operation(
+        "POST", "/api/reports/generate", "generateReport", "Ask for a report and wait for the PDF", "submit",
+        {
+            200: Answer("The PDF", PDF, ("Location",)),
+            202: Answer("It takes longer: ask for the job", responses.Accepted, ("Location", "Retry-After"), _FOLLOW),
+        },
+        detail="Waits at most 60 s, or `Prefer: wait=N`. Kept for simple use; `Prefer: respond-async`, many waiting "
+        "callers, or the migration's share answer 202 at once. A failed job is answered 409 with its own code.",
+        body=requests.Submission, headers=("Prefer", "Idempotency-Key", "traceparent"),
+        problems=(*_SUBMIT, "sync_disabled", "job_failed", "job_cancelled", "artifact_gone", "storage_unavailable"),
+        example=_EXAMPLE, tag="reports",
+    ),
+    Operation(
+        "POST", "/api/reports/batch", "submitBatch", "Ask for many reports at once", "submit",
+        {202: Answer("All are written", responses.BatchAccepted, ("Retry-After", "Idempotent-Replayed"))},
+        detail="All or nothing: one job that cannot be accepted refuses the batch, and names itself.",
+        body=requests.Batch, headers=("Idempotency-Key", "traceparent"), problems=(*_SUBMIT, "batch_too_large"),
+        example={"jobs": [_EXAMPLE, {"code": "K2", "productId": "minatBakatUmum", "priority": "low"}]}, tag="reports",
+    ),
+    Operation(
+        "GET", "/api/jobs", "listJobs", "List jobs, newest first", "read",
+        {200: Answer("One page", responses.JobPage)},
+        query=ListQuery, problems=("invalid_request",),
+    ),
+    Operation(
+        "GET", "/api/jobs/{job_id}", "getJob", "See how a job stands", "read",
+        {200: Answer("The job", responses.Job, ("Retry-After", "Preference-Applied"))},
+        detail="With `Prefer: wait=N` the answer comes when the job has ended, or after N seconds (at most 60).",
+        headers=("Prefer",), problems=("job_not_found", "invalid_header", "storage_unavailable"),
+    ),
+    Operation(
+        "DELETE", "/api/jobs/{job_id}", "deleteJob", "Cancel a job", "submit",
+        {
+            200: Answer("Cancelled", responses.CancelAnswer),
+            202: Answer("It stops at its next checkpoint", responses.CancelAnswer),
+        },
+        problems=("job_not_found", "too_late", "already_ended"),
+    ),
+    Operation(
+        "POST", "/api/jobs/{job_id}/cancel", "cancelJob", "Cancel a job", "submit",
+        {
+            200: Answer("Cancelled", responses.CancelAnswer),
+            202: Answer("It stops at its next checkpoint", responses.CancelAnswer),
+        },
+        problems=("job_not_found", "too_late", "already_ended"),
+    ),
+    Operation(
+        "POST", "/api/jobs/{job_id}/replay", "replayJob", "Try a failed or cancelled job again", "submit",
+        {202: Answer("A new round waits", responses.Accepted, ("Location", "Retry-After"))},
+        body=requests.Replay, body_required=False,
+        problems=(*_BODY, "callback_refused", "job_not_found", "not_replayable"),
+        example={"callback": "https://n8n.example.com/webhook/pdf-complete", "why": "the data was corrected"},
+    ),
+    Operation(
+        "GET", "/api/jobs/{job_id}/download", "downloadPdf", "Get the PDF", "read",
+        {
+            200: Answer("The PDF", PDF),
+            302: Answer("Where the storage keeps it (REPORTQ_DOWNLOAD_REDIRECT)", headers=("Location",)),
+        },
+        detail="A failed job is answered 409 with its own code.",
+        problems=("job_not_found", "not_ready", "job_failed", "job_cancelled", "artifact_gone", "storage_unavailable"),
+    ),
+    Operation(
+        "GET", "/api/jobs/{job_id}/deliveries", "getDeliveries", "See every try of a job's callbacks", "read",
+        {200: Answer("Each round's callback", operator_responses.DeliveryLog)},
+        problems=("job_not_found",), tag="deliveries",
+    ),
+    Operation(
+        "POST", "/api/jobs/{job_id}/deliveries/{delivery_id}/resend", "resendDelivery", "Send a callback once more",
+        "operate", {202: Answer("It is on its way", operator_responses.Resent)},
+        detail="One that was delivered needs `force`; a resume URL that has done its work is never sent again.",
+        body=operator_requests.Resend, body_required=False, example={"force": False, "why": "the receiver was repaired"},
+        problems=(*_BODY, "delivery_not_found", "needs_force", "not_resendable"), tag="deliveries",
+    ),
+    Operation(
+        "GET", "/api/dead-letters", "listDeadLetters", "See what gave up, grouped by cause", "read",
+        {200: Answer("Groups, or single letters", operator_responses.Letters)},
+        query=operator_requests.LettersQuery, problems=("invalid_request",), tag="dead letters",
+    ),
+    Operation(
+        "GET", "/api/dead-letters/{letter_id}", "getDeadLetter", "See one dead letter", "read",
+        {200: Answer("The letter", operator_responses.Letter)}, problems=("dead_letter_not_found",), tag="dead letters",
+    ),
+    Operation(
+        "POST", "/api/dead-letters/replay", "replayDeadLetters", "Try dead letters again", "operate",
+        {200: Answer("What became of each", operator_responses.BulkSummary)},
+        detail="By `ids`, or all that fit a `filter`; try `dry_run` first. Works for at most 20 s: repeat it until nothing "
+        "remains.",
+        body=operator_requests.LettersAct, problems=_BODY, example={"filter": {"error": "report_not_found"}, "dry_run": True},
+        tag="dead letters",
+    ),
+    Operation(
+        "POST", "/api/dead-letters/discard", "discardDeadLetters", "Close dead letters without trying again", "operate",
+        {200: Answer("What became of each", operator_responses.BulkSummary)},
+        body=operator_requests.LettersAct, problems=_BODY, example={"ids": ["dl_01JDCS7Q4W8Y3M6R5T2V9X0ZAB"], "why": "test"},
+        tag="dead letters",
+    ),
+    Operation(
+        "GET", "/api/queues", "listQueues", "See how the queues stand", "read",
+        {200: Answer("Every queue", operator_responses.QueueStates)}, tag="queues",
+    ),
+    *(
+        Operation(
+            "POST", f"/api/queues/{{name}}/{act}", f"{act}Queue", summary, "operate",
+            {
+                200: Answer("How it stands then", operator_responses.QueueState),
+                202: Answer("Something is still being worked on", operator_responses.QueueState),
+            },
+            body=operator_requests.Act, body_required=False, problems=(*_BODY, "queue_not_found"), tag="queues",
+        )
+        for act, summary in (
+            ("pause", "Start nothing more from a queue"), ("drain", "Pause a queue until nothing is worked on"),
+            ("resume", "Let a queue go on"),
+        )
+    ),
+    Operation(
+        "GET", "/api/overview", "getOverview", "How everything stands", "read",
+        {200: Answer("Waits, throughput, workers, pauses", responses.Overview)},
+        detail="At most two seconds old, however often it is asked.", tag="health",
+    ),
+    Operation(
+        "GET", "/livez", "isAlive", "Is the process alive?", None,
+        {200: Answer("It is", responses.Alive)}, tag="health",
+    ),
+    Operation(
+        "GET", "/readyz", "isReady", "Can it accept jobs, and what is down?", None,
+        {
+            200: Answer("Jobs are accepted; whatever is down is named", responses.Readiness),
+            503: Answer("Nothing is accepted: the database is down", responses.Readiness),
+        },
+        tag="health",
+    ),
+    Operation(
+        "GET", "/metrics", "getMetrics", "Metrics for Prometheus", "read",
+        {200: Answer("Prometheus's text format, or OpenMetrics when asked for", "text/plain")},
+        tag="health", negotiated=True,
+    ),
+    Operation(
+        "GET", "/openapi.json", "getDescription", "This description", None,
+        {200: Answer("OpenAPI 3.1", dict[str, Any])}, tag="health",
+    ),
+]  # fmt: skip
+
+_ROLES = {(operation.method, operation.path): operation.role for operation in OPERATIONS}
+
+
+def role_of(method: str, template: str) -> str | None:
+    """The role a call needs; None when any caller may make it. What is not in the table is the operators'."""
+    if method == "OPTIONS":
+        return None
+    known = _ROLES.get((method, template), "")
+    if known != "":
+        return known
+    return "read" if method in ("GET", "HEAD") else "operate"

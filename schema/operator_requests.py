@@ -1,0 +1,128 @@
+"""What operators send to the API, as validated structs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from schema.errors import Refused
+from schema.letter_search import LetterFilter, moment_of
+
+MAX_IDS = 1000
+
+Word = Annotated[str, Meta(min_length=1, max_length=255)]
+Why = Annotated[str, Meta(max_length=500)]
+Ids = Annotated[list[Word], Meta(max_length=MAX_IDS)]
+_MOMENT = r"^([0-9]{1,5}(\.[0-9]{1,3})?[smhdw]|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z)$"
+T = TypeVar("T", bound=Struct)
+
+
+class Act(Struct, forbid_unknown_fields=True):
+    """The optional body of pausing, draining and resuming a queue."""
+
+    why: Why | None = None
+
+
+class Filter(Struct, forbid_unknown_fields=True, rename={"product_id": "productId"}):
+    """Which dead letters: everything given must fit."""
+
+    code: Word | None = None
+    product_id: Word | None = None
+    job_ids: Ids = []
+    error: Word | None = None
+    fingerprint: Word | None = None
+    queue: Literal["pdf", "webhooks"] | None = None
+    kind: Literal["job", "delivery", "raw"] | None = None
+    since: Word | None = None
+
+
+class LettersAct(Struct, forbid_unknown_fields=True):
+    """The body of replaying or discarding dead letters: `ids`, or a `filter` (`{}` is every open letter)."""
+
+    ids: Ids = []
+    filter: Filter | None = None
+    dry_run: bool = False
+    rate: Annotated[float, Meta(gt=0, le=10_000)] | None = None
+    trial: Annotated[int, Meta(ge=0, le=100)] = 5
+    skip_newer: bool = False
+    why: Why | None = None
+
+
+class LettersQuery(Struct, forbid_unknown_fields=True):
+    """The query string of GET /api/dead-letters; unknown names are refused, so that a typo never widens a list."""
+
+    view: Literal["groups", "letters"] = "groups"
+    status: Literal["open", "replayed", "discarded"] = "open"
+    code: Word | None = None
+    product_id: Word | None = None
+    job_id: Word | None = None
+    error: Word | None = None
+    fingerprint: Word | None = None
+    queue: Literal["pdf", "webhooks"] | None = None
+    kind: Literal["job", "delivery", "raw"] | None = None
+    since: Annotated[str, Meta(pattern=_MOMENT, description="RFC 3339, or how long ago: 90s, 30m, 2h, 1d")] | None = (
+        None
+    )
+    cursor: Annotated[Word | None, Meta(description="`next_cursor` of the page before")] = None
+
+
+class Resend(Struct, forbid_unknown_fields=True):
+    """The optional body of resending a callback."""
+
+    force: bool = False
+    why: Why | None = None
+
+
+def read(body: bytes, kind: type[T]) -> T:
+    """The body as `kind`; raises Refused: invalid_json, invalid_request."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise Refused(f"{error}.".replace("`", "'"), code="invalid_request") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(f"The body is not valid JSON: {error}.", code="invalid_json") from None
+
+
+def read_query(params: Mapping[str, Any], kind: type[T]) -> T:
+    """A query string as `kind`; raises Refused("invalid_request")."""
+    try:
+        return msgspec.convert({name: v if isinstance(v, str) else v[-1] for name, v in params.items()}, kind)
+    except msgspec.ValidationError as error:
+        raise Refused(f"{error}.".replace("`", "'"), code="invalid_request") from None
+
+
+def letters_meant(asked: LettersAct, now: datetime) -> LetterFilter:
+    """The selection of a request; one that names neither ids nor a filter is refused."""
+    if not asked.ids and asked.filter is None:
+        raise Refused("Name `ids`, or a `filter`; an empty filter {} means every open letter.", code="invalid_request")
+    given = asked.filter or Filter()
+    return LetterFilter(
+        ids=asked.ids,
+        job_ids=given.job_ids,
+        code=given.code,
+        product_id=given.product_id,
+        error=given.error,
+        fingerprint=given.fingerprint,
+        queue=given.queue,
+        kind=given.kind,
+        since=moment_of(given.since, now) if given.since else None,
+    )
+
+
+def letters_asked(query: LettersQuery, now: datetime) -> LetterFilter:
+    """The selection of a query string."""
+    return LetterFilter(
+        status=query.status,
+        job_ids=[query.job_id] if query.job_id else (),
+        code=query.code,
+        product_id=query.product_id,
+        error=query.error,
+        fingerprint=query.fingerprint,
+        queue=query.queue,
+        kind=query.kind,
+        since=moment_of(query.since, now) if query.since else None,
+    )

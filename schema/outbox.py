@@ -1,0 +1,153 @@
+"""Rows that are published as messages: jobs, deliveries, and the `.XQ` copies of dead letters (DESIGN §2.1).
+
+A row is its own outbox. It is *due* while it waits, `run_at` has come and `published_at` is NULL. A relay takes due rows
+for a short while (`relay_token`, `relay_until`), publishes a hint for each with confirm, and marks those confirmed.
+Every return to waiting raises `hint_no` and clears the token, so that a late mark finds nothing to mark.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from ulid import ULID
+
+from schema.database import Database, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """How one table's rows wait to be published."""
+
+    table: str
+    key: str
+    waiting: str  # the status of a row that waits
+    order: str  # which row goes first; an index holds this order
+    columns: str  # what a hint is built from, besides the key
+
+    # What every return to waiting sets, beside the status and run_at.
+    BACK = "published_at=NULL, relay_token=NULL, relay_until=NULL, hint_no=hint_no+1"
+
+    def take(
+        self,
+        db: Database,
+        *,
+        limit: int,
+        hold: float,
+        only: str = "1=1",
+        params: Sequence[object] = (),
+        pick: Callable[[list[Row]], list[Row]] = lambda rows: rows,
+    ) -> Taken:
+        """Claim up to `limit` due rows for `hold` seconds; `only` and `pick` narrow them. Two relays never get the
+        same row."""
+        free = f"(relay_until IS NULL OR relay_until <= {db.now()})"
+        due = f"status='{self.waiting}' AND published_at IS NULL AND run_at <= {db.now()} AND {free}"
+        seen = db.fetch_all(
+            f"SELECT {self.key} AS id, {self.columns} FROM {self.table} WHERE {due} AND {only} "
+            f"ORDER BY {self.order} LIMIT %s",
+            (*params, limit),
+        )
+        seen = pick(seen)
+        if not seen:
+            return Taken("", [])
+        token = str(ULID())
+        marks = ",".join(["%s"] * len(seen))
+        ids = [row["id"] for row in seen]
+        # By primary key, so that two relays lock rows in one order and never a range of a secondary index.
+        db.execute(
+            f"UPDATE {self.table} SET relay_token=%s, relay_until={db.later(hold)} WHERE {self.key} IN ({marks}) AND {due}",
+            (token, *sorted(ids)),
+        )
+        rows = db.fetch_all(
+            f"SELECT {self.key} AS id, hint_no, {self.columns} FROM {self.table} "
+            f"WHERE {self.key} IN ({marks}) AND relay_token=%s",
+            (*ids, token),
+        )
+        place = {key: n for n, key in enumerate(ids)}
+        return Taken(token, sorted(rows, key=lambda row: place[row["id"]]))
+
+    def mark(self, db: Database, taken: Taken, published: Iterable[Row]) -> int:
+        """Note that these rows' hints were confirmed, unless a row has moved on since it was taken."""
+        marked = 0
+        for hint_no, ids in self._by_hint(published).items():
+            marks = ",".join(["%s"] * len(ids))
+            marked += db.execute(
+                f"UPDATE {self.table} SET published_at={db.now()}, relay_token=NULL, relay_until=NULL "
+                f"WHERE {self.key} IN ({marks}) AND relay_token=%s AND hint_no=%s AND status='{self.waiting}'",
+                (*ids, taken.token, hint_no),
+            )
+        return marked
+
+    def release(self, db: Database, taken: Taken, rows: Iterable[Row]) -> None:
+        """Give taken rows back at once: their hints were not confirmed."""
+        for hint_no, ids in self._by_hint(rows).items():
+            marks = ",".join(["%s"] * len(ids))
+            db.execute(
+                f"UPDATE {self.table} SET relay_token=NULL, relay_until=NULL "
+                f"WHERE {self.key} IN ({marks}) AND relay_token=%s AND hint_no=%s",
+                (*ids, taken.token, hint_no),
+            )
+
+    def unpublish(self, db: Database, key: str) -> bool:
+        """A hint met a pause: the waiting row must be published again once the pause ends.
+
+        Also while a relay holds the row: a hint is often met before its relay has marked it, and that mark must be void.
+        """
+        return (
+            db.execute(
+                f"UPDATE {self.table} SET {self.BACK} WHERE {self.key}=%s AND status='{self.waiting}' "
+                "AND (published_at IS NOT NULL OR relay_token IS NOT NULL)",
+                (key,),
+            )
+            > 0
+        )
+
+    def unpublish_oldest(self, db: Database, count: int) -> int:
+        """Publish `count` rows' hints again: that many were lost (DESIGN §2.9)."""
+        rows = db.fetch_all(
+            f"SELECT {self.key} AS id FROM {self.table} WHERE status='{self.waiting}' AND published_at IS NOT NULL "
+            "ORDER BY published_at LIMIT %s",
+            (count,),
+        )
+        return sum(self.unpublish(db, row["id"]) for row in rows)
+
+    def unpublish_all(self, db: Database) -> int:
+        """The broker forgot everything: at the start of the in-process broker."""
+        return db.execute(
+            f"UPDATE {self.table} SET {self.BACK} WHERE status='{self.waiting}' "
+            "AND (published_at IS NOT NULL OR relay_token IS NOT NULL)"
+        )
+
+    def published(self, db: Database, only: str = "1=1") -> int:
+        """How many rows have a hint in the broker and were not claimed yet."""
+        return int(
+            db.scalar(
+                f"SELECT COUNT(*) FROM {self.table} WHERE status='{self.waiting}' AND published_at IS NOT NULL AND {only}"
+            )
+        )
+
+    @staticmethod
+    def _by_hint(rows: Iterable[Row]) -> dict[int, list[str]]:
+        groups: dict[int, list[str]] = defaultdict(list)
+        for row in rows:
+            groups[row["hint_no"]].append(row["id"])
+        return {hint_no: sorted(ids) for hint_no, ids in groups.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The rows that one relay holds under one token."""
+
+    token: str
+    rows: list[Row]
+
+
+JOBS = Outbox("pdf_job_results", "job_id", "queued", "turn, requested_at, job_id", "turn, traceparent")
+DELIVERIES = Outbox("deliveries", "delivery_id", "queued", "turn, run_at, delivery_id", "turn, host")
+_LETTER_COLUMNS = (
+    "queue, kind, job_id, delivery_id, error_code, error_message, attempts, first_failed_at, last_failed_at, traceback, "
+    "code, product_id, raw"
+)
+DEAD_LETTERS = Outbox("dead_letters", "dead_letter_id", "open", "run_at, dead_letter_id", _LETTER_COLUMNS)
+RAW_REPLAYS = Outbox("dead_letters", "dead_letter_id", "replayed", "run_at, dead_letter_id", _LETTER_COLUMNS)

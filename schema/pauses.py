@@ -1,0 +1,166 @@
+"""Pauses and outages are one thing: a row `pauses(scope, until, reason)` that everybody reads (DESIGN §2.14).
+
+Scopes: `queue:pdf`, `queue:webhooks`, `dependency:drive`, `dependency:mongodb`, `dependency:folder`, `host:<host:port>`.
+An operator's pause has no `until`; an outage's `until` is when the next probe is due.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+
+import msgspec
+import peewee
+
+from schema.database import Database, DatabaseDown, Row
+
+OUTAGE = "outage"  # set_by of a pause that an outage set
+
+
+class PauseBoard:
+    """The pauses in force, read from the database at most once every `every` seconds and shared by a process."""
+
+    def __init__(self, db: Database, every: float) -> None:
+        self._db = db
+        self._every = every
+        self._read_at = float("-inf")
+        self._rows: dict[str, Row] = {}
+        self._streaks: frozenset[str] = frozenset()
+        self._mutex = threading.Lock()
+
+    def active(self, *, fresh: bool = False) -> Mapping[str, Row]:
+        """Scope → row. While the database is away the last known pauses stay in force."""
+        with self._mutex:
+            if fresh or time.monotonic() - self._read_at >= self._every:
+                self._rows = {row["scope"]: row for row in self._db.fetch_all("SELECT * FROM pauses")}
+                streaks = self._db.fetch_all("SELECT scope FROM dependencies WHERE failures > 0")
+                self._streaks = frozenset(row["scope"] for row in streaks)
+                self._read_at = time.monotonic()
+            return self._rows
+
+    def blocking(self, queue: str, *, fresh: bool = False) -> Row | None:
+        """The pause that keeps a queue from starting anything, if there is one."""
+        rows = self.active(fresh=fresh)
+        if f"queue:{queue}" in rows:
+            return rows[f"queue:{queue}"]
+        if queue == "pdf":
+            return next((row for scope, row in rows.items() if scope.startswith("dependency:")), None)
+        return None
+
+    def paused_hosts(self) -> list[str]:
+        """`host:port` of every webhook host that is paused."""
+        return [scope.removeprefix("host:") for scope in self.active() if scope.startswith("host:")]
+
+    def in_streak(self, scope: str) -> bool:
+        """Whether errors of this scope were being counted at the last look (a success then resets them)."""
+        return scope in self._streaks
+
+
+def pause(db: Database, scope: str, *, reason: str, by: str, seconds: float | None = None) -> None:
+    """Pause a scope, or change the reason of its pause; without `seconds` until somebody resumes it."""
+    until = "NULL" if seconds is None else db.later(seconds)
+
+    def work() -> None:
+        if by == OUTAGE and db.fetch_one("SELECT scope FROM pauses WHERE scope=%s AND set_by<>%s", (scope, OUTAGE)):
+            return  # paused by an operator already, who alone resumes it
+        if not db.execute(f"UPDATE pauses SET until={until}, reason=%s, set_by=%s WHERE scope=%s", (reason, by, scope)):
+            db.execute(
+                f"INSERT INTO pauses (scope, until, reason, set_by, since) VALUES (%s,{until},%s,%s,{db.now()})",
+                (scope, reason, by),
+            )
+
+    db.transaction(work)
+
+
+def resume(db: Database, scope: str, *, outages_only: bool = False) -> bool:
+    """Lift a pause and forget the errors that led to it; False when there was none.
+
+    A dependency that answers again lifts `outages_only`: what an operator paused, an operator resumes.
+    """
+    only = f" AND set_by='{OUTAGE}'" if outages_only else ""
+
+    def work() -> bool:
+        db.execute("DELETE FROM dependencies WHERE scope=%s", (scope,))
+        return db.execute(f"DELETE FROM pauses WHERE scope=%s{only}", (scope,)) > 0
+
+    return db.transaction(work)
+
+
+def note_failure(
+    db: Database,
+    scope: str,
+    member: tuple[str, int],
+    *,
+    streak: int,
+    owners: int,
+    window: float | None,
+    probe_every: float,
+    reason: str,
+) -> list[tuple[str, int]] | None:
+    """Count one outage-like error of `member` (row key, start number); returns the streak's members when it opens a pause.
+
+    It opens after `streak` consecutive errors from at least `owners` rows, or from one row over `window` seconds.
+    """
+
+    def work() -> list[tuple[str, int]] | None:
+        lock = " FOR UPDATE" if db.dialect == "mysql" else ""
+        row = db.fetch_one(
+            f"SELECT failures, members, {db.age('first_failed_at')} AS age FROM dependencies WHERE scope=%s{lock}",
+            (scope,),
+        )
+        members: list[tuple[str, int]] = []
+        if row is not None:
+            members = [tuple(entry) for entry in msgspec.json.decode(row["members"])]
+        members = [*members, member][-20:]
+        failures = (row["failures"] if row else 0) + 1
+        age = float(row["age"] or 0) if row and row["failures"] else 0.0
+        text = msgspec.json.encode(members).decode()
+        if row is None:
+            db.execute(
+                "INSERT INTO dependencies (scope, failures, first_failed_at, last_failed_at, members) "
+                f"VALUES (%s,1,{db.now()},{db.now()},%s)",
+                (scope, text),
+            )
+        else:
+            db.execute(
+                # MySQL assigns from left to right: `failures` must still be the old one when it is asked.
+                f"UPDATE dependencies SET first_failed_at=CASE WHEN failures=0 THEN {db.now()} ELSE first_failed_at END, "
+                f"failures=%s, last_failed_at={db.now()}, members=%s WHERE scope=%s",
+                (failures, text, scope),
+            )
+        many = len({key for key, _ in members}) >= owners
+        long = window is not None and age >= window
+        if failures < streak or not (many or long):
+            return None
+        pause(db, scope, reason=reason, by=OUTAGE, seconds=probe_every)
+        return members
+
+    try:
+        return db.transaction(work)
+    except peewee.IntegrityError:  # two workers counted the first error of this scope at the same moment
+        return db.transaction(work)
+
+
+def note_success(db: Database, scope: str) -> None:
+    """The dependency answered: the streak is over. Called only when one was seen (`PauseBoard.in_streak`)."""
+    db.execute("UPDATE dependencies SET failures=0, members='[]' WHERE scope=%s AND failures > 0", (scope,))
+
+
+def win_probe(db: Database, scope: str, probe_every: float) -> bool:
+    """Whether this caller is the one who asks now: one guarded UPDATE, lost by everybody else."""
+    return (
+        db.execute(
+            f"UPDATE pauses SET until={db.later(probe_every)} WHERE scope=%s AND set_by='{OUTAGE}' AND until <= {db.now()}",
+            (scope,),
+        )
+        > 0
+    )
+
+
+def due_probes(db: Database) -> list[Row]:
+    """Outage pauses whose next probe is due."""
+    try:
+        return db.fetch_all(f"SELECT * FROM pauses WHERE set_by='{OUTAGE}' AND until <= {db.now()}")
+    except DatabaseDown:
+        return []

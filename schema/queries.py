@@ -1,0 +1,133 @@
+"""What callers ask for outside of bodies: headers and query parameters, each refused with its name when unusable."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+from ulid import ULID
+
+from schema.errors import Refused
+from schema.requests import Name, plain
+from schema.responses import Status
+
+_WAIT = re.compile(r"\d{1,9}(\.\d{1,3})?")
+_DIGITS = re.compile(r"[0-9]{1,9}")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_JOB_ID = re.compile(r"pdf_[0-9A-HJKMNP-TV-Z]{26}")
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """What `Prefer` asks for (RFC 7240)."""
+
+    wait: float | None = None  # seconds
+    respond_async: bool = False
+
+
+def preference(header: str | None, longest: float) -> Preference:
+    """The header's `wait` (at most `longest` seconds are granted) and `respond-async`; others are passed over."""
+    if not header:
+        return Preference()
+    wait, respond_async = None, False
+    for part in header.split(","):
+        name, _, value = part.partition(";")[0].partition("=")
+        name, value = name.strip().lower(), value.strip().strip('"')
+        if name == "wait":
+            if not _WAIT.fullmatch(value):
+                raise Refused("Prefer: wait must be a number of seconds, such as wait=30.", code="invalid_header")
+            wait = min(float(value), longest) if wait is None else wait  # the first one counts
+        elif name == "respond-async":
+            respond_async = True
+    return Preference(wait, respond_async)
+
+
+def traceparent(header: str | None) -> str | None:
+    """The caller's trace (W3C Trace Context), or None when it is not one: a broken trace must not cost a report."""
+    return header if header and _TRACEPARENT.fullmatch(header) and header[:2] != "ff" else None
+
+
+class ListQuery(Struct, forbid_unknown_fields=True):
+    """The query of GET /api/jobs."""
+
+    status: Annotated[Status | None, Meta(description="Only jobs in this state")] = None
+    code: Annotated[Name | None, Meta(description="Only this report")] = None
+    product_id: Annotated[Name | None, Meta(description="Only this product")] = None
+    since: Annotated[
+        str | None,
+        Meta(
+            description="Only jobs submitted at or after this moment", examples=["2026-11-23T18:00:00Z"],
+            extra_json_schema={"format": "date-time"},
+        ),
+    ] = None  # fmt: skip
+    cursor: Annotated[
+        Annotated[str, Meta(max_length=100)] | None,
+        Meta(description="`next_cursor` of the page before", extra_json_schema={"format": "cursor"}),
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=500, description="Most jobs in a page")] = 50
+
+
+def list_query(params: Mapping[str, Any]) -> ListQuery:
+    """The parsed parameters; raises Refused naming each one that cannot be used."""
+    errors: dict[str, str] = {}
+    chosen: dict[str, Any] = {}
+    specs = {spec.encode_name: spec for spec in msgspec.structs.fields(ListQuery)}
+    for name, value in params.items():
+        if name not in specs:
+            errors[name[:100]] = f"is not a parameter; the parameters are {', '.join(specs)}"
+        elif isinstance(value, list):
+            errors[name] = "is given more than once"
+        else:
+            try:
+                read = int(value) if name == "limit" and _DIGITS.fullmatch(value) else value
+                chosen[name] = msgspec.convert(read, specs[name].type)
+            except msgspec.ValidationError as error:
+                errors[name] = plain(str(error), specs[name].type)
+    query = ListQuery(**chosen)
+    if query.since is not None and moment_of(query.since) is None:
+        errors["since"] = "must be a moment with its time zone, such as 2026-11-23T18:00:00Z"
+    if query.cursor is not None and after_cursor(query.cursor) is None:
+        errors["cursor"] = "is not a cursor of this list"
+    if errors:
+        detail = "; ".join(f"{name} {what}" for name, what in errors.items())
+        raise Refused(f"{detail}.", code="invalid_request", errors=errors)
+    return query
+
+
+def cursor_after(job_id: str) -> str:
+    """The cursor of the page that follows this job."""
+    return base64.urlsafe_b64encode(job_id.encode()).decode().rstrip("=")
+
+
+def after_cursor(cursor: str) -> str | None:
+    """The job that a cursor's page follows; None when it is no cursor."""
+    try:
+        job_id = base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode()
+    except (ValueError, binascii.Error):
+        return None
+    return job_id if _JOB_ID.fullmatch(job_id) else None
+
+
+def moment_of(text: str) -> datetime | None:
+    """An RFC 3339 moment as aware UTC; None when it is not one."""
+    if not _MOMENT.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def first_id(since: str) -> str:
+    """The least job_id that can have been given at or after a moment: ids begin with their time."""
+    moment = moment_of(since)
+    assert moment is not None
+    return "pdf_" + str(ULID.from_datetime(max(moment, datetime(1970, 1, 1, tzinfo=UTC))))[:10]

@@ -1,0 +1,91 @@
+"""The queues as an operator sees them, and pausing, draining and resuming them (DESIGN §2.14)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schema import audit, leases, outbox, pauses, workers
+from schema.database import Database, Row
+from schema.errors import Refused
+from schema.messages import PDF, QUEUES, WEBHOOKS
+from schema.settings import Settings
+
+_TABLES = {
+    PDF: (outbox.JOBS, leases.JOBS, "requested_at"),
+    WEBHOOKS: (outbox.DELIVERIES, leases.DELIVERIES, "owed_at"),
+}
+
+
+def states(db: Database, settings: Settings) -> list[dict[str, Any]]:
+    """Every queue: how much waits and for how long, who works on it, and what keeps it from starting more."""
+    rows = db.fetch_all("SELECT * FROM pauses ORDER BY scope")
+    letters = {
+        row["queue"]: int(row["n"])
+        for row in db.fetch_all("SELECT queue, COUNT(*) AS n FROM dead_letters WHERE status='open' GROUP BY queue")
+    }
+    live = workers.live(db, settings.lease)
+    return [_state(db, name, rows, letters.get(name, 0), live) for name in QUEUES]
+
+
+def _state(db: Database, name: str, rows: list[Row], letters: int, live: list[Row]) -> dict[str, Any]:
+    box, leased, since = _TABLES[name]
+    waiting = db.fetch_one(
+        f"SELECT COUNT(*) AS depth, COALESCE(MAX({db.age(since)}), 0) AS oldest, "
+        f"COALESCE(SUM(CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END), 0) AS due "
+        f"FROM {box.table} WHERE status='queued'"
+    ) or {"depth": 0, "oldest": 0, "due": 0}  # fmt: skip
+    processing = leased.processing(db)
+    own = next((row for row in rows if row["scope"] == f"queue:{name}"), None)
+    prefix = "dependency:" if name == PDF else "host:"
+    serving = [worker for worker in live if worker["kind"] == name]
+    return {
+        "name": name,
+        "state": ("pausing" if processing else "paused") if own else "running",
+        "depth": int(waiting["depth"]),
+        "due": int(waiting["due"]),
+        "published": box.published(db),
+        "processing": processing,
+        "oldest_age": round(max(0.0, float(waiting["oldest"])), 3),
+        "consumers": sum(int(worker["threads"]) for worker in serving),
+        "workers": len(serving),
+        "dead_letters": letters,
+        "paused": own,
+        "outages": [row for row in rows if row["scope"].startswith(prefix)],
+    }
+
+
+def pause(db: Database, name: str, *, by: str, why: str | None = None) -> None:
+    """Start nothing more from this queue; effective within the settings' `switch_poll`, and across restarts.
+
+    What runs is finished. Accepting jobs goes on. Raises Refused("queue_not_found").
+    """
+    _check(name)
+
+    def work() -> None:
+        pauses.pause(db, f"queue:{name}", reason=why or "Paused by an operator.", by=by)
+        audit.note(db, by, "pause", f"queue:{name}", why)
+
+    db.transaction(work)
+
+
+def resume(db: Database, name: str, *, by: str, why: str | None = None) -> bool:
+    """Let the queue go on; False when it was not paused. Outages are lifted by their probes, not here."""
+    _check(name)
+
+    def work() -> bool:
+        was = pauses.resume(db, f"queue:{name}")
+        audit.note(db, by, "resume", f"queue:{name}", why)
+        return was
+
+    return db.transaction(work)
+
+
+def processing(db: Database, name: str) -> int:
+    """How many of this queue are being worked on: a drain has ended when a paused queue has none."""
+    _check(name)
+    return _TABLES[name][1].processing(db)
+
+
+def _check(name: str) -> None:
+    if name not in QUEUES:
+        raise Refused(f"There is no queue {name[:40]!r}; the queues are {', '.join(QUEUES)}.", code="queue_not_found")

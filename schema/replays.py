@@ -1,0 +1,106 @@
+"""Replay and discard of single dead letters, and resend of callbacks (DESIGN §7).
+
+One set of functions behind the command line, the API and RabbitMQ's own UI; all of them are audited and each honours a
+letter once. Many at a time: schema/bulk_replays.py.
+"""
+
+from __future__ import annotations
+
+from schema import audit, dead_letters, rounds
+from schema.callback_urls import is_resume_url
+from schema.database import Database, Row
+from schema.outbox import RAW_REPLAYS, Outbox
+
+
+def replay_letter(db: Database, letter_id: str, *, by: str, why: str | None = None) -> str:
+    """Honour a dead letter once: `replayed`, `resolved` (it was not open), `unknown`, or what rounds.replay says.
+
+    A job's letter starts a new round; a delivery's letter tries the callback again without rendering; a raw letter's
+    message is sent to its queue again as it was.
+    """
+    letter = dead_letters.find(db, letter_id)
+    if letter is None:
+        return "unknown"
+    if letter["kind"] == "job":
+        return rounds.replay(db, letter["job_id"], by=by, why=why, dead_letter_id=letter_id)
+    if letter["kind"] == "raw":
+        return _send_raw(db, letter_id, by, why)
+
+    def work() -> str:
+        if not dead_letters.resolve(db, letter_id, "replayed", by):
+            return "resolved"
+        return "replayed" if _again(db, letter["delivery_id"], "dead", "manual", by, why) else "not_ended"
+
+    return db.transaction(work)
+
+
+def discard_letter(db: Database, letter_id: str, *, by: str, why: str | None = None) -> str:
+    """Close a letter without trying again: `discarded`, `resolved` (it was not open) or `unknown`."""
+
+    def work() -> str:
+        if not dead_letters.resolve(db, letter_id, "discarded", by):
+            return "resolved" if dead_letters.find(db, letter_id) else "unknown"
+        audit.note(db, by, "discard", letter_id, why)
+        return "discarded"
+
+    return db.transaction(work)
+
+
+def resend(db: Database, delivery_id: str, *, by: str, why: str | None = None, force: bool = False) -> str:
+    """Tell a callback once more, without rendering: `queued`, or why not.
+
+    `unknown` · `no_callback` (there is no URL) · `superseded` (a newer round has taken its place) · `posting` (a worker is
+    at it) · `needs_force` (it was delivered: the receiver would be told twice) · `resume_url_used` (refused even with
+    force: a second POST could resume a later Wait node). One that waits for its next try is tried at once.
+    """
+
+    def work() -> str:
+        lock = " FOR UPDATE" if db.dialect == "mysql" else ""
+        row = db.fetch_one(f"SELECT * FROM deliveries WHERE delivery_id=%s{lock}", (delivery_id,))
+        refusal = _refusal(db, row, force)
+        if refusal is not None or row is None:
+            return refusal or "unknown"
+        kind = "forced" if row["status"] == "delivered" else "manual"
+        if not _again(db, delivery_id, row["status"], kind, by, why):
+            return "posting"
+        for letter in dead_letters.open_of_delivery(db, delivery_id):
+            dead_letters.resolve(db, letter["dead_letter_id"], "replayed", by)
+        return "queued"
+
+    return db.transaction(work)
+
+
+def _refusal(db: Database, row: Row | None, force: bool) -> str | None:
+    if row is None:
+        return "unknown"
+    if not row["url"]:
+        return "no_callback"
+    if row["status"] in ("superseded", "processing"):
+        return "superseded" if row["status"] == "superseded" else "posting"
+    if row["status"] == "not_sent" or (row["status"] == "delivered" and is_resume_url(row["url"])):
+        return "resume_url_used"
+    return "needs_force" if row["status"] == "delivered" and not force else None
+
+
+def _again(db: Database, delivery_id: str, status: str, kind: str, by: str, why: str | None) -> bool:
+    """The delivery waits again, due now and with a fresh budget; inside the caller's transaction."""
+    won = db.execute(
+        f"UPDATE deliveries SET status='queued', run_at={db.now()}, budget_at={db.now()}, post_kind=%s, ended_at=NULL, "
+        f"error_code=NULL, hint=NULL, {Outbox.BACK} WHERE delivery_id=%s AND status=%s",
+        (kind, delivery_id, status),
+    )
+    audit.note(db, by, "resend" if kind == "forced" else "redeliver", delivery_id, why)
+    return won > 0
+
+
+def _send_raw(db: Database, letter_id: str, by: str, why: str | None) -> str:
+    def work() -> str:
+        if not dead_letters.resolve(db, letter_id, "replayed", by):
+            return "resolved"
+        db.execute(
+            f"UPDATE dead_letters SET run_at={db.now()}, {RAW_REPLAYS.BACK} WHERE dead_letter_id=%s", (letter_id,)
+        )
+        audit.note(db, by, "replay", letter_id, why)
+        return "replayed"
+
+    return db.transaction(work)

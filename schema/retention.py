@@ -1,0 +1,147 @@
+"""Removes ended jobs' rows once their time is over; what is permanent (the record, the PDF) stays (DESIGN §4).
+
+A job stays while anything is owed: a delivery that has not ended, a permanent record that is not written, an open dead
+letter. Candidates are read off an index alone, in small batches; each batch is locked by primary key and looked at
+again before it goes, so that a replay or a submission never waits for more than one small transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+
+from schema.database import Database, Row, as_column, as_time
+
+_BATCH = 200  # rows of one transaction
+_LETTERS = 200
+_ENDED = "('completed','failed','cancelled')"
+
+
+class Retention:
+    """One sweep after another over everything that has ended; remembers how far it has come."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        keep: float,
+        keep_letters: float,
+        letters_are_swept: bool = True,
+    ) -> None:
+        self._db = db
+        self._keep = keep
+        self._keep_letters = keep_letters
+        self._letters_are_swept = letters_are_swept  # whether copies lie in .XQ that must go first
+        self._after: tuple[str, str] | None = None  # (ended_at, job_id) of the last candidate looked at
+
+    def step(self, seconds: float = 0.5) -> int:
+        """Clean for about `seconds`; returns how many jobs went. Ends early when nothing is left."""
+        until = time.monotonic() + seconds
+        removed = 0
+        while True:
+            began = time.monotonic()
+            candidates = self._candidates()
+            removed += self._clean([row["job_id"] for row in candidates])
+            if len(candidates) < _BATCH:
+                self._after = None  # the end: those that had to stay are looked at again in the next round
+                self._clean_letters()
+                return removed
+            if 2 * time.monotonic() - began > until:
+                return removed  # another batch would take longer than is left
+
+    def _candidates(self) -> list[Row]:
+        sql, params = candidates_query(self._db, self._keep, self._after)
+        rows = self._db.fetch_all(sql, params)
+        if rows:
+            last = as_time(rows[-1]["ended_at"])
+            assert last is not None
+            text = rows[-1]["ended_at"] if self._db.dialect == "sqlite" else as_column(last)
+            self._after = (text, rows[-1]["job_id"])
+        return rows
+
+    def _clean(self, ids: Sequence[str]) -> int:
+        if not ids:
+            return 0
+
+        def work() -> int:
+            lock = " FOR UPDATE" if self._db.dialect == "mysql" else ""
+            jobs = self._db.fetch_all(
+                f"SELECT job_id, round FROM pdf_job_results WHERE job_id IN ({_marks(ids)}) AND status IN {_ENDED} "
+                f"AND ended_at <= {self._db.later(-self._keep)} ORDER BY job_id{lock}",
+                ids,
+            )
+            rounds = {row["job_id"]: row["round"] for row in jobs}
+            if not rounds:
+                return 0
+            deliveries = self._db.fetch_all(
+                f"SELECT delivery_id, job_id, round, status, recorded_at FROM deliveries WHERE job_id IN ({_marks(rounds)})"
+                f"{lock}",
+                list(rounds),
+            )
+            free = sorted(_settled(rounds, deliveries) - self._unanswered(list(rounds)))
+            remove(self._db, free)
+            return len(free)
+
+        return self._db.transaction(work)
+
+    def _unanswered(self, ids: Sequence[str]) -> set[str]:
+        """Which of these jobs have an open dead letter."""
+        rows = self._db.fetch_all(
+            f"SELECT job_id FROM dead_letters WHERE job_id IN ({_marks(ids)}) AND status='open'", ids
+        )
+        return {row["job_id"] for row in rows}
+
+    def _clean_letters(self) -> None:
+        """Resolved dead letters whose copy is gone from `.XQ`, after a longer time."""
+        swept = "(swept_at IS NOT NULL OR published_at IS NULL)" if self._letters_are_swept else "1=1"
+        rows = self._db.fetch_all(
+            f"SELECT dead_letter_id FROM dead_letters WHERE status IN ('replayed','discarded') AND {swept} "
+            f"AND resolved_at <= {self._db.later(-self._keep_letters)} ORDER BY dead_letter_id LIMIT %s",
+            (_LETTERS,),
+        )
+        ids = [row["dead_letter_id"] for row in rows]
+        if ids:
+            self._db.execute(
+                f"DELETE FROM dead_letters WHERE dead_letter_id IN ({_marks(ids)}) AND status<>'open'", ids
+            )
+
+
+def _settled(rounds: Mapping[str, int], deliveries: Sequence[Row]) -> set[str]:
+    """The jobs whose last round is recorded for good and whose callbacks have all ended."""
+    recorded = {
+        row["job_id"] for row in deliveries if row["round"] == rounds[row["job_id"]] and row["recorded_at"] is not None
+    }
+    return recorded - {row["job_id"] for row in deliveries if row["status"] in ("queued", "processing")}
+
+
+def candidates_query(db: Database, keep: float, after: tuple[str, str] | None) -> tuple[str, tuple[object, ...]]:
+    """The next batch of jobs that ended long enough ago: answered by idx_jobs_ended alone, whatever the table's size."""
+    further, params = "", ()
+    if after is not None:
+        further = "AND ended_at >= %s AND (ended_at > %s OR job_id > %s) "
+        params = (after[0], *after)  # type: ignore[assignment]
+    sql = (
+        f"SELECT job_id, ended_at FROM pdf_job_results WHERE ended_at <= {db.later(-keep)} {further}"
+        "ORDER BY ended_at, job_id LIMIT %s"
+    )
+    return sql, (*params, _BATCH)
+
+
+def remove(db: Database, ids: Sequence[str]) -> None:
+    """Delete jobs with all that hangs on them but dead letters, inside the caller's transaction, by primary keys."""
+    if not ids:
+        return
+    marks = _marks(ids)
+    deliveries = [
+        row["delivery_id"] for row in db.fetch_all(f"SELECT delivery_id FROM deliveries WHERE job_id IN ({marks})", ids)
+    ]
+    if deliveries:
+        gone = _marks(deliveries)
+        db.execute(f"DELETE FROM delivery_attempts WHERE delivery_id IN ({gone})", deliveries)
+        db.execute(f"DELETE FROM deliveries WHERE delivery_id IN ({gone})", deliveries)
+    for table in ("report_data", "rendered", "attempts", "pdf_job_results"):
+        db.execute(f"DELETE FROM {table} WHERE job_id IN ({marks})", ids)
+
+
+def _marks(values: Collection[object]) -> str:
+    return ",".join(["%s"] * len(values))

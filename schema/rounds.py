@@ -1,0 +1,270 @@
+"""How a round ends, or goes back to the queue: one function, one transaction, guarded (DESIGN §2.4, §2.6).
+
+Every end (completed, failed, cancelled, dead by crash) goes through `finish`. A stale worker, whose round or start
+number is no longer the row's, changes nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from schema import audit, dead_letters, deliveries
+from schema.database import Database, Row
+from schema.errors import Permanent, ReportqError
+from schema.jobs import find
+from schema.outbox import Outbox
+
+MAX_CRASHES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt failed, as people read it."""
+
+    code: str
+    message: str
+    outcome: str = "failed"  # failed | timeout | crashed
+    permanent: bool = False
+    traceback: str | None = None
+
+    @classmethod
+    def of(cls, error: BaseException, traceback: str | None = None) -> Failure:
+        """An exception's code and sentence; anything unexpected is an internal error whose text stays inside."""
+        if isinstance(error, ReportqError):
+            return cls(error.code, error.detail, permanent=isinstance(error, Permanent), traceback=traceback)
+        if isinstance(error, MemoryError):
+            return cls("out_of_memory", "The report needs more memory than a worker may use.", traceback=traceback)
+        sentence = f"The renderer stopped with an unexpected error ({type(error).__name__})."
+        return cls("internal_error", sentence, traceback=traceback)
+
+
+TIMEOUT = Failure("timeout", "The report took longer than the time limit.", outcome="timeout")
+CRASH = Failure("worker_died", "The worker died three times while it made this report.", outcome="crashed")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a failing job is tried again."""
+
+    attempts: int  # retries after the first attempt
+    backoff: float  # seconds before the first retry, doubled each time
+    longest: float  # seconds
+
+    def delay(self, tries: int) -> float:
+        """Seconds before the next try after `tries` failed ones: exponential, with full jitter."""
+        return random.uniform(0, min(self.longest, self.backoff * 2 ** max(0, tries - 1)))
+
+
+def finish(
+    db: Database,
+    job: Row,
+    status: str,
+    *,
+    from_status: str = "processing",
+    outcome: str | None,
+    link: str | None = None,
+    failure: Failure | None = None,
+    retries: int | None = None,
+    tries: int | None = None,
+    saved: bool = True,
+) -> bool:
+    """End the round of `job` (the row as its owner saw it): end state, attempt, delivery, dead letter, in one commit.
+
+    `saved` tells whether rendered bytes may have been kept for this round. False when the row has moved on since:
+    then nothing was written.
+    """
+    retry_count = int(job["retry_count"] or 0) if retries is None else retries
+
+    def work() -> bool:
+        now = db.now()
+        won = db.execute(
+            f"UPDATE pdf_job_results SET status=%s, ended_at={now}, completed_at={now}, progress=%s, stage=NULL, "
+            "google_drive_link=COALESCE(%s, google_drive_link), error_code=%s, error_message=%s, retry_count=%s, "
+            "tries=COALESCE(%s, tries), lease_until=NULL, hint_no=hint_no+1, relay_token=NULL, relay_until=NULL "
+            "WHERE job_id=%s AND round=%s AND start_no=%s AND status=%s"
+            # A cancellation that was asked for in the meantime wins over a failure.
+            + (" AND cancel_requested_at IS NULL" if status == "failed" else ""),
+            (
+                status, 100 if status == "completed" else 0, link, failure.code if failure else None,
+                failure.message if failure else None, retry_count, tries,
+                job["job_id"], job["round"], job["start_no"], from_status,
+            ),
+        )  # fmt: skip
+        if not won:
+            return False
+        if outcome is not None:
+            write_attempt(db, job, outcome, failure)
+        end: dict[str, Any] = {"status": status, "retry_count": retry_count}
+        if status == "completed":
+            end |= {"google_drive_link": link, "artifact_id": job["artifact_id"]}
+        elif failure is not None:
+            end |= {"error_code": failure.code, "error_message": failure.message}
+        deliveries.owe(db, job, end)
+        if status == "failed" and failure is not None:
+            dead_letters.bury_job(db, job, failure.code, failure.message, failure.traceback)
+        if saved:
+            db.execute("DELETE FROM rendered WHERE job_id=%s", (job["job_id"],))
+        return True
+
+    return db.transaction(work)
+
+
+def write_attempt(db: Database, job: Row, outcome: str, failure: Failure | None) -> None:
+    """One row per attempt that ended; a running attempt is the job's row itself."""
+    db.execute(
+        "INSERT INTO attempts (job_id, number, round, started_at, ended_at, outcome, error_code, error_message, worker_id) "
+        f"SELECT job_id, start_no, round, COALESCE(attempt_started_at, requested_at), {db.now()}, %s, %s, %s, worker_id "
+        "FROM pdf_job_results WHERE job_id=%s",
+        (outcome, failure.code if failure else None, failure.message if failure else None, job["job_id"]),
+    )
+
+
+def fail(db: Database, job: Row, failure: Failure, policy: RetryPolicy) -> str:
+    """Write what becomes of a failed attempt: `retry`, `failed`, `cancelled`, or `lost` when the row has moved on."""
+    tries = int(job["tries"]) + 1
+    if failure.permanent or tries > policy.attempts:
+        return _end_failed(db, job, failure, tries)
+
+    def work() -> bool:
+        won = _back(
+            db, job, policy.delay(tries), "tries=tries+1, retry_count=retry_count+1, error_code=%s, error_message=%s",
+            (failure.code, failure.message),
+        )  # fmt: skip
+        if won:
+            write_attempt(db, job, failure.outcome, failure)
+        return won
+
+    return "retry" if db.transaction(work) else _cancelled_or_lost(db, job, failure.outcome)
+
+
+def _end_failed(db: Database, job: Row, failure: Failure, tries: int) -> str:
+    won = finish(db, job, "failed", outcome=failure.outcome, failure=failure, tries=tries)
+    return "failed" if won else _cancelled_or_lost(db, job, failure.outcome)
+
+
+def give_back(
+    db: Database, job: Row, *, seconds: float = 0.0, outcome: str = "returned", counts: str = "returns"
+) -> str:
+    """Back to the queue without costing a try: `returned`, `cancelled` or `lost`. `counts` names the counter raised."""
+
+    def work() -> bool:
+        won = _back(db, job, seconds, f"{counts}={counts}+1", ())
+        if won:
+            write_attempt(db, job, outcome, None)
+        return won
+
+    return "returned" if db.transaction(work) else _cancelled_or_lost(db, job, outcome)
+
+
+def _back(db: Database, job: Row, seconds: float, assignments: str, params: tuple[Any, ...]) -> bool:
+    return db.execute(
+        f"UPDATE pdf_job_results SET status='queued', run_at={db.later(seconds)}, {Outbox.BACK}, lease_until=NULL, "
+        f"stage=NULL, progress=0, {assignments} "
+        "WHERE job_id=%s AND round=%s AND start_no=%s AND status='processing' AND cancel_requested_at IS NULL",
+        (*params, job["job_id"], job["round"], job["start_no"]),
+    ) > 0  # fmt: skip
+
+
+def _cancelled_or_lost(db: Database, job: Row, outcome: str) -> str:
+    """A cancellation that was asked for wins over retry, rescue and return."""
+    row = find(db, job["job_id"])
+    if row is None or row["cancel_requested_at"] is None:
+        return "lost"
+    return "cancelled" if finish(db, job, "cancelled", outcome=outcome) else "lost"
+
+
+def rescue(db: Database, job: Row, policy: RetryPolicy) -> str:
+    """Decide about a job whose worker was not heard of for a whole lease (`job` as `leases.JOBS.expired` gave it)."""
+    if job["overdue"]:
+        return fail(db, job, TIMEOUT, policy)
+    if int(job["crashes"]) + 1 >= MAX_CRASHES:
+        won = finish(db, job, "failed", outcome="crashed", failure=CRASH)
+        return "failed" if won else _cancelled_or_lost(db, job, "crashed")
+    return give_back(db, job, outcome="crashed", counts="crashes")
+
+
+def cancel(db: Database, job_id: str) -> str:
+    """`cancelled` at once, `requested` of a working one, `too_late`, `already` (ended), or `unknown`."""
+    for _ in range(5):  # the row may move between the look and the guarded write
+        row = find(db, job_id)
+        if row is None:
+            return "unknown"
+        if row["upload_started_at"] is not None and row["status"] in ("queued", "processing"):
+            return "too_late"  # for the whole round: a retry of the upload waits, or is under way
+        if row["status"] == "queued":
+            if finish(db, row, "cancelled", from_status="queued", outcome=None):
+                return "cancelled"
+        elif row["status"] == "processing":
+            won = db.execute(
+                f"UPDATE pdf_job_results SET cancel_requested_at=COALESCE(cancel_requested_at, {db.now()}) "
+                "WHERE job_id=%s AND status='processing' AND round=%s AND upload_started_at IS NULL",
+                (job_id, row["round"]),
+            )
+            if won:
+                return "requested"
+        else:
+            return "cancelled_before" if row["status"] == "cancelled" else "already"
+    return "too_late"
+
+
+def replay(
+    db: Database,
+    job_id: str,
+    *,
+    by: str,
+    why: str | None = None,
+    callback: str | None = None,
+    failure_callback: str | None = None,
+    dead_letter_id: str | None = None,
+) -> str:
+    """Start a new round of a failed or cancelled job with a fresh budget: `replayed`, `not_ended`, `completed`,
+    `unknown`, or `resolved` when the dead letter that asked for it is no longer open."""
+
+    def work() -> str:
+        lock = " FOR UPDATE" if db.dialect == "mysql" else ""
+        job = db.fetch_one(f"SELECT * FROM pdf_job_results WHERE job_id=%s{lock}", (job_id,))
+        if job is None:
+            return "unknown"
+        if dead_letter_id is not None and not dead_letters.resolve(db, dead_letter_id, "replayed", by):
+            return "resolved"
+        if job["status"] == "completed":
+            return "completed"
+        if job["status"] not in ("failed", "cancelled"):
+            return "not_ended"
+        now = db.now()
+        db.execute(
+            f"UPDATE pdf_job_results SET status='queued', round=round+1, requested_at={now}, run_at={now}, {Outbox.BACK}, "
+            "tries=0, crashes=0, returns=0, retry_count=0, started_at=NULL, ended_at=NULL, completed_at=NULL, "
+            "attempt_started_at=NULL, turn=9-priority, stage=NULL, progress=0, error_code=NULL, error_message=NULL, "
+            "cancel_requested_at=NULL, upload_started_at=NULL, callback=COALESCE(%s, callback), "
+            "failure_callback=CASE WHEN %s IS NULL THEN failure_callback ELSE %s END WHERE job_id=%s",
+            (callback, callback or failure_callback, failure_callback, job_id),
+        )
+        deliveries.supersede(db, job_id)
+        dead_letters.resolve_of_job(db, job_id, "replayed", by)
+        audit.note(db, by, "replay", job_id, why)
+        return "replayed"
+
+    return db.transaction(work)
+
+
+def refund(db: Database, members: list[tuple[str, int]]) -> None:
+    """An outage opened: attempts that had counted its first errors as failures get them back (DESIGN §2.14)."""
+    for job_id, number in members:
+
+        def work(job_id: str = job_id, number: int = number) -> None:
+            was_failed = db.execute(
+                "UPDATE attempts SET outcome='returned' WHERE job_id=%s AND number=%s AND outcome='failed'",
+                (job_id, number),
+            )
+            if was_failed:
+                db.execute(
+                    "UPDATE pdf_job_results SET tries=tries-1, retry_count=retry_count-1 "
+                    "WHERE job_id=%s AND status IN ('queued','processing') AND tries>0 AND retry_count>0 "
+                    "AND round=(SELECT round FROM attempts WHERE job_id=%s AND number=%s)",
+                    (job_id, job_id, number),
+                )
+
+        db.transaction(work)

@@ -1,0 +1,310 @@
+"""Every setting of reportq, read once from the environment, refused with a sentence when it cannot be right.
+
+`Settings.from_env(os.environ)` is the only reader of the environment. Each variable is `REPORTQ_` plus the field's
+name in capitals; each may also be given as `…_FILE`, the path of a file that holds the value (secrets by file).
+Durations are seconds. Nothing set at all is the embedded default: the whole system in one process, without servers.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+from urllib.parse import quote, urlsplit, urlunsplit
+
+PREFIX = "REPORTQ_"
+
+# The plan's "Resource Allocation" table.
+PROFILES: dict[str, dict[str, Any]] = {
+    "development": {"concurrent_workers": 2, "max_queue_size": 100, "job_timeout": 300.0},
+    "staging": {"concurrent_workers": 3, "max_queue_size": 500, "job_timeout": 300.0},
+    "production": {"concurrent_workers": 5, "max_queue_size": 1000, "job_timeout": 600.0},
+}
+
+
+class SettingsError(ValueError):
+    """A variable that cannot be used: says which, what was read, and what is allowed."""
+
+    def __init__(self, variable: str, read: str, allowed: str) -> None:
+        super().__init__(f"{variable}: read {read}; allowed: {allowed}.")
+        self.variable = variable
+
+
+def _setting(
+    default: Any,
+    doc: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] = (),
+    schemes: tuple[str, ...] = (),
+    secret: bool = False,
+) -> Any:
+    metadata = {
+        "doc": doc, "least": least, "most": most, "choices": choices, "schemes": schemes, "secret": secret,
+    }  # fmt: skip
+    return field(default=default, metadata=metadata, repr=not secret)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The whole configuration; immutable. Field metadata holds the documentation shown by `ops/reportq config`."""
+
+    profile: str = _setting(
+        "development", "development, staging or production: the plan's numbers", choices=tuple(PROFILES)
+    )
+
+    # Four URLs choose the adapters.
+    database_url: str = _setting(
+        "sqlite:///var/reportq.db", "where rows live", schemes=("sqlite", "mysql"), secret=True
+    )
+    documents_url: str = _setting(
+        "database:",
+        "source reports and permanent results: a table of the database, or MongoDB",
+        schemes=("database", "mongodb", "mongodb+srv"),
+        secret=True,
+    )
+    broker_url: str = _setting(
+        "memory:",
+        "in-process broker, or RabbitMQ (several nodes separated by ';')",
+        schemes=("memory", "amqp", "amqps"),
+        secret=True,
+    )
+    artifacts_url: str = _setting(
+        "file:var/artifacts", "PDF store: a folder, or gdrive://<folder id>", schemes=("file", "gdrive")
+    )
+
+    # The plan's configuration (§4.1).
+    concurrent_workers: int = _setting(2, "render workers on this host", least=1, most=512)
+    max_queue_size: int = _setting(100, "jobs published and not yet started, per queue", least=1, most=100_000)
+    job_timeout: float = _setting(300.0, "seconds one attempt may take", least=0.1, most=1500)
+    retry_attempts: int = _setting(3, "retries of a failing job after its first attempt", least=0, most=20)
+    cleanup_completed_after: float = _setting(3600.0, "seconds an ended job's row is kept", least=1)
+    keep_resolved_letters: float = _setting(2_592_000.0, "seconds a resolved dead letter is kept", least=1)
+
+    # The API.
+    host: str = _setting("127.0.0.1", "address the API listens on; beyond loopback keys are required")
+    port: int = _setting(8000, "port the API listens on", least=0, most=65535)
+    public_url: str = _setting("", "what links are built from; empty: http://<host>:<port>")
+    api_workers: int = _setting(2, "gunicorn processes (the in-process broker needs exactly 1)", least=1, most=64)
+    api_threads: int = _setting(8, "threads of each gunicorn process", least=1, most=256)
+    api_keys: str = _setting(
+        "", "comma-separated name:role:key, role submit, read or operate; empty: none needed", secret=True
+    )
+    max_backlog: int = _setting(100_000, "jobs that may wait before submissions get 429", least=1)
+    max_body: int = _setting(1_000_000, "bytes a request body may have", least=1000)
+    max_batch: int = _setting(500, "jobs one batch may submit", least=1, most=5000)
+    api_waiters: int = _setting(
+        0, "callers of one process that may wait for a job at the same time; 0: half of the threads", least=0, most=256
+    )
+    longest_wait: float = _setting(
+        60.0, "seconds a caller may wait for a job; below the timeout of a proxy in front", least=0.1, most=60
+    )
+    rate_limit: int = _setting(0, "requests a minute of a key without a rate of its own; 0: no limit", least=0)
+    download_redirect: bool = _setting(False, "answer downloads with 302 to the storage's link where it has one")
+    rollout_percent: int = _setting(0, "share of codes the synchronous endpoint queues at once", least=0, most=100)
+    sync_enabled: bool = _setting(True, "whether POST /api/reports/generate is served")
+
+    # Callbacks.
+    webhook_threads: int = _setting(16, "callbacks sent at the same time by one webhook worker", least=1, most=256)
+    webhook_host_share: int = _setting(8, "of these, at most so many to one host", least=1, most=256)
+    webhook_timeout: float = _setting(30.0, "seconds a receiver has to answer", least=0.1, most=300)
+    webhook_secrets: str = _setting(
+        "", "comma-separated whsec_… secrets; the first signs, all of them while rotating", secret=True
+    )
+    webhook_allow: str = _setting(
+        "",
+        "private hosts or networks callbacks may go to: host, host:port, network/prefix, network/prefix:port",
+    )
+    webhook_scale: float = _setting(1.0, "multiplies the callback schedule (tests)", least=0.0001, most=10)
+
+    # Google Drive.
+    gdrive_credentials: str = _setting("", "path of the service account's JSON key")
+    gdrive_subject: str = _setting("", "user the service account acts for (domain-wide delegation)")
+    gdrive_share_links: bool = _setting(False, "make uploaded files readable by anyone with the link")
+    gdrive_api_root: str = _setting("", "base URL of the Drive API (local double); empty: Google's")
+    gdrive_timeout: float = _setting(30.0, "seconds one call to Drive may take", least=0.1, most=600)
+
+    # The protocol's clocks (DESIGN §2). All are compared by the database's clock.
+    lease: float = _setting(20.0, "seconds without a heartbeat until a job is rescued", least=0.5)
+    heartbeat: float = _setting(5.0, "seconds between heartbeats", least=0.1)
+    sweep: float = _setting(2.0, "seconds between rescue sweeps", least=0.05)
+    relay_poll: float = _setting(0.5, "seconds between looks for due rows when nobody wakes the relay", least=0.01)
+    relay_hold: float = _setting(10.0, "seconds a relay may hold rows it is publishing", least=0.5)
+    relay_stuck: float = _setting(30.0, "seconds after which a stuck publisher ends its process", least=1)
+    lost_hint_after: float = _setting(60.0, "seconds hints must be missing before they are sent again", least=0.2)
+    promote_after: float = _setting(600.0, "seconds after which low and normal jobs are promoted", least=0.1)
+    retry_backoff: float = _setting(5.0, "seconds before the first retry; doubles, with full jitter", least=0)
+    retry_backoff_max: float = _setting(300.0, "most seconds between two retries", least=0)
+    switch_poll: float = _setting(3.0, "seconds between reads of pauses and switches", least=0.05)
+    probe_every: float = _setting(5.0, "seconds between probes of a paused dependency", least=0.05)
+    outage_window: float = _setting(10.0, "seconds of errors from one job that count as an outage", least=0.1)
+    host_probe_every: float = _setting(30.0, "seconds between probes of a paused webhook host", least=0.05)
+    delivery_deadline: float = _setting(86_400.0, "seconds after which an owed callback dies", least=1)
+
+    # Workers and broker.
+    queue_type: str = _setting("classic", "RabbitMQ queue type", choices=("classic", "quorum"))
+    broker_timeout: float = _setting(10.0, "seconds one conversation with the broker may take", least=0.5)
+    metrics_port: int = _setting(
+        9191, "port on which the relay shows the workers' metrics; 0: not", least=0, most=65535
+    )
+    metrics_host: str = _setting("127.0.0.1", "address of that port")
+    worker_memory: int = _setting(0, "most MB of memory a render process may use; 0: no limit", least=0)
+    keep_rendered: int = _setting(2000, "most rendered PDFs kept while their upload is owed", least=1)
+
+    # Files and logs.
+    run_dir: str = _setting("var/run", "sockets, locks, process ids, counters of metrics")
+    templates_dir: str = _setting("", "further folders with report templates, separated by ':'")
+    log_level: str = _setting("info", "least severe log event", choices=("debug", "info", "warning", "error"))
+    log_format: str = _setting("console", "json for machines, console for people", choices=("console", "json"))
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Read and check every variable; raises SettingsError for the first that cannot be used."""
+        for name in sorted(environ):
+            if name.startswith(PREFIX) and name not in known_variables():
+                close = difflib.get_close_matches(name, known_variables(), n=3)
+                raise SettingsError(name, "a variable reportq does not know", ", ".join(close) or "see README")
+        kinds = get_type_hints(cls)
+        profile = _read(environ, "profile") or "development"
+        values: dict[str, Any] = dict(PROFILES.get(profile, {}))
+        for spec in fields(cls):
+            text = _read(environ, spec.name)
+            if text is not None:
+                values[spec.name] = _convert(spec, kinds[spec.name], text)
+        settings = cls(**values)
+        settings._check_together()
+        return settings
+
+    def _check_together(self) -> None:
+        if self.heartbeat * 2 > self.lease:
+            raise SettingsError(
+                "REPORTQ_HEARTBEAT",
+                f"{self.heartbeat:g} with a lease of {self.lease:g}",
+                "at most half the lease",
+            )
+        if self.artifacts_url.startswith("gdrive:") and not self.gdrive_credentials:
+            raise SettingsError("REPORTQ_GDRIVE_CREDENTIALS", "nothing", "the path of a service account's JSON key")
+        parse_api_keys(self.api_keys)
+
+    @property
+    def links_base(self) -> str:
+        """The URL that links in answers and callbacks begin with, without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only programs of this machine can reach the API."""
+        return self.host in ("127.0.0.1", "::1", "localhost")
+
+    @property
+    def waiters(self) -> int:
+        """How many callers of one process may wait at the same time: never all of its threads, unless asked for."""
+        return self.api_waiters or max(1, self.api_threads // 2)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the broker lives inside the one process that also serves the API."""
+        return self.broker_url.startswith("memory:")
+
+    def shown(self) -> dict[str, str]:
+        """Name → value for people; secrets reduced to whether they are set, passwords in URLs removed."""
+        rows = {}
+        for spec in fields(self):
+            value = getattr(self, spec.name)
+            if spec.metadata["secret"] and spec.name.endswith("_url"):
+                value = ";".join(without_password(u) for u in str(value).split(";"))
+            elif spec.metadata["secret"]:
+                value = "(set)" if value else "(not set)"
+            rows[PREFIX + spec.name.upper()] = str(value)
+        return rows
+
+
+def parse_api_keys(text: str) -> tuple[tuple[str, str, str], ...]:
+    """The (name, role, key) triples of REPORTQ_API_KEYS."""
+    triples = []
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        parts = entry.split(":", 2)
+        if len(parts) != 3 or parts[1] not in ("submit", "read", "operate") or len(parts[2]) < 16:
+            raise SettingsError(
+                "REPORTQ_API_KEYS",
+                f"an entry that begins with {entry.split(':')[0][:20]!r}",
+                "name:role:key, role submit, read or operate, key of at least 16 characters",
+            )
+        triples.append((parts[0], parts[1], parts[2]))
+    return tuple(triples)
+
+
+def known_variables() -> frozenset[str]:
+    """Every environment variable that Settings reads, `…_FILE` variants included."""
+    names = [PREFIX + spec.name.upper() for spec in fields(Settings)]
+    return frozenset(names + [name + "_FILE" for name in names])
+
+
+def without_password(url: str) -> str:
+    """The URL with its password replaced, for logs and messages."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{quote(parts.username or '')}:…@{host}"))
+
+
+def _read(environ: Mapping[str, str], name: str) -> str | None:
+    variable = PREFIX + name.upper()
+    path = environ.get(variable + "_FILE")
+    if path:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(variable + "_FILE", f"{path!r} ({error.strerror})", "a readable file") from None
+    return environ.get(variable)
+
+
+def _convert(spec: Any, kind: type, text: str) -> Any:
+    variable = PREFIX + spec.name.upper()
+    rules = spec.metadata
+    shown = "a secret value" if rules["secret"] else repr(text)
+    if rules["choices"] and text not in rules["choices"]:
+        raise SettingsError(variable, shown, ", ".join(rules["choices"]))
+    if rules["schemes"]:
+        scheme = text.partition(":")[0]
+        if ":" not in text or scheme not in rules["schemes"]:
+            raise SettingsError(
+                variable, f"a URL that begins with {scheme!r}", ", ".join(f"{s}:…" for s in rules["schemes"])
+            )
+        return text
+    if kind is bool:
+        words = {
+            "1": True,
+            "true": True,
+            "yes": True,
+            "on": True,
+            "0": False,
+            "false": False,
+            "no": False,
+            "off": False,
+        }
+        if text.lower() not in words:
+            raise SettingsError(variable, shown, "true or false")
+        return words[text.lower()]
+    if kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            number = None
+        low, high = rules["least"], rules["most"]
+        if (
+            number is None
+            or number != number
+            or (low is not None and number < low)
+            or (high is not None and number > high)
+        ):
+            noun = "a whole number" if kind is int else "a number"
+            bounds = f" from {low:g}" if low is not None else ""
+            bounds += f" to {high:g}" if high is not None else ""
+            raise SettingsError(variable, shown, noun + bounds)
+        return number
+    return text

@@ -1,0 +1,32 @@
+"""W3C Trace Context: one trace from the request through worker and relay to the callback.
+
+`00-<trace id>-<parent id>-<flags>`. We export no spans; we pass on the trace id and the flags, with a parent id of our own
+for each POST, so that the receiver's spans and our log lines meet under the id the caller began with.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from schema.database import Row
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """The 32 digits that log lines carry."""
+    return traceparent.split("-")[1] if traceparent else None
+
+
+def child(traceparent: str) -> str:
+    """The same trace, for a request we make in it."""
+    version, trace, _, flags = traceparent.split("-")[:4]
+    return f"{version}-{trace}-{os.urandom(8).hex()}-{flags}"
+
+
+def fields_of(row: Row) -> dict[str, Any]:
+    """What every log line about a row's attempt carries: of a job or a delivery, as its claim gave it."""
+    fields = {name: row[name] for name in ("job_id", "delivery_id", "round", "request_id") if row.get(name) is not None}
+    fields["attempt"] = row["start_no"]
+    if trace := trace_id(row.get("traceparent")):
+        fields["trace_id"] = trace
+    return fields

@@ -1,0 +1,83 @@
+"""Wakes relays on the same host by a datagram after a commit; polling is the fallback (DESIGN §2.1)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import time
+from pathlib import Path
+
+from ulid import ULID
+
+_LOOK_EVERY = 1.0  # seconds between looks into the folder for relays
+
+
+class Waker:
+    """Sends an empty datagram to every relay that listens in the folder; costs microseconds, never blocks or fails."""
+
+    def __init__(self, run_dir: str) -> None:
+        self._folder = Path(run_dir) / "wake"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._paths: list[str] = []
+        self._looked_at = float("-inf")
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at > _LOOK_EVERY:
+            self._looked_at = now
+            try:
+                self._paths = [entry.path for entry in os.scandir(self._folder)]
+            except OSError:
+                self._paths = []
+        for path in self._paths:
+            try:
+                self._socket.sendto(b"", path)
+            except OSError as error:
+                if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
+                    _remove(path)  # its relay is dead
+                    self._looked_at = float("-inf")
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class Listener:
+    """A relay's ear: `wait` returns as soon as a datagram came, or after the timeout."""
+
+    def __init__(self, run_dir: str) -> None:
+        folder = Path(run_dir) / "wake"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = str(folder / f"{str(ULID())[-8:]}")
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        # A socket's path may have 107 bytes; a deep folder is reached through the descriptor of the folder itself.
+        if len(self._path) > 100:
+            self._directory = os.open(folder, os.O_RDONLY)
+            self._socket.bind(f"/proc/self/fd/{self._directory}/{Path(self._path).name}")
+        else:
+            self._socket.bind(self._path)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether somebody called within `seconds`."""
+        readable, _, _ = select.select([self._socket], [], [], seconds)
+        if not readable:
+            return False
+        try:
+            while True:
+                self._socket.recv(16)
+        except BlockingIOError:
+            return True
+
+    def close(self) -> None:
+        self._socket.close()
+        _remove(self._path)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass

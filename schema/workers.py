@@ -1,0 +1,72 @@
+"""Who works: one row per worker process, kept fresh by its heartbeats."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import dataclass
+
+import peewee
+
+from schema.database import Database, Row
+
+
+@dataclass(slots=True)
+class Card:
+    """What a worker process tells of itself."""
+
+    worker_id: str
+    kind: str  # the queue it serves
+    host: str
+    pid: int
+    threads: int
+    version: str
+
+
+def seen(db: Database, card: Card, busy: int) -> None:
+    """The worker is alive."""
+    values = (card.threads, busy, _rss_mb(), card.worker_id)
+    if db.execute(f"UPDATE workers SET threads=%s, busy=%s, rss_mb=%s, seen_at={db.now()} WHERE worker_id=%s", values):
+        return
+    try:
+        db.execute(
+            "INSERT INTO workers (worker_id, kind, host, pid, threads, busy, rss_mb, version, started_at, seen_at) "
+            f"VALUES (%s,%s,%s,%s,%s,%s,%s,%s,{db.now()},{db.now()})",
+            (card.worker_id, card.kind, card.host, card.pid, card.threads, busy, _rss_mb(), card.version),
+        )
+    except peewee.IntegrityError:
+        pass  # the row appeared in between
+
+
+def leave(db: Database, worker_id: str) -> None:
+    """The worker was stopped."""
+    db.execute("DELETE FROM workers WHERE worker_id=%s", (worker_id,))
+
+
+def live(db: Database, within: float, kind: str | None = None) -> list[Row]:
+    """Workers heard of in the last `within` seconds."""
+    only = "" if kind is None else " AND kind=%s"
+    return db.fetch_all(
+        f"SELECT * FROM workers WHERE seen_at >= {db.later(-within)}{only} ORDER BY worker_id",
+        () if kind is None else (kind,),
+    )
+
+
+def threads(db: Database, within: float, kind: str) -> int:
+    """Live worker threads of one kind."""
+    return int(
+        db.scalar(
+            f"SELECT COALESCE(SUM(threads), 0) FROM workers WHERE kind=%s AND seen_at >= {db.later(-within)}",
+            (kind,),
+        )
+    )
+
+
+def forget(db: Database, older: float) -> int:
+    """Remove rows of workers that died `older` seconds ago or longer."""
+    return db.execute(f"DELETE FROM workers WHERE seen_at < {db.later(-older)}")
+
+
+def _rss_mb() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak / (1024 if sys.platform != "darwin" else 1024 * 1024))
