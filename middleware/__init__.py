@@ -1,0 +1,1 @@
+"""What stands around every message: broker, lifecycle, retries, time limits, dead letters, heartbeats, metrics."""

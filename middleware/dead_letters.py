@@ -1,0 +1,38 @@
+"""A message that carries the id of an open dead letter is a replay request (DESIGN §7).
+
+"Move messages" in RabbitMQ's management UI puts the `.XQ` copy back into its queue. Without this middleware such a copy
+would be a hint against an ended row, and be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import dramatiq
+import structlog
+from dramatiq.middleware import SkipMessage
+
+from schema.database import patiently
+
+log = structlog.get_logger()
+
+Replay = Callable[[str, str], str]  # (dead letter id, who) → what happened
+
+
+class MovedDeadLetters(dramatiq.Middleware):
+    """Turns moved copies into replays, once each, and keeps them from the actors."""
+
+    def __init__(self, replay: Replay, wake: Callable[[], None]) -> None:
+        self._replay = replay
+        self._wake = wake
+
+    def before_process_message(self, broker: Any, message: Any) -> None:
+        letter_id = message.options.get("dead_letter_id")
+        if letter_id is None:
+            return
+        # Not acked until the database could be asked.
+        outcome = patiently(lambda: self._replay(str(letter_id), "rabbitmq-ui"))
+        log.info("dead_letter.moved", dead_letter_id=letter_id, outcome=outcome)
+        self._wake()
+        raise SkipMessage(f"dead letter {letter_id}: {outcome}")

@@ -1,0 +1,79 @@
+"""The metrics of this host's processes as Prometheus reads them: the sum of all slots' files (middleware/metrics.py)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+
+from middleware.metrics import files_of, number_text
+from schema import metrics
+from schema.metrics import COUNTER, FILES, HISTOGRAM, Metric
+
+log = structlog.get_logger()
+
+
+class FileCollector(Collector):
+    """Every declared metric of the given parts; a series whose labels are closed lists is there from the start."""
+
+    def __init__(self, folder: Path, serves: Sequence[str]) -> None:
+        self._folder = folder
+        self._metrics = [m for m in metrics.TABLE.values() if m.kept == FILES and m.serves in serves]
+
+    def collect(self) -> Iterator[Family]:
+        """One family a metric, the sum of all files, those of dead processes included."""
+        kept: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
+        for family in MultiProcessCollector.merge(files_of(self._folder)):  # type: ignore[no-untyped-call]
+            kept[family.name] = {(s.name, tuple(sorted(s.labels.items()))): s.value for s in family.samples}
+        for metric in self._metrics:
+            samples = _zeros(metric) | kept.get(metric.name, {})
+            # Exposition adds `_total` to a counter family's own name.
+            family = Family(metric.name.removesuffix("_total"), metric.help, metric.kind)
+            family.samples = [Sample(name, dict(labels), value) for (name, labels), value in samples.items()]
+            yield family
+
+    def describe(self) -> Iterable[Family]:
+        """Nothing to compare at registration: the table has no name twice."""
+        return []
+
+
+def _zeros(metric: Metric) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """The series that exist before anything was counted."""
+    lists = [words for words in metric.labels.values() if words is not None]
+    if len(lists) != len(metric.labels):
+        return {}
+    zeros = {}
+    for words in itertools.product(*lists):
+        labels = dict(zip(metric.labels, words, strict=True))
+        if metric.kind == COUNTER:
+            zeros[metric.name, tuple(sorted(labels.items()))] = 0.0
+        elif metric.kind == HISTOGRAM:
+            for edge in (*metric.buckets, float("inf")):
+                key = tuple(sorted({**labels, "le": number_text(edge)}.items()))
+                zeros[f"{metric.name}_bucket", key] = 0.0
+            for part in ("_sum", "_count"):
+                zeros[metric.name + part, tuple(sorted(labels.items()))] = 0.0
+    return zeros
+
+
+def serve(folder: Path, host: str, port: int) -> Any:
+    """Show the workers' metrics of this host on a port of their own; returns the server, or None when it is taken.
+
+    Another relay on the same host shows the same files: one of them is enough.
+    """
+    registry = CollectorRegistry()
+    registry.register(FileCollector(folder, (metrics.WORKERS,)))
+    try:
+        server, _ = start_http_server(port, host, registry)
+    except OSError as error:
+        log.warning("metrics.port_taken", host=host, port=port, error=str(error))
+        return None
+    return server

@@ -1,0 +1,124 @@
+"""Keeps leases alive, shows the worker in the `workers` table, and ends a process that can no longer do either.
+
+In render processes every beat re-arms a timer in C (`faulthandler.dump_traceback_later`) to the lease or the job's
+deadline, whichever is nearer: a process whose threads all hang, the GIL held included, dies within its lease, and its job
+is rescued (DESIGN §2.7). Without this middleware every job longer than a lease would be started twice.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+import dramatiq
+import structlog
+
+from middleware.lifecycle import Attempts
+from schema import VERSION, leases, workers
+from schema.database import Database, DatabaseDown
+from schema.messages import PDF, QUEUES, WEBHOOKS
+
+log = structlog.get_logger()
+
+_TABLES = {PDF: leases.JOBS, WEBHOOKS: leases.DELIVERIES}
+
+
+class Heartbeats(dramatiq.Middleware):
+    """One thread per process that beats for all of its attempts."""
+
+    def __init__(
+        self,
+        db: Database,
+        attempts: Attempts,
+        *,
+        worker_id: str,
+        every: float,
+        lease: float,
+        guard_process: bool,
+    ) -> None:
+        self._db = db
+        self._attempts = attempts
+        self._every = every
+        self._lease = lease
+        self._guard = guard_process
+        self._parent = os.getppid()
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._worker_id = worker_id
+        self._cards: list[workers.Card] = []
+
+    def after_worker_boot(self, broker: Any, worker: Any) -> None:
+        for queue in sorted(worker.consumer_whitelist or QUEUES):
+            self._cards.append(
+                workers.Card(
+                    worker_id=f"{self._worker_id}/{queue}",
+                    kind=queue,
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    threads=worker.worker_threads,
+                    version=VERSION,
+                )
+            )
+        self._parent = os.getppid()
+        try:
+            self.beat()  # seen at once: estimates, windows and /readyz count live workers
+        except DatabaseDown:
+            log.warning("heartbeat.database_unavailable", worker_id=self._worker_id)
+        except Exception:  # tables that the relay is about to make: the beats below must begin all the same
+            log.exception("heartbeat.failed")
+        if self._thread is not None:
+            return
+        self._thread = threading.Thread(target=self._run, name="heartbeats", daemon=True)
+        self._thread.start()
+
+    def after_worker_shutdown(self, broker: Any, worker: Any) -> None:
+        self._done.set()
+        if self._thread is not None:
+            self._thread.join(self._every + 1)
+        faulthandler.cancel_dump_traceback_later()
+        for card in self._cards:
+            try:
+                workers.leave(self._db, card.worker_id)
+            except DatabaseDown:
+                log.warning("worker.leave_failed", worker_id=card.worker_id)
+        self._cards.clear()
+
+    def _run(self) -> None:
+        while True:
+            self._arm()
+            try:
+                self.beat()
+            except DatabaseDown:
+                log.warning("heartbeat.database_unavailable", worker_id=self._worker_id)
+            except Exception:
+                log.exception("heartbeat.failed")
+            self._arm()
+            if self._done.wait(self._every):
+                return
+            if self._guard and os.getppid() != self._parent:
+                # The process that started this one was killed: whoever restarts it would have two.
+                os.kill(os.getpid(), signal.SIGTERM)
+                self._guard = False
+
+    def beat(self) -> None:
+        """Prolong every lease once and update the worker's row."""
+        running = self._attempts.running()
+        for card in self._cards:
+            workers.seen(self._db, card, busy=sum(_TABLES[card.kind] is attempt.leased for attempt in running))
+        for attempt in running:
+            if not attempt.leased.beat(self._db, attempt.key, attempt.start_no, self._lease):
+                attempt.lost = True
+            self._arm()  # many attempts on a slow database are no hung process
+
+    def _arm(self) -> None:
+        if not self._guard:
+            return
+        nearest = min((a.hard_limit for a in self._attempts.running()), default=float("inf"))
+        seconds = min(self._lease, nearest - time.monotonic())
+        faulthandler.dump_traceback_later(max(0.1, seconds), exit=True, file=sys.stderr)

@@ -1,0 +1,92 @@
+"""Which row each thread works on, and whether the process is being stopped."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import dramatiq
+import structlog
+
+from schema import traces
+from schema.database import Row
+from schema.leases import Leased
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One start of one row, from claim to outcome."""
+
+    leased: Leased
+    row: Row
+    hard_limit: float  # monotonic moment at which the process may be ended; seconds
+    fields: dict[str, Any] = field(default_factory=dict)
+    lost: bool = False
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def key(self) -> str:
+        return str(self.row[self.leased.key])
+
+    @property
+    def start_no(self) -> int:
+        return int(self.row["start_no"])
+
+
+class Attempts:
+    """The running attempts of a process, one per thread."""
+
+    def __init__(self) -> None:
+        self._by_thread: dict[int, Attempt] = {}
+        self._mutex = threading.Lock()
+        self.stopping = threading.Event()
+
+    def begin(self, attempt: Attempt) -> None:
+        """This thread now works on that row; its lease is kept up from here on, and its log lines say so."""
+        structlog.contextvars.bind_contextvars(**traces.fields_of(attempt.row))
+        with self._mutex:
+            self._by_thread[threading.get_ident()] = attempt
+
+    def current(self) -> Attempt | None:
+        """What this thread works on."""
+        return self._by_thread.get(threading.get_ident())
+
+    def end(self) -> None:
+        """This thread is free again."""
+        with self._mutex:
+            self._by_thread.pop(threading.get_ident(), None)
+
+    def running(self) -> list[Attempt]:
+        """Every attempt of the process."""
+        with self._mutex:
+            return list(self._by_thread.values())
+
+
+class Lifecycle(dramatiq.Middleware):
+    """Ends each attempt with its message and says when the worker is being stopped.
+
+    Without it a thread would seem busy for ever, and a graceful stop would wait for the longest report.
+    """
+
+    def __init__(self, attempts: Attempts, warm_up: Callable[[frozenset[str]], None] = lambda queues: None) -> None:
+        self._attempts = attempts
+        self._warm_up = warm_up
+
+    def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
+        self._attempts.end()
+        structlog.contextvars.clear_contextvars()
+
+    def after_skip_message(self, broker: Any, message: Any) -> None:
+        self._attempts.end()
+
+    def before_worker_boot(self, broker: Any, worker: Any) -> None:
+        # One message per thread, so that nothing waits behind a long job while another thread is idle (DESIGN §5).
+        worker.queue_prefetch = worker.worker_threads
+        # The first job finds fonts and clients loaded.
+        self._warm_up(frozenset(worker.consumer_whitelist or ()))
+
+    def before_worker_shutdown(self, broker: Any, worker: Any) -> None:
+        self._attempts.stopping.set()

@@ -1,0 +1,256 @@
+"""Counters and histograms that are right under many processes: each process counts into memory-mapped files.
+
+The format is prometheus_client's own for many processes; what differs is the file's name. It is not the process id but
+a *slot*: the lowest number nobody on this host holds (a file lock, let go by the kernel even after kill -9). A process
+that is started again takes the slot of one that is gone and counts on from its numbers, so counters never fall when a
+worker dies, no file is left behind for each process that ever lived, and a killed process costs at most the one event
+it had committed and not yet counted.
+
+Gauges are not kept here: a dead process could not take its own back. They are read from the rows (schema/gauges.py).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import dramatiq
+import structlog
+from prometheus_client import mmap_dict, utils
+
+from schema import metrics
+from schema.database import Row, as_time
+from schema.jobs import priority_word
+from schema.messages import QUEUES
+from schema.metrics import COUNTER, HISTOGRAM, Metric
+from schema.ports import Answer
+from schema.verdicts import Verdict
+
+log = structlog.get_logger()
+
+# The parts of prometheus_client that its own many-process mode stands on; they carry no types.
+MmapedDict: Any = mmap_dict.MmapedDict
+number_text: Callable[[float], str] = utils.floatToGoString
+
+_SLOTS = 4096  # more processes than one host will ever run
+
+
+def folder_of(run_dir: str, part: str) -> Path:
+    """Where this host's processes of one part (metrics.API, metrics.WORKERS) keep their files."""
+    return Path(run_dir) / "metrics" / part
+
+
+class Meters:
+    """This process's counters. Nothing is opened before the first event, so that a fork inherits no file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._mutex = threading.Lock()
+        self._owner = 0
+        self._files: dict[str, Any] = {}
+        self._keys: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+
+    def count(self, metric: Metric, amount: float = 1.0, **labels: str) -> None:
+        """Raise a declared counter."""
+        self._add(metric, COUNTER, amount, labels)
+
+    def observe(self, metric: Metric, value: float, **labels: str) -> None:
+        """Put one value into a declared histogram."""
+        self._add(metric, HISTOGRAM, value, labels)
+
+    def _add(self, metric: Metric, kind: str, value: float, labels: Mapping[str, str]) -> None:
+        if metric.kind != kind or metric.kept != metrics.FILES or metrics.TABLE.get(metric.name) is not metric:
+            raise ValueError(f"{metric.name} is not declared as a {kind} of files")
+        values = tuple(labels[name] for name in metric.labels)
+        if len(values) != len(labels):
+            raise ValueError(f"{metric.name} has the labels {', '.join(metric.labels)}")
+        try:
+            with self._mutex:
+                self._write(metric, values, max(0.0, value))
+        except OSError as error:  # a full disk must not fail a job that is done
+            log.warning("metrics.not_written", metric=metric.name, error=str(error))
+
+    def _write(self, metric: Metric, values: tuple[str, ...], value: float) -> None:
+        if self._owner != os.getpid():
+            self._open()
+        file = self._files[metric.kind]
+        keys = self._keys.get((metric.name, values))
+        if keys is None:
+            keys = self._keys[metric.name, values] = _keys(metric, values)
+            for key in keys:
+                file.read_value(key)  # every bucket exists from the first value on
+        if metric.kind == COUNTER:
+            file.write_value(keys[0], file.read_value(keys[0])[0] + value, 0.0)
+            return
+        place = next((n for n, edge in enumerate(metric.buckets) if value <= edge), len(metric.buckets))
+        for key, more in ((keys[place], 1.0), (keys[-1], value)):
+            file.write_value(key, file.read_value(key)[0] + more, 0.0)
+
+    def _open(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        number, slot = _take_slot(self._folder)
+        self._keys.clear()
+        self._files = {kind: _open_file(self._folder / f"{kind}_{number}.db") for kind in (COUNTER, HISTOGRAM)}
+        self._owner = os.getpid()
+        weakref.finalize(self, _let_go, slot, list(self._files.values()))
+
+
+def _take_slot(folder: Path) -> tuple[int, int]:
+    """The lowest free slot and the file descriptor that holds it."""
+    for number in range(_SLOTS):
+        lock = os.open(folder / f"slot_{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return number, lock
+        except BlockingIOError:
+            os.close(lock)
+    raise OSError(f"no free slot in {folder}")
+
+
+def _let_go(slot: int, files: list[Any]) -> None:
+    for file in files:
+        file.close()
+    os.close(slot)
+
+
+def _open_file(path: Path) -> Any:
+    if path.exists() and not _is_whole(path):
+        log.warning("metrics.file_torn", file=path.name)
+        path.unlink()  # counting begins anew
+    return MmapedDict(str(path))
+
+
+def _keys(metric: Metric, values: tuple[str, ...]) -> list[str]:
+    """The file's keys of one series: a counter's one; a histogram's buckets, +Inf, and last the sum."""
+    names = list(metric.labels)
+    if metric.kind == COUNTER:
+        return [mmap_dict.mmap_key(metric.name, metric.name, names, list(values), "")]
+    edges = [number_text(edge) for edge in (*metric.buckets, float("inf"))]
+    buckets = [
+        mmap_dict.mmap_key(metric.name, f"{metric.name}_bucket", [*names, "le"], [*values, edge], "") for edge in edges
+    ]  # fmt: skip
+    return [*buckets, mmap_dict.mmap_key(metric.name, f"{metric.name}_sum", names, list(values), "")]
+
+
+class WorkerMeters(dramatiq.Middleware):
+    """What a worker process tells: called by the actors, the retries and the housekeeper at each step they commit."""
+
+    def __init__(self, meters: Meters) -> None:
+        self._meters = meters
+        self._queues: tuple[str, ...] = ()
+        self._cpu = 0.0
+        self._mutex = threading.Lock()
+        self._here = threading.local()
+
+    # -- hooks of the worker --------------------------------------------------------------------------------------
+
+    def after_worker_boot(self, broker: Any, worker: Any) -> None:
+        queues = tuple(sorted(worker.consumer_whitelist or QUEUES))
+        self._queues = tuple(sorted({*self._queues, *queues}))
+        for queue in queues:
+            self._meters.count(metrics.WORKER_STARTS, queue=queue)
+        self._note_cpu()
+
+    def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
+        self._note_cpu()
+
+    def _note_cpu(self) -> None:
+        """Add what the process has used since the last look; a process of both queues (embedded) counts as pdf."""
+        with self._mutex:
+            used = time.process_time()
+            spent, self._cpu = used - self._cpu, used
+        if self._queues:
+            self._meters.count(metrics.WORKER_CPU, spent, queue=self._queues[0])
+
+    # -- jobs -----------------------------------------------------------------------------------------------------
+
+    def stage(self, stage: str, seconds: float) -> None:
+        """One stage of the running job is done."""
+        self._meters.observe(metrics.STAGE_SECONDS, seconds, stage=stage)
+
+    def started(self, row: Row) -> None:
+        """A job was claimed; `row["age"]` is its age then, in seconds of the database's clock."""
+        self._here.began = time.monotonic()
+        self._here.age = float(row["age"])
+        if not int(row["tries"]) and not int(row["crashes"]) and not int(row["returns"]):
+            self._meters.observe(metrics.QUEUE_WAIT, self._here.age, priority=priority_word(row["priority"]))
+
+    def ended(self, row: Row, became: str, code: str | None) -> None:
+        """The attempt this thread started has its outcome: completed, retry, failed, cancelled, returned or lost."""
+        began = getattr(self._here, "began", None)
+        if began is None or became == "lost":
+            return
+        del self._here.began
+        seconds = time.monotonic() - began
+        label = metrics.code_label(code)
+        outcome = "completed" if became == "completed" else "returned"
+        if became in ("retry", "failed"):
+            outcome = "timeout" if label == "timeout" else "failed"
+        self._meters.observe(metrics.PROCESSING_SECONDS, seconds, outcome=outcome)
+        self._outcome(row, became, outcome, label, self._here.age + seconds)
+
+    def rescued(self, row: Row, became: str, code: str | None, age: float) -> None:
+        """The housekeeper decided about a job whose worker was not heard of; `age` is the job's, in seconds."""
+        if became == "lost":
+            return
+        outcome = "timeout" if code == "timeout" else "crashed"
+        self._meters.count(metrics.RESCUES, reason=outcome)
+        self._outcome(row, became, outcome, metrics.code_label(code), age)
+
+    def _outcome(self, row: Row, became: str, outcome: str, code: str, age: float) -> None:
+        self._meters.count(metrics.ATTEMPTS, outcome=outcome)
+        if outcome in ("failed", "timeout", "crashed"):
+            self._meters.count(metrics.FAILURES, code=code)
+        if became == "retry":
+            self._meters.count(metrics.RETRIES, code=code)
+        if became in metrics.ROUND_ENDS:
+            self._meters.count(metrics.JOBS_ENDED, status=became)
+            self._meters.observe(metrics.END_TO_END, age, priority=priority_word(row["priority"]), status=became)
+        if became == "failed":
+            self._meters.count(metrics.JOBS_FAILED, code=code)
+
+    # -- callbacks ------------------------------------------------------------------------------------------------
+
+    def posted(self, row: Row, verdict: Verdict, answer: Answer) -> None:
+        """One POST has its verdict written; `row["age"]` is how long the callback was owed when it was claimed."""
+        self._meters.count(metrics.WEBHOOK_ATTEMPTS, answer=answer_class(answer), verdict=verdict.kind)
+        self._meters.observe(metrics.WEBHOOK_SECONDS, answer.duration)
+        if verdict.kind == "delivered":
+            self._meters.observe(metrics.DELIVERY_SECONDS, float(row["age"]) + answer.duration)
+        if verdict.kind == "stop":
+            code = metrics.code_label(verdict.code or "webhook_rejected")
+            self._meters.count(metrics.CALLBACKS_STOPPED, code=code)
+
+
+def answer_class(answer: Answer) -> str:
+    """An answer as a label: its class of status, or why there was none; 409 and 429 stand for themselves."""
+    if answer.status is None:
+        return answer.failure if answer.failure in metrics.ANSWERS else "reset"
+    return str(answer.status) if answer.status in (409, 429) else f"{min(5, max(2, answer.status // 100))}xx"
+
+
+def age_of(row: Row, clock: Any) -> float:
+    """Seconds from a job's submission (or replay) to the moment `clock`."""
+    asked = as_time(row["requested_at"])
+    return 0.0 if asked is None else float((clock - asked).total_seconds())
+
+
+def files_of(folder: Path) -> list[str]:
+    """The files of every slot of this host that can be read; a torn one is left to its slot's next owner."""
+    return sorted(str(path) for path in folder.glob("*.db") if _is_whole(path))
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        for _ in MmapedDict.read_all_values_from_file(str(path)):
+            pass
+    except (RuntimeError, ValueError, struct.error, OSError):  # half written when the power was cut
+        return False
+    return True

@@ -1,0 +1,257 @@
+"""Publishes hints to RabbitMQ: many confirms in flight, bounded in time even when the broker hangs.
+
+One connection of its own with pika's event loop in a thread (pika has no recovery: a broken one is thrown away and made
+anew). A confirm that does not come within `timeout` counts as not published; the row stays due and goes out again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pika
+import pika.exceptions
+
+from schema.errors import DependencyDown
+from schema.messages import xq
+from schema.ports import Hint
+
+Encode = Callable[[Hint], bytes]
+
+
+class _Batch:
+    """Confirms awaited by one publish call."""
+
+    def __init__(self, count: int) -> None:
+        self.results = [False] * count
+        self.waiting = count
+        self.returned: set[str] = set()
+        self.done = threading.Event()
+
+
+class RabbitPublisher:
+    """The `Publisher` port on RabbitMQ. One caller at a time publishes; `ready` and `ping` may be asked beside it."""
+
+    def __init__(
+        self,
+        parameters: Sequence[pika.connection.Parameters],
+        *,
+        timeout: float,
+        encode: Encode,
+        declare: Callable[[Any], None],
+    ) -> None:
+        self._parameters = list(parameters)
+        self._timeout = timeout
+        self._encode = encode
+        self._declare = declare
+        self._mutex = threading.Lock()
+        self._loop: _Loop | None = None
+
+    def publish(self, hints: Sequence[Hint]) -> list[bool]:
+        """Publish and wait for all confirms, at most `timeout` seconds; raises DependencyDown when not connected."""
+        if not hints:
+            return []
+        with self._mutex:
+            loop = self._connected()
+            batch = loop.publish([(_route(h), self._encode(h), h.priority, h.key) for h in hints])
+            if not batch.done.wait(self._timeout):
+                self._drop()  # confirms of a connection that stalls are worth nothing any more
+            return list(batch.results)
+
+    def ready(self, queue: str) -> int:
+        """Messages that wait in a queue (passive declare)."""
+        return int(self._blocking(lambda channel: channel.queue_declare(queue, passive=True).method.message_count))
+
+    def ping(self) -> None:
+        """Raise DependencyDown unless a connection can be opened and the queues are there."""
+        self._blocking(lambda channel: None)
+
+    def call(self, work: Callable[[Any], Any], seconds: float | None = None) -> Any:
+        """Run `work(channel)` on a short-lived blocking channel, cut after `seconds` (the broker's timeout)."""
+        return self._blocking(work, seconds)
+
+    def close(self) -> None:
+        with self._mutex:
+            self._drop()
+
+    def _connected(self) -> _Loop:
+        if self._loop is None or not self._loop.usable:
+            self._drop()
+            self._blocking(self._declare)
+            self._loop = _Loop(self._parameters, self._timeout)
+        return self._loop
+
+    def _drop(self) -> None:
+        if self._loop is not None:
+            self._loop.stop()
+            self._loop = None
+
+    def _blocking(self, work: Callable[[Any], Any], seconds: float | None = None) -> Any:
+        try:
+            connection = pika.BlockingConnection(self._parameters)
+        except (pika.exceptions.AMQPError, OSError) as error:
+            raise DependencyDown("broker", "RabbitMQ does not answer.") from error
+        timer = threading.Timer(seconds or self._timeout, lambda: _sever(connection))
+        timer.daemon = True
+        timer.start()
+        try:
+            return work(connection.channel())
+        except (pika.exceptions.AMQPError, OSError, AttributeError, ValueError) as error:
+            raise DependencyDown("broker", "RabbitMQ did not answer in time or refused.") from error
+        finally:
+            timer.cancel()
+            try:
+                connection.close()
+            except (pika.exceptions.AMQPError, OSError, AttributeError, ValueError):
+                pass
+
+
+def _route(hint: Hint) -> str:
+    return xq(hint.queue) if "dead_letter_id" in hint.options else hint.queue
+
+
+def _sever(connection: Any) -> None:
+    """Cut a blocking connection from outside: a cluster without its quorum never answers by itself."""
+    try:
+        connection._impl._transport.abort()
+    except Exception:
+        pass
+
+
+class _Loop:
+    """One connection and its thread."""
+
+    def __init__(self, parameters: list[pika.connection.Parameters], timeout: float) -> None:
+        self._channel: Any = None
+        self._connection: Any = None
+        self._next_tag = 1
+        self._open: dict[int, tuple[_Batch, int, str]] = {}
+        self._opened = threading.Event()
+        self.usable = False
+        failure: str | None = None
+        for one in parameters:
+            self._opened.clear()
+            self._connection = pika.SelectConnection(
+                one,
+                on_open_callback=self._on_open,
+                on_open_error_callback=lambda connection, _error: self._lost(connection),
+                on_close_callback=lambda connection, _error: self._lost(connection),
+            )
+            thread = threading.Thread(
+                target=self._run, args=(self._connection,), name="rabbitmq-publisher", daemon=True
+            )
+            thread.start()
+            if self._opened.wait(timeout) and self.usable:
+                return
+            failure = f"{one.host}:{one.port}"
+            self.stop()
+        raise DependencyDown("broker", f"RabbitMQ at {failure} does not answer.")
+
+    def _run(self, connection: Any) -> None:
+        try:
+            connection.ioloop.start()
+        except Exception:
+            self._lost(connection)
+        try:
+            connection.ioloop.close()  # or its two sockets would stay until somebody collects garbage
+        except Exception:
+            pass
+
+    def _on_open(self, connection: Any) -> None:
+        if connection is not self._connection:
+            connection.close()  # a node that hung has opened at last: another one is used by now
+            return
+        connection.channel(on_open_callback=self._on_channel)
+
+    def _on_channel(self, channel: Any) -> None:
+        self._channel = channel
+        channel.add_on_close_callback(lambda _ch, _reason: self._lost(channel.connection))
+        channel.add_on_return_callback(self._on_return)
+        channel.confirm_delivery(self._on_confirm, callback=self._on_ready)
+
+    def _on_ready(self, _frame: Any) -> None:
+        self.usable = True
+        self._opened.set()
+
+    def _lost(self, connection: Any) -> None:
+        try:
+            connection.ioloop.stop()
+        except Exception:
+            pass
+        if connection is not self._connection:
+            return  # one that was given up before: the present one works on
+        self.usable = False
+        self._opened.set()
+        pending, self._open = list(self._open.values()), {}
+        for batch, _, _ in pending:
+            batch.done.set()
+
+    def publish(self, messages: list[tuple[str, bytes, int, str]]) -> _Batch:
+        batch = _Batch(len(messages))
+        try:
+            self._connection.ioloop.add_callback_threadsafe(lambda: self._send(batch, messages))
+        except Exception:  # its thread has just ended
+            batch.done.set()
+        return batch
+
+    def _send(self, batch: _Batch, messages: list[tuple[str, bytes, int, str]]) -> None:
+        try:
+            for place, (route, body, priority, key) in enumerate(messages):
+                self._open[self._next_tag] = (batch, place, key)
+                self._next_tag += 1
+                properties = pika.BasicProperties(
+                    delivery_mode=2, priority=priority, content_type="application/json", message_id=key
+                )
+                self._channel.basic_publish("", route, body, properties, mandatory=True)
+        except Exception:
+            self._lost(self._connection)
+
+    def _on_return(self, _channel: Any, _method: Any, properties: Any, _body: bytes) -> None:
+        """A message for a queue that does not exist comes back before its confirm."""
+        for batch, _, _ in self._open.values():
+            batch.returned.add(str(properties.message_id))
+
+    def _on_confirm(self, frame: Any) -> None:
+        acked = isinstance(frame.method, pika.spec.Basic.Ack)
+        tag = frame.method.delivery_tag
+        tags = [t for t in self._open if t <= tag] if frame.method.multiple else [tag]
+        for one in tags:
+            entry = self._open.pop(one, None)
+            if entry is None:
+                continue
+            batch, place, key = entry
+            batch.results[place] = acked and key not in batch.returned
+            batch.waiting -= 1
+            if batch.waiting == 0:
+                batch.done.set()
+
+    def stop(self) -> None:
+        """Give the connection up from outside its thread."""
+        connection = self._connection
+        try:
+            connection.ioloop.add_callback_threadsafe(lambda: self._close(connection))
+        except Exception:
+            self._lost(connection)
+
+    def _close(self, connection: Any) -> None:
+        try:
+            connection.close()
+        except Exception:
+            self._lost(connection)
+
+
+def parameters_of(url: str, *, timeout: float, options: Mapping[str, Any] | None = None) -> list[pika.URLParameters]:
+    """Connection parameters of `amqp://…` (several nodes separated by ';'), every wait bounded by `timeout` seconds."""
+    found = []
+    for one in filter(None, (part.strip() for part in url.split(";"))):
+        parameters = pika.URLParameters(one)
+        parameters.socket_timeout = timeout
+        parameters.stack_timeout = timeout
+        parameters.blocked_connection_timeout = timeout
+        parameters.connection_attempts = 1
+        parameters.heartbeat = 30
+        for name, value in (options or {}).items():
+            setattr(parameters, name, value)
+        found.append(parameters)
+    return found
