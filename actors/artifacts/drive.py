@@ -1,0 +1,264 @@
+"""PDFs in a folder of Google Drive, through PyDrive2 (Drive API v2), as a service account."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from googleapiclient.errors import HttpError
+from googleapiclient.http import MediaIoBaseDownload, MediaUpload
+
+from actors.artifacts.drive_client import DriveClient
+from actors.artifacts.drive_errors import Refusal, refusal_of
+from schema.errors import DependencyDown, Permanent, Transient
+
+PDF = "application/pdf"
+FOLDER = "application/vnd.google-apps.folder"
+FIELDS = "id,md5Checksum,fileSize,alternateLink,properties,labels"
+CHUNK = 1024 * 1024  # bytes per download request
+REPAIRS = 2  # uploads again of content that did not arrive whole, within one put
+PROPERTY_BYTES = 124  # Drive's limit for one property's key and value together
+_ID = re.compile(r"[0-9A-Za-z_-]{8,200}")
+_MD5 = "content_md5"
+
+File = dict[str, Any]
+
+
+class GoogleDrive:
+    """One file per job, under an id reserved beforehand: an insert with an id cannot happen twice, whereas a
+    search does not see what was written just now.
+
+    The content's MD5 travels as a property of the file, so that "it is there already" can be told from "it is
+    there, but cut short": whatever way a broken upload went, `put` returns only when Drive reports the whole
+    content. One object serves many threads.
+    """
+
+    dependency = "drive"
+
+    def __init__(
+        self,
+        folder_id: str,
+        credentials_file: str,
+        *,
+        subject: str = "",
+        link_sharing: bool = False,
+        api_root: str = "",
+        timeout: float = 30.0,
+    ) -> None:
+        self.folder_id = folder_id
+        self._link_sharing = link_sharing
+        self._client = DriveClient(credentials_file, subject=subject, api_root=api_root, timeout=timeout)
+
+    def reserve(self) -> str:
+        answer = self._client.ask("reserve a file id", lambda files: files.generateIds(maxResults=1, space="drive"))
+        ids = answer.get("ids")
+        if not isinstance(ids, list) or not ids or not isinstance(ids[0], str):
+            raise DependencyDown("drive", "Google Drive answered without the id that was asked for.")
+        return ids[0]
+
+    def put(
+        self, artifact_id: str, filename: str, pdf: bytes, *, replace: bool, labels: Mapping[str, str]
+    ) -> str | None:
+        """Also raises Permanent("artifact_gone") when the id's file was deleted: an id serves only once in
+        Drive, so that the job needs a newly reserved one."""
+        _check_id(artifact_id)
+        md5 = hashlib.md5(pdf, usedforsecurity=False).hexdigest()
+        body = {"title": filename, "properties": _properties({**labels, _MD5: md5})}
+        file = self._insert(artifact_id, body, pdf)
+        if file is None:
+            file = self._get(artifact_id)
+            if file.get("labels", {}).get("trashed"):
+                self._untrash(artifact_id)
+            if not replace and _complete(file, len(pdf)):
+                md5 = str(file.get("md5Checksum"))
+        for _ in range(REPAIRS):
+            if file.get("md5Checksum") == md5:
+                break
+            file = self._update(artifact_id, body, pdf)
+        if file.get("md5Checksum") != md5:
+            raise Transient("Google Drive kept storing the PDF incompletely.", code="drive_content_mismatch")
+        if self._link_sharing:
+            self._share(artifact_id)
+        return str(file.get("alternateLink") or f"https://drive.google.com/file/d/{artifact_id}/view")
+
+    def read(self, artifact_id: str) -> Iterator[bytes]:
+        """Chunks of 1 MiB; the first is fetched before this returns: a missing file is known at once."""
+        _check_id(artifact_id)
+        sink = _Sink()
+        request = self._client.files.get_media(fileId=artifact_id, supportsAllDrives=True)
+        download = MediaIoBaseDownload(sink, request, chunksize=CHUNK)
+
+        def fetch() -> bool:
+            with self._client.asking("read the PDF", missing="artifact_gone") as http:
+                download._request.http = http
+                _, done = download.next_chunk()
+            return bool(done)
+
+        done = fetch()
+
+        def chunks(done: bool) -> Iterator[bytes]:
+            while True:
+                content = sink.take()
+                if content:
+                    yield content
+                elif not done:
+                    raise DependencyDown("drive", "Google Drive sent an empty part of the PDF.")
+                if done:
+                    return
+                done = fetch()
+
+        return chunks(done)
+
+    def delete(self, artifact_id: str) -> None:
+        """For good where we may, else into the trash (contributors of a shared drive may only do that)."""
+        _check_id(artifact_id)
+        options = {"fileId": artifact_id, "supportsAllDrives": True}
+        try:
+            self._client.ask("delete the PDF", lambda files: files.delete(**options), missing="artifact_gone")
+        except Permanent as refused:
+            if refused.code == "drive_permission_denied":
+                self._client.ask("move the PDF to the trash", lambda files: files.trash(**options))
+            elif refused.code != "artifact_gone":
+                raise
+
+    def ping(self) -> None:
+        """Ask for the folder: raises what the next upload would meet, as far as asking can tell."""
+        folder = self._client.ask(
+            "look at the folder",
+            lambda files: files.get(fileId=self.folder_id, supportsAllDrives=True, fields="id,mimeType,labels"),
+            missing="drive_folder_not_found",
+        )
+        if folder.get("mimeType") != FOLDER or folder.get("labels", {}).get("trashed"):
+            raise Refusal.FOLDER.error()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _insert(self, artifact_id: str, body: File, pdf: bytes) -> File | None:
+        """The new file, or None when a file with this id is there already."""
+        body = {**body, "id": artifact_id, "mimeType": PDF, "parents": [{"id": self.folder_id}]}
+        with self._client.asking("store the PDF", missing="drive_folder_not_found") as http:
+            request = self._client.files.insert(
+                body=body, media_body=_Bytes(pdf), supportsAllDrives=True, fields=FIELDS
+            )
+            return _upload(request, http)
+
+    def _update(self, artifact_id: str, body: File, pdf: bytes) -> File:
+        with self._client.asking("replace the PDF", missing="artifact_gone") as http:
+            request = self._client.files.update(
+                fileId=artifact_id,
+                body=body,
+                media_body=_Bytes(pdf),
+                supportsAllDrives=True,
+                fields=FIELDS,
+            )
+            file = _upload(request, http)
+        return file if file is not None else self._get(artifact_id)
+
+    def _get(self, artifact_id: str) -> File:
+        return self._client.ask(
+            "look at the PDF",
+            lambda files: files.get(fileId=artifact_id, supportsAllDrives=True, fields=FIELDS),
+            missing="artifact_gone",
+        )
+
+    def _untrash(self, artifact_id: str) -> None:
+        self._client.ask(
+            "take the PDF out of the trash",
+            lambda files: files.untrash(fileId=artifact_id, supportsAllDrives=True, fields="id"),
+        )
+
+    def _share(self, artifact_id: str) -> None:
+        body = {"type": "anyone", "role": "reader", "withLink": True}
+        self._client.ask(
+            "share the PDF by link",
+            lambda _: self._client.service.permissions().insert(
+                fileId=artifact_id, body=body, supportsAllDrives=True, fields="id"
+            ),
+        )
+
+
+class _Bytes(MediaUpload):  # type: ignore[misc]
+    """The PDF as one chunk of bytes, never as a stream.
+
+    httplib2 sends a dropped request once more by itself; a stream, at its end by then, would go out empty.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def chunksize(self) -> int:
+        return max(len(self._content), 1)
+
+    def mimetype(self) -> str:
+        return PDF
+
+    def size(self) -> int:
+        return len(self._content)
+
+    def resumable(self) -> bool:
+        return True
+
+    def getbytes(self, begin: int, length: int) -> bytes:
+        return self._content[begin : begin + length]
+
+
+class _Sink:
+    """What a download writes to: holds one chunk."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+
+    def write(self, content: bytes) -> None:
+        self._chunks.append(content)
+
+    def take(self) -> bytes:
+        content = b"".join(self._chunks)
+        self._chunks.clear()
+        return content
+
+
+def _upload(request: Any, http: Any) -> File | None:
+    """Run a resumable upload to its end: the file as stored, or None when the id is taken (409)."""
+    sent = -1
+    try:
+        while True:
+            _, answer = request.next_chunk(http=http)
+            if answer is not None:
+                break
+            if request.resumable_progress <= sent:
+                raise DependencyDown("drive", "Google Drive took no more of the upload.")
+            sent = request.resumable_progress
+    except HttpError as error:
+        if error.resp.status == 409 or refusal_of(error) == "fileIdInUse":
+            return None
+        if request.resumable_uri is not None and error.resp.status in (404, 410):
+            # Not the folder: the upload's session is gone, perhaps because an answer was lost after its end.
+            raise Transient("The upload to Google Drive broke off.", code="drive_upload_interrupted") from error
+        raise
+    if not isinstance(answer, dict):
+        raise DependencyDown("drive", "Google Drive answered an upload with something else than a file.")
+    return answer
+
+
+def _complete(file: File, size: int) -> bool:
+    """Whether a file that was there already holds what its uploader meant to store, by the MD5 it noted."""
+    noted = {p.get("key"): p.get("value") for p in file.get("properties") or ()}.get(_MD5)
+    return bool(file.get("md5Checksum") == noted) if noted else str(file.get("fileSize")) == str(size)
+
+
+def _properties(labels: Mapping[str, str]) -> list[File]:
+    """Labels as private properties, each cut to what Drive takes."""
+    properties = []
+    for key, value in labels.items():
+        room = PROPERTY_BYTES - len(key.encode())
+        cut = value.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
+        properties.append({"key": key, "value": cut, "visibility": "PRIVATE"})
+    return properties
+
+
+def _check_id(artifact_id: str) -> None:
+    if not _ID.fullmatch(artifact_id):
+        raise Permanent("The artifact id is malformed.", code="artifact_id_invalid", artifact_id=artifact_id[:100])

@@ -1,0 +1,135 @@
+"""Every way Google Drive can fail, sorted: wait for it, try again, or tell a person.
+
+the service is away or asks us to slow down   → DependencyDown("drive"): counted, pauses the dependency
+a person has to change something first        → Permanent, one code each: the members of Refusal
+credentials refused                           → Transient: so they are for minutes after a change of key, too
+"""
+
+from __future__ import annotations
+
+import enum
+import http.client
+import json
+from typing import Any
+
+import httplib2
+from googleapiclient.errors import Error as ApiError
+from googleapiclient.errors import HttpError
+from oauth2client.client import AccessTokenRefreshError
+from pydrive2.auth import AuthError
+
+from schema.errors import DependencyDown, Permanent, ReportqError, Transient
+
+# OSError: refused, reset, timeout, TLS. ValueError: no JSON (a proxy's page). KeyError: JSON, but not theirs.
+FAILURES = (
+    ApiError,
+    AccessTokenRefreshError,
+    AuthError,
+    httplib2.HttpLib2Error,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+    KeyError,
+)
+
+# https://developers.google.com/workspace/drive/api/guides/handle-errors
+SLOW_DOWN = frozenset(
+    {
+        "rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceeded", "sharingRateLimitExceeded",
+        "backendError", "internalError",
+    }
+)  # fmt: skip
+FULL = frozenset(
+    {
+        "storageQuotaExceeded", "quotaExceeded", "teamDriveFileLimitExceeded",
+        "numChildrenInNonRootLimitExceeded",
+        "activeItemCreationLimitExceeded", "uploadTooLarge",
+    }
+)  # fmt: skip
+# Answers of the token endpoint that only a person can change (RFC 6749 §5.2).
+REFUSED_GRANTS = (
+    "invalid_grant",
+    "invalid_client",
+    "unauthorized_client",
+    "access_denied",
+    "invalid_scope",
+    "deleted_client",
+)
+
+
+class Refusal(enum.Enum):
+    """What a person has to put right: code, whether to try again, sentence."""
+
+    QUOTA = (
+        "drive_quota_exceeded",
+        Permanent,
+        "Google Drive has no room for the PDF. Free space, or use a shared drive or a delegated user: "
+        "service accounts may own no storage.",
+    )
+    PERMISSION = (
+        "drive_permission_denied",
+        Permanent,
+        "Google Drive does not allow the service account to do this. Share the folder with it as an editor "
+        "(content manager on a shared drive) and check that the Drive API is enabled.",
+    )
+    FOLDER = (
+        "drive_folder_not_found",
+        Permanent,
+        "The Google Drive folder of REPORTQ_ARTIFACTS_URL does not exist, is no folder, is in the trash, or "
+        "is not shared with the service account.",
+    )
+    CREDENTIALS = (
+        "drive_credentials_invalid",
+        Transient,
+        "Google refused the service account's credentials. Check the key file, the delegated user and this "
+        "machine's clock.",
+    )
+    REQUEST = ("drive_request_refused", Permanent, "Google Drive refused the request as malformed.")
+    GONE = ("artifact_gone", Permanent, "The PDF is no longer stored in Google Drive.")
+
+    def __init__(self, code: str, kind: type[Permanent] | type[Transient], sentence: str) -> None:
+        self.code, self.kind, self.sentence = code, kind, sentence
+
+    def error(self, detail: str = "") -> ReportqError:
+        """The exception to raise; `detail` says more than the usual sentence."""
+        return self.kind(f"{detail} {self.sentence}".strip(), code=self.code)
+
+
+def sort(error: BaseException, action: str, missing: str) -> ReportqError:
+    """The error to raise instead; `action` completes "could not …", `missing` is the code of a 404."""
+    if isinstance(error, HttpError):
+        return _sort_answer(error, action, missing)
+    if isinstance(error, AccessTokenRefreshError):
+        if str(error).startswith(REFUSED_GRANTS):
+            return Refusal.CREDENTIALS.error()
+        return DependencyDown("drive", f"Could not {action}: Google gave no access token.")
+    if isinstance(error, TimeoutError):
+        return DependencyDown("drive", f"Could not {action}: Google Drive did not answer in time.")
+    return DependencyDown("drive", f"Could not {action}: Google Drive could not be reached ({type(error).__name__}).")
+
+
+def refusal_of(error: HttpError) -> str:
+    """The `reason` of an answer's first error, empty when the body is not Google's JSON."""
+    try:
+        reason: Any = json.loads(error.content)["error"]["errors"][0]["reason"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return reason if isinstance(reason, str) else ""
+
+
+def _sort_answer(error: HttpError, action: str, missing: str) -> ReportqError:
+    status, reason = int(error.resp.status), refusal_of(error)
+    if status >= 500 or status in (408, 429) or reason in SLOW_DOWN:
+        return DependencyDown("drive", f"Could not {action}: Google Drive answered {status} {reason}".rstrip() + ".")
+    if reason in FULL:
+        return Refusal.QUOTA.error()
+    if status == 401:
+        return Refusal.CREDENTIALS.error()
+    if status == 403:
+        # A refusal of the API names its reason; a page instead is the network's edge turning everybody away.
+        return (
+            Refusal.PERMISSION.error() if reason else DependencyDown("drive", f"Could not {action}: turned away (403).")
+        )
+    if status == 404:
+        return Refusal.FOLDER.error() if missing == Refusal.FOLDER.code else Refusal.GONE.error()
+    return Refusal.REQUEST.error(f"Could not {action} ({status} {reason}).".replace(" )", ")"))

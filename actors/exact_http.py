@@ -1,0 +1,170 @@
+"""One POST over a guarded, kept-alive connection: sent byte for byte, answered within a total time.
+
+`requests` and `ssrfguard` do the HTTP and the guarding. What is added here, on the connection alone, is what
+neither offers: the request target goes out as it was given (urllib3 would normalise `%2f` or `..`, and a
+resume URL's signature covers its bytes), a whole exchange ends at its deadline however slowly the other side
+drips (a socket's timeout starts anew with every byte), and a connection that idled longer than Node keeps one
+is not reused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import socket
+import threading
+import time
+from typing import Any
+
+from ssrfguard.requests import SafeAdapter
+from urllib3.connectionpool import HTTPConnectionPool
+
+IDLE_SECONDS = 4.0  # Node.js closes idle connections after 5
+
+
+class Exchange:
+    """One request under way: its target, its deadline (monotonic seconds), and how far it came."""
+
+    def __init__(self, target: str | None, deadline: float) -> None:
+        self.target = target
+        self.deadline = deadline
+        self.sent = False  # from here on the other side may have received the request
+        self.expired = False
+        self._line: socket.socket | None = None
+        self._owns_line = False
+        self._ended = False
+        self._lock = threading.Lock()
+
+    def runs_on(self, line: socket.socket) -> None:
+        """Name the connection to be cut at the deadline."""
+        with self._lock:
+            self._line = line
+        if time.monotonic() >= self.deadline:
+            self.expire()
+
+    def expire(self) -> None:
+        """Cut the connection, unless the exchange has ended (then another one may own it)."""
+        with self._lock:
+            if self._ended or self._line is None:
+                return
+            self.expired = True
+            with contextlib.suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
+
+    def takes_over(self, line: socket.socket) -> bool:
+        """Keep the line of a connection that is closed while its answer is still being read.
+
+        http.client does so as soon as the head of an answer says that nothing follows its body.
+        """
+        with self._lock:
+            self._owns_line = not self._ended and self._line is line
+            return self._owns_line
+
+    def end(self) -> None:
+        with self._lock:
+            self._ended = True
+            if self._owns_line and self._line is not None:
+                self._line.close()
+            self._line = None
+
+
+class Deadlines:
+    """A thread that ends exchanges at their deadlines; started with the first one."""
+
+    def __init__(self) -> None:
+        self._due: list[tuple[float, int, Exchange]] = []
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def watch(self, exchange: Exchange) -> None:
+        with self._changed:
+            heapq.heappush(self._due, (exchange.deadline, next(self._numbers), exchange))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="webhook-deadlines", daemon=True)
+                self._thread.start()
+            elif self._due[0][2] is exchange:
+                self._changed.notify()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if self._closed:
+                    return
+                wait = self._due[0][0] - time.monotonic() if self._due else None
+                if wait is None or wait > 0:
+                    self._changed.wait(wait)
+                    continue
+                exchange = heapq.heappop(self._due)[2]
+            exchange.expire()
+
+
+class ExactAdapter(SafeAdapter):
+    """ssrfguard's adapter with the connections described above. One exchange a thread at a time."""
+
+    def __init__(self, *, current: threading.local, **options: Any) -> None:
+        self._current = current  # before the base class, which builds the pools
+        super().__init__(**options)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        classes = self.poolmanager.pool_classes_by_scheme
+        self.poolmanager.pool_classes_by_scheme = {
+            scheme: _exact(pool_class, self._current) for scheme, pool_class in classes.items()
+        }
+
+
+def _exact(pool_class: Any, current: threading.local) -> type[HTTPConnectionPool]:
+    """A pool class whose connections know the exchange that their thread is in."""
+
+    class ExactConnection(pool_class.ConnectionCls):  # type: ignore[misc]
+        _line: socket.socket | None = None
+        _used = 0.0
+
+        def _new_conn(self) -> socket.socket:
+            opened: socket.socket = super()._new_conn()
+            # A second handle on the same connection: TLS takes the first one over during its handshake.
+            self._line = opened.dup()
+            current.exchange.runs_on(self._line)
+            return opened
+
+        @property
+        def is_connected(self) -> bool:
+            fresh = time.monotonic() - self._used < IDLE_SECONDS
+            return fresh and bool(super().is_connected)
+
+        def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+            exchange: Exchange = current.exchange
+            if self._line is not None:
+                exchange.runs_on(self._line)
+            super().putrequest(method, url if exchange.target is None else exchange.target, *args, **kwargs)
+
+        def send(self, data: Any) -> None:
+            if self.sock is None:
+                self.connect()
+            current.exchange.sent = True
+            super().send(data)
+
+        def getresponse(self) -> Any:
+            answer = super().getresponse()
+            self._used = time.monotonic()
+            return answer
+
+        def close(self) -> None:
+            line, self._line = self._line, None
+            exchange: Exchange | None = getattr(current, "exchange", None)
+            if line is not None and (exchange is None or not exchange.takes_over(line)):
+                line.close()
+            super().close()
+
+    class ExactPool(pool_class):  # type: ignore[misc]
+        ConnectionCls = ExactConnection
+
+    return ExactPool

@@ -1,0 +1,57 @@
+"""When `.XQ` is looked into: copies of resolved letters leave it at once, strangers in it get a row (DESIGN §7)."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from middleware.letter_queue import LetterQueue
+from middleware.publisher import RabbitPublisher
+from schema import dead_letters
+from schema.database import Database
+
+log = structlog.get_logger()
+
+COUNT_EVERY = 5.0  # seconds between two counts of the queue, which tell whether a stranger is among the copies
+LOOK_EVERY = 3600.0  # seconds between two looks at the whole queue, whatever the count says: copies expire, too
+
+
+class LetterTidying:
+    """One queue's `.XQ` beside the rows of its dead letters."""
+
+    def __init__(self, db: Database, publisher: RabbitPublisher, queue: str) -> None:
+        self._db = db
+        self._queue = queue
+        self._letters = LetterQueue(publisher, queue, self._adopt)
+        self._counted_at = float("-inf")
+        self._looked_at = float("-inf")
+        self._surplus = 0  # messages beyond the rows' copies that a whole look has found to be known letters
+        self._looking = False
+        self._sought: set[str] = set()  # what this rotation is after; resolved later, a copy may lie behind us already
+
+    def step(self, resolved: set[str]) -> None:
+        """One turn, if there is something to do; short, so that it may stand beside rescue."""
+        if not self._looking and time.monotonic() - self._counted_at >= COUNT_EVERY:
+            self._counted_at = time.monotonic()
+            depth = self._letters.depth()
+            overdue = time.monotonic() - self._looked_at >= LOOK_EVERY
+            strangers = depth - dead_letters.copies(self._db, self._queue) > self._surplus
+            self._looking = depth > 0 and (strangers or overdue)
+        self._sought = self._sought or resolved
+        if not self._sought and not self._looking:
+            return
+        turn = self._letters.turn(self._sought, whole=self._looking)
+        # What was not found in the whole queue has no copy any more.
+        dead_letters.note_swept(self._db, sorted(self._sought if turn.whole else turn.dropped))
+        self._sought = set() if turn.whole else self._sought - turn.dropped
+        if turn.whole and self._looking:
+            self._looking = False
+            self._looked_at = time.monotonic()
+            self._surplus = max(0, turn.left - dead_letters.copies(self._db, self._queue))
+        if turn.dropped:
+            log.info("dead_letters.copies_removed", queue=self._queue, count=len(turn.dropped), left=turn.left)
+
+    def _adopt(self, queue: str, letter_id: str, body: bytes, code: str, sentence: str) -> None:
+        if dead_letters.bury_raw(self._db, queue, letter_id, body, code, sentence):
+            log.warning("dead_letter.found_in_broker", queue=queue, dead_letter_id=letter_id, code=code)

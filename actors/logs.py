@@ -1,0 +1,89 @@
+"""Logs are events: JSON for machines, columns for people; libraries' own lines take the same shape.
+
+While a thread works on a request, a job or a delivery, its id, round, attempt, request id and trace id stand on every
+line it writes (bound by service/app.py and middleware/lifecycle.py). Secrets, resume URLs and report contents never do.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from schema.callback_urls import redact
+from schema.settings import Settings
+
+_LOUD = {
+    "pika": logging.CRITICAL,
+    "dramatiq": logging.ERROR,
+    "dramatiq.worker.WorkerThread": logging.CRITICAL,
+    "googleapiclient": logging.ERROR,
+    "urllib3": logging.ERROR,
+}
+HIDDEN = "…"
+_SECRET = re.compile(r"(?i)password|secret|authorization|api_?key|token|credential|cookie|^(data|meta|report|body)$")
+_URL = re.compile(r"\bhttps?://[^\s\"'<>]+")
+_USER = re.compile(r"\b([a-z+]{2,12}://)[^\s/@:]*:[^\s/@]*@")  # scheme://user:password@
+_KEY = re.compile(r"\bwhsec_[A-Za-z0-9+/=]+")
+
+
+def hide(text: str) -> str:
+    """The text with what may be a capability taken out: userinfo, resume URLs and queries, signing secrets."""
+    if "://" in text:
+        text = _USER.sub(rf"\1{HIDDEN}@", text)
+        text = _URL.sub(lambda found: redact(found.group()), text)
+    return _KEY.sub(HIDDEN, text) if "whsec_" in text else text
+
+
+def hide_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: no value leaves that may be a secret, whoever logged it."""
+    for name, value in event.items():
+        if _SECRET.search(name):
+            event[name] = HIDDEN
+        elif isinstance(value, str):
+            event[name] = hide(value)
+    return event
+
+
+def _json(event: Any, **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
+
+
+def set_up(settings: Settings) -> None:
+    """Configure structlog and quieten libraries whose tracebacks repeat what our events say."""
+    json = settings.log_format == "json"
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,  # text only: local variables may hold a report
+        hide_secrets,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(serializer=_json)
+        if json
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    )
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # a line and its end in one write: threads, kill -9
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name, least in _LOUD.items():
+        logging.getLogger(name).setLevel(least)

@@ -1,0 +1,76 @@
+"""Bars: dark data over the light norm bands of a scale, one row for each datum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from actors.pdf.blocks import Scale
+from actors.pdf.charts import (
+    MOST_LINES,
+    SHORT,
+    VALUE_WIDTH,
+    Datum,
+    draw_bands,
+    figure,
+    put,
+    scale_head,
+    share,
+    shown,
+    spoken,
+    with_foot,
+)
+from actors.pdf.flow import Item, Place, total
+from actors.pdf.prose import plain_lines
+from actors.pdf.style import DEEP, HALF, INK, LABEL_STRONG, QUIET, SMALL
+
+
+def bars_items(title: str, data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
+    """A bar for each datum over the bands of the scale; the names of the bands return on every page."""
+    label_width = measure * 0.33
+    left = label_width + 8
+    track = measure - left - VALUE_WIDTH
+    head = scale_head(scale, left, track)
+    items = [head]
+    for datum in data:
+        item = _bar(datum, scale, label_width, left, track)
+        items.append(figure(item, title, spoken(title, [datum], scale)))
+    for item in items[1:]:
+        item.repeated = (head,)
+    if total(items) < SHORT:
+        for item in items:
+            item.keep = True
+    elif len(items) > 3:
+        items[1].keep = True
+        items[-2].keep = True
+    return with_foot(items, scale, left, track, measure)
+
+
+def _bar(datum: Datum, scale: Scale, label_width: float, left: float, track: float) -> Item:
+    label = plain_lines(datum.label, LABEL_STRONG, label_width, MOST_LINES)
+    note = plain_lines(datum.note, SMALL, label_width, MOST_LINES) if datum.note else []
+    text_height = len(label) * LABEL_STRONG.leading + len(note) * SMALL.leading
+    height = max(3 * HALF, math.ceil((text_height + 5) / HALF) * HALF)
+    value_lines = plain_lines(shown(scale, datum.value), LABEL_STRONG, VALUE_WIDTH - 6, 1)
+
+    def draw(place: Place, x: float, top: float) -> None:
+        canvas = place.canvas
+        above = top + (height - text_height) / 2
+        put(place, label, LABEL_STRONG, x, above, label_width)
+        put(place, note, SMALL, x, above + len(label) * LABEL_STRONG.leading, label_width)
+        middle = top + height / 2
+        draw_bands(place, scale, x + left, middle - 7, track, 14)
+        if datum.value is not None:
+            canvas.rectangle(x + left, middle - 3.2, max(share(scale, datum.value) * track, 0.8), 6.4, DEEP)
+        put(
+            place,
+            value_lines,
+            LABEL_STRONG,
+            x + left + track,
+            middle - LABEL_STRONG.leading / 2,
+            VALUE_WIDTH,
+            "right",
+            QUIET if datum.value is None else INK,
+        )
+
+    return Item(height, draw)

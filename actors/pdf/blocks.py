@@ -1,0 +1,212 @@
+"""The vocabulary of templates: every block an author may write, with its fields and their types.
+
+Strings are running text with Jinja values (`{{ peserta.nama }}`), except the fields marked *expression*,
+which hold one Jinja expression without braces. A wrong type or an unknown field is refused when the template
+is read.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Level = Annotated[int, Meta(ge=1, le=3)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+
+
+class _Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    pass
+
+
+class _Block(_Strict, tag_field="block", frozen=True, kw_only=True):
+    pass
+
+
+class Detail(_Strict, frozen=True, kw_only=True):
+    """A line of the cover: what, and its value."""
+
+    label: str
+    value: str
+
+
+class Cover(_Block, tag="cover", frozen=True, kw_only=True):
+    """The first page."""
+
+    title: str
+    name: str
+    subtitle: str = ""
+    kicker: str = ""  # small line above the title
+    details: list[Detail] = []
+    note: str = ""
+
+
+class Heading(_Block, tag="heading", frozen=True, kw_only=True):
+    """A heading; levels 1 and 2 appear in bookmarks and contents."""
+
+    text: str
+    level: Level = 1
+    new_page: bool = False
+
+
+class Text(_Block, tag="text", frozen=True, kw_only=True):
+    """Paragraphs parted by blank lines; `*italic*`, `**bold**`, lines starting with `- ` are a list."""
+
+    text: str
+    style: Literal["body", "lead", "small"] = "body"
+
+
+class Column(_Strict, frozen=True, kw_only=True):
+    """A table's column. `width` is its share of the table; `meter` draws a number as a small scale."""
+
+    title: str
+    cell: str
+    width: Share | None = None
+    align: Literal["left", "right", "center"] = "left"
+    strong: bool = False
+    meter: str = ""  # name of a scale: the cell is an expression's number, drawn on that scale
+
+
+class Table(_Block, tag="table", frozen=True, kw_only=True):
+    """Rows from `rows` (*expression*), each called by the name in `each` within the cells."""
+
+    rows: str
+    columns: Annotated[list[Column], Meta(min_length=1, max_length=8)]
+    each: str = "baris"
+    title: str = ""
+    caption: str = ""
+    empty: str = "Tidak ada data."
+
+
+class _Chart(_Block, frozen=True, kw_only=True):
+    items: str  # expression
+    label: str
+    value: str  # expression; none means not measured
+    each: str = "butir"
+    title: str = ""
+    caption: str = ""
+    scale: str
+
+
+class Bars(_Chart, tag="bars", frozen=True, kw_only=True):
+    """Horizontal bars over the norm bands of a scale."""
+
+    note: str = ""  # under each label, small
+
+
+class Radar(_Chart, tag="radar", frozen=True, kw_only=True):
+    """Values on spokes, the RIASEC hexagon with six of them."""
+
+
+class Profile(_Chart, tag="profile", frozen=True, kw_only=True):
+    """Values joined by a line between two poles: `label` on the left, `opposite` on the right."""
+
+    opposite: str = ""
+
+
+class Gauge(_Block, tag="gauge", frozen=True, kw_only=True):
+    """One value on a half circle of norm bands."""
+
+    value: str  # expression
+    scale: str
+    title: str = ""
+    caption: str = ""
+
+
+class Image(_Block, tag="image", frozen=True, kw_only=True):
+    """A PNG or JPEG from the template's folder; `width` is its share of the measure."""
+
+    file: str
+    alternative: str
+    width: Share = 1.0
+    caption: str = ""
+
+
+class Callout(_Block, tag="callout", frozen=True, kw_only=True):
+    """A tinted paragraph that stands out."""
+
+    text: str
+    title: str = ""
+
+
+class PageBreak(_Block, tag="page_break", frozen=True, kw_only=True):
+    """What follows starts a page."""
+
+
+class Contents(_Block, tag="contents", frozen=True, kw_only=True):
+    """The table of contents; left out when there are fewer than `at_least` headings."""
+
+    title: str = "Daftar isi"
+    at_least: int = 8
+
+
+class Columns(_Block, tag="columns", frozen=True, kw_only=True):
+    """Two columns side by side; one below the other when they do not fit on a page."""
+
+    left: list[Block]
+    right: list[Block]
+    share: Annotated[float, Meta(ge=0.2, le=0.8)] = 0.5
+
+
+class Each(_Block, tag="each", frozen=True, kw_only=True):
+    """`blocks` once for every element of `items` (*expression*), called by the name in `each`."""
+
+    items: str
+    blocks: list[Block]
+    each: str = "butir"
+
+
+class When(_Block, tag="when", frozen=True, kw_only=True):
+    """`blocks` if `test` (*expression*) holds, else `otherwise`."""
+
+    test: str
+    blocks: list[Block]
+    otherwise: list[Block] = []
+
+
+Block = (
+    Cover
+    | Heading
+    | Text
+    | Table
+    | Bars
+    | Radar
+    | Profile
+    | Gauge
+    | Image
+    | Callout
+    | PageBreak
+    | Contents
+    | Columns
+    | Each
+    | When
+)
+
+
+class Band(_Strict, frozen=True, kw_only=True):
+    """A stretch of a scale up to and including `upto`, with the name and the reading of values in it."""
+
+    upto: float
+    label: str
+    text: str = ""
+
+
+class Scale(_Strict, frozen=True, kw_only=True):
+    """The range a score can have and its norm bands, from low to high."""
+
+    low: float
+    high: float
+    bands: Annotated[list[Band], Meta(min_length=1, max_length=6)]
+    decimals: Annotated[int, Meta(ge=0, le=3)] = 0
+
+
+class Layout(_Strict, frozen=True, kw_only=True):
+    """A whole `template.yaml`."""
+
+    title: str
+    subject: str
+    blocks: Annotated[list[Block], Meta(min_length=1)]
+    author: str = "reportq"
+    language: str = "id"
+    header: str = ""
+    scales: dict[str, Scale] = {}

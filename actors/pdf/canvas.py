@@ -1,0 +1,246 @@
+"""One page's drawing operators. Points, y downwards; colours, fonts and widths are only set when they change.
+
+Text goes out as hexadecimal glyph numbers: no character of a report can ever become an operator.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from actors.pdf.faces import Face, Run
+from actors.pdf.linebreak import Line
+from actors.pdf.style import PAGE_HEIGHT, Colour
+from actors.pdf.words import Chunk
+
+Point = tuple[float, float]
+_CIRCLE = 0.5522847498
+
+
+class Ink:
+    """The faces a document uses and the glyphs it needs beyond their core subsets."""
+
+    def __init__(self) -> None:
+        self.faces: dict[int, Face] = {}
+        self.glyphs: dict[int, set[int]] = {}
+
+    def use(self, run: Run) -> None:
+        number = run.face.number
+        if number not in self.faces:
+            self.faces[number] = run.face
+            self.glyphs[number] = set()
+        if not run.core:
+            self.glyphs[number] |= run.glyphs
+
+
+class Canvas:
+    """The content stream of one page."""
+
+    def __init__(self, ink: Ink, height: float = PAGE_HEIGHT) -> None:
+        self.ink = ink
+        self.height = height
+        self.out: list[bytes] = []
+        self.fonts: set[int] = set()
+        self.images: set[int] = set()
+        self._fill: Colour | None = None
+        self._stroke: Colour | None = None
+        self._width = -1.0
+        self._font: tuple[int, float] | None = None
+
+    def content(self) -> bytearray:
+        return bytearray(b"\n".join(self.out))
+
+    # -- text ---------------------------------------------------------------------------------------------
+
+    def line(self, x: float, baseline: float, line: Line, colour: Colour | None = None) -> None:
+        """Draw a line of chunks from `x`."""
+        chunks = line.chunks
+        if not chunks:
+            return
+        if any(chunk.rtl for chunk in chunks):
+            chunks = _reordered(chunks)
+        parts: list[bytes] = [b"BT 1 0 0 1 %.2f %.2f Tm" % (x, self.height - baseline)]
+        shown: list[bytes] = []
+        last = len(chunks) - 1
+        ink = self.ink
+        for place, chunk in enumerate(chunks):
+            type_ = chunk.type
+            size = type_.size
+            wanted = colour or type_.colour
+            if wanted != self._fill:
+                _flush(parts, shown)
+                parts.append(self._fill_operator(wanted))
+            for run in chunk.runs:
+                face = run.face
+                set_size = size if face.zoom == 1.0 else size * face.zoom
+                if (face.number, set_size) != self._font:
+                    _flush(parts, shown)
+                    self._font = (face.number, set_size)
+                    self.fonts.add(face.number)
+                    parts.append(b"/F%d %g Tf" % (face.number, set_size))
+                if not run.core or face.number not in ink.faces:
+                    ink.use(run)
+                if run.actual or len(run.shows) > 1:
+                    _flush(parts, shown)
+                    _show_spelled(parts, run, set_size)
+                else:
+                    shown.append(run.shows[0][1])
+            if chunk.space and place != last:
+                main = chunk.family.main
+                if self._font != (main.number, size):
+                    _flush(parts, shown)
+                    self._font = (main.number, size)
+                    self.fonts.add(main.number)
+                    parts.append(b"/F%d %g Tf" % (main.number, size))
+                if main.number not in ink.faces:
+                    for run in chunk.family.runs("x"):
+                        ink.use(run)
+                shown.append(main.space_hex)
+                extra = line.stretch * 1000 / size
+                if extra:
+                    shown.append(b"%.1f" % -extra)
+        _flush(parts, shown)
+        parts.append(b"ET")
+        self.out.append(b" ".join(parts))
+
+    # -- shapes -------------------------------------------------------------------------------------------
+
+    def _fill_operator(self, colour: Colour) -> bytes:
+        self._fill = colour
+        return b"%g %g %g rg" % colour
+
+    def fill(self, colour: Colour) -> None:
+        if colour != self._fill:
+            self.out.append(self._fill_operator(colour))
+
+    def stroke(self, colour: Colour, width: float) -> None:
+        if colour != self._stroke:
+            self._stroke = colour
+            self.out.append(b"%g %g %g RG" % colour)
+        if width != self._width:
+            self._width = width
+            self.out.append(b"%g w" % width)
+
+    def rectangle(self, x: float, y: float, width: float, height: float, colour: Colour) -> None:
+        self.fill(colour)
+        self.out.append(b"%.2f %.2f %.2f %.2f re f" % (x, self.height - y - height, width, height))
+
+    def rule(self, x: float, y: float, x2: float, y2: float, colour: Colour, width: float = 0.5) -> None:
+        self.stroke(colour, width)
+        self.out.append(b"%.2f %.2f m %.2f %.2f l S" % (x, self.height - y, x2, self.height - y2))
+
+    def path(
+        self,
+        points: Sequence[Point],
+        *,
+        fill: Colour | None = None,
+        stroke: Colour | None = None,
+        width: float = 0.5,
+        close: bool = True,
+        dash: str = "",
+    ) -> None:
+        """A polygon or polyline; `dash` is a PDF dash array such as "2 2"."""
+        if fill:
+            self.fill(fill)
+        if stroke:
+            self.stroke(stroke, width)
+        steps = [b"%.2f %.2f %s" % (x, self.height - y, b"l" if place else b"m") for place, (x, y) in enumerate(points)]
+        if close:
+            steps.append(b"h")
+        steps.append({(True, True): b"B", (True, False): b"f", (False, True): b"S"}[bool(fill), bool(stroke)])
+        drawn = b" ".join(steps)
+        if dash:
+            drawn = b"[%s] 0 d %s [] 0 d" % (dash.encode(), drawn)
+        self.out.append(drawn)
+
+    def disc(
+        self,
+        x: float,
+        y: float,
+        radius: float,
+        fill: Colour | None = None,
+        stroke: Colour | None = None,
+        width: float = 0.5,
+    ) -> None:
+        if fill:
+            self.fill(fill)
+        if stroke:
+            self.stroke(stroke, width)
+        y, bend = self.height - y, radius * _CIRCLE
+        finish = {(True, True): b"B", (True, False): b"f", (False, True): b"S"}[bool(fill), bool(stroke)]
+        self.out.append(
+            b"%.2f %.2f m %.2f %.2f %.2f %.2f %.2f %.2f c %.2f %.2f %.2f %.2f %.2f %.2f c"
+            b" %.2f %.2f %.2f %.2f %.2f %.2f c %.2f %.2f %.2f %.2f %.2f %.2f c h %s"
+            % (
+                *(x + radius, y, x + radius, y + bend, x + bend, y + radius, x, y + radius),
+                *(x - bend, y + radius, x - radius, y + bend, x - radius, y),
+                *(x - radius, y - bend, x - bend, y - radius, x, y - radius),
+                *(x + bend, y - radius, x + radius, y - bend, x + radius, y, finish),
+            )
+        )
+
+    def ring_part(
+        self, x: float, y: float, inner: float, outer: float, start: float, end: float, colour: Colour
+    ) -> None:
+        """A piece of a ring between two angles (radians, clockwise from the left), as a fine polygon."""
+        steps = max(2, math.ceil(abs(end - start) / 0.05))
+        angles = [start + (end - start) * step / steps for step in range(steps + 1)]
+        edge = [(x - outer * math.cos(a), y - outer * math.sin(a)) for a in angles]
+        edge += [(x - inner * math.cos(a), y - inner * math.sin(a)) for a in reversed(angles)]
+        self.path(edge, fill=colour)
+
+    def image(self, number: int, x: float, y: float, width: float, height: float) -> None:
+        """Place a picture the document has registered under `number`."""
+        self.images.add(number)
+        self.out.append(
+            b"q %.2f 0 0 %.2f %.2f %.2f cm /I%d Do Q" % (width, height, x, self.height - y - height, number)
+        )
+
+    def open_figure(self, mark: int) -> None:
+        self.out.append(b"/Figure <</MCID %d>> BDC" % mark)
+
+    def close_mark(self) -> None:
+        self.out.append(b"EMC")
+
+
+def _flush(parts: list[bytes], shown: list[bytes]) -> None:
+    if shown:
+        parts.append(b"[%s]TJ" % b" ".join(shown))
+        shown.clear()
+
+
+def _show_spelled(parts: list[bytes], run: Run, size: float) -> None:
+    if run.actual:
+        text = ("\ufeff" + run.text).encode("utf-16-be", "replace").hex().upper().encode()
+        parts.append(b"/Span <</ActualText <%s>>> BDC" % text)
+    for rise, shown in run.shows:
+        parts.append(b"%.2f Ts [%s]TJ" % (rise * size / 1000, shown) if rise else b"[%s]TJ" % shown)
+        if rise:
+            parts.append(b"0 Ts")
+    if run.actual:
+        parts.append(b"EMC")
+
+
+def _reordered(chunks: list[Chunk]) -> list[Chunk]:
+    """Right-to-left words that follow each other stand in reversed order; each keeps the gap it had to its
+    left.
+    """
+    order: list[Chunk] = []
+    backwards: list[Chunk] = []
+    for chunk in chunks:
+        if chunk.rtl:
+            backwards.append(chunk)
+            continue
+        order += _backwards(backwards)
+        backwards = []
+        order.append(chunk)
+    return order + _backwards(backwards)
+
+
+def _backwards(chunks: list[Chunk]) -> list[Chunk]:
+    if len(chunks) < 2:
+        return chunks
+    turned = [Chunk(chunk.text, chunk.family, chunk.type, chunk.space) for chunk in reversed(chunks)]
+    for place, chunk in enumerate(turned):
+        chunk.space = chunks[place].space
+    return turned

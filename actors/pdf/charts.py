@@ -1,0 +1,174 @@
+"""Charts that read in black and white: dark data over light bands, every value also written as a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from actors.pdf.blocks import Scale
+from actors.pdf.flow import Item, Place
+from actors.pdf.linebreak import Line
+from actors.pdf.prose import aligned, baseline, plain_lines
+from actors.pdf.style import (
+    BANDS,
+    GRID,
+    HALF,
+    SMALL,
+    Colour,
+    Type,
+)
+from actors.pdf.values import band_of, number
+from actors.pdf.words import PLAIN, measured
+
+MISSING = "–"
+VALUE_WIDTH = 34.0
+MOST_LINES = 20  # of a label; a longer one ends in an ellipsis, as a chart must fit on a page
+GUTTER = 22.0
+SHORT = 20 * GRID
+
+
+@dataclass(frozen=True, slots=True)
+class Datum:
+    """One measured thing: label, value (None: not measured), and what a chart may add to it."""
+
+    label: str
+    value: float | None
+    note: str = ""
+    opposite: str = ""
+
+
+def share(scale: Scale, value: float) -> float:
+    """Where a value stands on its scale, 0 to 1; values beyond the ends stand at the ends."""
+    return min(1.0, max(0.0, (value - scale.low) / (scale.high - scale.low)))
+
+
+def shown(scale: Scale, value: float | None) -> str:
+    """The number as it is printed beside a mark."""
+    return MISSING if value is None else number(value, scale.decimals)
+
+
+def spoken(title: str, data: Sequence[Datum], scale: Scale) -> str:
+    """The alternative text: what a chart says, in a sentence for each value."""
+    parts = []
+    for datum in data:
+        band = f" ({band_of(scale, datum.value)[1].label})" if datum.value is not None else ""
+        parts.append(f"{datum.label}: {shown(scale, datum.value)}{band}")
+    return f"{title or 'Grafik'}. " + "; ".join(parts) + "."
+
+
+def put(
+    place: Place,
+    lines: Sequence[Line],
+    type_: Type,
+    x: float,
+    top: float,
+    width: float,
+    align: str = "left",
+    colour: Colour | None = None,
+) -> None:
+    """Set lines below each other in a box."""
+    y = top + baseline(type_)
+    for line in lines:
+        place.canvas.line(x + aligned(line, width, align), y, line, colour)
+        y += type_.leading
+
+
+def figure(item: Item, title: str, alternative: str) -> Item:
+    inner = item.draw
+
+    def draw(place: Place, x: float, top: float) -> None:
+        place.document.figure(place.canvas, title or "Grafik", alternative)
+        inner(place, x, top)
+        place.canvas.close_mark()
+
+    item.draw = draw
+    return item
+
+
+def draw_bands(place: Place, scale: Scale, x: float, top: float, width: float, height: float) -> None:
+    span = scale.high - scale.low
+    start = scale.low
+    for tone, band in enumerate(scale.bands):
+        left, right = x + (start - scale.low) / span * width, x + (band.upto - scale.low) / span * width
+        place.canvas.rectangle(left, top, right - left - 0.8, height, BANDS[tone])
+        start = band.upto
+
+
+def _band_names(scale: Scale, width: float) -> list[list[Line]] | None:
+    """The bands' names set in at most two lines each, or None when one does not fit over its stretch."""
+    span, start = scale.high - scale.low, scale.low
+    names = []
+    for band in scale.bands:
+        room = (band.upto - start) / span * width - 2
+        if any(chunk.width > room for chunk in measured([(band.label, PLAIN)], SMALL)[0]):
+            return None
+        lines = plain_lines(band.label, SMALL, room)
+        if len(lines) > 2:
+            return None
+        names.append(lines)
+        start = band.upto
+    return names
+
+
+def scale_head(scale: Scale, left: float, track: float) -> Item:
+    """The names of the bands above their stretches; nothing when they do not fit (the legend has them then)."""
+    names = _band_names(scale, track)
+    if names is None:
+        return Item(HALF, lambda place, x, top: None, before=HALF, keep=True)
+    height = HALF * (2 if max(map(len, names)) == 1 else 3)
+
+    def draw(place: Place, x: float, top: float) -> None:
+        start = 0.0
+        for band, lines in zip(scale.bands, names, strict=True):
+            end = share(scale, band.upto)
+            above = top + height - 3 - len(lines) * SMALL.leading
+            put(place, lines, SMALL, x + left + start * track, above, (end - start) * track, "center")
+            start = end
+
+    return Item(height, draw, before=HALF, keep=True)
+
+
+def with_foot(items: list[Item], scale: Scale, left: float, track: float, measure: float) -> list[Item]:
+    """The chart's rows, the numbers of its axis, and a legend when the bands could not be named above."""
+    items[-1].keep = True
+    items.append(axis_item(scale, left, track))
+    if _band_names(scale, track) is None:
+        items[-1].keep = True
+        items.append(legend_item(scale, measure))
+    return items
+
+
+def axis_item(scale: Scale, left: float, track: float) -> Item:
+    def draw(place: Place, x: float, top: float) -> None:
+        for value in (scale.low, *(band.upto for band in scale.bands)):
+            at = x + left + share(scale, value) * track
+            lines = plain_lines(number(value), SMALL, 40)
+            put(place, lines, SMALL, at - 20, top + 1, 40, "center")
+
+    return Item(GRID, draw)
+
+
+def legend_item(scale: Scale, measure: float) -> Item:
+    """The bands' tones with their names and ranges, side by side in as few rows as they need."""
+    rows: list[list[tuple[int, Line]]] = [[]]
+    room = measure
+    start = scale.low
+    for tone, band in enumerate(scale.bands):
+        line = plain_lines(f"{band.label} {number(start)}–{number(band.upto)}", SMALL, measure - 24, 1)[0]
+        if line.width + 11 > room and rows[-1]:
+            rows.append([])
+            room = measure
+        rows[-1].append((tone, line))
+        room -= line.width + 24
+        start = band.upto
+
+    def draw(place: Place, x: float, top: float) -> None:
+        for row in rows:
+            left = x + (measure - sum(line.width + 24 for _, line in row) + 13) / 2
+            for tone, line in row:
+                place.canvas.rectangle(left, top + 4, 8, 6, BANDS[tone])
+                put(place, [line], SMALL, left + 11, top + 2.5, line.width)
+                left += line.width + 24
+            top += GRID
+
+    return Item(GRID * len(rows), draw)

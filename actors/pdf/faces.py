@@ -1,0 +1,275 @@
+"""Parsed fonts, shared by every document of the process: coverage, metrics, shaped words, PDF subsets.
+
+A face is read once. What it keeps between documents is either fixed (the core subset) or a pure function of
+the text (shaped runs, in a bounded cache), so nothing of one report can show in the next. Glyph numbers stay
+those of the font file, which is what lets a shaped word be reused on any page of any document as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import uharfbuzz as hb
+
+FONTS = Path(__file__).parent / "fonts"
+# Every Latin face always embeds these, compressed once per process; a document that needs more pays for a
+# subset.
+CORE_TEXT = "".join(map(chr, range(0x20, 0x7F))) + "éèêëáàâäóòôöúùûüíìîïñçÉ×·°±–—‘’“”„…•‹›«»−≤≥→½§©\u00a0\u2010"
+_LIGATURE = re.compile("f[fijl]")
+_MISSPELT = "\u2010"  # drawn with the hyphen's glyph, which copies as "-"
+_SUBSET_FLAGS = (
+    hb.SubsetFlags.RETAIN_GIDS
+    | hb.SubsetFlags.NO_HINTING
+    | hb.SubsetFlags.NO_LAYOUT_CLOSURE
+    | hb.SubsetFlags.NOTDEF_OUTLINE
+)
+_UNUSED_TABLES = (
+    "GSUB",
+    "GPOS",
+    "GDEF",
+    "name",
+    "OS/2",
+    "post",
+    "cmap",
+    "DSIG",
+    "gasp",
+    "STAT",
+    "meta",
+    "prep",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A piece of text shaped in one face: what a page needs to show it. Widths in 1/1000 em."""
+
+    face: Face
+    text: str
+    width: int
+    shows: tuple[tuple[int, bytes], ...]  # (rise in 1/1000 em, inside of a TJ array)
+    glyphs: frozenset[int]
+    core: bool  # nothing but glyphs of the core subset
+    actual: bool  # the glyphs do not spell the text: extraction needs /ActualText
+
+
+class Face:
+    """One font file: HarfBuzz's view of it, and what PDF needs to know about it."""
+
+    def __init__(self, path: Path, number: int, *, index: int = 0, latin: bool = False, zoom: float = 1.0) -> None:
+        self.path = path
+        self.number = number  # /F<number> on every page
+        self.name = path.stem.replace("-", "")
+        self.latin = latin
+        self.zoom = zoom  # scripts that reach far below the line are set smaller
+        self._blob = hb.Blob.from_file_path(str(path))
+        self._face = hb.Face(self._blob, index)
+        self._font = hb.Font(self._face)
+        self.upem: int = self._face.upem
+        self.scale = 1000 / self.upem
+        self._kerns: dict[str, int] = {}
+        self.coverage = frozenset(self._face.unicodes)
+        self.outlines = "CFF" if self._table("CFF ") else "glyf"
+
+    def _table(self, tag: str) -> bytes:
+        blob = self._face.reference_table(tag)
+        return bytes(blob.data) if blob else b""
+
+    @cached_property
+    def spelling(self) -> dict[int, str]:
+        """What each glyph says when a reader copies text: the lowest character that maps to it, or its
+        ligature.
+        """
+        spelled: dict[int, str] = {}
+        for code in sorted(self.coverage):
+            glyph = self._font.get_nominal_glyph(code)
+            if glyph is not None and not 0xFB00 <= code <= 0xFB04:  # ligatures are spelled out below
+                spelled.setdefault(glyph, _base_letters(code))
+        if self.latin:
+            for ligature in ("fi", "fl", "ff", "ffi", "ffl"):
+                infos, _ = self._shape(ligature, "ltr")
+                if len(infos) == 1:
+                    spelled.setdefault(infos[0].codepoint, ligature)
+        return spelled
+
+    @cached_property
+    def core(self) -> frozenset[int]:
+        if not self.latin:
+            return frozenset()
+        glyphs = {0}
+        for text in (*CORE_TEXT, "fi", "fl", "ff", "ffi", "ffl"):
+            infos, _ = self._shape(text, "ltr")
+            glyphs.update(info.codepoint for info in infos)
+        return frozenset(glyphs)
+
+    def _shape(self, text: str, direction: str | None) -> tuple[list[hb.GlyphInfo], list[hb.GlyphPosition]]:
+        buffer = hb.Buffer()
+        buffer.add_str(text)
+        buffer.guess_segment_properties()
+        if direction:
+            buffer.direction = direction
+        hb.shape(self._font, buffer, {"kern": True, "liga": True})
+        return buffer.glyph_infos, buffer.glyph_positions
+
+    @cached_property
+    def _simple(self) -> dict[str, tuple[str, int]]:
+        """Glyph (hexadecimal) and advance of the characters that need no shaping but kerning."""
+        if not self.latin:
+            return {}
+        simple = {}
+        for char in CORE_TEXT:
+            infos, positions = self._shape(char, "ltr")
+            if len(infos) == 1:
+                simple[char] = f"{infos[0].codepoint:04X}", round(positions[0].x_advance * self.scale)
+        return simple
+
+    def _kern(self, pair: str) -> int:
+        """What HarfBuzz adds between two simple characters; asked once per pair."""
+        known = self._kerns.get(pair)
+        if known is None:
+            _, positions = self._shape(pair, "ltr")
+            apart = self._simple[pair[0]][1] + self._simple[pair[1]][1]
+            known = round(sum(position.x_advance for position in positions) * self.scale) - apart
+            self._kerns[pair] = known
+        return known
+
+    def _simply_shaped(self, text: str) -> Run | None:
+        """The run of a plain Latin word from advances and kerning pairs, or None when it needs HarfBuzz."""
+        simple = self._simple
+        if _LIGATURE.search(text) or not all(char in simple for char in text):
+            return None
+        parts, width = ["<"], 0
+        previous = ""
+        for char in text:
+            glyph, advance = simple[char]
+            if previous:
+                kern = self._kern(previous + char)
+                if kern:
+                    parts.append(f">{-kern}<")
+                    width += kern
+            parts.append(glyph)
+            width += advance
+            previous = char
+        parts.append(">")
+        return Run(self, text, width, ((0, "".join(parts).encode()),), self.core, True, _MISSPELT in text)
+
+    def divided(self, text: str, places: tuple[int, ...]) -> tuple[tuple[int, int, int], ...] | None:
+        """For each place a word may be hyphenated at: (place, width of head and hyphen, width of tail)."""
+        simple = self._simple
+        if _LIGATURE.search(text) or not all(char in simple for char in text):
+            return None
+        lengths, length, previous = [0], 0, ""
+        for char in text:
+            length += simple[char][1] + (self._kern(previous + char) if previous else 0)
+            lengths.append(length)
+            previous = char
+        hyphen = simple["-"][1]
+        return tuple(
+            (
+                place,
+                lengths[place] + self._kern(text[place - 1] + "-") + hyphen,
+                length - lengths[place] - self._kern(text[place - 1 : place + 1]),
+            )
+            for place in places
+        )
+
+    def shape(self, text: str) -> Run:
+        """The run for `text`, all of whose characters this face covers."""
+        if self.latin and (simple := self._simply_shaped(text)):
+            return simple
+        infos, positions = self._shape(text, None)
+        scale, advance_of = self.scale, self._font.get_glyph_h_advance
+        shows: list[tuple[int, bytes]] = []
+        current, rise, width, pending = b"", 0, 0, 0
+        hexed = ""
+        spelled = []
+        for info, position in zip(infos, positions, strict=True):
+            glyph = info.codepoint
+            spelled.append(self.spelling.get(glyph, ""))
+            x_offset, y_offset = round(position.x_offset * scale), round(position.y_offset * scale)
+            if y_offset != rise:
+                current += _close(hexed, pending)
+                hexed, pending = "", 0
+                if current:
+                    shows.append((rise, current))
+                current, rise = b"", y_offset
+            adjust = pending + x_offset
+            if adjust:
+                current += _close(hexed, adjust)
+                hexed = ""
+            hexed += f"{glyph:04X}"
+            natural = round(advance_of(glyph) * scale)
+            moved = round(position.x_advance * scale)
+            pending = moved - natural - x_offset
+            width += moved
+        current += _close(hexed, pending)
+        shows.append((rise, current))
+        glyphs = frozenset(info.codepoint for info in infos)
+        backwards = bool(infos) and infos[0].cluster > infos[-1].cluster
+        # Readers turn right-to-left glyphs round by themselves, and would turn an /ActualText round as well.
+        actual = not backwards and "".join(spelled) != text
+        return Run(self, text, round(width * self.zoom), tuple(shows), glyphs, glyphs <= self.core, actual)
+
+    @cached_property
+    def _space(self) -> Run:
+        return self.shape(" ")
+
+    @property
+    def space(self) -> int:
+        """Width of a word space, 1/1000 em."""
+        return self._space.width
+
+    @cached_property
+    def space_hex(self) -> bytes:
+        return self._space.shows[0][1]
+
+    def subset(self, glyphs: frozenset[int]) -> tuple[bytes, int]:
+        """The zlib-compressed font file with only `glyphs`, and its plain length."""
+        wanted = hb.SubsetInput()
+        wanted.flags = _SUBSET_FLAGS
+        wanted.sets(hb.SubsetInputSets.GLYPH_INDEX).set(glyphs)
+        wanted.sets(hb.SubsetInputSets.DROP_TABLE_TAG).update(
+            int.from_bytes(tag.ljust(4).encode(), "big") for tag in _UNUSED_TABLES
+        )
+        made = hb.subset(self._face, wanted)
+        plain = bytes(made.blob.data)
+        return zlib.compress(plain, 6), len(plain)
+
+    def widths(self, glyphs: frozenset[int]) -> str:
+        """The /W array of the glyphs, 1/1000 em."""
+        parts: list[str] = []
+        previous = -2
+        for glyph in sorted(glyphs):
+            if glyph != previous + 1:
+                parts.append(f"{']' if parts else ''} {glyph} [")
+            parts.append(f" {round(self._font.get_glyph_h_advance(glyph) * self.scale)}")
+            previous = glyph
+        return f"[{''.join(parts)}]]"
+
+    def metrics(self) -> dict[str, int]:
+        """Ascent, descent, cap height and slant for the font descriptor, in 1/1000 em and degrees."""
+        extents = self._font.get_font_extents("ltr")
+        cap = self._font.get_metric_position_with_fallback(hb.OTMetricsTag.CAP_HEIGHT)
+        return {
+            "ascent": round(extents.ascender * self.scale),
+            "descent": round(extents.descender * self.scale),
+            "cap_height": round(cap * self.scale),
+            "italic_angle": -12 if "Italic" in self.name else 0,
+            "stem_v": 140 if "Bold" in self.name else 85,
+        }
+
+
+def _base_letters(code: int) -> str:
+    """What a character says; Arabic presentation forms say the letters they are forms of."""
+    char = chr(code)
+    return unicodedata.normalize("NFKC", char) if 0xFB50 <= code <= 0xFEFC else char
+
+
+def _close(hexed: str, adjust: int) -> bytes:
+    """A string of glyphs and the adjustment that follows it (PDF subtracts)."""
+    text = f"<{hexed}>" if hexed else ""
+    return (text + (str(-adjust) if adjust else "")).encode()

@@ -1,0 +1,118 @@
+"""From a column of items to pages: where pages break, and what is repeated after a break."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from actors.pdf.style import BODY_HEIGHT, LEFT, TOP
+
+if TYPE_CHECKING:
+    from actors.pdf.canvas import Canvas
+    from actors.pdf.document import Document
+
+
+@dataclass(slots=True)
+class Place:
+    """Where an item is drawn: the page under way and everything an item may ask of the document."""
+
+    document: Document
+    canvas: Canvas
+    page: int
+    pages: int
+    found: dict[int, tuple[int, float]]  # where each heading landed: number → (page, y)
+
+
+Draw = Callable[[Place, float, float], None]  # (place, x, top)
+
+
+@dataclass(slots=True)
+class Item:
+    """Something that is not divided: a line, a table row, a chart.
+
+    `before` is white space above it, dropped at the top of a page; `keep` forbids a page break after it;
+    `repeated` are the items drawn again when a page starts with this one (a table's head).
+    """
+
+    height: float
+    draw: Draw
+    before: float = 0.0
+    keep: bool = False
+    repeated: Sequence[Item] = ()
+    starts_page: bool = False
+    heading: int = -1  # number of the heading it is, for the table of contents
+    indent: float = 0.0
+    full_page: bool = False  # drawn on a page of its own, without furniture
+
+
+@dataclass(slots=True)
+class Page:
+    """The items of one page with their distance from the top of the text block."""
+
+    placed: list[tuple[float, Item]] = field(default_factory=list)
+    bare: bool = False
+
+
+def paginated(items: Sequence[Item], height: float = BODY_HEIGHT) -> list[Page]:
+    """Pages filled from the top. A break goes where it is allowed, or where it must when nothing else
+    fits.
+    """
+    pages: list[Page] = []
+    start = 0
+    while start < len(items):
+        page, start = _filled(items, start, height)
+        pages.append(page)
+    return pages or [Page()]
+
+
+def _filled(items: Sequence[Item], start: int, height: float) -> tuple[Page, int]:
+    first = items[start]
+    if first.full_page:
+        return Page([(0.0, first)], bare=True), start + 1
+    placed: list[tuple[float, Item]] = []
+    y = 0.0
+    for item in first.repeated:
+        placed.append((y, item))
+        y += item.height
+    repeated = len(placed)
+    place = start
+    while place < len(items):
+        item = items[place]
+        if place > start and (item.full_page or item.starts_page):
+            return Page(placed), place
+        before = item.before if len(placed) > repeated else 0.0
+        if y + before + item.height > height + 0.01 and place > start:
+            break
+        y += before
+        placed.append((y, item))
+        y += item.height
+        place += 1
+    else:
+        return Page(placed), place
+    cut = place
+    while cut > start + 1 and items[cut - 1].keep:
+        cut -= 1
+    if items[cut - 1].keep:  # nothing but items that want to stay together: part them where the page ends
+        cut = place
+    return Page(placed[: repeated + cut - start]), cut
+
+
+def total(items: Sequence[Item]) -> float:
+    """Height of a column that is not broken."""
+    return sum(item.height + (item.before if place else 0.0) for place, item in enumerate(items))
+
+
+def draw_column(items: Sequence[Item], place: Place, x: float, top: float) -> None:
+    """Draw an unbroken column."""
+    y = top
+    for number, item in enumerate(items):
+        y += item.before if number else 0.0
+        item.draw(place, x + item.indent, y)
+        y += item.height
+
+
+def draw_page(page: Page, place: Place) -> None:
+    """Draw what `paginated` placed, noting where headings land."""
+    for y, item in page.placed:
+        item.draw(place, LEFT + item.indent, TOP + y)

@@ -1,0 +1,159 @@
+"""The first page, the table of contents, and what stands at the head and foot of every other page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from actors.pdf.flow import Draw, Item, Place
+from actors.pdf.linebreak import Line
+from actors.pdf.prose import aligned, balanced_lines, baseline, line_item, plain_lines
+from actors.pdf.style import (
+    ACCENT,
+    BODY,
+    BODY_HEIGHT,
+    BOTTOM,
+    COVER_LABEL,
+    COVER_NAME,
+    COVER_SUBTITLE,
+    COVER_TITLE,
+    COVER_VALUE,
+    DEEP,
+    FURNITURE,
+    GRID,
+    HALF,
+    LEFT,
+    MEASURE,
+    PAGE_HEIGHT,
+    PAGE_WIDTH,
+    QUIET,
+    RULE,
+    TINT,
+    TOP,
+    WHITE,
+    Colour,
+    Type,
+)
+from actors.pdf.values import escaped
+
+BAND = 27 * GRID  # the dark upper part of the cover
+
+
+def cover_item(
+    kicker: str, title: str, subtitle: str, name: str, details: Sequence[tuple[str, str]], note: str
+) -> Item:
+    """The whole first page; type sizes give way when a name or a title is long."""
+
+    def draw(place: Place, _x: float, _top: float) -> None:
+        canvas = place.canvas
+        canvas.rectangle(0, 0, PAGE_WIDTH, BAND, DEEP)
+        canvas.rectangle(0, BAND, PAGE_WIDTH, 4, ACCENT)
+        y = _column(place, plain_lines(kicker, replace(COVER_LABEL, size=9), MEASURE, 2), TOP, COVER_LABEL, TINT)
+        lines, type_ = fitted(title, COVER_TITLE, MEASURE, BAND - TOP - 9 * GRID)
+        block = len(lines) * type_.leading
+        subtitle_lines = balanced_lines(subtitle, COVER_SUBTITLE, MEASURE)
+        if len(subtitle_lines) > 3:
+            subtitle_lines = plain_lines(subtitle, COVER_SUBTITLE, MEASURE, 3)
+        start = max(y + GRID, BAND - 3 * GRID - block - len(subtitle_lines) * COVER_SUBTITLE.leading)
+        y = _column(place, lines, start, type_, WHITE)
+        _column(place, subtitle_lines, y + HALF, COVER_SUBTITLE, TINT)
+        _person(place, name, details, note)
+
+    return Item(BODY_HEIGHT, draw, full_page=True)
+
+
+def _column(place: Place, lines: Sequence[Line], top: float, type_: Type, colour: Colour) -> float:
+    for line in lines:
+        place.canvas.line(LEFT, top + baseline(type_), line, colour)
+        top += type_.leading
+    return top
+
+
+def fitted(text: str, type_: Type, measure: float, height: float) -> tuple[list[Line], Type]:
+    """Lines in the largest size, down to 9 points, in which the text fits the box; cut with an ellipsis at
+    last.
+    """
+    size = type_.size
+    while True:
+        tried = replace(type_, size=size, leading=round(size * type_.leading / type_.size, 1))
+        lines = balanced_lines(text, tried, measure)
+        if len(lines) * tried.leading <= height:
+            return lines, tried
+        if size <= 9:
+            return plain_lines(text, tried, measure, max(1, int(height // tried.leading))), tried
+        size = max(9.0, size * 0.88)
+
+
+def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: str) -> None:
+    lines, type_ = fitted(name, COVER_NAME, MEASURE, 6 * GRID)
+    y = _column(place, lines, BAND + 3 * GRID, type_, type_.colour) + GRID
+    place.canvas.rule(LEFT, y, LEFT + MEASURE, y, RULE, 0.6)
+    y += HALF
+    foot = PAGE_HEIGHT - 4.5 * GRID
+    half = MEASURE / 2
+    for number in range(0, len(details), 2):
+        tall = 0.0
+        for side, (label, value) in enumerate(details[number : number + 2]):
+            x = LEFT + side * half
+            label_lines = plain_lines(label, COVER_LABEL, half - 16, 1)
+            value_lines = plain_lines(value, COVER_VALUE, half - 16, 3)
+            for row, line in enumerate(label_lines):
+                place.canvas.line(x, y + row * GRID + baseline(COVER_LABEL), line)
+            for row, line in enumerate(value_lines):
+                place.canvas.line(x, y + (row + 0.9) * GRID + baseline(COVER_VALUE), line)
+            tall = max(tall, (len(value_lines) + 1.5) * GRID)
+        if y + tall > foot - 3 * GRID:
+            break
+        y += tall
+    small = plain_lines(note, replace(FURNITURE, leading=10.5), MEASURE, 4)
+    _column(place, small, foot - len(small) * 10.5 + GRID, replace(FURNITURE, leading=10.5), QUIET)
+
+
+def draw_furniture(place: Place, header: str, document_id: str) -> None:
+    """Running head and foot: what this is and whose, where we are, which document."""
+    canvas = place.canvas
+    top = TOP - 3 * GRID
+    line = plain_lines(header, FURNITURE, MEASURE, 1)[0]
+    canvas.line(LEFT, top + baseline(FURNITURE), line)
+    canvas.rule(LEFT, top + GRID, LEFT + MEASURE, top + GRID, RULE, 0.4)
+    y = BOTTOM + 2.2 * GRID
+    identity = plain_lines(escaped(document_id), FURNITURE, MEASURE * 0.6, 1)[0]
+    canvas.line(LEFT, y, identity)
+    count = plain_lines(f"Halaman {place.page} dari {place.pages}", FURNITURE, MEASURE * 0.4, 1)[0]
+    canvas.line(LEFT + aligned(count, MEASURE, "right"), y, count)
+
+
+def contents_items(headings: Sequence[tuple[int, int, str]], measure: float) -> list[Item]:
+    """One line for each heading `(number, level, text)`, with a dotted leader and its page."""
+    items: list[Item] = []
+    for number, level, text in headings:
+        indent = 0.0 if level == 1 else GRID
+        type_ = replace(BODY, plain="sans-bold" if level == 1 else "body", size=9.2)
+        lines = plain_lines(text, type_, measure - indent - 34, 2)
+        entry = [line_item(line, type_, indent) for line in lines]
+        entry[0].before = HALF if level == 1 else 0.0
+        for item in entry[:-1]:
+            item.keep = True
+        entry[-1].draw = _leader(entry[-1], lines[-1].width, number, type_, measure - indent)
+        items += entry
+    return items
+
+
+def _leader(item: Item, width: float, number: int, type_: Type, measure: float) -> Draw:
+    inner = item.draw
+
+    def draw(place: Place, x: float, top: float) -> None:
+        inner(place, x, top)
+        page, y = place.found.get(number, (0, 0.0))
+        if not page:
+            return
+        figure = plain_lines(str(page), replace(type_, plain="sans"), 30)[0]
+        down = top + baseline(type_)
+        place.canvas.line(x + measure - figure.width, down, figure)
+        start = x + width + 6
+        end = x + measure - figure.width - 5
+        if end > start:
+            place.canvas.path([(start, down - 1), (end, down - 1)], stroke=RULE, width=0.8, close=False, dash="0.8 3.2")
+        place.document.jump(x, top, measure, item.height, page, max(0.0, y - GRID))
+
+    return draw

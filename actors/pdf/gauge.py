@@ -1,0 +1,64 @@
+"""The gauge: one value on a half circle of norm bands."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from actors.pdf.blocks import Scale
+from actors.pdf.charts import Datum, figure, put, share, shown, spoken
+from actors.pdf.flow import Item, Place
+from actors.pdf.prose import plain_lines
+from actors.pdf.style import BANDS, DEEP, GRID, HALF, LABEL_STRONG, SMALL, WHITE
+from actors.pdf.values import band_of
+
+
+def gauge_items(title: str, value: float | None, scale: Scale, measure: float) -> list[Item]:
+    """A half circle of bands with a hand."""
+    radius = min(84.0, measure / 2 - 50)
+    height = math.ceil((radius + 38) / HALF) * HALF
+
+    def draw(place: Place, x: float, top: float) -> None:
+        canvas = place.canvas
+        middle, base = x + measure / 2, top + radius + 14
+        start = 0.0
+        for tone, band in enumerate(scale.bands):
+            end = share(scale, band.upto)
+            canvas.ring_part(
+                middle,
+                base,
+                radius * 0.70,
+                radius,
+                start * math.pi + 0.008,
+                end * math.pi - 0.008,
+                BANDS[tone],
+            )
+            angle = (start + end) / 2 * math.pi
+            lines = plain_lines(band.label, SMALL, 60, 2)
+            px, py = middle - (radius + 6) * math.cos(angle), base - (radius + 6) * math.sin(angle)
+            align = "center" if abs(math.cos(angle)) < 0.25 else ("right" if math.cos(angle) > 0 else "left")
+            left = px - (60 if align == "right" else 30 if align == "center" else 0)
+            put(
+                place,
+                lines,
+                SMALL,
+                left,
+                py - SMALL.leading * (len(lines) - 0.3 * abs(math.cos(angle))),
+                60,
+                align,
+            )
+            start = end
+        if value is not None:
+            angle = share(scale, value) * math.pi
+            tip = (middle - radius * 0.93 * math.cos(angle), base - radius * 0.93 * math.sin(angle))
+            side = (2.6 * math.sin(angle), -2.6 * math.cos(angle))
+            canvas.path([(middle + side[0], base + side[1]), tip, (middle - side[0], base - side[1])], fill=DEEP)
+            canvas.disc(middle, base, 4.6, fill=DEEP, stroke=WHITE, width=1)
+        big = replace(LABEL_STRONG, size=15.0, leading=18.0)
+        text = shown(scale, value)
+        if value is not None:
+            text = f"{text} · {band_of(scale, value)[1].label}"
+        lines = plain_lines(text, replace(big, size=11.0, leading=GRID), measure, 1)
+        put(place, lines, replace(big, size=11.0, leading=GRID), x, base + 8, measure, "center")
+
+    return [figure(Item(height, draw, before=HALF), title, spoken(title, [Datum(title, value)], scale))]

@@ -1,0 +1,227 @@
+"""Dividing measured chunks into lines: the whole paragraph at once for justified text, first fit for ragged
+text.
+
+Justified setting follows Knuth and Plass, "Breaking Paragraphs into Lines" (1981), reduced to what we need:
+one measure, no fitness classes; hyphenation is only tried where the paragraph does not come out well without
+it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from actors.pdf.words import Chunk, hyphen_places, shredded
+
+STRETCH, SHRINK = 0.55, 0.24  # of a word space, at ratio 1
+HYPHEN_COST, PIECE_COST = 55.0, 8.0
+LONE_WORD_COST = 40.0  # a last line shorter than this part of the measure looks like a crumb
+LONE_WORD = 0.12
+MIN_DIVIDED = 20.0  # points: a shorter word is not worth a hyphen
+_INFINITE = float("inf")
+
+
+class Line:
+    """Chunks side by side; `stretch` points are added to every word space."""
+
+    __slots__ = ("chunks", "stretch", "width")
+
+    def __init__(self, chunks: list[Chunk], width: float, stretch: float = 0.0) -> None:
+        self.chunks = chunks
+        self.width = width
+        self.stretch = stretch
+
+
+def _fitting(chunks: list[Chunk], measure: float) -> list[Chunk]:
+    if all(chunk.width <= measure for chunk in chunks):
+        return chunks
+    fitting: list[Chunk] = []
+    for chunk in chunks:
+        fitting.extend([chunk] if chunk.width <= measure else shredded(chunk, measure))
+    return fitting
+
+
+def ragged(chunks: list[Chunk], measure: float, *, hyphenate: bool = True) -> list[Line]:
+    """Lines filled one after the other, word spaces as they are."""
+    lines: list[Line] = []
+    line: list[Chunk] = []
+    width = gap = 0.0
+    pending = _fitting(chunks, measure)
+    place = 0
+    while place < len(pending):
+        group = [pending[place]]  # chunks that may not be parted
+        while not (group[-1].space or group[-1].breakable) and place + len(group) < len(pending):
+            group.append(pending[place + len(group)])
+        wide = sum(chunk.width for chunk in group)
+        if line and width + gap + wide > measure:
+            divided = _divide(group[0], measure - width - gap) if hyphenate and len(group) == 1 else None
+            if divided:
+                line.append(divided[0])
+                pending[place : place + 1] = [divided[1]]
+                width += gap + divided[0].width
+            lines.append(Line(line, width))
+            line, width, gap = [], 0.0, 0.0
+            if divided:
+                continue
+        if wide > measure and len(group) > 1:  # glued pieces wider than the line: part them after all
+            for chunk in group[:-1]:
+                chunk.breakable = True
+            group = group[:1]
+            wide = group[0].width
+        width += gap + wide
+        gap = group[-1].space
+        line.extend(group)
+        place += len(group)
+    if line or not lines:
+        lines.append(Line(line, width))
+    return lines
+
+
+def _divide(chunk: Chunk, room: float) -> tuple[Chunk, Chunk] | None:
+    for place in reversed(hyphen_places(chunk.text)):
+        head = Chunk(chunk.text[:place] + "-", chunk.family, chunk.type, 0.0, breakable=True)
+        if head.width <= room:
+            return head, Chunk(chunk.text[place:], chunk.family, chunk.type, chunk.space, chunk.breakable)
+    return None
+
+
+def justified(chunks: list[Chunk], measure: float) -> list[Line]:
+    """Lines of equal width, the last one ragged; spaces as even over the paragraph as they can be."""
+    if not chunks:
+        return [Line([], 0.0)]
+    chunks = _fitting(chunks, measure)
+    total = sum(chunk.width + chunk.space for chunk in chunks) - chunks[-1].space
+    if total <= measure:
+        return [Line(chunks, total)]
+    for hyphenate, tolerance in ((False, 1.5), (True, 2.6), (True, 7.0)):
+        ends = _Breaks(chunks, hyphenate).best(measure, tolerance)
+        if ends is not None:
+            return ends
+    return ragged(chunks, measure)
+
+
+class _Breaks:
+    """The places where lines may end, as parallel lists (attribute look-ups would double the time)."""
+
+    def __init__(self, chunks: list[Chunk], hyphenate: bool) -> None:
+        self.chunks = chunks
+        self.ends: list[float] = []  # where a line ending here ends, in running length
+        self.starts: list[float] = []  # where the next line starts
+        self.gaps: list[int] = []  # word spaces before the end
+        self.gaps_after: list[int] = []
+        self.costs: list[float] = []
+        self.places: list[tuple[int, int]] = []  # (chunk, letters of it before the break; 0: all)
+        self.space = next((chunk.space for chunk in chunks if chunk.space), 2.5)
+        self._collect(hyphenate)
+
+    def _collect(self, hyphenate: bool) -> None:
+        ends, starts, costs, places = self.ends, self.starts, self.costs, self.places
+        gaps, gaps_after = self.gaps, self.gaps_after
+        length, count = 0.0, 0
+        last = len(self.chunks) - 1
+        for number, chunk in enumerate(self.chunks):
+            width, space = chunk.width, chunk.space
+            if hyphenate and width > MIN_DIVIDED and (points := hyphen_places(chunk.text)):
+                scale = chunk.type.size / 1000
+                for place, head, tail in chunk.family.divided(chunk.text, points):
+                    ends.append(length + head * scale)
+                    starts.append(length + width - tail * scale)
+                    gaps.append(count)
+                    gaps_after.append(count)
+                    costs.append(HYPHEN_COST)
+                    places.append((number, place))
+            length += width
+            if not (space or chunk.breakable or number == last):
+                continue
+            ends.append(length)
+            gaps.append(count)
+            places.append((number, 0))
+            costs.append(0.0 if space or number == last else PIECE_COST)
+            if space:
+                length += space
+                count += 1
+            starts.append(length)
+            gaps_after.append(count)
+
+    def best(self, measure: float, tolerance: float) -> list[Line] | None:
+        """The cheapest way through, or None when some line would have to stretch beyond the tolerance."""
+        ends, starts, gaps, gaps_after, costs = self.ends, self.starts, self.gaps, self.gaps_after, self.costs
+        last = len(ends) - 1
+        stretch, shrink = self.space * STRETCH, self.space * SHRINK
+        cheapest = [_INFINITE] * (last + 1)
+        came_from = [-1] * (last + 1)
+        for origin in range(-1, last):
+            if origin >= 0:
+                so_far = cheapest[origin]
+                if so_far == _INFINITE:
+                    continue
+                start, first_gap = starts[origin], gaps_after[origin]
+                hyphen_before = costs[origin] == HYPHEN_COST
+            else:
+                so_far, start, first_gap, hyphen_before = 0.0, 0.0, 0, False
+            for place in range(bisect_left(ends, start + measure * 0.62, origin + 1), last + 1):
+                count = gaps[place] - first_gap
+                slack = measure - (ends[place] - start)
+                if slack >= 0:
+                    ratio = slack / (stretch * count) if count else (0.0 if slack < 0.01 else 99.0)
+                    if place == last:
+                        ratio = 0.0
+                    elif ratio > tolerance:
+                        continue
+                else:
+                    ratio = -slack / (shrink * count) if count else 99.0
+                    if ratio > 1.0:
+                        break
+                badness = 1.0 + 100.0 * ratio * ratio * ratio + costs[place]
+                if hyphen_before and costs[place] == HYPHEN_COST:
+                    badness += HYPHEN_COST
+                cost = so_far + badness * badness
+                if cost < cheapest[place]:
+                    cheapest[place] = cost
+                    came_from[place] = origin
+            else:
+                # The rest of the paragraph fits: it may be shorter than the window looked at above.
+                rest = ends[last] - start
+                if rest <= measure:
+                    badness = 1.0 + (LONE_WORD_COST if rest < LONE_WORD * measure else 0.0)
+                    if so_far + badness * badness < cheapest[last]:
+                        cheapest[last] = so_far + badness * badness
+                        came_from[last] = origin
+        if cheapest[last] == _INFINITE:
+            return None
+        route = [last]
+        while (previous := came_from[route[-1]]) >= 0:
+            route.append(previous)
+        return self._lines(route[::-1], measure)
+
+    def _lines(self, route: list[int], measure: float) -> list[Line]:
+        lines: list[Line] = []
+        chunk, letter, start, first_gap = 0, 0, 0.0, 0
+        for place in route:
+            until, cut = self.places[place]
+            picked = self.chunks[chunk : until + 1]
+            if cut or letter:
+                picked = self._cut(picked, letter, cut)
+            width = self.ends[place] - start
+            count = self.gaps[place] - first_gap
+            final = place == route[-1]
+            slack = measure - width
+            stretch = slack / count if count and not (final and slack >= 0) else 0.0
+            lines.append(Line(picked, width + stretch * count, stretch))
+            chunk, letter = (until, cut) if cut else (until + 1, 0)
+            start, first_gap = self.starts[place], self.gaps_after[place]
+        return lines
+
+    @staticmethod
+    def _cut(picked: list[Chunk], head: int, tail: int) -> list[Chunk]:
+        """The line's chunks with the first one from letter `head` on and the last one up to `tail`,
+        hyphenated.
+        """
+        first, final = picked[0], picked[-1]
+        if len(picked) == 1:
+            text = first.text[head : tail or None] + ("-" if tail else "")
+            return [Chunk(text, first.family, first.type, first.space)]
+        if head:
+            picked[0] = Chunk(first.text[head:], first.family, first.type, first.space)
+        if tail:
+            picked[-1] = Chunk(final.text[:tail] + "-", final.family, final.type, 0.0)
+        return picked

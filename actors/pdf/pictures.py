@@ -1,0 +1,33 @@
+"""Pictures in the flow: raster files of the template's folder, embedded once per document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fpdf.image_datastructures import RasterImageInfo
+from fpdf.image_parsing import preload_image
+from PIL import Image
+
+from actors.pdf.flow import Item, Place
+from actors.pdf.style import BODY_HEIGHT, GRID, HALF
+
+
+def image_item(file: Path, alternative: str, width: float, measure: float) -> Item:
+    """The picture `width` points wide, centred, never taller than a page."""
+    with Image.open(file) as picture:
+        proportion = picture.height / picture.width
+    height = width * proportion
+    limit = BODY_HEIGHT - 6 * GRID
+    if height > limit:
+        width, height = width * limit / height, limit
+
+    def draw(place: Place, x: float, top: float) -> None:
+        _name, _data, info = preload_image(place.document.image_cache, str(file))
+        assert isinstance(info, RasterImageInfo)
+        place.document.figure(place.canvas, alternative, alternative)
+        number = info["i"]
+        assert isinstance(number, int)
+        place.canvas.image(number, x + (measure - width) / 2, top, width, height)
+        place.canvas.close_mark()
+
+    return Item(-(-height // HALF) * HALF, draw, before=HALF)

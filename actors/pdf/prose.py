@@ -1,0 +1,243 @@
+"""Running text as items of the flow: paragraphs, lists, headings, call-outs, captions."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from actors.pdf.flow import Item, Place, draw_column, total
+from actors.pdf.linebreak import Line, justified, ragged
+from actors.pdf.style import (
+    ACCENT,
+    BODY,
+    CAPTION,
+    GRID,
+    HALF,
+    HEADINGS,
+    LEAD,
+    SMALL,
+    TINT,
+    Colour,
+    Type,
+)
+from actors.pdf.words import PLAIN, Chunk, emphasis, measured
+
+BULLET_INDENT = 14.0
+NARROW = 230.0  # below this measure even spaces are not to be had: ragged right
+STYLES = {"body": BODY, "lead": LEAD, "small": replace(SMALL, size=7.8, leading=10.5)}
+
+
+def baseline(type_: Type) -> float:
+    """Distance from the top of a line's box to its baseline."""
+    return (type_.leading - type_.size) / 2 + type_.size * 0.80
+
+
+def line_item(line: Line, type_: Type, indent: float = 0.0, colour: Colour | None = None) -> Item:
+    """A line of text as an item."""
+    down = baseline(type_)
+
+    def draw(place: Place, x: float, top: float) -> None:
+        place.canvas.line(x, top + down, line, colour)
+
+    return Item(type_.leading, draw, indent=indent)
+
+
+def aligned(line: Line, measure: float, align: str) -> float:
+    """How far a ragged line is moved to the right."""
+    if align == "right":
+        return measure - line.width
+    if align == "center":
+        return (measure - line.width) / 2
+    return 0.0
+
+
+def text_lines(text: str, type_: Type, measure: float, *, hyphenate: bool = True) -> list[Line]:
+    """Marked-up text set ragged right."""
+    lines: list[Line] = []
+    for chunks in measured(emphasis(text), type_):
+        lines += ragged(chunks, measure, hyphenate=hyphenate)
+    return lines
+
+
+def balanced_lines(text: str, type_: Type, measure: float) -> list[Line]:
+    """Lines of similar length, as many as the text needs: no single word left over under a title."""
+    lines = text_lines(text, type_, measure, hyphenate=False)
+    if not 1 < len(lines) < 5:
+        return lines
+    for part in (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
+        tried = text_lines(text, type_, measure * part, hyphenate=False)
+        if len(tried) == len(lines):
+            return tried
+    return lines
+
+
+def plain_lines(text: str, type_: Type, measure: float, limit: int = 0) -> list[Line]:
+    """Marked-up text without hyphenation; beyond `limit` lines the last one ends with an ellipsis."""
+    lines = text_lines(text, type_, measure, hyphenate=False)
+    if limit and len(lines) > limit:
+        lines = lines[:limit]
+        last = lines[-1].chunks
+        dots = measured([("…", PLAIN)], type_)[0][0]
+        while len(last) > 1 and sum(c.width + c.space for c in last) + dots.width > measure:
+            last = last[:-1]
+        if last and last[-1].width + dots.width > measure:
+            last = _shortened(last[-1], measure - dots.width)
+        lines[-1] = Line([*last, dots], sum(c.width + c.space for c in last) + dots.width)
+    return lines
+
+
+def _shortened(chunk: Chunk, measure: float) -> list[Chunk]:
+    text = chunk.text
+    while text:
+        text = text[:-1]
+        shorter = Chunk(text, chunk.family, chunk.type, 0.0)
+        if shorter.width <= measure:
+            return [shorter]
+    return []
+
+
+def snapped(items: list[Item]) -> list[Item]:
+    """The same items with the last one made a little taller, so that what follows is on the grid again."""
+    height = sum(item.height for item in items)
+    items[-1].height += math.ceil(height / HALF - 0.01) * HALF - height
+    return items
+
+
+def paragraph(text: str, type_: Type, measure: float, *, before: float = 0.0, indent: float = 0.0) -> list[Item]:
+    """Lines that never leave one of them alone on a page; justified where the measure allows it."""
+    set_lines = justified if measure - indent >= NARROW else ragged
+    lines: list[Line] = []
+    for chunks in measured(emphasis(text), type_):
+        lines += set_lines(chunks, measure - indent)
+    items = [line_item(line, type_, indent) for line in lines]
+    items[0].before = before
+    _hold_ends(items)
+    return items
+
+
+def _hold_ends(items: Sequence[Item]) -> None:
+    """No widows, no orphans: the first two and the last two lines stay together; three lines are one."""
+    if len(items) > 1:
+        items[0].keep = True
+        items[-2].keep = True
+
+
+def text_items(text: str, style: str, measure: float) -> list[Item]:
+    """Paragraphs and lists of a text block."""
+    type_ = STYLES[style]
+    items: list[Item] = []
+    for part in re.split(r"\n[ \t]*\n", text.strip()):
+        if not part.strip():
+            continue
+        gap = HALF if items else 0.0
+        if re.match(r"\s*- ", part):
+            for number, entry in enumerate(re.split(r"\n?\s*(?<![^\n])- ", "\n" + part.strip())[1:]):
+                items += _bullet(entry, type_, measure, gap if not number else 0.0)
+            continue
+        items += paragraph(" ".join(part.split("\n")), type_, measure, before=gap)
+    if items:
+        items[0].before = HALF
+        snapped(items)
+    return items
+
+
+def _bullet(text: str, type_: Type, measure: float, before: float) -> list[Item]:
+    items = paragraph(" ".join(text.split()), type_, measure, before=before, indent=BULLET_INDENT)
+    first = items[0]
+    inner = first.draw
+
+    def draw(place: Place, x: float, top: float) -> None:
+        middle = top + baseline(type_) - type_.size * 0.27
+        place.canvas.rectangle(x - BULLET_INDENT + 2.5, middle - 1.3, 2.6, 2.6, ACCENT)
+        inner(place, x, top)
+
+    first.draw = draw
+    return items
+
+
+def heading_items(text: str, level: int, measure: float, number: int) -> list[Item]:
+    """A heading that stays with what follows; its box fills whole lines of the grid."""
+    type_ = HEADINGS[level - 1]
+    lines = balanced_lines(text, type_, measure)
+    items = [line_item(line, type_) for line in lines]
+    plain = "".join(part for part, _ in emphasis(text))
+    inner = items[0].draw
+
+    def draw(place: Place, x: float, top: float) -> None:
+        if level < 3:
+            place.document.bookmark(plain, level - 1, top)
+        place.found[number] = (place.page, top)
+        if level == 1:
+            place.canvas.rectangle(x, top - HALF + 1, 28, 2.2, ACCENT)
+        inner(place, x, top)
+
+    items[0].draw = draw
+    items[0].heading = number
+    items[0].before = (GRID * 2, GRID * 1.5, GRID)[level - 1]
+    if level == 1:
+        items[-1].height += HALF
+    for item in items:
+        item.keep = True
+    return items
+
+
+def caption_items(text: str, measure: float) -> list[Item]:
+    """A small line under a chart or table."""
+    items = [line_item(line, CAPTION) for line in text_lines(text, CAPTION, measure, hyphenate=False)]
+    items[0].before = HALF
+    for item in items[:-1]:
+        item.keep = True
+    return snapped(items)
+
+
+def figure_title(text: str, measure: float) -> list[Item]:
+    """The title above a chart or table, kept with it."""
+    type_ = replace(HEADINGS[2], size=8.8)
+    items = [line_item(line, type_) for line in text_lines(text, type_, measure, hyphenate=False)]
+    for item in items:
+        item.keep = True
+    return items
+
+
+def callout_items(title: str, text: str, measure: float) -> list[Item]:
+    """A tinted box with a rule at its left; a long one may continue on the next page."""
+    pad = GRID
+    inner: list[Item] = []
+    if title:
+        inner += [
+            line_item(line, HEADINGS[2]) for line in text_lines(title, HEADINGS[2], measure - 2 * pad, hyphenate=False)
+        ]
+        for item in inner:
+            item.keep = True
+    inner += text_items(text, "body", measure - 2 * pad)
+    pieces = [_tinted(item, measure, pad, place) for place, item in enumerate(inner)]
+    if not pieces:
+        return []
+    foot = Item(HALF, lambda place, x, top: _ground(place, x, top, measure, HALF))
+    head = Item(HALF, lambda place, x, top: _ground(place, x, top, measure, HALF), keep=True, before=GRID)
+    pieces[-1].keep = True
+    return [head, *pieces, foot]
+
+
+def _ground(place: Place, x: float, top: float, measure: float, height: float) -> None:
+    place.canvas.rectangle(x, top - 0.2, measure, height + 0.4, TINT)
+    place.canvas.rectangle(x, top - 0.2, 2.2, height + 0.4, ACCENT)
+
+
+def _tinted(item: Item, measure: float, pad: float, number: int) -> Item:
+    above = item.before if number else 0.0
+    inner, indent, height = item.draw, item.indent, item.height
+
+    def draw(place: Place, x: float, top: float) -> None:
+        _ground(place, x, top, measure, height + above)
+        inner(place, x + pad + indent, top + above)
+
+    return Item(height + above, draw, keep=item.keep)
+
+
+def boxed(items: Sequence[Item], width: float) -> Item:
+    """A whole column as one undivided item."""
+    column = list(items)
+    return Item(total(column), lambda place, x, top: draw_column(column, place, x, top))

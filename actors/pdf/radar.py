@@ -1,0 +1,116 @@
+"""The radar: a polygon over rings of norm bands; the RIASEC hexagon when there are six axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from actors.pdf.bars import bars_items
+from actors.pdf.blocks import Scale
+from actors.pdf.charts import GUTTER, MOST_LINES, Datum, figure, legend_item, put, share, shown, spoken
+from actors.pdf.flow import Draw, Item, Place
+from actors.pdf.linebreak import Line
+from actors.pdf.prose import plain_lines
+from actors.pdf.style import BANDS, DEEP, GRID, HALF, LABEL, LABEL_STRONG, RULE, WHITE
+
+NAMED_SPOKES = 10  # more of them carry numbers, and a key stands below
+
+
+def radar_items(title: str, data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
+    """A polygon on spokes; with fewer than three axes there is no area to see and bars are drawn instead."""
+    if len(data) < 3:
+        return bars_items(title, data, scale, measure)
+    label_width = min(96.0, measure * 0.24)
+    height = math.floor(min(measure * 0.62, 19 * GRID) / GRID) * GRID
+    crowded = len(data) > NAMED_SPOKES
+    spokes = [Datum(str(place), None) for place in range(1, len(data) + 1)] if crowded else data
+    label_lines = 1 if crowded else min(3, 24 // len(data))
+    tallest = max(len(plain_lines(spoke.label, LABEL_STRONG, label_width, label_lines)) for spoke in spokes)
+    room = (tallest + 1) * LABEL.leading + 13
+    radius = min(height / 2 - room, measure / 2 - label_width - 10)
+    angles = [-math.pi / 2 + 2 * math.pi * place / len(data) for place in range(len(data))]
+
+    def draw(place: Place, x: float, top: float) -> None:
+        canvas = place.canvas
+        middle_x, middle_y = x + measure / 2, top + height / 2
+
+        def at(angle: float, part: float) -> tuple[float, float]:
+            return middle_x + radius * part * math.cos(angle), middle_y + radius * part * math.sin(angle)
+
+        points = [
+            None if datum.value is None else at(angle, share(scale, datum.value))
+            for angle, datum in zip(angles, data, strict=True)
+        ]
+        for band, tone in reversed(list(zip(scale.bands, BANDS, strict=False))):
+            part = share(scale, band.upto)
+            canvas.path([at(angle, part) for angle in angles], fill=tone, stroke=WHITE, width=0.8)
+        for angle in angles:
+            canvas.rule(middle_x, middle_y, *at(angle, 1.0), RULE, 0.4)
+        shape = [point for point in points if point]
+        if len(shape) == len(data):
+            canvas.path(shape, stroke=DEEP, width=1.8)
+        else:  # a missing value leaves a gap: nothing is guessed across it
+            for start, end in pairwise([*points, points[0]]):
+                if start and end:
+                    canvas.rule(*start, *end, DEEP, 1.8)
+        for point in shape:
+            canvas.disc(*point, 3.0, fill=DEEP, stroke=WHITE, width=0.8)
+        for angle, datum in zip(angles, spokes, strict=True):
+            _spoke_label(place, datum, scale, at(angle, 1.0), angle, label_width, label_lines)
+
+    chart = figure(Item(height, draw, before=HALF, keep=True), title, spoken(title, data, scale))
+    return [chart, legend_item(scale, measure), *(_key(data, scale, measure) if crowded else ())]
+
+
+def _key(data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
+    """What the numbers at crowded spokes mean, with the values, in two columns."""
+    width = (measure - GUTTER) / 2
+    entries = [
+        (str(place), plain_lines(datum.label, LABEL, width - 60, MOST_LINES), shown(scale, datum.value))
+        for place, datum in enumerate(data, start=1)
+    ]
+    half = (len(entries) + 1) // 2
+    items = []
+    for place in range(half):
+        pair = entries[place::half]
+        tallest = max(len(lines) for _, lines, _ in pair)
+        height = math.ceil((tallest * LABEL.leading + 3) / HALF) * HALF
+        items.append(Item(height, _key_row(pair, width)))
+    items[0].before = HALF
+    return items
+
+
+def _key_row(pair: Sequence[tuple[str, list[Line], str]], width: float) -> Draw:
+    def draw(place: Place, x: float, top: float) -> None:
+        for side, (spoke, lines, value) in enumerate(pair):
+            left = x + side * (width + GUTTER)
+            put(place, plain_lines(spoke, LABEL_STRONG, 20, 1), LABEL_STRONG, left, top, 16, "right")
+            put(place, lines, LABEL, left + 22, top, width - 60)
+            put(place, plain_lines(value, LABEL_STRONG, 34, 1), LABEL_STRONG, left + width - 34, top, 34, "right")
+
+    return draw
+
+
+def _spoke_label(
+    place: Place,
+    datum: Datum,
+    scale: Scale,
+    point: tuple[float, float],
+    angle: float,
+    width: float,
+    limit: int,
+) -> None:
+    label = plain_lines(datum.label, LABEL_STRONG, width, limit)
+    value = [] if limit == 1 else plain_lines(shown(scale, datum.value), LABEL, width, 1)
+    block = (len(label) + len(value)) * LABEL.leading
+    across, down = math.cos(angle), math.sin(angle)
+    if abs(across) < 0.3:
+        align, x = "center", point[0] - width / 2
+        top = point[1] + 6 if down > 0 else point[1] - block - 6
+    else:
+        align = "left" if across > 0 else "right"
+        x = point[0] + 9 if across > 0 else point[0] - 9 - width
+        top = point[1] - block / 2 + down * 4
+    put(place, label, LABEL_STRONG, x, top, width, align)
+    put(place, value, LABEL, x, top + len(label) * LABEL_STRONG.leading, width, align)

@@ -1,0 +1,99 @@
+"""The renderer: a request in, the bytes of a PDF out. Pure: no clock, no chance, no network, nothing
+remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from actors.pdf.compose import Composer
+from actors.pdf.document import Document, Metadata
+from actors.pdf.flow import Place, draw_page, paginated
+from actors.pdf.front import draw_furniture
+from actors.pdf.template import NAME, Template
+from schema.errors import Permanent
+from schema.ports import RenderRequest
+
+TEMPLATES = Path(__file__).parent / "templates"
+COMPOSED, DRAWN = 60, 95  # per cent of the work after composing the blocks and after drawing the pages
+
+
+def _ignored(_percent: int) -> None:
+    pass
+
+
+class PdfRenderer:
+    """Draws reports from the templates that ship here and those of `template_dirs`, which win over ours.
+
+    Raises Permanent with code template_not_found, template_invalid or invalid_data.
+    """
+
+    def __init__(self, template_dirs: Sequence[Path] = ()) -> None:
+        self._folders = (*template_dirs, TEMPLATES)
+        self._read: dict[Path, tuple[tuple[int, ...], Template]] = {}
+
+    def products(self) -> Sequence[str]:
+        """The names of all products that can be drawn, sorted."""
+        return sorted(
+            {
+                path.parent.name
+                for folder in self._folders
+                for path in folder.glob("*/template.yaml")
+                if NAME.fullmatch(path.parent.name)
+            }
+        )
+
+    def template(self, product_id: str) -> Template:
+        """The product's template, read again when a file of its folder has changed."""
+        for folder in self._folders if NAME.fullmatch(product_id) else ():
+            home = folder / product_id
+            if not (home / "template.yaml").is_file():
+                continue
+            stamp = tuple(
+                entry.stat().st_mtime_ns for entry in sorted(home.iterdir()) if entry.suffix in (".yaml", ".json")
+            )
+            kept = self._read.get(home)
+            if kept is None or kept[0] != stamp:
+                kept = self._read[home] = (stamp, Template(home))
+            return kept[1]
+        known = ", ".join(self.products())
+        raise Permanent(
+            f"There is no template for product {product_id[:100]!r}. Known products: {known}.",
+            code="template_not_found",
+            product_id=product_id[:100],
+        )
+
+    def render(self, request: RenderRequest, progress: Callable[[int], None] = _ignored) -> bytes:
+        """The PDF of one report; whatever `progress` raises ends the drawing and reaches the caller."""
+        template = self.template(request.product_id)
+        data = template.checked(request.report)
+        composer = Composer(template, data, lambda done: progress(round(done * COMPOSED)))
+        layout = template.layout
+        pages = paginated(composer.items())
+        document = Document(
+            Metadata(
+                title=composer.plain(layout.title, data, ("title",)),
+                author=composer.plain(layout.author, data, ("author",)),
+                subject=composer.plain(layout.subject, data, ("subject",)),
+                language=layout.language,
+                document_id=request.document_id,
+                date=request.requested_at,
+            )
+        )
+        header = composer.fill(layout.header, data, ("header",))
+        found = {
+            item.heading: (number, y)
+            for number, page in enumerate(pages, start=1)
+            for y, item in page.placed
+            if item.heading >= 0
+        }
+        for number, page in enumerate(pages, start=1):
+            place = Place(document, document.page_canvas(), number, len(pages), found)
+            if not page.bare:
+                draw_furniture(place, header, request.document_id)
+            draw_page(page, place)
+            progress(COMPOSED + round((DRAWN - COMPOSED) * number / len(pages)))
+        made = document.finish()
+        progress(100)
+        return made

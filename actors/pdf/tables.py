@@ -1,0 +1,166 @@
+"""Tables: rows that stay whole, a head that returns on every page, numbers set in columns, little meters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from actors.pdf.blocks import Column, Scale
+from actors.pdf.flow import Item, Place, total
+from actors.pdf.linebreak import Line
+from actors.pdf.prose import aligned, baseline, text_lines
+from actors.pdf.style import (
+    BANDS,
+    BODY_HEIGHT,
+    CELL,
+    CELL_HEAD,
+    CELL_STRONG,
+    DEEP,
+    GRID,
+    HALF,
+    PALE,
+    RULE,
+    Type,
+)
+
+PAD = 5.0
+METER_HEIGHT = 7.0
+SHORT = 16 * GRID
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands in one cell: a text, or a number on a scale."""
+
+    text: str = ""
+    value: float | None = None
+    scale: Scale | None = None
+
+
+def column_widths(columns: Sequence[Column], measure: float) -> list[float]:
+    """Shares turned into points; columns without a share divide what is left."""
+    given = sum(column.width or 0.0 for column in columns)
+    open_ones = [column for column in columns if column.width is None]
+    rest = max(0.0, 1.0 - given)
+    each = rest / len(open_ones) if open_ones and rest > 0.04 * len(open_ones) else 0.1
+    shares = [column.width or each for column in columns]
+    return [share / sum(shares) * measure for share in shares]
+
+
+def table_items(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], measure: float) -> list[Item]:
+    """Head and rows. A row is only divided when it is taller than a page."""
+    widths = column_widths(columns, measure)
+    head = _head(columns, widths, measure)
+    items: list[Item] = [head]
+    for row in rows:
+        items += _row(columns, row, widths, measure)
+    for item in items[1:]:
+        item.repeated = (head,)
+    closing = items[-1]
+    inner = closing.draw
+
+    def draw(place: Place, x: float, top: float) -> None:
+        inner(place, x, top)
+        place.canvas.rule(x, top + closing.height, x + measure, top + closing.height, DEEP, 0.7)
+
+    closing.draw = draw
+    if total(items) < SHORT:  # a short table is not divided at all
+        for item in items[:-1]:
+            item.keep = True
+    elif len(items) > 3:  # neither the first nor the last row alone on a page
+        items[1].keep = True
+        items[-2].keep = True
+    return items
+
+
+def _set(text: str, type_: Type, width: float) -> list[Line]:
+    return text_lines(text, type_, max(width - 2 * PAD, 12.0))
+
+
+def _draw_lines(
+    place: Place, lines: Sequence[Line], type_: Type, x: float, top: float, width: float, align: str
+) -> None:
+    y = top + baseline(type_)
+    room = max(width - 2 * PAD, 12.0)
+    for line in lines:
+        place.canvas.line(x + PAD + aligned(line, room, align), y, line)
+        y += type_.leading
+
+
+def _head(columns: Sequence[Column], widths: Sequence[float], measure: float) -> Item:
+    cells = [_set(column.title, CELL_HEAD, width) for column, width in zip(columns, widths, strict=True)]
+    tallest = max(len(lines) for lines in cells)
+    height = math.ceil((tallest * CELL_HEAD.leading + 7) / HALF) * HALF
+
+    def draw(place: Place, x: float, top: float) -> None:
+        canvas = place.canvas
+        canvas.rule(x, top, x + measure, top, DEEP, 1.1)
+        canvas.rule(x, top + height, x + measure, top + height, DEEP, 0.5)
+        left = x
+        for lines, column, width in zip(cells, columns, widths, strict=True):
+            block = len(lines) * CELL_HEAD.leading
+            _draw_lines(place, lines, CELL_HEAD, left, top + height - block - 3, width, column.align)
+            left += width
+
+    return Item(height, draw, before=HALF, keep=True)
+
+
+def _row(columns: Sequence[Column], row: Sequence[Cell], widths: Sequence[float], measure: float) -> list[Item]:
+    types = [CELL_STRONG if column.strong else CELL for column in columns]
+    cells = [
+        [] if cell.scale else _set(cell.text, type_, width)
+        for cell, type_, width in zip(row, types, widths, strict=True)
+    ]
+    tallest = max((len(lines) for lines in cells), default=1) or 1
+    fitting = int((BODY_HEIGHT - 6 * GRID) // CELL.leading)
+    items: list[Item] = []
+    for first in range(0, tallest, fitting):
+        part = [lines[first : first + fitting] for lines in cells]
+        meters = row if first == 0 else ()
+        items.append(_row_part(columns, part, meters, types, widths, measure))
+    return items
+
+
+def _row_part(
+    columns: Sequence[Column],
+    cells: Sequence[Sequence[Line]],
+    row: Sequence[Cell],
+    types: Sequence[Type],
+    widths: Sequence[float],
+    measure: float,
+) -> Item:
+    tallest = max((len(lines) for lines in cells), default=1) or 1
+    height = math.ceil((tallest * CELL.leading + 6) / HALF) * HALF
+    above = (height - tallest * CELL.leading) / 2
+
+    def draw(place: Place, x: float, top: float) -> None:
+        place.canvas.rule(x, top + height, x + measure, top + height, RULE, 0.35)
+        left = x
+        for number, (lines, column, type_, width) in enumerate(zip(cells, columns, types, widths, strict=True)):
+            if lines:
+                _draw_lines(place, lines, type_, left, top + above, width, column.align)
+            elif row and row[number].scale is not None:
+                draw_meter(place, row[number], left + PAD, top + above + CELL.leading / 2, width - 2 * PAD)
+            left += width
+
+    return Item(height, draw)
+
+
+def draw_meter(place: Place, cell: Cell, x: float, middle: float, width: float) -> None:
+    """A scale's bands in small with a mark where the value stands."""
+    scale = cell.scale
+    if scale is None:
+        return
+    canvas, top = place.canvas, middle - METER_HEIGHT / 2
+    span, low = scale.high - scale.low, scale.low
+    for number, band in enumerate(scale.bands):
+        end = x + (min(band.upto, scale.high) - low) / span * width
+        start = x + ((scale.bands[number - 1].upto if number else low) - low) / span * width
+        canvas.rectangle(start, top, end - start - 0.6, METER_HEIGHT, BANDS[number])
+    if cell.value is None:
+        canvas.rule(x, middle, x + width, middle, PALE, 0.5)
+        return
+    share = min(1.0, max(0.0, (cell.value - low) / span))
+    canvas.rectangle(x, middle - 1.1, max(share * width, 0.5), 2.2, DEEP)
+    canvas.disc(x + share * width, middle, 2.9, fill=DEEP)

@@ -1,0 +1,239 @@
+"""Reading a product's folder: template.yaml, texts.yaml, schema.json, sample.json, with errors that say
+where.
+
+Everything is checked before anything is drawn: the blocks' types, every Jinja text, the names of scales, the
+files of images. A folder is read again when one of its files changes, so that a product is added without a
+restart.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import yaml
+from jinja2 import TemplateError, TemplateSyntaxError
+from jsonschema.protocols import Validator
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from actors.pdf.blocks import Layout
+from actors.pdf.values import Expressions
+from schema.errors import Permanent
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+EXPRESSIONS = {"rows", "items", "value", "test"}
+LITERALS = {"block", "each", "style", "align", "scale", "meter", "file", "language"}
+QUOTED = 60  # characters of a wrong value that an error may quote
+IGNORED_KEYS = ("_id", "code", "product_id", "pdf_generation")
+_PATH = re.compile(r"\$(\S*)")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+
+
+def invalid(path: Path, line: int, detail: str) -> Permanent:
+    """The error for a template that cannot be used: where, and what was expected."""
+    return Permanent(
+        f"{path.parent.name}/{path.name}, line {line}: {detail}",
+        code="template_invalid",
+        file=path.name,
+        line=line,
+    )
+
+
+class _Lines:
+    """The line of every node of a YAML file, by path."""
+
+    def __init__(self, text: str) -> None:
+        self._lines: dict[tuple[str | int, ...], int] = {}
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None:
+            self._walk(node, ())
+
+    def _walk(self, node: yaml.Node, path: tuple[str | int, ...]) -> None:
+        self._lines[path] = node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                self._walk(value, (*path, key.value))
+                self._lines[(*path, key.value)] = key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode):
+            for place, value in enumerate(node.value):
+                self._walk(value, (*path, place))
+
+    def of(self, path: tuple[str | int, ...]) -> int:
+        while path and path not in self._lines:
+            path = path[:-1]
+        return self._lines.get(path, 1)
+
+
+def _steps(path: str) -> tuple[str | int, ...]:
+    return tuple(int(index) if index else key for key, index in _STEP.findall(path))
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return shown.lstrip(".") or "(top)"
+
+
+def _read_yaml(path: Path) -> tuple[Any, _Lines]:
+    try:
+        text = path.read_text("utf-8")
+        return yaml.safe_load(text), _Lines(text)
+    except UnicodeDecodeError as error:
+        raise invalid(path, 1, f"the file is not UTF-8 ({error.reason})") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise invalid(path, line, f"not YAML: {getattr(error, 'problem', None) or error}") from error
+
+
+class Template:
+    """A product's template, ready to be filled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.product = folder.name
+        self.path = folder / "template.yaml"
+        source, self._lines = _read_yaml(self.path)
+        try:
+            self.layout: Layout = msgspec.convert(source, Layout)
+        except msgspec.ValidationError as error:
+            raise self._misshapen(error) from error
+        self.expressions = Expressions(self.layout.scales)
+        self.texts = self._read_texts()
+        self._check(source)
+        self._validator = self._read_schema()
+
+    def _misshapen(self, error: msgspec.ValidationError) -> Permanent:
+        message = str(error)
+        found = _PATH.search(message)
+        path = _steps(found.group(1).rstrip("`")) if found else ()
+        reason = message.split(" - at ")[0]
+        return self.invalid(path, reason)
+
+    def invalid(self, path: tuple[str | int, ...], detail: str) -> Permanent:
+        """An error at a place of template.yaml."""
+        return invalid(self.path, self._lines.of(path), f"{_dotted(path)}: {detail}")
+
+    def _read_texts(self) -> Mapping[str, Any]:
+        path = self.folder / "texts.yaml"
+        if not path.exists():
+            return {}
+        source, lines = _read_yaml(path)
+        if not isinstance(source, dict):
+            raise invalid(path, 1, "expected names with texts below them")
+        for place, text in _strings(source, ()):
+            try:
+                self.expressions.check(text, expression=False)
+            except TemplateError as error:
+                raise invalid(path, lines.of(place), f"{_dotted(place)}: {_reason(error)}") from error
+        return source
+
+    def _check(self, source: Any) -> None:
+        for name, scale in self.layout.scales.items():
+            self._check_scale(name, [band.upto for band in scale.bands], scale.low, scale.high)
+        for path, text in _strings(source.get("blocks"), ("blocks",)):
+            field = path[-1]
+            if field in ("scale", "meter") and text and text not in self.layout.scales:
+                known = ", ".join(sorted(self.layout.scales)) or "none"
+                raise self.invalid(path, f"there is no scale named {text!r} (scales: {known})")
+            if field == "file":
+                self._check_file(path, text)
+            if field in LITERALS:
+                continue
+            self._check_text(path, text, expression=field in EXPRESSIONS and "label" not in str(field))
+        for field in ("title", "subject", "header", "author"):
+            self._check_text((field,), getattr(self.layout, field), expression=False)
+
+    def _check_text(self, path: tuple[str | int, ...], text: str, *, expression: bool) -> None:
+        if path[-2:-1] and path[-1] == "value" and "details" in path:
+            expression = False
+        try:
+            self.expressions.check(text, expression=expression)
+        except TemplateSyntaxError as error:
+            line = self._lines.of(path) + (error.lineno - 1 if not expression else 0)
+            raise invalid(self.path, line, f"{_dotted(path)}: {error.message}") from error
+        except TemplateError as error:
+            raise self.invalid(path, _reason(error)) from error
+
+    def _check_scale(self, name: str, ends: list[float], low: float, high: float) -> None:
+        if not low < high:
+            raise self.invalid(("scales", name), f"low ({low:g}) must be below high ({high:g})")
+        if ends != sorted(set(ends)) or ends[0] <= low or ends[-1] != high:
+            raise self.invalid(
+                ("scales", name, "bands"), f"the `upto` of the bands must rise and end at high ({high:g})"
+            )
+
+    def _check_file(self, path: tuple[str | int, ...], name: str) -> None:
+        file = (self.folder / name).resolve()
+        if not file.is_relative_to(self.folder.resolve()) or not file.is_file():
+            raise self.invalid(path, f"there is no file {name!r} in the template's folder")
+
+    def _read_schema(self) -> Validator:
+        path = self.folder / "schema.json"
+        if not path.exists():
+            raise invalid(path, 1, "the JSON Schema of the report's data is missing")
+        try:
+            source = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise invalid(path, getattr(error, "lineno", 1), f"not JSON: {error}") from error
+        try:
+            jsonschema.Draft202012Validator.check_schema(source)
+        except jsonschema.SchemaError as error:
+            raise invalid(path, 1, f"not a JSON Schema: {error.message} at {error.json_path}") from error
+        return jsonschema.Draft202012Validator(source, registry=Registry())  # fetches nothing
+
+    def checked(self, report: Mapping[str, Any]) -> dict[str, Any]:
+        """The report's data without the store's own keys; raises Permanent(invalid_data) naming path and
+        rule.
+        """
+        data = {key: value for key, value in report.items() if key not in IGNORED_KEYS}
+        try:
+            error = next(self._validator.iter_errors(data), None)
+        except Unresolvable as missing:
+            raise invalid(self.folder / "schema.json", 1, f"a $ref leads nowhere: {missing}") from missing
+        if error is not None:
+            where = _dotted(tuple(error.absolute_path))
+            raise Permanent(
+                f"The report's data does not fit {self.product}: {where}: {_expected(error)}",
+                code="invalid_data",
+                path=where,
+            )
+        return data
+
+
+_JSON_TYPES = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+
+
+def _expected(error: jsonschema.ValidationError) -> str:
+    """What the schema expected; a value is only quoted when it is short, as it may be somebody's test result."""
+    if error.validator == "type":
+        wanted: Any = error.validator_value
+        names: list[str] = [wanted] if isinstance(wanted, str) else list(wanted)
+        return f"expected {' or '.join(names)}, found {_JSON_TYPES.get(type(error.instance), 'a number')}"
+    if len(str(error.instance)) <= QUOTED or error.validator == "required":
+        return _short(error.message)
+    return f"does not satisfy {error.validator}: {_short(str(error.validator_value))}"
+
+
+def _short(message: str, limit: int = 200) -> str:
+    return message if len(message) <= limit else f"{message[:limit]} …"
+
+
+def _reason(error: TemplateError) -> str:
+    return error.message or type(error).__name__
+
+
+def _strings(node: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(node, str):
+        yield path, node
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            yield from _strings(value, (*path, str(key)))
+    elif isinstance(node, list):
+        for place, value in enumerate(node):
+            yield from _strings(value, (*path, place))

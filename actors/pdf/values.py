@@ -1,0 +1,182 @@
+r"""Values in templates: Jinja2's immutable sandbox, Indonesian numbers and dates.
+
+Whatever comes out of the report is escaped on its way into a text, so that `*`, `\` and list dashes in a
+person's name stay what they are. Only the product's own texts (`texts.yaml`, class `Trusted`) may carry
+emphasis.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from actors.pdf.blocks import Band, Scale
+
+MONTHS = (
+    "Januari",
+    "Februari",
+    "Maret",
+    "April",
+    "Mei",
+    "Juni",
+    "Juli",
+    "Agustus",
+    "September",
+    "Oktober",
+    "November",
+    "Desember",
+)
+_SPECIAL = re.compile(r"([\\*]|^\s*-(?=\s))")
+_BREAKS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
+
+
+class Trusted(str):
+    """Text written by the template's author: its markup counts."""
+
+    __slots__ = ()
+
+
+def escaped(value: object) -> str:
+    """A value of the report as plain text inside a marked-up one."""
+    if isinstance(value, Trusted):
+        return value
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return number(value)
+    text = str(value)
+    if text.isalnum():
+        return text
+    return _BREAKS.sub("\u2028", _SPECIAL.sub(r"\\\1", text))
+
+
+def number(value: object, decimals: int | None = None) -> str:
+    """A number the Indonesian way: decimal comma, thousands point; a dash for what is missing."""
+    if value is None or isinstance(value, (bool, str)) or not isinstance(value, (int, float)):
+        return "–" if value is None else str(value)
+    if decimals is None:
+        decimals = 0 if float(value).is_integer() else 1
+    return f"{value:,.{decimals}f}".replace(",", "\0").replace(".", ",").replace("\0", ".").replace("-", "−")
+
+
+def day(value: object) -> str:
+    """An ISO date, written out: 2026-10-12 → 12 Oktober 2026. Anything else is shown as it is."""
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value[:10])
+        except ValueError:
+            return str(value)
+    if isinstance(value, (date, datetime)):
+        return f"{value.day} {MONTHS[value.month - 1]} {value.year}"
+    return "–" if value is None else str(value)
+
+
+def highest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
+    """The `count` elements with the greatest `key`, greatest first; missing values come last, ties keep
+    order.
+    """
+    return sorted(rows, key=lambda row: (row.get(key) is None, -(row.get(key) or 0)))[:count]
+
+
+def lowest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
+    """The `count` elements with the smallest `key`, smallest first; missing values are left out."""
+    return sorted((row for row in rows if row.get(key) is not None), key=lambda row: row[key])[:count]
+
+
+def band_of(scale: Scale, value: float) -> tuple[int, Band]:
+    """The band a value falls into, and its place from the bottom."""
+    for place, band in enumerate(scale.bands):
+        if value <= band.upto:
+            return place, band
+    return len(scale.bands) - 1, scale.bands[-1]
+
+
+class Texts(Mapping[str, Any]):
+    """The product's texts, looked up by name; a text with values in it is filled in when it is used."""
+
+    def __init__(self, source: Mapping[str, Any], fill: Callable[[str], str]) -> None:
+        self._source = source
+        self._fill = fill
+
+    def __getitem__(self, key: str) -> Any:
+        found = self._source[key]
+        if isinstance(found, Mapping):
+            return Texts(found, self._fill)
+        if isinstance(found, str):
+            return Trusted(self._fill(found) if "{" in found else found)
+        if isinstance(found, list):
+            return [Trusted(self._fill(text)) if isinstance(text, str) else text for text in found]
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._source)
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+
+class Expressions:
+    """Compiled texts and expressions of one template; shared by all its documents, holds no data."""
+
+    def __init__(self, scales: Mapping[str, Scale]) -> None:
+        self._environment = ImmutableSandboxedEnvironment(
+            undefined=StrictUndefined, finalize=escaped, autoescape=False, keep_trailing_newline=False
+        )
+        self._environment.globals.clear()
+        self._environment.filters.update(
+            angka=number,
+            tanggal=day,
+            tertinggi=highest,
+            terendah=lowest,
+            kategori=lambda value, name: self._band(scales, name, value, "label"),
+            tafsiran=lambda value, name: self._band(scales, name, value, "text"),
+            tingkat=lambda value, name: band_of(scales[name], value)[0],
+        )
+        self._texts: dict[str, Callable[..., str]] = {}
+        self._expressions: dict[str, Callable[..., Any]] = {}
+
+    @staticmethod
+    def _band(scales: Mapping[str, Scale], name: str, value: Any, field: str) -> Trusted:
+        if name not in scales:
+            raise TemplateError(f"there is no scale named {name!r}")
+        if value is None:
+            return Trusted("belum terukur" if field == "label" else "")
+        if isinstance(value, Undefined):
+            return Trusted(str(value))  # raises with the name of what is missing
+        return Trusted(getattr(band_of(scales[name], value)[1], field))
+
+    def check(self, source: str, *, expression: bool) -> None:
+        """Compile; raises jinja2.TemplateError with the line within the text."""
+        if expression:
+            self._expression(source)
+        elif "{" in source:
+            self._text(source)
+
+    def _text(self, source: str) -> Callable[..., str]:
+        compiled = self._texts.get(source)
+        if compiled is None:
+            compiled = self._texts[source] = self._environment.from_string(source).render
+        return compiled
+
+    def _expression(self, source: str) -> Callable[..., Any]:
+        compiled = self._expressions.get(source)
+        if compiled is None:
+            compiled = self._environment.compile_expression(source, undefined_to_none=False)
+            self._expressions[source] = compiled
+        return compiled
+
+    def fill(self, source: str, scope: Mapping[str, Any]) -> str:
+        """`source` with its values, marked up."""
+        return self._text(source)(scope) if "{" in source else source
+
+    def evaluate(self, source: str, scope: Mapping[str, Any]) -> Any:
+        """The value of an expression; raises UndefinedError when it names what is not there."""
+        value = self._expression(source)(scope)
+        if isinstance(value, Undefined):
+            str(value)
+        return value

@@ -1,0 +1,171 @@
+"""From a string to measured words: cleaning, emphasis, and the chunks a line is made of."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+import pyphen
+
+from actors.pdf.faces import Run
+from actors.pdf.families import Family, families
+from actors.pdf.style import Type
+
+HARD_BREAK = "\u2028"
+# Marks that would reorder or hide other people's text; joiners stay, scripts need them.
+_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_BREAKS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2029]")
+_MARKUP = re.compile(r"\\(.)|(\*{1,2})", re.DOTALL)
+_PIECES = re.compile(r"[^-/–—\u2010]*[-/–—\u2010]+|[^-/–—\u2010]+")
+_LETTERS = re.compile(r"[^\W\d_]{6,}")
+_RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
+_CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+
+PLAIN, ITALIC, BOLD = 0, 1, 2
+REMEMBERED = 32  # letters: longer words are shaped anew, or they would fill the cache with themselves
+_hyphens = pyphen.Pyphen(lang="id_ID", left=3, right=3)
+
+
+class Chunk:
+    """Something that is never broken except at its hyphenation points: a word or a piece of one."""
+
+    __slots__ = ("breakable", "family", "rtl", "runs", "space", "text", "type", "width")
+
+    def __init__(self, text: str, family: Family, type_: Type, space: float, breakable: bool = False) -> None:
+        self.text = text
+        self.family = family
+        self.type = type_
+        self.runs: tuple[Run, ...] = family.runs(text) if len(text) <= REMEMBERED else family.long_runs(text)
+        runs = self.runs
+        self.width = (runs[0].width if len(runs) == 1 else sum(run.width for run in runs)) * type_.size / 1000
+        self.space = space  # word space after it, points; 0: glued to the next one
+        self.breakable = breakable  # a line may end after it although no space follows
+        self.rtl = not text.isascii() and bool(_RTL.search(text))
+
+
+def clean(text: str) -> str:
+    """`text` composed (NFC) and safe to show: control characters become visible, invisible tricks
+    disappear.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = unicodedata.normalize("NFC", text)
+    text = _BREAKS.sub(HARD_BREAK, text).replace("\t", " ")
+    text = _INVISIBLE.sub("", text)
+    return _CONTROL.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
+
+
+def one_line(text: str) -> str:
+    """`text` for where only characters count: bookmarks, alternative texts, metadata."""
+    return clean(text).replace(HARD_BREAK, " ")
+
+
+def emphasis(text: str) -> list[tuple[str, int]]:
+    r"""Split `*italic*` and `**bold**` into (text, weight); a backslash makes text of what follows."""
+    if "*" not in text and "\\" not in text:
+        return [(text, PLAIN)]
+    spans: list[tuple[str, int]] = []
+    literal: list[str] = []
+    italic = bold = False
+    place = 0
+    for found in _MARKUP.finditer(text):
+        literal.append(text[place : found.start()])
+        place = found.end()
+        if found.group(1) is not None:
+            literal.append(found.group(1))
+            continue
+        spans.append(("".join(literal), BOLD if bold else ITALIC if italic else PLAIN))
+        literal = []
+        if found.group(2) == "**":
+            bold = not bold
+        else:
+            italic = not italic
+    literal.append(text[place:])
+    spans.append(("".join(literal), BOLD if bold else ITALIC if italic else PLAIN))
+    return [span for span in spans if span[0]]
+
+
+def measured(spans: Iterable[tuple[str, int]], type_: Type) -> list[list[Chunk]]:
+    """The chunks of a paragraph, one list for each forced line."""
+    fonts = families()
+    lines: list[list[Chunk]] = [[]]
+    for text, weight in spans:
+        family = fonts[(type_.plain, type_.italic, type_.bold)[weight]]
+        space = family.main.space * type_.size / 1000
+        for number, part in enumerate(clean(text).split(HARD_BREAK)):
+            if number:
+                lines.append([])
+            line = lines[-1]
+            if part[:1] == " " and line:
+                line[-1].space = line[-1].space or space
+            words = part.split(" ")
+            last = len(words) - 1
+            for place, word in enumerate(words):
+                if not word:
+                    continue
+                after = space if place < last else 0.0
+                if word.isalnum() and word.isascii():
+                    line.append(Chunk(word, family, type_, after))
+                else:
+                    _add_pieces(line, word, family, type_, after)
+    return lines
+
+
+def _add_pieces(line: list[Chunk], word: str, family: Family, type_: Type, space: float) -> None:
+    pieces = _pieces(word)
+    for piece in pieces[:-1]:
+        line.append(Chunk(piece, family, type_, 0.0, breakable=True))
+    line.append(Chunk(pieces[-1], family, type_, space))
+
+
+@lru_cache(maxsize=3_000)
+def _pieces(word: str) -> tuple[str, ...]:
+    """The parts of a word between which a line may end without a hyphen of ours."""
+    if _CJK.search(word):
+        return tuple(word)
+    parts = _PIECES.findall(word)
+    if len(parts) < 2 or any(len(part) < 3 for part in parts):
+        return (word,)
+    return tuple(parts)
+
+
+@lru_cache(maxsize=3_000)
+def hyphen_places(word: str) -> tuple[int, ...]:
+    """Where an Indonesian word may be divided; names (capitalised words) are left whole."""
+    found = _LETTERS.search(word)
+    if not found or found.group()[0].isupper() or not found.group().isascii():
+        return ()
+    first = found.start()
+    _hyphens.hd.cache.clear()  # pyphen remembers every word for ever: names would pile up
+    return tuple(first + place for place in _hyphens.positions(found.group()))
+
+
+def shredded(chunk: Chunk, measure: float) -> list[Chunk]:
+    """A chunk too wide for the measure, cut where it must be: between letters, never before a combining mark."""
+    clusters: list[str] = []
+    for char in chunk.text:
+        if clusters and unicodedata.category(char).startswith("M"):
+            clusters[-1] += char
+        else:
+            clusters.append(char)
+    pieces: list[Chunk] = []
+    while clusters:
+        count = min(len(clusters), max(1, int(len(clusters) * measure / max(chunk.width, 1.0) * 1.1) + 1))
+        piece = Chunk("".join(clusters[:count]), chunk.family, chunk.type, 0.0, breakable=True)
+        while piece.width > measure and count > 1:
+            count = min(count - 1, int(count * measure / piece.width) + 1)
+            piece = Chunk("".join(clusters[:count]), chunk.family, chunk.type, 0.0, breakable=True)
+        if piece.width > measure and len(piece.text) > 1:  # one letter under a tower of marks
+            for char in piece.text:
+                pieces.append(Chunk(char, chunk.family, chunk.type, 0.0, breakable=True))
+        else:
+            pieces.append(piece)
+        clusters = clusters[count:]
+        if clusters:
+            chunk = Chunk("".join(clusters), chunk.family, chunk.type, chunk.space, chunk.breakable)
+    pieces[-1].space = chunk.space
+    pieces[-1].breakable = chunk.breakable
+    return pieces

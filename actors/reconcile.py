@@ -1,0 +1,198 @@
+"""Housekeeping: rescue, lost hints, probes, `.XQ` tidying (DESIGN §2.6–2.9, §2.14, §7).
+
+Everything here is harmless when two do it at once; one leader does it so that the database is asked once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import peewee
+import structlog
+from ulid import ULID
+
+from actors import delivery
+from actors.letter_tidying import LetterTidying
+from middleware.publisher import RabbitPublisher
+from schema import dead_letters, leases, messages, outbox, pauses, rounds, workers
+from schema.database import Database, DatabaseDown, Row
+from schema.errors import DependencyDown
+from schema.outbox import Outbox
+from schema.pauses import PauseBoard
+from schema.ports import Publisher
+from schema.retention import Retention
+from schema.rounds import RetryPolicy
+from schema.settings import Settings
+
+log = structlog.get_logger()
+
+_LEADER_SECONDS = 10.0
+_LETTERS_EVERY = 2.0  # seconds between looks for resolved letters whose copy lies in .XQ
+
+
+class Housekeeper:
+    """The leader's loop; everybody else only tries to become leader."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        publisher: Publisher,
+        board: PauseBoard,
+        *,
+        policy: RetryPolicy,
+        probes: dict[str, Callable[[], None]],
+        wake: Callable[[], None],
+        ended: Callable[[Row, str, str | None], None] = lambda row, outcome, code: None,
+    ) -> None:
+        self._settings = settings
+        self._db = db
+        self._publisher = publisher
+        self._board = board
+        self._policy = policy
+        self._probes = probes
+        self._wake = wake
+        self._ended = ended
+        self._token = str(ULID())
+        self._no_rescue_until = 0.0
+        self._leads = False
+        self._missing_since: dict[str, float] = {}
+        self._least_missing: dict[str, int] = {}
+        self._letters_at = 0.0
+        self._letters: dict[str, LetterTidying] = {}
+        self._retention = Retention(
+            db,
+            keep=settings.cleanup_completed_after,
+            keep_letters=settings.keep_resolved_letters,
+            letters_are_swept=isinstance(publisher, RabbitPublisher),
+        )
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Sweep every `sweep` seconds until stopped."""
+        while not self.stopping.is_set():
+            try:
+                self.step()
+            except DatabaseDown:
+                # Workers could not beat either: nobody is dead until a whole lease after the database came back.
+                self._no_rescue_until = time.monotonic() + self._settings.lease
+                log.warning("housekeeping.database_unavailable")
+            except DependencyDown as error:
+                log.warning("housekeeping.waits", code=error.code)
+            except Exception:
+                log.exception("housekeeping.failed")
+            self.stopping.wait(self._settings.sweep)
+
+    def step(self) -> None:
+        """One sweep, if this is the leader."""
+        led, self._leads = self._leads, self.lead()
+        if not self._leads:
+            return
+        if not led:
+            # Whoever led before may have ended because the database was away, and nobody could beat meanwhile.
+            self._no_rescue_until = time.monotonic() + self._settings.lease
+        if time.monotonic() >= self._no_rescue_until:
+            self.rescue()
+        self.probe()
+        self.find_lost_hints()
+        self._retention.step()
+        workers.forget(self._db, older=max(60.0, 10 * self._settings.lease))
+        if time.monotonic() - self._letters_at >= min(_LETTERS_EVERY, self._settings.sweep * 2):
+            self._letters_at = time.monotonic()
+            self.tidy_letters()
+
+    def lead(self) -> bool:
+        """Become or stay the leader: one guarded UPDATE of one row."""
+        values = (self._token, self._token)
+        until = self._db.later(max(_LEADER_SECONDS, 3 * self._settings.sweep))
+        free = f"(value=%s OR changed_at <= {self._db.now()})"
+        sql = f"UPDATE switches SET value=%s, changed_at={until} WHERE name='leader' AND {free}"
+        if self._db.execute(sql, values):
+            return True
+        if self._db.fetch_one("SELECT name FROM switches WHERE name='leader'") is None:
+            try:
+                self._db.execute(
+                    f"INSERT INTO switches (name, value, changed_at) VALUES ('leader',%s,{until})",
+                    (self._token,),
+                )
+                return True
+            except peewee.IntegrityError:
+                return False
+        return False
+
+    def rescue(self) -> int:
+        """Decide about every row whose worker was not heard of for a whole lease."""
+        count = 0
+        for job in leases.JOBS.expired(self._db):
+            became = rounds.rescue(self._db, job, self._policy)
+            log.warning(
+                "job.rescued",
+                job_id=job["job_id"],
+                attempt=job["start_no"],
+                worker=job["worker_id"],
+                outcome=became,
+            )
+            self._ended(job, became, "timeout" if job["overdue"] else "worker_died")
+            count += 1
+        for row in leases.DELIVERIES.expired(self._db):
+            became = delivery.rescue(self._db, row)
+            log.warning("delivery.rescued", delivery_id=row["delivery_id"], attempt=row["start_no"], outcome=became)
+            count += 1
+        if count:
+            self._wake()
+        return count
+
+    def probe(self) -> None:
+        """Ask a paused dependency, once per interval and by one prober; lift the pause when it answers."""
+        for row in pauses.due_probes(self._db):
+            name = row["scope"].removeprefix("dependency:")
+            ask = self._probes.get(name) if row["scope"].startswith("dependency:") else None
+            if ask is None or not pauses.win_probe(self._db, row["scope"], self._settings.probe_every):
+                continue
+            try:
+                ask()
+            except Exception as error:
+                log.warning("dependency.still_down", dependency=name, error=type(error).__name__)
+                continue
+            pauses.resume(self._db, row["scope"], outages_only=True)
+            self._board.active(fresh=True)
+            log.info("dependency.is_back", dependency=name)
+            self._wake()
+
+    def find_lost_hints(self) -> None:
+        """Ready messages must cover the published rows, except for moments (DESIGN §2.9).
+
+        Idle threads are no excuse: a thread holds a hint for the time of a claim, and with them counted in, the last few
+        lost hints of a quiet system would never be missed. The least difference seen in the window is what was lost.
+        """
+        for queue, box in ((messages.PDF, outbox.JOBS), (messages.WEBHOOKS, outbox.DELIVERIES)):
+            published = box.published(self._db)
+            missing = published - self._publisher.ready(queue) if published else 0
+            if missing <= 0:
+                self._missing_since.pop(queue, None)
+                self._least_missing.pop(queue, None)
+                continue
+            since = self._missing_since.setdefault(queue, time.monotonic())
+            least = self._least_missing[queue] = min(missing, self._least_missing.get(queue, missing))
+            if time.monotonic() - since >= self._settings.lost_hint_after:
+                count = self._publish_again(box, least)
+                log.warning("hints.lost", queue=queue, count=count)
+                self._missing_since.pop(queue, None)
+                self._least_missing.pop(queue, None)
+                self._wake()
+
+    def _publish_again(self, box: Outbox, count: int) -> int:
+        return box.unpublish_oldest(self._db, count)
+
+    def tidy_letters(self) -> None:
+        """Take the copies of resolved dead letters out of `.XQ`, and give strangers in it a row."""
+        if not isinstance(self._publisher, RabbitPublisher):
+            return
+        resolved = dead_letters.to_sweep(self._db)
+        for queue in messages.QUEUES:
+            keeper = self._letters.get(queue)
+            if keeper is None:
+                keeper = self._letters[queue] = LetterTidying(self._db, self._publisher, queue)
+            keeper.step(resolved.get(queue, set()))

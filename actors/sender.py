@@ -1,0 +1,271 @@
+"""Sends callbacks: signed by Standard Webhooks, only to addresses that are allowed, bounded in bytes and
+time.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotInTime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.exceptions import SSLError, Timeout
+from ssrfguard import Resolver, SSRFGuardError
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
+
+from actors.answer_bodies import head
+from actors.exact_http import Deadlines, ExactAdapter, Exchange
+from schema.allow_list import AllowList
+from schema.callback_urls import HOW_TO_ALLOW, check_literal
+from schema.errors import Refused
+from schema.ports import Answer, Post
+
+MAX_BODY_BYTES = 64 * 1024
+_REFUSED = f"The host's name leads to a private, local or reserved address. {HOW_TO_ALLOW}"
+_CONNECT_SECONDS = 5.0  # an address; at most two addresses of a name are tried
+
+
+class SignedSender:
+    """The Sender port over HTTP. Safe to share between threads; `connections` should be their number.
+
+    `secrets` sign every POST, all of them while rotating (`whsec_…`, or plain base64). `timeout` bounds one
+    whole exchange in seconds. `resolver` stands in for socket.getaddrinfo; whatever it answers is checked.
+    `verify` is requests' own: False never, or the path of an own authority's certificates.
+    """
+
+    def __init__(
+        self,
+        secrets: Sequence[str],
+        *,
+        version: str,
+        allow: AllowList,
+        timeout: float = 30.0,
+        connections: int = 32,
+        resolver: Resolver | None = None,
+        verify: bool | str = True,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._signers = [signer(secret) for secret in secrets]
+        self._agent = f"reportq/{version} (+webhooks)"
+        self._allow = allow
+        self._timeout = timeout
+        self._connections = connections
+        self._verify = verify
+        self._now = now
+        self._lookups = ThreadPoolExecutor(max_workers=connections, thread_name_prefix="webhook-dns")
+        self._resolver = resolver or socket.getaddrinfo
+        self._deadlines = Deadlines()
+        self._current = threading.local()
+        self._adapters: dict[int, ExactAdapter] = {}
+        self._opening = threading.Lock()
+
+    def send(self, post: Post) -> Answer:
+        """One POST and what became of it; see ports.Answer for the failures.
+
+        "connect", "tls" and "refused_address" say that the other side cannot have received anything; after
+        "timeout", "reset" and "too_large" nobody knows.
+        """
+        started = time.monotonic()
+        exchange = Exchange(_target(post.url), started + self._timeout)
+        try:
+            check_literal(post.url, self._allow)
+            request = requests.Request("POST", post.url, self._headers(post), data=post.body).prepare()
+            adapter = self._adapter_for(post.url)
+        except (Refused, requests.RequestException, ValueError) as refused:
+            detail = getattr(refused, "detail", "The callback URL cannot be called.")
+            return _no_answer("refused_address", detail, started)
+        self._current.exchange = exchange
+        self._deadlines.watch(exchange)
+        try:
+            response = adapter.send(
+                request,
+                stream=True,  # so that the body is read here, within bounds
+                timeout=(min(_CONNECT_SECONDS, self._timeout), self._timeout),
+                verify=self._verify,
+                proxies=None,
+            )
+            return _read(response, exchange, started)
+        except SSRFGuardError:  # its message names the address: where a private name points is our business alone
+            return _no_answer("refused_address", _REFUSED, started)
+        except Exception as error:  # the other side's doings, in requests', urllib3's and http.client's many classes
+            return _no_answer(*_classify(error, exchange, self._timeout), started)
+        finally:
+            exchange.end()
+            self._current.exchange = None
+
+    def close(self) -> None:
+        """Close the connections; lookups that hang are left behind."""
+        for adapter in self._adapters.values():
+            adapter.close()
+        self._deadlines.close()
+        self._lookups.shutdown(wait=False, cancel_futures=True)
+
+    def _headers(self, post: Post) -> dict[str, str]:
+        """Ours win over the post's own: what is signed must be what is sent."""
+        now = self._now()
+        body = post.body.decode()
+        headers = {
+            **{name.lower(): value for name, value in post.headers.items()},
+            "user-agent": self._agent,
+            "accept": "application/json, */*;q=0.5",
+            "accept-encoding": "identity",
+            "webhook-id": post.webhook_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+        }
+        headers.setdefault("content-type", "application/json")
+        signatures = [sign.sign(post.webhook_id, now, body) for sign in self._signers]
+        if signatures:
+            headers["webhook-signature"] = " ".join(signatures)
+        return headers
+
+    def _adapter_for(self, url: str) -> ExactAdapter:
+        """The connection pool of the policy that this origin falls under."""
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna" if not url.isascii() else "ascii").decode().lower()
+        policy = self._allow.policy_for(host, parts.port or (443 if parts.scheme == "https" else 80))
+        with self._opening:
+            adapter = self._adapters.get(id(policy))
+            if adapter is None:
+                adapter = ExactAdapter(
+                    current=self._current,
+                    policy=policy,
+                    resolver=self._lookup,
+                    pool_connections=max(64, self._connections),
+                    pool_maxsize=self._connections,
+                    max_retries=0,  # retries belong to the schedule
+                )
+                self._adapters[id(policy)] = adapter  # the adapter keeps its policy, so no id is reused
+            return adapter
+
+    def _lookup(self, host: str, port: int, family: int, kind: int, protocol: int, flags: int) -> Any:
+        """The resolver within the exchange's time: getaddrinfo itself knows no timeout."""
+        if flags & socket.AI_NUMERICHOST:  # an address: nobody is asked
+            return socket.getaddrinfo(host, port, family, kind, protocol, flags)
+        left = self._current.exchange.deadline - time.monotonic()
+        try:
+            return list(
+                self._lookups.submit(self._resolver, host, port, family, kind, protocol, flags).result(max(left, 0))
+            )
+        except NotInTime:
+            raise socket.gaierror(socket.EAI_AGAIN, "the name was not resolved in time") from None
+        except UnicodeError:  # a label that no DNS name can hold
+            raise socket.gaierror(socket.EAI_NONAME, "no such name") from None
+
+
+def signer(secret: str) -> Webhook:
+    """One signing key. Raises ValueError unless it holds 24 to 64 bytes (Standard Webhooks, "Signature
+    scheme").
+    """
+    try:
+        webhook = Webhook(secret)
+        size = len(webhook._whsecret)
+    except (ValueError, EmptyWebhookSecretError):
+        size = 0
+    if not 24 <= size <= 64:
+        raise ValueError("A webhook secret is whsec_ and the base64 of 24 to 64 random bytes.")
+    return webhook
+
+
+def _target(url: str) -> str | None:
+    """The request target exactly as it stands in the URL; None leaves its encoding (of non-ASCII) to
+    requests.
+    """
+    if not url.isascii():
+        return None
+    after = url.partition("://")[2].partition("#")[0]
+    cut = min((position for mark in "/?" if (position := after.find(mark)) >= 0), default=len(after))
+    target = after[cut:]
+    return target if target.startswith("/") else f"/{target}"
+
+
+def _read(response: requests.Response, exchange: Exchange, started: float) -> Answer:
+    """The answer's status and the head of its body.
+
+    A 2xx counts as soon as it is there, even when the body never ends: the callback was taken, and must not
+    be sent again. Other answers need their body to be judged, so one that is not there in time is no answer.
+    """
+    if exchange.expired:  # cut within its head, which http.client takes for the end of it
+        response.raw.close()
+        raise TimeoutError
+    body = b""
+    try:
+        body = response.raw.read(MAX_BODY_BYTES + 1, decode_content=False)
+    except Exception:
+        if not 200 <= response.status_code < 300:
+            raise
+    finally:
+        if exchange.expired or len(body) > MAX_BODY_BYTES:
+            response.raw.close()
+        else:
+            response.close()
+    if exchange.expired and not 200 <= response.status_code < 300:
+        raise TimeoutError
+    return Answer(
+        status=response.status_code,
+        failure=None,
+        content_type=response.headers.get("content-type", "")[:200],
+        body_head=head(body[:MAX_BODY_BYTES]),
+        retry_after=_retry_after(response.headers.get("retry-after")),
+        duration=time.monotonic() - started,
+    )
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds from a Retry-After header, which holds seconds or a date (RFC 9110 §10.2.3)."""
+    if value is None:
+        return None
+    value = value.strip()[:64]
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (when.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _classify(error: Exception, exchange: Exchange, timeout: float) -> tuple[str, str]:
+    """The `failure` and a sentence for an exchange that ended without an answer."""
+    if exchange.expired or (exchange.sent and _caused_by(error, Timeout, TimeoutError)):
+        if exchange.sent:
+            return "timeout", f"No complete answer came within {timeout:g} seconds."
+        return "connect", f"The connection was not ready within {timeout:g} seconds."
+    if exchange.sent:
+        if "header" in str(error).lower() or "line" in str(error).lower():
+            return "too_large", "The head of the answer is malformed or too large."
+        return "reset", "The connection was closed before an answer came."
+    if _caused_by(error, SSLError):
+        return "tls", "The TLS connection could not be made: the host's certificate was not accepted."
+    if _caused_by(error, socket.gaierror):
+        return "connect", "The host's name could not be resolved."
+    if _caused_by(error, Timeout, TimeoutError):
+        return "connect", "The host did not answer the connection."
+    return "connect", "The host refused the connection."
+
+
+def _caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:
+    """Whether the error, or anything that it wraps, is of one of these kinds."""
+    seen: set[int] = set()
+    waiting: list[Any] = [error]
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        if isinstance(one, kinds):
+            return True
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    return False
+
+
+def _no_answer(failure: str, detail: str, started: float) -> Answer:
+    return Answer(None, failure, "", "", None, time.monotonic() - started, detail)

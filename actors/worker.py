@@ -1,0 +1,18 @@
+"""The entry of the `dramatiq` command: `dramatiq actors.worker --processes 1 --threads N --queues pdf|webhooks`.
+
+The only actors module that acts on import: it reads the environment and sets the broker.
+"""
+
+from __future__ import annotations
+
+import os
+
+from actors.logs import set_up
+from actors.runtime import build
+from schema.settings import Settings
+
+settings = Settings.from_env(os.environ)
+set_up(settings)
+runtime = build(settings)
+runtime.guard_process = True
+broker = runtime.broker
