@@ -1,0 +1,1 @@
+"""The HTTP API: validates requests, writes rows, answers. It renders nothing and talks to no broker."""

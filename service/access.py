@@ -1,0 +1,95 @@
+"""Who may ask for what: keys with roles; or, on loopback while there are no keys, the programs of this machine.
+
+A web page must never be able to drive this API: with keys it has none to send (no cookies are used), and without keys
+`Host` and `Origin` are checked, so that neither another site nor a name that points at 127.0.0.1 gets in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import falcon
+
+from schema.api_keys import KeyRing
+from schema.errors import Refused
+from schema.operations import role_of
+from schema.settings import Settings
+from service.rates import RateLimits
+
+_PROBES = ("/livez", "/readyz")
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class Access:
+    """Falcon middleware: who asks (`req.context.owner`), whether they may, and how often."""
+
+    def __init__(self, settings: Settings, keys: KeyRing, rates: RateLimits) -> None:
+        self._keys = keys
+        self._rates = rates
+        self._loopback = settings.loopback
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Recognise the caller; raises Refused: unauthorized, host_refused, rate_limited."""
+        req.context.owner = ""
+        req.context.caller = None
+        req.context.role = ""
+        if req.path in _PROBES:
+            return
+        if self._loopback and not self._keys.in_use:
+            _check_local(req)
+            req.context.role = "operate"
+            return
+        caller = self._keys.find(_key_of(req))
+        if caller is None:
+            if is_public(req.path):
+                return
+            raise Refused("The key is missing or not known.", code="unauthorized")
+        req.context.owner = caller.name
+        req.context.caller = caller
+        req.context.role = caller.role
+        wait = self._rates.spend(caller.key_id, caller.rate)
+        if wait:
+            resp.set_header("Retry-After", str(int(wait)))
+            raise Refused(f"This key may ask {caller.rate} times a minute.", code="rate_limited")
+
+    def process_resource(self, req: falcon.Request, resp: falcon.Response, resource: Any, params: Any) -> None:
+        """Compare the caller's role with the route's; raises Refused: forbidden."""
+        caller = req.context.caller
+        if caller is None:
+            return
+        needed = role_of(req.method, req.uri_template or "")
+        if needed is not None and not caller.may(needed):
+            raise Refused(
+                f"This needs a key with the role {needed}; {caller.name} has {caller.role}.", code="forbidden"
+            )
+
+
+def is_public(path: str) -> bool:
+    """What is shown without a key: documentation, and the console's files (they ask for a key themselves)."""
+    return path in ("/", "/openapi.json", "/favicon.ico") or path.startswith(("/docs", "/console/"))
+
+
+def _key_of(req: falcon.Request) -> str:
+    given = req.env.get("HTTP_AUTHORIZATION")
+    if given is None:
+        return req.get_header("X-API-Key") or ""
+    scheme, _, token = given.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""  # a wrong one is not made good by a second header
+
+
+def _check_local(req: falcon.Request) -> None:
+    host = (req.get_header("Host") or "").lower()
+    name, _, port = host.rpartition(":")
+    if (name if port.isdigit() and name else host) not in _LOOPBACK:
+        raise Refused("The Host header names another machine.", code="host_refused")
+    origin = req.get_header("Origin")
+    if origin is not None and _netloc(origin) != host:
+        raise Refused("The request comes from a web page of another site.", code="host_refused")
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""

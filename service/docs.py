@@ -1,0 +1,66 @@
+"""The API's description: for machines at /openapi.json, for people at /docs and /docs/problems.
+
+The pages are written from the same document, load nothing from anywhere, and run no script.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import falcon
+import jinja2
+import msgspec
+
+from schema.openapi import document
+from schema.problems import CATALOGUE
+
+if TYPE_CHECKING:
+    from schema.api_keys import KeyRing
+    from schema.settings import Settings
+
+_PAGES = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True)
+_PAGES.filters["indented"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+class OpenApi:
+    """GET /openapi.json."""
+
+    def __init__(self, settings: Settings, keys: KeyRing) -> None:
+        self._server = settings.links_base
+        self._keys = keys
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """OpenAPI 3.1."""
+        resp.data = msgspec.json.encode(document(self._server, secured=self._keys.in_use))
+
+
+class Docs:
+    """GET /docs."""
+
+    def __init__(self, settings: Settings, keys: KeyRing) -> None:
+        self._server = settings.links_base
+        self._keys = keys
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """The same for people."""
+        described = document(self._server, secured=self._keys.in_use)
+        page(resp, "docs.html", api=described)
+
+
+class ProblemDocs:
+    """GET /docs/problems: what every problem's `type` points to."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """All codes with meaning and remedy."""
+        page(resp, "problems.html", catalogue=CATALOGUE)
+
+
+def page(resp: falcon.Response, name: str, **values: Any) -> None:
+    """Answer with a page of service/pages that may load nothing."""
+    resp.content_type = falcon.MEDIA_HTML
+    resp.set_header("Content-Security-Policy", _POLICY)
+    resp.set_header("X-Content-Type-Options", "nosniff")
+    resp.text = _PAGES.get_template(name).render(**values)

@@ -1,0 +1,63 @@
+"""The stored PDF, streamed; or, when asked for, where the storage keeps it."""
+
+from __future__ import annotations
+
+import falcon
+
+from schema.database import Row
+from schema.errors import Permanent, Refused
+from schema.jobs import find
+from service.parts import Parts
+
+
+class Downloads:
+    """What GET …/download and the synchronous endpoint answer."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def serve(self, resp: falcon.Response, job_id: str, row: Row | None, *, redirect: bool = False) -> None:
+        """Stream the PDF of a completed job (`row`, or the permanent record of a cleaned one) into the answer.
+
+        Refused: a failed job's own code, job_cancelled, not_ready, artifact_gone, job_not_found.
+        """
+        if row is None:
+            end = self._parts.documents.find_end(job_id)
+            if end is None:
+                raise Refused(f"There is no job {job_id[:80]!r}.", code="job_not_found")
+            row = {name: getattr(end, name) for name in end.__slots__}
+        if row["status"] == "failed":
+            raise Refused(row["error_message"] or "The job failed.", code=row["error_code"] or "job_failed")
+        if row["status"] == "cancelled":
+            raise Refused("The job was cancelled; there is no PDF.", code="job_cancelled")
+        if row["status"] != "completed" or row["artifact_id"] is None:
+            resp.set_header("Retry-After", "2")
+            raise Refused(f"The job is {row['status']}.", code="not_ready")
+        link = row["google_drive_link"] or ""
+        if redirect and self._parts.artifacts.dependency == "drive" and link.startswith("https://"):
+            resp.status = falcon.HTTP_302
+            resp.location = link
+            return
+        try:
+            chunks = self._parts.artifacts.read(row["artifact_id"])
+        except Permanent as error:
+            raise Refused(error.detail, code="artifact_gone") from None
+        resp.status = falcon.HTTP_200
+        resp.content_type = "application/pdf"
+        resp.set_header("Content-Disposition", f'inline; filename="{job_id}.pdf"')
+        resp.set_header("X-Content-Type-Options", "nosniff")
+        resp.set_header("Cache-Control", "private, no-store")
+        resp.stream = chunks
+
+
+class Download:
+    """GET /api/jobs/{job_id}/download."""
+
+    def __init__(self, parts: Parts, downloads: Downloads) -> None:
+        self._parts = parts
+        self._downloads = downloads
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
+        """The PDF, or 302 to the storage when REPORTQ_DOWNLOAD_REDIRECT is set."""
+        row = find(self._parts.db, job_id)
+        self._downloads.serve(resp, job_id, row, redirect=self._parts.settings.download_redirect)

@@ -1,0 +1,227 @@
+"""Honest positions and estimates: they follow turn, live workers and measured durations; a position is no promise.
+
+The queue is looked at in the background, about once a second while anybody asks, and what was seen is shared by all
+requests of the process: no submission and no status counts rows. While few jobs wait the position is counted exactly.
+Of a long queue the look keeps how many jobs were submitted in each of 256 slices of time per turn; a position is read
+off these, wrong by less than one slice (1/256 of the span waited through) and by what changed since the look.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from schema import messages, workers
+from schema.database import Database, DatabaseDown, Row, as_column, as_time
+from schema.errors import Refused
+from schema.settings import Settings
+
+log = structlog.get_logger()
+
+_EVERY = 1.0  # seconds between looks
+_SHARE = 20  # a look that took s seconds is followed by at least s × this without one
+_STALE = 5.0  # seconds after which a request looks itself: nobody had asked for a while
+_KEEP_LOOKING = 60.0  # seconds after the last question until the background stops looking
+_EXACT = 300  # waiting jobs up to which positions are counted
+_SLICES = 256
+_DEFAULT = 2.0  # seconds a report is taken to need before any was measured
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Line:
+    """The waiting jobs of one turn: how many were submitted up to the end of each slice of time."""
+
+    count: int
+    ends: list[float] = field(default_factory=list)  # seconds since the epoch above
+    upto: list[int] = field(default_factory=list)
+    width: float = 1.0
+
+    def before(self, moment: float) -> int:
+        """About how many were submitted before `moment`."""
+        if not self.ends:
+            return self.count
+        place = bisect_right(self.ends, moment)
+        done = self.upto[place - 1] if place else 0
+        if place == len(self.ends):
+            return done
+        inside = (moment - (self.ends[place] - self.width)) / self.width
+        return done + round((self.upto[place] - done) * min(1.0, max(0.0, inside)))
+
+
+@dataclass(slots=True)
+class _Picture:
+    """The queue as it was a moment ago."""
+
+    lines: dict[int, _Line] = field(default_factory=dict)  # turn → line
+    processing: int = 0
+    threads: int = 0
+    durations: dict[str, float] = field(default_factory=dict)  # product → seconds
+    mean: float = _DEFAULT
+
+    @property
+    def waiting(self) -> int:
+        return sum(line.count for line in self.lines.values())
+
+
+class QueueView:
+    """Position and estimated completion of waiting jobs."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self._db = db
+        self._settings = settings
+        self._picture = _Picture()
+        self._seen_at = float("-inf")
+        self._cost = 0.0
+        self._asked_at = 0.0
+        self._looking = False
+        self._mutex = threading.Lock()  # of the picture
+        self._looks = threading.Lock()  # one look at a time
+
+    def picture(self) -> _Picture:
+        """What the last look saw; the first question, and one after a quiet time, looks itself."""
+        self._asked_at = time.monotonic()
+        if self._asked_at - self._seen_at > _STALE + _SHARE * self._cost:
+            with self._looks:
+                if self._asked_at - self._seen_at > _STALE + _SHARE * self._cost:
+                    self._look()
+        if not self._looking:
+            with self._mutex:
+                start, self._looking = not self._looking, True
+            if start:
+                threading.Thread(target=self._keep_looking, name="queue-view", daemon=True).start()
+        return self._picture
+
+    def admit(self, count: int = 1) -> None:
+        """Refuse a submission that would leave more than MAX_BACKLOG jobs waiting."""
+        if self.picture().waiting + count > self._settings.max_backlog:
+            raise Refused(f"{self._settings.max_backlog} jobs may wait, and do.", code="backlog_full")
+
+    def submitted(self, turn: int, product_id: str) -> tuple[int, str]:
+        """Position (1 is next) and estimate of a job that was just written."""
+        picture = self.picture()
+        with self._mutex:
+            ahead = sum(line.count for t, line in picture.lines.items() if t <= turn)
+            picture.lines.setdefault(turn, _Line(0)).count += 1
+        return ahead + 1, self._estimate(picture, ahead, product_id)
+
+    def of(self, job: Row) -> tuple[int | None, str | None]:
+        """Position and estimate of a job: of a waiting one both, of a working one the estimate, of an ended one none."""
+        if job["status"] == "processing":
+            picture = self.picture()
+            own = picture.durations.get(job["product_id"], picture.mean)
+            return 0, _moment(max(0.0, own * (100 - int(job["progress"] or 0)) / 100))
+        if job["status"] != "queued":
+            return None, None
+        picture = self.picture()
+        ahead = self._count(job) if picture.waiting <= _EXACT else self._read_off(picture, job)
+        return ahead + 1, self._estimate(picture, ahead, job["product_id"])
+
+    def _count(self, job: Row) -> int:
+        turn, moment = job["turn"], job["requested_at"]
+        return int(
+            self._db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='queued' AND turn < %s", (turn,))
+        ) + int(
+            self._db.scalar(
+                "SELECT COUNT(*) FROM pdf_job_results WHERE status='queued' AND turn = %s AND (requested_at < %s "
+                "OR (requested_at = %s AND job_id < %s))",
+                (turn, moment, moment, job["job_id"]),
+            )
+        )
+
+    @staticmethod
+    def _read_off(picture: _Picture, job: Row) -> int:
+        requested = as_time(job["requested_at"])
+        assert requested is not None
+        ahead = sum(line.count for turn, line in picture.lines.items() if turn < job["turn"])
+        own = picture.lines.get(job["turn"])
+        return ahead + (own.before((requested - _EPOCH).total_seconds()) if own else 0)
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    def _keep_looking(self) -> None:
+        """The background: looks until nobody has asked for a minute."""
+        while True:
+            time.sleep(max(_EVERY, _SHARE * self._cost))
+            with self._mutex:
+                if time.monotonic() - self._asked_at > _KEEP_LOOKING:
+                    self._looking = False
+                    break
+            try:
+                with self._looks:
+                    self._look()
+            except DatabaseDown:
+                pass  # the last picture stays
+            except Exception:
+                log.exception("queue_view.look_failed")
+        self._db.close()
+
+    def _look(self) -> None:
+        began = time.monotonic()
+        rows = self._db.fetch_all(
+            "SELECT turn, COUNT(*) AS n, MIN(requested_at) AS first, MAX(requested_at) AS last FROM pdf_job_results "
+            "WHERE status='queued' GROUP BY turn"
+        )
+        total = sum(int(row["n"]) for row in rows)
+        measured = self._db.fetch_all("SELECT product_id, seconds, samples FROM durations")
+        samples = sum(row["samples"] for row in measured)
+        picture = _Picture(
+            lines={int(row["turn"]): self._line(row, sliced=total > _EXACT) for row in rows},
+            processing=int(self._db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='processing'")),
+            threads=workers.threads(self._db, 2 * self._settings.lease, messages.PDF),
+            durations={row["product_id"]: float(row["seconds"]) for row in measured},
+            mean=sum(row["seconds"] * row["samples"] for row in measured) / samples if samples else _DEFAULT,
+        )
+        with self._mutex:
+            self._picture = picture
+            self._seen_at = time.monotonic()
+            self._cost = self._seen_at - began
+
+    def _line(self, row: Row, *, sliced: bool) -> _Line:
+        first, last = as_time(row["first"]), as_time(row["last"])
+        assert first is not None
+        assert last is not None
+        line = _Line(int(row["n"]))
+        span = (last - first).total_seconds()
+        if not sliced or line.count <= _SLICES or span <= 0:
+            if sliced and line.count > 0:
+                # A short line of a long queue: one slice is precise enough.
+                line.width = max(span, 1e-6)
+                line.ends, line.upto = [(last - _EPOCH).total_seconds() + 1e-6], [line.count]
+            return line
+        line.width = span / _SLICES
+        unit: float
+        if self._db.dialect == "mysql":
+            place, unit = "TIMESTAMPDIFF(MICROSECOND,%s,requested_at) DIV %s", max(1, round(line.width * 1e6))
+        else:
+            place, unit = "CAST((julianday(requested_at)-julianday(%s))*86400.0/%s AS INTEGER)", line.width
+        slices = self._db.fetch_all(
+            f"SELECT {place} AS slice, COUNT(*) AS n FROM pdf_job_results WHERE status='queued' AND turn=%s "
+            "GROUP BY 1 ORDER BY 1",
+            (as_column(first), unit, row["turn"]),
+        )
+        start, done = (first - _EPOCH).total_seconds(), 0
+        for piece in slices:
+            done += int(piece["n"])
+            line.ends.append(start + (int(piece["slice"]) + 1) * line.width)
+            line.upto.append(done)
+        line.count = max(line.count, done)
+        return line
+
+    def _estimate(self, picture: _Picture, ahead: int, product_id: str) -> str:
+        threads = max(1, picture.threads)
+        own = picture.durations.get(product_id, picture.mean)
+        busy = min(picture.processing, threads)
+        # Those at work are half done on average; a free thread starts at once.
+        wait = (ahead + busy * 0.5) * picture.mean / threads if ahead or busy >= threads else 0.0
+        return _moment(wait + own)
+
+
+def _moment(seconds: float) -> str:
+    moment = datetime.now(UTC) + timedelta(seconds=seconds)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

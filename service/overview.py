@@ -1,0 +1,138 @@
+"""The overview: are reports in time, who works, what holds anything back; one cheap call for the console.
+
+Whoever asks and however often: the database is read at most once every two seconds, and minutes that have passed are
+never counted twice.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import falcon
+import msgspec
+
+from schema import VERSION, jobs, pauses, responses, workers
+from schema.database import Database, as_column, as_time
+from schema.refreshed import Refreshed
+from service.jobs import moment
+from service.parts import Parts
+
+_EVERY = 2.0  # seconds
+_SHOWN = 60  # minutes
+_SETTLING = timedelta(minutes=2)  # a minute may still change for so long after its start
+_MOST_WORKERS = 200
+_ENDS = ("completed", "failed", "cancelled")
+
+
+class Overview:
+    """GET /api/overview."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._minutes = Minutes(parts.db)
+        self._seen = Refreshed(self._look, _EVERY)
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """How everything stands, at most two seconds old."""
+        caller = req.context.caller
+        seen = msgspec.structs.replace(self._seen.get(), role=caller.role if caller else None)
+        resp.data = msgspec.json.encode(seen)
+
+    def _look(self) -> responses.Overview:
+        db, settings = self._parts.db, self._parts.settings
+        lines = _lines(db)
+        callbacks = db.fetch_one(
+            f"SELECT COUNT(*) AS n, {db.age('MIN(owed_at)')} AS age FROM deliveries "
+            "WHERE status IN ('queued','processing')"
+        ) or {"n": 0, "age": None}
+        live = workers.live(db, settings.lease)
+        letters = db.fetch_all("SELECT queue, COUNT(*) AS n FROM dead_letters WHERE status='open' GROUP BY queue")
+        held = db.fetch_all("SELECT * FROM pauses ORDER BY scope LIMIT 100")
+        return responses.Overview(
+            at=moment(db.clock()),
+            version=VERSION,
+            role=None,
+            lines=lines,
+            accepting=sum(line.queued for line in lines) < settings.max_backlog,
+            callbacks_owed=int(callbacks["n"]),
+            oldest_callback=_seconds(callbacks["age"]),
+            dead_letters={row["queue"]: int(row["n"]) for row in letters},
+            minutes=self._minutes.read(),
+            workers=[
+                responses.WorkerShown(
+                    worker_id=row["worker_id"],
+                    queue=row["kind"],
+                    host=row["host"],
+                    threads=row["threads"],
+                    busy=row["busy"],
+                    memory_mb=row["rss_mb"],
+                    version=row["version"],
+                    started_at=moment(row["started_at"]),
+                    seen_at=moment(row["seen_at"]),
+                )
+                for row in live[:_MOST_WORKERS]
+            ],
+            pauses=[
+                responses.PauseShown(
+                    scope=row["scope"],
+                    reason=row["reason"],
+                    by=row["set_by"],
+                    outage=row["set_by"] == pauses.OUTAGE,
+                    since=moment(row["since"]),
+                    until=moment(row["until"]),
+                )
+                for row in held
+            ],
+        )
+
+
+class Minutes:
+    """What came and what ended in each of the last 60 minutes; a minute that is over is kept, not counted again."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._kept: dict[datetime, responses.Minute] = {}
+
+    def read(self) -> list[responses.Minute]:
+        """Oldest first; the last one is the minute that runs."""
+        now = self._db.clock()
+        last = now.replace(second=0, microsecond=0)
+        shown = [last - timedelta(minutes=back) for back in reversed(range(_SHOWN))]
+        settled = {at: kept for at, kept in self._kept.items() if at >= shown[0] and at < last - _SETTLING}
+        start = next(at for at in shown if at not in settled)
+        counted = {at: responses.Minute(moment(at), 0, 0, 0, 0) for at in shown if at >= start}
+        for column, status in (("created_at", "'submitted'"), ("ended_at", "status")):
+            for row in self._db.fetch_all(
+                f"SELECT SUBSTR({column},1,16) AS minute, {status} AS what, COUNT(*) AS n FROM pdf_job_results "
+                f"WHERE {column} >= %s GROUP BY 1, 2",
+                (as_column(start),),
+            ):
+                at = as_time(row["minute"])
+                if at in counted and row["what"] in ("submitted", *_ENDS):
+                    setattr(counted[at], row["what"], int(row["n"]))
+        self._kept = settled | counted
+        return [self._kept[at] for at in shown]
+
+
+def _lines(db: Database) -> list[responses.Line]:
+    found = {
+        (row["priority"], row["status"]): row
+        for row in db.fetch_all(
+            f"SELECT status, priority, COUNT(*) AS n, {db.age('MIN(requested_at)')} AS age FROM pdf_job_results "
+            "WHERE status IN ('queued','processing') GROUP BY status, priority"
+        )
+    }
+    nothing = {"n": 0, "age": None}
+    return [
+        responses.Line(
+            priority=word,  # type: ignore[arg-type]
+            queued=int(found.get((number, "queued"), nothing)["n"]),
+            processing=int(found.get((number, "processing"), nothing)["n"]),
+            oldest=_seconds(found.get((number, "queued"), nothing)["age"]),
+        )
+        for word, number in jobs.PRIORITIES.items()
+    ]
+
+
+def _seconds(age: object) -> float | None:
+    return None if age is None else round(max(0.0, float(age)), 1)  # type: ignore[arg-type]

@@ -1,0 +1,22 @@
+"""What the API is handed: it needs the database to accept jobs, and no broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from schema.database import Database
+from schema.ports import Artifacts, Documents
+from schema.settings import Settings
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the API works with; it needs no broker."""
+
+    settings: Settings
+    db: Database
+    documents: Documents
+    artifacts: Artifacts
+    wake: Callable[[], None]
+    broker_ping: Callable[[], None]

@@ -1,0 +1,88 @@
+"""Callers that wait for a job's end: one query for all of them, however many wait.
+
+A waiter holds a thread of the process, so their number is capped (REPORTQ_API_WAITERS): the endpoints that answer at
+once always have threads left.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+import structlog
+
+from schema.database import Database, DatabaseDown
+
+log = structlog.get_logger()
+
+_EVERY = 0.1  # seconds between looks while anybody waits
+_WAITING = ("queued", "processing")
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    job_id: str
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+class WaiterBoard:
+    """Who waits for which job. The poller's thread lives only while somebody waits."""
+
+    def __init__(self, db: Database, most: int) -> None:
+        self._db = db
+        self._most = most
+        self._waiters: set[_Waiter] = set()
+        self._polling = False
+        self._mutex = threading.Lock()
+
+    def wait(self, job_id: str, seconds: float) -> bool:
+        """Wait until the job has ended (or is gone), for at most `seconds`; False, at once, when too many wait."""
+        waiter = _Waiter(job_id)
+        with self._mutex:
+            if len(self._waiters) >= self._most:
+                return False
+            self._waiters.add(waiter)
+            if not self._polling:
+                self._polling = True
+                threading.Thread(target=self._poll, name="waiters", daemon=True).start()
+        try:
+            waiter.ended.wait(seconds)
+        finally:
+            with self._mutex:
+                self._waiters.discard(waiter)
+        return True
+
+    @property
+    def waiting(self) -> int:
+        """How many wait now."""
+        return len(self._waiters)
+
+    def _poll(self) -> None:
+        try:
+            while True:
+                with self._mutex:
+                    waiters = list(self._waiters)
+                    if not waiters:
+                        self._polling = False
+                        return
+                try:
+                    self._look(waiters)
+                except DatabaseDown:
+                    pass  # they wait on: either it comes back in time, or they are told that the job is queued
+                except Exception:
+                    log.exception("waiters.look_failed")
+                time.sleep(_EVERY)
+        finally:
+            self._db.close()
+
+    def _look(self, waiters: list[_Waiter]) -> None:
+        ids = sorted({waiter.job_id for waiter in waiters})
+        marks = ",".join(["%s"] * len(ids))
+        rows = self._db.fetch_all(
+            f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks}) AND status IN (%s,%s)", (*ids, *_WAITING)
+        )
+        going_on = {row["job_id"] for row in rows}
+        for waiter in waiters:
+            if waiter.job_id not in going_on:
+                waiter.ended.set()

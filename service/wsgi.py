@@ -1,0 +1,35 @@
+"""What gunicorn serves: `gunicorn -c ops/gunicorn.conf.py service.wsgi:app`.
+
+The only service module that acts on import, and the only one that knows actors: with the in-process broker the whole
+system lives in this process.
+"""
+
+from __future__ import annotations
+
+import os
+
+from actors.logs import set_up
+from actors.runtime import build
+from schema.api_keys import require_keys
+from schema.database import patiently
+from schema.settings import Settings
+from service.app import create_app
+from service.parts import Parts
+
+settings = Settings.from_env(os.environ)
+set_up(settings)
+runtime = build(settings)
+patiently(runtime.verify)
+patiently(lambda: require_keys(runtime.db, settings))
+if settings.embedded:
+    runtime.start_embedded()
+app = create_app(
+    Parts(
+        settings=settings,
+        db=runtime.db,
+        documents=runtime.documents,
+        artifacts=runtime.artifacts,
+        wake=runtime.wake,
+        broker_ping=lambda: runtime.publisher.ping(),
+    )
+)
