@@ -1,0 +1,1 @@
+"""Running, measuring and breaking reportq: servers for trials, command line, benches, chaos."""

@@ -1,0 +1,64 @@
+"""Makes the static font subsets kept beside the renderer, from Debian's fonts-noto-core.
+
+Run `apt-get install fonts-noto-core`, then `python -m ops.authoring fonts`. The result is committed, so that
+nothing depends on what a machine has installed. Hinting is dropped: printers and PDF viewers do not use it,
+and it is half of each file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fontTools import subset
+from fontTools.ttLib import TTFont
+
+SOURCE = Path("/usr/share/fonts/truetype/noto")
+TARGET = Path(__file__).parents[2] / "actors" / "pdf" / "fonts"
+
+LATIN = (
+    "U+0020-007E,U+00A0-024F,U+0259,U+02B0-02FF,U+0300-036F,U+0370-03FF,U+0400-04FF,U+1E00-1EFF,"
+    "U+2000-206F,U+2070-209F,U+20A0-20BF,U+2100-2122,U+2150-215E,U+2190-2193,U+2212,U+221E,U+2248,"
+    "U+2260,U+2264,U+2265,U+25CC,U+FB00-FB04,U+FFFD"
+)
+EVERYTHING = "U+0000-10FFFF"
+FACES = {
+    "NotoSerif-Regular": LATIN,
+    "NotoSerif-Italic": LATIN,
+    "NotoSerif-Bold": LATIN,
+    "NotoSans-Regular": LATIN,
+    "NotoSans-Italic": LATIN,
+    "NotoSans-Bold": LATIN,
+    "NotoNaskhArabic-Regular": EVERYTHING,
+    "NotoSansDevanagari-Regular": EVERYTHING,
+    "NotoSansJavanese-Regular": EVERYTHING,
+    "NotoSansBalinese-Regular": EVERYTHING,
+    "NotoSansSundanese-Regular": EVERYTHING,
+}
+FEATURES = ["*"]
+
+
+def make(name: str, unicodes: str) -> Path:
+    """Write one subset; raises FileNotFoundError when the Debian package is not installed."""
+    options = subset.Options()
+    options.hinting = False
+    options.layout_features = FEATURES
+    options.name_IDs = [0, 1, 2, 3, 4, 5, 6, 13, 14]
+    options.notdef_outline = True
+    options.recalc_timestamp = False
+    font = TTFont(SOURCE / f"{name}.ttf", recalcTimestamp=False)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(unicodes=subset.parse_unicodes(unicodes.replace("U+", "")))
+    subsetter.subset(font)
+    target = TARGET / f"{name}.ttf"
+    font.save(target)
+    return target
+
+
+def main(argv: list[str]) -> int:
+    """Remake every subset, or those named."""
+    for name, unicodes in FACES.items():
+        if argv and name not in argv:
+            continue
+        target = make(name, unicodes)
+        print(f"{target.stat().st_size:>8,}  {target.name}")
+    return 0

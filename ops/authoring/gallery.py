@@ -1,0 +1,62 @@
+"""Product folders made of the example blocks in gallery.yaml: one with a single block, or one with all of
+them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from PIL import Image, ImageDraw
+
+SOURCE = Path(__file__).parent / "gallery.yaml"
+SCHEMA = {"type": "object", "required": ["nama", "sumbu", "baris"]}
+
+
+@lru_cache(maxsize=1)
+def gallery() -> Mapping[str, Any]:
+    """The examples, their scales and their sample data."""
+    loaded: Mapping[str, Any] = yaml.safe_load(SOURCE.read_text("utf-8"))
+    return loaded
+
+
+def examples() -> Sequence[Mapping[str, Any]]:
+    """name, about and blocks of each example."""
+    found: Sequence[Mapping[str, Any]] = gallery()["examples"]
+    return found
+
+
+def sample() -> dict[str, Any]:
+    """Data that every example can be filled with."""
+    return dict(gallery()["sample"])
+
+
+def make_product(folder: Path, names: Sequence[str] = ()) -> str:
+    """Write a product with the named examples (all when none is named) into `folder`; returns its name."""
+    source = gallery()
+    chosen = [example for example in examples() if not names or example["name"] in names]
+    layout = {key: source[key] for key in ("title", "subject", "header", "scales")}
+    layout["blocks"] = [block for example in chosen for block in example["blocks"]]
+    product = "galeri" if len(chosen) != 1 else f"galeri-{chosen[0]['name']}"
+    home = folder / product
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "template.yaml").write_text(yaml.safe_dump(layout, allow_unicode=True, sort_keys=False), "utf-8")
+    (home / "schema.json").write_text(json.dumps(SCHEMA), "utf-8")
+    (home / "sample.json").write_text(json.dumps(sample(), ensure_ascii=False), "utf-8")
+    (home / "lambang.png").write_bytes(_emblem())
+    return product
+
+
+def _emblem() -> bytes:
+    picture = Image.new("RGB", (240, 120), (243, 241, 236))
+    pen = ImageDraw.Draw(picture)
+    pen.ellipse((70, 10, 170, 110), outline=(29, 63, 85), width=6)
+    pen.line((120, 30, 120, 90), fill=(164, 83, 42), width=6)
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()

@@ -1,0 +1,102 @@
+"""Backup and restore of what cannot be made again: the rows, and in the embedded default the PDFs beside them.
+
+MongoDB and Google Drive are others' and backed up with their own means. A backup is taken while everything runs; it is
+one moment's picture (a single transaction, or SQLite's own online backup). A restore is done with everything stopped;
+afterwards every waiting row is published again, since the broker knows nothing of that moment.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from schema import outbox
+from schema.database import Database
+from schema.errors import ReportqError
+from schema.migrate import migrate
+from schema.settings import Settings
+
+
+class BackupFailed(ReportqError):
+    """What the database's own tool said."""
+
+    code = "backup_failed"
+
+
+def make(settings: Settings, folder: Path) -> list[Path]:
+    """Write the backup into an empty or new folder, closed to others; returns its files."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if any(folder.iterdir()):
+        raise BackupFailed(f"{folder} is not empty.")
+    if settings.database_url.startswith("sqlite"):
+        target = folder / "reportq.db"
+        with closing(sqlite3.connect(_sqlite_path(settings))) as live, closing(sqlite3.connect(target)) as copy:
+            live.backup(copy)
+    else:
+        target = folder / "reportq.sql"
+        options = ["--single-transaction", "--quick", "--hex-blob", "--skip-lock-tables", "--routines=0"]
+        with target.open("wb") as sink:
+            _run("mariadb-dump", settings, options, stdout=sink)
+    target.chmod(0o600)
+    pdfs = _pdf_folder(settings)
+    if pdfs is not None and pdfs.is_dir():
+        shutil.copytree(pdfs, folder / "artifacts", ignore=shutil.ignore_patterns(".*"))
+    return sorted(folder.iterdir())
+
+
+def restore(settings: Settings, folder: Path) -> int:
+    """Put a backup into an empty database, bring it to this release's schema; returns how many rows wait again."""
+    db = Database(settings.database_url)
+    if "pdf_job_results" in db.peewee.get_tables() and db.scalar("SELECT COUNT(*) FROM pdf_job_results"):
+        raise BackupFailed("The database holds jobs already; restore into an empty one.")
+    db.close()
+    if settings.database_url.startswith("sqlite"):
+        with (
+            closing(sqlite3.connect(folder / "reportq.db")) as copy,
+            closing(sqlite3.connect(_sqlite_path(settings))) as target,
+        ):
+            copy.backup(target)
+    else:
+        with (folder / "reportq.sql").open("rb") as source:
+            _run("mariadb", settings, [], stdin=source)
+    pdfs = _pdf_folder(settings)
+    if pdfs is not None and (folder / "artifacts").is_dir():
+        shutil.copytree(folder / "artifacts", pdfs, dirs_exist_ok=True)
+    migrate(db)
+    waiting = sum(box.unpublish_all(db) for box in (outbox.JOBS, outbox.DELIVERIES, outbox.DEAD_LETTERS))
+    db.execute("DELETE FROM workers")
+    db.close()
+    return waiting
+
+
+def _sqlite_path(settings: Settings) -> str:
+    path = settings.database_url.removeprefix("sqlite:///")
+    Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _pdf_folder(settings: Settings) -> Path | None:
+    if not settings.artifacts_url.startswith("file:"):
+        return None
+    return Path(unquote(urlsplit(settings.artifacts_url).path)).absolute()
+
+
+def _run(tool: str, settings: Settings, options: list[str], **streams: object) -> None:
+    """Run MariaDB's own tool; the password goes by the environment, where `ps` does not show it."""
+    parts = urlsplit(settings.database_url)
+    command = [
+        tool, "--no-defaults", "--protocol=tcp", f"--host={parts.hostname}", f"--port={parts.port or 3306}",
+        f"--user={unquote(parts.username or 'root')}", *options, parts.path.lstrip("/") or "reportq",
+    ]  # fmt: skip
+    environment = {**os.environ, "MYSQL_PWD": unquote(parts.password or "")}
+    try:
+        done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, **streams)  # type: ignore[call-overload]
+    except FileNotFoundError:
+        raise BackupFailed(f"{tool} is not installed (Debian: mariadb-client).") from None
+    if done.returncode:
+        raise BackupFailed(f"{tool}: {done.stderr.decode('utf-8', 'replace').strip()[:500]}")

@@ -1,0 +1,29 @@
+"""`python -m ops.bench NAME [options]` runs ops/bench/NAME.py."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+
+def names() -> list[str]:
+    """The benches: every module here with a `main`."""
+    return sorted(
+        path.stem
+        for path in Path(__file__).parent.glob("*.py")
+        if not path.stem.startswith("_") and "\ndef main(" in path.read_text("utf-8")
+    )
+
+
+def run(argv: list[str]) -> int:
+    """Hand the rest of the arguments to the bench; 2 when there is none of that name."""
+    known = names()
+    if not argv or argv[0] not in known:
+        print(f"usage: python -m ops.bench {{{','.join(known)}}} [options]", file=sys.stderr)
+        return 2
+    return int(importlib.import_module(f"ops.bench.{argv[0]}").main(argv[1:]) or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

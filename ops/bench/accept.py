@@ -1,0 +1,98 @@
+"""Accepted submissions a second: ours (durable in MariaDB) beside Flask + RQ, FastAPI + Celery, bare Falcon + Dramatiq.
+
+    python -m ops.bench accept [--seconds 8] [--turns 5] [--connections 16] [--redis everysec|always] [--plot FILE.png]
+
+wrk posts the plan's request over 16 connections. Everybody has two web processes and no workers: ours run as shipped
+with relay, metrics and logs, and its answers are counted as rows in SQL. A peer's 202 means: RQ, written to Redis, on
+disk within a second (`--redis always`: on disk); Celery and bare Dramatiq, confirmed by RabbitMQ.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+
+from ops.bench import load
+from ops.bench.frame import Contender, Figures, console, last_line, parser, take_turns
+from ops.bench.ours import Ours, open_stack
+from ops.bench.peers import programs
+from ops.servers.redis import Redis
+
+OURS, RQ, CELERY, BARE = "reportq", "Flask + RQ", "FastAPI + Celery", "Falcon + Dramatiq, bare"
+LEAST_RQ, LEAST_BARE, P99 = 1.3, 0.9, 1.2
+
+
+def main(argv: list[str]) -> int:
+    """Print table and figures; 1 when we are slower than what was promised."""
+    options = parser("accept", __doc__, turns=5)
+    options.add_argument("--seconds", type=int, default=8, help="of load in each turn (8)")
+    options.add_argument("--connections", type=int, default=16, help="of wrk (16)")
+    options.add_argument("--redis", choices=("everysec", "always"), default="everysec", help="appendfsync of Redis")
+    asked = options.parse_args(argv)
+    with contextlib.ExitStack() as held:
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
+        stack = held.enter_context(open_stack(folder / "ours", render_workers=1))
+        ours = Ours(stack)
+        held.callback(ours.close)
+        redis = held.enter_context(Redis(folder / "redis", durable=asked.redis == "always"))
+        environ = {
+            "BENCH_REDIS_URL": redis.url,
+            "BENCH_AMQP_URL": stack.rabbitmq.admin_url,
+            "BENCH_RESULTS_URL": stack.mariadb.url.replace("mysql://", "db+mysql+pymysql://"),
+        }
+        peers = "ops.bench.peers"
+        rq = held.enter_context(programs.gunicorn(folder, "rq", f"{peers}.flask_rq", environ))
+        celery = held.enter_context(programs.uvicorn(folder, "celery", f"{peers}.fastapi_celery", environ))
+        bare = held.enter_context(programs.gunicorn(folder, "bare", f"{peers}.falcon_dramatiq", environ))
+
+        def post(url: str) -> Figures:
+            return load.submit(url, folder, seconds=asked.seconds, connections=asked.connections)
+
+        def us() -> Figures:
+            ours.empty()
+            figures = post(f"{stack.url}/api/reports/generate-async")
+            written = ours.count("1=1")
+            # wrk stops listening at its end: requests on their way then are written and not counted by it.
+            if not 0 <= written - figures["accepted"] <= asked.connections:
+                raise RuntimeError(f"{figures['accepted']:.0f} answers, {written} rows")
+            return figures
+
+        def flask() -> Figures:
+            redis.ask("FLUSHALL")
+            return post(rq.url)
+
+        def broker(queue: str, url: str) -> Contender:
+            def run() -> Figures:
+                with contextlib.suppress(Exception):
+                    stack.rabbitmq.purge(queue)
+                return post(url)
+
+            return run
+
+        for program in ("render-0", "webhook"):
+            held.enter_context(stack.stopped(program))
+        contenders: dict[str, Contender] = {
+            OURS: us,
+            RQ: flask,
+            CELERY: broker("celery_bench", celery.url),
+            BARE: broker("bare_bench", bare.url),
+        }
+        for url in (f"{stack.url}/api/reports/generate-async", rq.url, celery.url, bare.url):
+            load.submit(url, folder, seconds=2, connections=asked.connections)  # threads and connections are there
+        results = take_turns(contenders, asked.turns)
+    console.print(results.table(f"Accepted requests, {asked.connections} connections, {asked.turns} turns"))
+    if asked.plot:
+        results.plot(asked.plot, "accepted_per_s", "Accepted requests a second")
+    against_rq = results.ratio(OURS, RQ, "accepted_per_s")
+    against_bare = results.ratio(OURS, BARE, "accepted_per_s")
+    p99 = max(results.ratio(OURS, RQ, "p99_ms"), results.ratio(OURS, BARE, "p99_ms"))
+    last_line(
+        "accept",
+        ratio_vs_rq=against_rq,
+        ratio_vs_bare=against_bare,
+        ratio_vs_celery=results.ratio(OURS, CELERY, "accepted_per_s"),
+        p99_ratio=p99,
+        per_s=results.median(OURS, "accepted_per_s"),
+    )
+    return 0 if against_rq >= LEAST_RQ and against_bare >= LEAST_BARE and p99 <= P99 else 1

@@ -1,0 +1,103 @@
+"""Our side of every bench: the whole system as it is shipped, asked in SQL from outside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from ops.servers.process import wait_until
+from ops.stack import Stack
+from schema import pauses
+from schema.database import Database
+
+CALLBACK = "http://127.0.0.1:5678/webhook/pdf-complete"
+NOOP = {"actors.worker": "ops.bench.noop_worker"}
+_LOOK = 0.2  # seconds between the processes' looks at pauses, so that a bench need not wait for them
+
+
+class Ours:
+    """A running stack with what benches ask of it. Its queues can be held and refilled between turns."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.db = Database(stack.mariadb.url)
+        check_as_shipped(stack)
+
+    def close(self) -> None:
+        self.db.close()
+
+    def hold(self, *queues: str) -> None:
+        """Nothing of these queues is published or started from now on."""
+        for queue in queues:
+            pauses.pause(self.db, f"queue:{queue}", reason="bench", by="bench")
+        time.sleep(2 * _LOOK)
+
+    def release(self, queue: str) -> None:
+        pauses.resume(self.db, f"queue:{queue}")
+
+    def empty(self) -> None:
+        """Forget every job and what the broker still holds of them."""
+        wait_until(lambda: self.count("status='processing'") == 0, 60, "running jobs end")
+        for table in ("pdf_job_results", "attempts", "deliveries", "delivery_attempts", "dead_letters"):
+            self.db.execute(f"TRUNCATE TABLE {table}")
+        for queue in ("pdf", "webhooks"):
+            self.stack.rabbitmq.purge(queue)
+
+    def count(self, where: str) -> int:
+        return int(self.db.scalar(f"SELECT COUNT(*) FROM pdf_job_results WHERE {where}"))
+
+    def lay_out(self, jobs: int, *, products: int = 3, name: str = "job") -> None:
+        """So many waiting jobs of all three priorities, written by the server itself."""
+        self.db.execute(
+            "INSERT INTO pdf_job_results (job_id, code, product_id, priority, turn, callback, fingerprint, requested_at, "
+            "run_at) SELECT CONCAT('pdf_', %s, LPAD(seq, 12, '0')), CONCAT('code', seq), CONCAT('product', seq %% %s), "
+            "ELT(1 + seq %% 3, 9, 5, 0), ELT(1 + seq %% 3, 0, 4, 9), %s, '', "
+            "UTC_TIMESTAMP(6) - INTERVAL (%s - seq) MICROSECOND, UTC_TIMESTAMP(6) "
+            f"FROM seq_1_to_{jobs}",
+            (name, products, CALLBACK, jobs),
+        )
+
+
+def open_stack(
+    folder: Path,
+    *,
+    render_workers: int = 2,
+    noop: bool = False,
+    settings: Mapping[str, str] | None = None,
+    drive: bool = False,
+) -> Stack:
+    """The stack of a bench: nothing but what the bench says differs from production's supervisor and settings."""
+    chosen = {
+        "REPORTQ_PROFILE": "production",
+        "REPORTQ_LOG_FORMAT": "json",
+        "REPORTQ_MAX_BACKLOG": "10000000",  # a bench fills the queue on purpose
+        "REPORTQ_SWITCH_POLL": str(_LOOK),
+        "REPORTQ_CLEANUP_COMPLETED_AFTER": "86400",
+        "REPORTQ_WEBHOOK_ALLOW": "127.0.0.0/8",
+        **(settings or {}),
+    }
+    return Stack(
+        folder, render_workers=render_workers, settings=chosen, drive=drive, modules=NOOP if noop else None
+    )  # fmt: skip
+
+
+def check_as_shipped(stack: Stack) -> None:
+    """RuntimeError unless commits reach the disk, publishers wait for confirms, and metrics are on."""
+    db = Database(stack.mariadb.url)
+    try:
+        durable = db.fetch_one(
+            "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit AS flush, @@GLOBAL.innodb_doublewrite AS twice"
+        )
+    finally:
+        db.close()
+    if durable is None or int(durable["flush"]) != 1 or str(durable["twice"]) not in ("1", "ON"):
+        raise RuntimeError(f"MariaDB is not as durable as in production: {durable}")
+    wait_until(lambda: _confirms(stack), 30, "a publisher's channel with confirms")
+    metrics = stack.call("GET", "/metrics")
+    if metrics.status_code != 200 or "reportq_jobs" not in metrics.text:
+        raise RuntimeError("metrics are off")
+
+
+def _confirms(stack: Stack) -> bool:
+    return any(channel.get("confirm") for channel in stack.rabbitmq.api("GET", "channels"))

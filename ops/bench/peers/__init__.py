@@ -1,0 +1,1 @@
+"""What a user would pick instead, as its own documentation writes it: run and counted by the benches, never shipped."""

@@ -1,0 +1,67 @@
+"""Starts the peers' web servers and workers: two processes each, as many threads as ours."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import requests
+
+from ops.servers.process import Server, free_port, listening
+
+ROOT = Path(__file__).resolve().parents[3]
+BIN = Path(sys.executable).parent
+
+
+class Program(Server):
+    """One command of a peer."""
+
+    def __init__(self, folder: Path, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        self.name = name
+        super().__init__(folder / name)
+        self._command = list(command)
+        self._environ = dict(environ)
+
+    def command(self) -> list[str]:
+        return self._command
+
+    def environment(self) -> dict[str, str]:
+        path = os.pathsep.join([str(BIN), os.environ.get("PATH", "")])
+        return {**self._environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+
+    def answers(self) -> bool:
+        return True  # workers: what they do is counted
+
+
+class Web(Program):
+    """A peer's web server."""
+
+    def __init__(self, folder: Path, name: str, command: Sequence[str], environ: Mapping[str, str], port: int) -> None:
+        super().__init__(folder, name, command, environ)
+        self.port = port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api/reports/generate-async"
+
+    def answers(self) -> bool:
+        """Whether a submission is accepted: the port is open long before the application is loaded."""
+        body = {"code": "warm", "productId": "warm"}
+        return listening(self.port) and requests.post(self.url, json=body, timeout=30).status_code == 202
+
+
+def gunicorn(folder: Path, name: str, module: str, environ: Mapping[str, str]) -> Web:
+    """Under gunicorn as ours is: 2 processes of 8 threads, connections kept."""
+    port = free_port()
+    command = ["gunicorn", "-k", "gthread", "-w", "2", "--threads", "8", "--keep-alive", "15"]
+    command += ["-b", f"127.0.0.1:{port}", "--no-control-socket", f"{module}:app"]
+    return Web(folder, name, command, environ, port)
+
+
+def uvicorn(folder: Path, name: str, module: str, environ: Mapping[str, str]) -> Web:
+    """Under uvicorn with uvloop, 2 processes, no access log."""
+    port = free_port()
+    command = ["uvicorn", "--workers", "2", "--host", "127.0.0.1", "--port", str(port), "--no-access-log"]
+    return Web(folder, name, [*command, "--log-level", "warning", f"{module}:app"], environ, port)

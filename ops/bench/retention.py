@@ -1,0 +1,137 @@
+"""Retention beside submissions: a million finished rows in MariaDB, 100,000 of them old, cleaned while jobs come in.
+
+    python -m ops.bench retention [--rows N] [--old N] [--clients N]
+
+Prints how long a submission's row takes at the 99th percentile without and with the cleaning, and their ratio (target:
+under 2). The submissions are the API's own single INSERT; the cleaning is the leader's own step, in its own process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import statistics
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from ulid import ULID
+
+from ops.servers.mariadb import MariaDB
+from schema import jobs
+from schema.database import Database
+from schema.jobs import NewJob
+from schema.migrate import migrate
+from schema.retention import Retention
+
+_KEEP = 3600.0
+_EVERY = 0.01  # seconds between two submissions of a client
+_SWEEP, _BUDGET = 2.0, 0.5  # the leader's own: seconds between steps, and of each step
+
+
+def main(argv: list[str]) -> int:
+    """Fill, measure without, measure with, print."""
+    parser = argparse.ArgumentParser(prog="ops.bench retention", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1_000_000, help="finished rows")
+    parser.add_argument("--old", type=int, default=100_000, help="of them, how many must go")
+    parser.add_argument("--clients", type=int, default=4, help="submitting threads")
+    parser.add_argument("--quiet", type=float, default=20.0, help="seconds measured without cleaning")
+    options = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder, MariaDB(Path(folder) / "mariadb") as server:
+        db = Database(server.url, io_timeout=600)
+        migrate(db)
+        began = time.monotonic()
+        fill(db, options.rows, options.old)
+        print(f"retention rows={options.rows} old={options.old} filled_seconds={time.monotonic() - began:.0f}")
+        without = Load(server.url, options.clients)
+        time.sleep(options.quiet)
+        quiet = without.stop()
+        cleaner = multiprocessing.get_context("spawn").Process(target=clean, args=(server.url,))
+        during = Load(server.url, options.clients)
+        began = time.monotonic()
+        cleaner.start()
+        cleaner.join()
+        took = time.monotonic() - began
+        busy = during.stop()
+        left = int(db.scalar(f"SELECT COUNT(*) FROM pdf_job_results WHERE ended_at <= {db.later(-_KEEP)}"))
+        db.close()
+    removed = options.old - left
+    print(f"retention removed={removed} seconds={took:.0f} rows_per_second={removed / took:.0f}")
+    for name, times in (("without", quiet), ("with", busy)):
+        print(
+            f"retention submissions_{name}={len(times)} p50_ms={1000 * statistics.median(times):.2f} "
+            f"p99_ms={1000 * percentile(times):.2f}"
+        )
+    print(f"retention submit_p99_ratio={percentile(busy) / percentile(quiet):.2f}")
+    return 0 if left == 0 else 1
+
+
+def percentile(times: list[float]) -> float:
+    """The 99th."""
+    return statistics.quantiles(times, n=100)[98]
+
+
+def clean(url: str) -> None:
+    """The leader's sweeps, at its own pace, until nothing old is left."""
+    db = Database(url)
+    retention = Retention(db, keep=_KEEP, keep_letters=_KEEP)
+    while retention.step(_BUDGET):
+        time.sleep(_SWEEP)
+    db.close()
+
+
+class Load:
+    """Threads that submit evenly; `stop` gives the seconds of each insert."""
+
+    def __init__(self, url: str, clients: int) -> None:
+        self._db = Database(url)
+        self._times: list[list[float]] = [[] for _ in range(clients)]
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._submit, args=(times,)) for times in self._times]
+        for thread in self._threads:
+            thread.start()
+
+    def _submit(self, times: list[float]) -> None:
+        while not self._stopping.wait(_EVERY):
+            job = NewJob(f"pdf_{ULID()}", "bench", "minatBakatUmum", callback="https://n8n.example.com/webhook/done")
+            began = time.perf_counter()
+            jobs.submit(self._db, job)
+            times.append(time.perf_counter() - began)
+        self._db.close()
+
+    def stop(self) -> list[float]:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+        return [seconds for times in self._times for seconds in times]
+
+
+def fill(db: Database, rows: int, old: int) -> None:
+    """Completed jobs with what hangs on each: an attempt and a delivered callback; the first `old` ended long ago."""
+    size = 5000
+    for start in range(0, rows, size):
+        ended = db.later(-2 * _KEEP if start < old else -1)
+        # In the order of their keys, as they come in life. MariaDB's sequence engine makes the numbers.
+        source = f"FROM seq_{start}_to_{min(start + size, rows) - 1}"
+        key = "CONCAT('pdf_01J', LPAD(seq, 23, '0'))"
+        delivery = "CONCAT('dlv_01J', LPAD(seq, 23, '0'))"
+        db.execute(
+            "INSERT INTO pdf_job_results (job_id, code, product_id, status, requested_at, run_at, ended_at, completed_at, "
+            f"progress, start_no, fingerprint) SELECT {key}, CONCAT('K', seq), 'minatBakatUmum', 'completed', {ended}, "
+            f"{ended}, {ended}, {ended}, 100, 1, SHA2(seq, 256) {source}"
+        )
+        db.execute(
+            "INSERT INTO attempts (job_id, number, round, started_at, ended_at, outcome) "
+            f"SELECT {key}, 1, 1, {ended}, {ended}, 'completed' {source}"
+        )
+        db.execute(
+            "INSERT INTO deliveries (delivery_id, job_id, round, status, event, url, host, record, owed_at, run_at, "
+            f"recorded_at, ended_at, tries) SELECT {delivery}, {key}, 1, 'delivered', 'completed', "
+            f"'https://n8n.example.com/webhook/done', 'n8n.example.com:443', '{{}}', {ended}, {ended}, {ended}, {ended}, 1 "
+            f"{source}"
+        )
+        db.execute(
+            "INSERT INTO delivery_attempts (delivery_id, number, started_at, ended_at, outcome, status) "
+            f"SELECT {delivery}, 1, {ended}, {ended}, 'delivered', 200 {source}"
+        )

@@ -1,0 +1,116 @@
+"""Faults, load, rest, verdict:
+
+    python -m ops.chaos --jobs 2000 --seed 1 [--sabotage NAME] [--folder DIR]
+
+The last line is the verdict; the exit code is 0 only when its zeros are zeros. The same seed makes the same schedule.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from ops.chaos.faults import Faults
+from ops.chaos.judge import STUCK, Verdict, at_rest, collect, judge
+from ops.chaos.load import Load, troubled
+from ops.chaos.sabotage import SABOTAGES
+from ops.chaos.schedule import KINDS, RECEIVERS, length, plan
+from ops.chaos.system import System
+
+PATIENCE = 5.0  # a slow machine may need so many times the planned seconds, and then some
+REST = 300.0  # seconds the system may need to come to rest once the faults have stopped
+
+
+def main(argv: list[str]) -> int:
+    """One run; 0 when nothing was lost, doubled or left untold."""
+    parser = argparse.ArgumentParser(prog="python -m ops.chaos", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=200, help="submit until so many are accepted (200)")
+    parser.add_argument("--seed", type=int, default=1, help="makes the schedule (1)")
+    parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="break one guard of the system under test")
+    parser.add_argument("--folder", type=Path, help="keep everything there instead of a temporary folder")
+    options = parser.parse_args(argv)
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="reportq-chaos-"))
+    try:
+        verdict, happened = run(folder, options.jobs, options.seed, options.sabotage)
+    finally:
+        if options.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return report(verdict, happened, options.seed)
+
+
+def run(folder: Path, jobs: int, seed: int, sabotage: str | None = None) -> tuple[Verdict, Counter[str]]:
+    """Start, strike, heal, wait, judge."""
+    began = time.monotonic()
+
+    def tell(text: str) -> None:
+        print(f"{time.monotonic() - began:7.1f} s  {text}", flush=True)
+
+    faults_planned = plan(jobs, seed)
+    most = length(faults_planned) * PATIENCE + jobs + 120
+    tell(f"{len(faults_planned)} faults planned over {length(faults_planned):.0f} s; starting")
+    with System(folder, sabotage).running() as system:
+        tell("the system runs; load and faults begin")
+        faults = Faults(system, tell)
+        load = Load(system, seed, jobs, lambda: faults.share)
+        faults.receiver_back = load.script_again
+        load.start()
+        lanes = faults.run(faults_planned)
+        load.wait(most)
+        for lane in lanes:
+            lane.join(most)
+        faults.stop()
+        tell(f"{len(load.accepted)} accepted, {load.unconfirmed} unconfirmed, refused {load.refused}; faults stop")
+        system.heal()
+        left = _rest(system)
+        tell(
+            f"at rest; {load.replays} replays, cancels {Counter(load.cancels.values())}"
+            if not left
+            else f"left: {left}"
+        )
+        verdict = judge(collect(system.stack), load.accepted, load.unconfirmed)
+        for trouble in faults.troubles:
+            tell(f"trouble with {trouble}")
+        faults.happened.update(troubled(system, load))
+        return verdict, faults.happened
+
+
+def _rest(system: System) -> dict[str, int]:
+    """Wait until nothing is left to do, or what is left has not changed for a long time and cannot move by itself."""
+    began = changed = time.monotonic()
+    calm, before = 0, {"": 0}
+    while calm < 3:
+        left, moving = at_rest(system.stack)
+        now = time.monotonic()
+        if left != before:
+            before, changed = left, now
+        calm = calm + 1 if not left else 0
+        if left and ((not moving and now - changed > STUCK) or now - began > REST):
+            return left
+        time.sleep(0.5)
+    return {}
+
+
+def report(verdict: Verdict, happened: Counter[str], seed: int) -> int:
+    """Print what happened and the verdict; the exit code."""
+    kinds = [*KINDS, *(f"receiver:{kind}" for kind in RECEIVERS)]
+    print("\nfaults that really happened:")
+    for kind in sorted(kinds):
+        print(f"  {kind:24} {happened[kind]}" + ("" if happened[kind] else "   (never)"))
+    for name in Verdict.ZEROS:
+        found = getattr(verdict, name)
+        for line in found[:20]:
+            print(f"{name}: {line}")
+        if len(found) > 20:
+            print(f"{name}: … and {len(found) - 20} more")
+    print(f"unconfirmed={verdict.unconfirmed}")
+    print(verdict.line(sum(happened.values()), seed))
+    return 0 if verdict.good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,232 @@
+"""The verdict, from outside: what SQL, MongoDB, Drive and the receiver's own log say of each accepted job.
+
+The words are those of RabbitMQ's Jepsen tests: an operation is attempted, acknowledged or unconfirmed; what was
+acknowledged and cannot be found is lost.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pymongo
+
+from ops.stack import ENDED, Stack
+
+Row = dict[str, Any]
+# How a delivery may have ended, and what else must then be there.
+STUCK = 60  # seconds after which a row that is due and not moved is not waited for any more
+TOLD = ("delivered", "recorded", "not_sent", "superseded", "dead")
+
+
+@dataclass
+class Verdict:
+    """Counts, and for each count that must be zero the jobs it speaks of."""
+
+    accepted: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    unconfirmed: int = 0
+    repeated_after_unknown: int = 0
+    lost: list[str] = field(default_factory=list)
+    duplicate_files: list[str] = field(default_factory=list)
+    double_ends: list[str] = field(default_factory=list)
+    untold: list[str] = field(default_factory=list)
+    posts_after_recorded_2xx: list[str] = field(default_factory=list)
+
+    ZEROS = ("lost", "duplicate_files", "double_ends", "untold", "posts_after_recorded_2xx")
+
+    @property
+    def good(self) -> bool:
+        """Every zero is a zero."""
+        return not any(getattr(self, name) for name in self.ZEROS)
+
+    def line(self, faults: int, seed: int) -> str:
+        """The last line of a run."""
+        zeros = {name: len(getattr(self, name)) for name in self.ZEROS}
+        return (
+            f"accepted={self.accepted} completed={self.completed} failed={self.failed} cancelled={self.cancelled} "
+            + " ".join(f"{name}={count}" for name, count in zeros.items())
+            + f" repeated_after_unknown={self.repeated_after_unknown} faults={faults} seed={seed}"
+        )
+
+
+@dataclass
+class Evidence:
+    """Everything the judge looks at, read once after the system has come to rest."""
+
+    jobs: dict[str, Row]
+    attempts: dict[str, list[Row]]
+    deliveries: dict[str, list[Row]]
+    posts: dict[str, list[Row]]  # of delivery attempts, by delivery
+    letters: dict[str, list[Row]]
+    results: dict[str, Row]  # MongoDB, by job
+    files: dict[str, list[Row]]  # Drive, by job
+    received: dict[str, list[Row]]  # the receiver's log, by webhook-id
+
+
+def collect(stack: Stack) -> Evidence:
+    """Read SQL, MongoDB, Drive and the receiver's log."""
+    jobs = {row["job_id"]: row for row in stack.sql("SELECT * FROM pdf_job_results")}
+    with pymongo.MongoClient[Row](stack.mongo.url) as client:
+        results = {row["_id"]: row for row in client["workflow"]["reportq_results"].find()}
+    files: dict[str, list[Row]] = defaultdict(list)
+    for file in stack.drive.files():
+        labels = {entry["key"]: entry["value"] for entry in file.get("properties") or ()}
+        files[labels.get("job_id", "")].append(file)
+    received: dict[str, list[Row]] = defaultdict(list)
+    for post in stack.receiver.posts():
+        received[post.header("webhook-id") or ""].append({"time": post.time, "body": post.json()})
+    return Evidence(
+        jobs,
+        _by("job_id", stack.sql("SELECT * FROM attempts ORDER BY number")),
+        _by("job_id", stack.sql("SELECT * FROM deliveries ORDER BY round")),
+        _by("delivery_id", stack.sql("SELECT * FROM delivery_attempts ORDER BY number")),
+        _by("job_id", stack.sql("SELECT * FROM dead_letters")),
+        results,
+        files,
+        received,
+    )
+
+
+def judge(evidence: Evidence, accepted: Iterable[str], unconfirmed: int = 0) -> Verdict:
+    """Weigh the evidence. Rows of unconfirmed submissions are judged like the others, but not counted as accepted."""
+    verdict = Verdict(unconfirmed=unconfirmed)
+    promised = set(accepted)
+    verdict.accepted = len(promised)
+    ends = Counter(evidence.jobs[job_id]["status"] for job_id in promised if job_id in evidence.jobs)
+    verdict.completed, verdict.failed, verdict.cancelled = (ends[status] for status in ENDED)
+    for job_id in sorted(promised | set(evidence.jobs)):
+        _judge_job(verdict, evidence, job_id)
+    for deliveries in evidence.deliveries.values():
+        for delivery in deliveries:
+            _judge_posts(verdict, evidence, delivery)
+    for job_id, files in evidence.files.items():
+        if job_id not in evidence.jobs:
+            verdict.duplicate_files.append(f"{len(files)} files of no job ({job_id or 'without label'})")
+    return verdict
+
+
+def _judge_job(verdict: Verdict, evidence: Evidence, job_id: str) -> None:
+    job = evidence.jobs.get(job_id)
+    if job is None:
+        verdict.lost.append(f"{job_id}: accepted, and no row")
+        return
+    status, rounds = job["status"], int(job["round"])
+    if status not in ENDED:
+        verdict.lost.append(f"{job_id}: still {status} (round {rounds}, published_at {job['published_at']})")
+    files = evidence.files.get(job_id, [])
+    if len(files) > 1:
+        verdict.duplicate_files.append(f"{job_id}: {len(files)} files in Drive")
+    if status == "completed":
+        _judge_file(verdict, job, files)
+    _judge_ends(verdict, evidence, job)
+    _judge_told(verdict, evidence, job)
+    kept = evidence.results.get(job_id)
+    if status in ENDED and (kept is None or kept["status"] != status or int(kept["round"]) != rounds):
+        found = f"{kept['status']} of round {kept['round']}" if kept else "none"
+        verdict.lost.append(f"{job_id}: {status} in round {rounds}, permanent record: {found}")
+
+
+def _judge_file(verdict: Verdict, job: Row, files: list[Row]) -> None:
+    """A completed job has its file, whole, under the id and link that callers were given."""
+    whole = [file for file in files if file["id"] == job["artifact_id"] and int(file.get("fileSize", 0)) > 0]
+    if not whole:
+        verdict.lost.append(f"{job['job_id']}: completed without its file ({len(files)} others)")
+    elif whole[0]["id"] not in (job["google_drive_link"] or ""):
+        verdict.lost.append(f"{job['job_id']}: the link {job['google_drive_link']} is not its file's")
+
+
+def _judge_ends(verdict: Verdict, evidence: Evidence, job: Row) -> None:
+    """Each round has one end: by its attempts, its deliveries, its letters, and by what callers were told."""
+    job_id = job["job_id"]
+    per_round = Counter(row["round"] for row in evidence.attempts.get(job_id, []) if row["outcome"] == "completed")
+    told = Counter(row["round"] for row in evidence.deliveries.get(job_id, []))
+    buried = Counter(row["round"] for row in evidence.letters.get(job_id, []) if row["kind"] == "job")
+    for round_ in range(1, int(job["round"]) + 1):
+        events = {row["event"] for row in evidence.deliveries.get(job_id, []) if row["round"] == round_}
+        heard = {post["body"].get("status") for post in evidence.received.get(f"msg_{job_id}_{round_}", [])}
+        if per_round[round_] > 1 or told[round_] > 1 or buried[round_] > 1 or len(heard) > 1:
+            verdict.double_ends.append(
+                f"{job_id} round {round_}: {per_round[round_]} completions, {told[round_]} deliveries, "
+                f"{buried[round_]} letters, told {sorted(map(str, heard))}"
+            )
+        elif heard and heard != events:
+            verdict.double_ends.append(
+                f"{job_id} round {round_}: ended {sorted(events)}, told {sorted(map(str, heard))}"
+            )
+        elif per_round[round_] and events != {"completed"}:
+            verdict.double_ends.append(f"{job_id} round {round_}: an attempt completed, ended {sorted(events)}")
+    last = [row["event"] for row in evidence.deliveries.get(job_id, []) if row["round"] == job["round"]]
+    if job["status"] in ENDED and last and last != [job["status"]]:
+        verdict.double_ends.append(f"{job_id}: row {job['status']}, delivery of {last}")
+
+
+def _judge_told(verdict: Verdict, evidence: Evidence, job: Row) -> None:
+    """Each ended round is told: delivered and received, or stopped with a reason."""
+    job_id, rounds = job["job_id"], int(job["round"])
+    by_round = {row["round"]: row for row in evidence.deliveries.get(job_id, [])}
+    owed = rounds if job["status"] in ENDED else rounds - 1
+    for round_ in range(1, owed + 1):
+        row = by_round.get(round_)
+        name = f"{job_id} round {round_}"
+        if row is None:
+            verdict.untold.append(f"{name}: ended without a delivery")
+        elif row["status"] not in TOLD:
+            verdict.untold.append(f"{name}: still {row['status']}, tried {row['tries']} times")
+        elif row["status"] == "delivered" and not evidence.received.get(f"msg_{job_id}_{round_}"):
+            verdict.untold.append(f"{name}: delivered, but nobody received it")
+        elif row["status"] in ("dead", "not_sent") and not row["error_code"]:
+            verdict.untold.append(f"{name}: {row['status']} without a reason")
+        elif row["status"] == "recorded" and row["url"]:
+            verdict.untold.append(f"{name}: only recorded, although it had a callback")
+
+
+def _judge_posts(verdict: Verdict, evidence: Evidence, delivery: Row) -> None:
+    """No POST arrives after a recorded 2xx, none leaves without its row; repeats after unknown outcomes are counted."""
+    tried = evidence.posts.get(delivery["delivery_id"], [])
+    name = f"msg_{delivery['job_id']}_{delivery['round']}"
+    arrived = evidence.received.get(name, [])
+    verdict.repeated_after_unknown += sum(
+        1 for earlier, _ in itertools.pairwise(tried) if earlier["outcome"] == "unknown"
+    )
+    good = [row for row in tried if row["outcome"] == "delivered" and row["ended_at"] is not None]
+    if good:
+        recorded = _seconds(good[0]["ended_at"])
+        late = [post for post in arrived if post["time"] > recorded]
+        if late or len(good) > 1:
+            verdict.posts_after_recorded_2xx.append(f"{name}: {len(late)} late, {len(good)} recorded as delivered")
+    if len(arrived) > len(tried):
+        verdict.posts_after_recorded_2xx.append(f"{name}: {len(arrived)} arrived, {len(tried)} were written down first")
+
+
+def _by(key: str, rows: Iterable[Row]) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row[key]].append(row)
+    return groups
+
+
+def _seconds(moment: datetime) -> float:
+    return moment.replace(tzinfo=UTC).timestamp()
+
+
+def at_rest(stack: Stack) -> tuple[dict[str, int], int]:
+    """What still waits or is worked on, by table and status, and how much of it may yet move by itself: rows that became
+    due, or whose lease ran out, less than STUCK seconds ago, or will."""
+    left: dict[str, int] = {}
+    moving = 0
+    for table in ("pdf_job_results", "deliveries"):
+        rows = stack.sql(
+            "SELECT status, COUNT(*) AS n, SUM(CASE WHEN status='queued' THEN run_at ELSE lease_until END "
+            f"> TIMESTAMPADD(SECOND, -{STUCK}, UTC_TIMESTAMP(6))) AS moving FROM {table} "
+            "WHERE status IN ('queued','processing') GROUP BY status"
+        )
+        left |= {f"{table} {row['status']}": int(row["n"]) for row in rows}
+        moving += sum(int(row["moving"] or 0) for row in rows)
+    return left, moving

@@ -1,0 +1,158 @@
+"""One broken guard at a time: the judge is judged by whether it notices (`python -m ops.chaos --sabotage NAME`).
+
+Each function below patches the process it is called in, before its parts are built. The entry modules of this package
+call `apply`; production's entries know nothing of it.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+VARIABLE = "CHAOS_SABOTAGE"
+
+
+def no_rescue() -> None:
+    """Whoever dies takes the job along."""
+    from actors.reconcile import Housekeeper
+
+    Housekeeper.rescue = lambda self: 0  # type: ignore[method-assign]
+
+
+def early_202() -> None:
+    """Acknowledge early, towards the caller: the API answers before the row is committed."""
+    from schema import jobs
+    from schema.intake import Intake
+
+    late: queue.Queue[tuple[Any, Any]] = queue.Queue()
+    started = threading.Event()
+
+    def write() -> None:
+        while True:
+            db, job = late.get()
+            time.sleep(0.3)
+            try:
+                jobs.submit(db, job)
+            except Exception:  # noqa: S112
+                continue  # nobody waits for the answer any more
+
+    def submit(self: Any, job: Any) -> None:
+        if not started.is_set():  # not earlier: threads do not survive gunicorn's fork
+            started.set()
+            for _ in range(8):
+                threading.Thread(target=write, daemon=True).start()
+        late.put((self._db, job))
+
+    Intake.submit = submit  # type: ignore[method-assign]
+
+
+def early_end() -> None:
+    """Acknowledge early, towards the queue: the job is ended and its hint acked before its file is stored."""
+    from actors.rendering import Rendering
+    from schema import jobs
+
+    store, finish = Rendering._store, Rendering._finish
+
+    def end_first(self: Any, held: Any, attempt: Any, pdf: bytes, saved: bool) -> str:
+        held.row["artifact_id"] = held.row["artifact_id"] or self._artifacts.reserve()
+        jobs.pass_upload_point(self._db, held, held.row["artifact_id"], self._settings.lease)
+        link = f"{self._settings.gdrive_api_root}file/d/{held.row['artifact_id']}/view?usp=drivesdk"
+        if not finish(self, held, link, saved):
+            return link
+        self._attempts.end()
+        pass_point, jobs.pass_upload_point = jobs.pass_upload_point, lambda *a: None
+        try:
+            return store(self, held, attempt, pdf, saved)
+        finally:
+            jobs.pass_upload_point = pass_point
+
+    Rendering._store = end_first  # type: ignore[method-assign]
+    Rendering._finish = lambda self, held, link, saved: True  # type: ignore[method-assign]
+
+
+def no_lease_guard() -> None:
+    """A worker that lost its lease goes on writing: nothing compares start numbers, nothing ends a hung process."""
+    import faulthandler
+
+    from schema import jobs, rounds
+    from schema.leases import Leased
+
+    faulthandler.dump_traceback_later = lambda *a, **k: None
+    Leased.beat = lambda self, db, key, start_no, lease: True  # type: ignore[method-assign]
+    finish, back = rounds.finish, rounds._back
+
+    def current(db: Any, job: Any) -> Any:
+        row = jobs.find(db, job["job_id"]) or job
+        return {**job, "start_no": row["start_no"], "round": row["round"]}, row["status"]
+
+    def unguarded_finish(db: Any, job: Any, status: str, **how: Any) -> bool:
+        row, was = current(db, job)
+        return finish(db, row, status, **{**how, "from_status": was})
+
+    def unguarded_back(db: Any, job: Any, *rest: Any) -> bool:
+        return back(db, current(db, job)[0], *rest)
+
+    def unguarded(db: Any, held: Any, assignments: str, params: tuple[Any, ...]) -> None:
+        db.execute(f"UPDATE pdf_job_results SET {assignments} WHERE job_id=%s", (*params, held.job_id))
+
+    vars(rounds).update(finish=unguarded_finish, _back=unguarded_back)
+    jobs._guarded = unguarded
+
+
+def post_again() -> None:
+    """A stale hint of a told delivery is enough to tell it again: a POST after a recorded 2xx."""
+    from schema import deliveries
+
+    claim = deliveries.claim
+
+    def reopening(db: Any, delivery_id: str, **how: Any) -> Any:
+        db.execute(
+            f"UPDATE deliveries SET status='queued', run_at={db.now()} WHERE delivery_id=%s AND status='delivered'",
+            (delivery_id,),
+        )
+        return claim(db, delivery_id, **how)
+
+    def begin_post(db: Any, held: Any, kind: str = "scheduled") -> int:
+        number = 1 + int(
+            db.scalar(
+                "SELECT COALESCE(MAX(number), 0) FROM delivery_attempts WHERE delivery_id=%s", (held.delivery_id,)
+            )
+        )
+        db.execute(
+            "INSERT INTO delivery_attempts (delivery_id, number, started_at, outcome, kind) "
+            f"VALUES (%s,%s,{db.now()},'sending',%s)",
+            (held.delivery_id, number, kind),
+        )
+        return number
+
+    deliveries.claim, deliveries.begin_post = reopening, begin_post
+
+
+def no_reserved_id() -> None:
+    """Every upload asks Drive for an id of its own instead of keeping one in the row."""
+    from actors.rendering import Rendering
+
+    store = Rendering._store
+
+    def forgetful(self: Any, held: Any, attempt: Any, pdf: bytes, saved: bool) -> str:
+        held.row["artifact_id"] = None
+        return store(self, held, attempt, pdf, saved)
+
+    Rendering._store = forgetful  # type: ignore[method-assign]
+
+
+SABOTAGES: dict[str, Callable[[], None]] = {
+    one.__name__.replace("_", "-"): one
+    for one in (no_rescue, early_202, early_end, no_lease_guard, post_again, no_reserved_id)
+}
+
+
+def apply() -> None:
+    """Break the guard that the environment names; nothing without one."""
+    name = os.environ.get(VARIABLE)
+    if name:
+        SABOTAGES[name]()

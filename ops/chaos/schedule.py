@@ -1,0 +1,116 @@
+"""Which fault happens when: made from the seed alone, every kind at least once by construction.
+
+Faults run in lanes, side by side; within a lane one after the other, so that one program is not struck twice at once.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+LEASE = 12.0  # seconds; longer than the 10 s one statement may take, as in production
+LONGER_THAN_A_LEASE = LEASE + 2.0
+
+PARTS = ("api", "relay", "render", "webhook")
+SERVERS = ("rabbitmq", "mariadb", "mongodb")
+ROUTES = ("database-workers", "database-front", "rabbitmq", "mongodb", "drive")
+DRIVE = ("rate_limit", "server_error", "html", "hang", "lost_answer")
+
+# kind → (lane, shortest, longest seconds it lasts)
+KINDS: dict[str, tuple[str, float, float]] = {
+    **{f"kill:{part}": ("programs", 0.0, 0.0) for part in PARTS},
+    **{f"term:{part}": ("programs", 0.0, 0.0) for part in PARTS},
+    **{f"stop:{part}": ("programs", 1.0, 5.0) for part in ("api", "relay")},
+    "stop:render": ("programs", LONGER_THAN_A_LEASE, LONGER_THAN_A_LEASE + 2),
+    "stop:webhook": ("programs", 2.0, 6.0),
+    **{f"kill:{server}": ("servers", 0.0, 1.5) for server in SERVERS},
+    **{f"term:{server}": ("servers", 0.0, 1.5) for server in SERVERS},
+    **{f"stop:{server}": ("servers", 1.0, 5.0) for server in SERVERS},
+    **{f"drive:{kind}": ("drive", 0.5, 2.5) for kind in DRIVE},
+    "receiver:away": ("drive", 1.0, 3.0),
+    **{f"delay:{route}": ("network", 1.0, 3.0) for route in ROUTES},
+    **{f"cut:{route}": ("network", 0.1, 1.0) for route in ROUTES},
+    **{f"half-open:{route}": ("network", 1.0, 4.0) for route in ROUTES},
+    "hints:duplicated": ("hints", 0.0, 0.0),
+    "hints:stale": ("hints", 0.0, 0.0),
+    "hints:garbage": ("hints", 0.0, 0.0),
+    "hints:purged": ("hints", 0.0, 0.0),
+    "clock:forward": ("hints", 2.0, 6.0),
+    "clock:back": ("hints", 2.0, 6.0),
+}
+# These come twice in every schedule: what they prove hangs on where a job happens to be.
+TWICE = ("kill:render", "kill:webhook", "kill:api", "drive:lost_answer", "hints:stale", "stop:render")
+GAP = (0.2, 1.2)  # seconds between two faults of a lane
+JOBS_PER_EXTRA = 40  # one fault more for so many jobs
+
+# How receivers answer a job's callback, beside 200: chosen for one job of five.
+RECEIVERS = ("500", "409-then-200", "302", "drip", "huge", "reset", "hang")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One planned fault: `at` seconds after the load began at the earliest, for `seconds`; `luck` chooses its victim."""
+
+    at: float
+    kind: str
+    lane: str
+    seconds: float
+    luck: int
+
+
+def plan(jobs: int, seed: int) -> list[Fault]:
+    """The schedule of one run, in the order of its moments; equal arguments give equal plans."""
+    chance = random.Random(f"faults {seed}")
+    names = [*KINDS, *TWICE]
+    names += [chance.choice(list(KINDS)) for _ in range(jobs // JOBS_PER_EXTRA)]
+    chance.shuffle(names)
+    lanes: dict[str, float] = {}
+    faults = []
+    for name in names:
+        lane, shortest, longest = KINDS[name]
+        at = lanes.get(lane, 1.0) + chance.uniform(*GAP)
+        seconds = round(chance.uniform(shortest, longest), 2)
+        faults.append(Fault(round(at, 2), name, lane, seconds, chance.randrange(1000)))
+        lanes[lane] = at + seconds
+    return sorted(faults, key=lambda fault: fault.at)
+
+
+def length(faults: list[Fault]) -> float:
+    """Seconds from the load's begin to the last fault's planned end."""
+    return max((fault.at + fault.seconds for fault in faults), default=0.0)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One submission as the seed wants it."""
+
+    number: int
+    priority: str
+    product: str
+    receiver: str  # "" answers 200
+    keyed: bool  # with an Idempotency-Key, sent again when the answer was lost
+    cancel_after: float | None  # seconds
+
+
+PRODUCTS = (("short", 70), ("noop", 12), ("long", 6), ("flaky", 6), ("bad", 3), ("missing", 3))
+
+
+def order(seed: int, number: int) -> Order:
+    """The submission `number` of a run; independent of what happened to the others."""
+    chance = random.Random(f"order {seed} {number}")
+    product = chance.choices([name for name, _ in PRODUCTS], [weight for _, weight in PRODUCTS])[0]
+    # The first ones meet every receiver in turn, several times: each kind at least once by construction, although some
+    # submissions are never confirmed.
+    receiver = chance.choice(RECEIVERS) if chance.random() < 0.2 else ""
+    if number < 4 * len(RECEIVERS):
+        receiver = RECEIVERS[number % len(RECEIVERS)]
+    if number % 60 < 3:
+        product = "long"
+    return Order(
+        number,
+        chance.choices(["high", "normal", "low"], [2, 6, 2])[0],
+        product,
+        receiver,
+        chance.random() < 0.3,
+        chance.uniform(0.0, 2.0) if chance.random() < 0.04 else None,
+    )

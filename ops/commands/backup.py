@@ -1,0 +1,33 @@
+"""`reportq backup`: the rows (and the embedded default's PDFs) into a folder, and back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops import backups
+from ops.commands.terminal import Yes, out
+from schema.settings import Settings, without_password
+
+app = typer.Typer(help="Backup and restore.", no_args_is_help=True)
+Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
+
+
+@app.command()
+def make(folder: Folder) -> None:
+    """One moment's picture, taken while everything runs."""
+    for path in backups.make(Settings.from_env(os.environ), folder):
+        out.print(str(path), markup=False)
+
+
+@app.command()
+def restore(folder: Folder, yes: Yes = False) -> None:
+    """Put a backup into an empty database; stop everything before."""
+    settings = Settings.from_env(os.environ)
+    if not yes:
+        typer.confirm(f"Restore {folder} into {without_password(settings.database_url)}?", abort=True)
+    waiting = backups.restore(settings, folder)
+    out.print(f"Restored. {waiting} rows are published again when the service starts.")

@@ -1,0 +1,236 @@
+"""`reportq doctor`: is every setting usable and does everything reportq depends on do its work? If not, what to do.
+
+Nothing is only pinged where more can be known: a small file is really created in the PDF store, read back and deleted.
+Every check is bounded in time; one that fails keeps none of the others from being made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from actors.runtime import Runtime, build
+from ops.commands.terminal import REFUSED, Json, out, print_json, print_table
+from schema import VERSION, workers
+from schema.errors import ReportqError
+from schema.messages import QUEUES
+from schema.migrate import pending
+from schema.problems import problem_of
+from schema.settings import Settings
+
+_PDF = b"%PDF-1.4\n%reportq doctor: this file can be deleted\n%%EOF\n"
+_SOCKET = 90  # characters a run_dir may have: paths of sockets end at 108
+_SKEW = 2.0  # seconds between the database's clock and ours that are worth a word
+_DISK = 1_000_000_000  # bytes
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: `good`, `warning` (works, but should be changed) or `bad` (will not work)."""
+
+    name: str
+    state: str
+    said: str
+    what_to_do: str = ""
+
+
+Check = Callable[[Runtime], Iterator[Finding]]
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check settings and every dependency, and say what to fix. Exit code 1 when something will not work."""
+    settings = Settings.from_env(os.environ)  # a wrong one ends here, with its sentence
+    runtime = build(settings)
+    findings: list[Finding] = []
+    try:
+        for name, check in CHECKS.items():
+            if name in _from_rows(settings) and any(
+                f.name in ("database", "tables") and f.state == "bad" for f in findings
+            ):
+                continue  # it would only say the same again
+            findings.extend(_made(name, check, runtime))
+    finally:
+        runtime.close()
+    bad = [finding for finding in findings if finding.state == "bad"]
+    if as_json:
+        print_json({"version": VERSION, "healthy": not bad, "findings": [asdict(finding) for finding in findings]})
+    else:
+        _show(findings)
+    if bad:
+        raise typer.Exit(REFUSED)
+
+
+def _made(name: str, check: Check, runtime: Runtime) -> Iterator[Finding]:
+    try:
+        yield from check(runtime)
+    except ReportqError as error:
+        yield Finding(name, "bad", error.detail, _ELSE.get(name) or problem_of(error.code).next_step)
+    except Exception as error:  # a client library's own: still only this check's
+        yield Finding(name, "bad", f"{type(error).__name__}: {str(error)[:200]}", _ELSE.get(name, ""))
+
+
+def _from_rows(settings: Settings) -> set[str]:
+    """Checks that can only fail while the database does."""
+    return {"processes", *(["documents"] if settings.documents_url.startswith("database:") else [])}
+
+
+def _settings(runtime: Runtime) -> Iterator[Finding]:
+    s = runtime.settings
+    yield Finding("settings", "good", f"profile {s.profile}, {s.concurrent_workers} render workers")
+    if not s.webhook_secrets:
+        yield Finding("signatures", "warning", "Callbacks are not signed.", "Set REPORTQ_WEBHOOK_SECRETS.")
+    if s.profile == "production" and not s.api_keys:
+        yield Finding("keys", "warning", "Everybody on this machine may submit jobs.", "Set REPORTQ_API_KEYS.")
+    if s.profile == "production" and s.embedded:
+        text = "The broker lives in the API's process; its worth ends with one machine."
+        yield Finding(
+            "mode", "warning", text, "Set REPORTQ_BROKER_URL to RabbitMQ and REPORTQ_DATABASE_URL to MariaDB."
+        )
+    if s.artifacts_url.startswith("gdrive:") and not s.public_url and s.profile == "production":
+        yield Finding("links", "warning", f"Links begin with {s.links_base}.", "Set REPORTQ_PUBLIC_URL.")
+
+
+def _run_dir(runtime: Runtime) -> Iterator[Finding]:
+    folder = Path(runtime.settings.run_dir).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f"doctor-{os.getpid()}"
+    probe.write_text("x")
+    probe.unlink()
+    free = shutil.disk_usage(folder).free
+    yield Finding("run folder", "good", f"{folder} can be written")
+    if len(str(folder)) > _SOCKET:
+        yield Finding("run folder", "bad", "Its path is too long for sockets.", "Choose a shorter REPORTQ_RUN_DIR.")
+    if free < _DISK:
+        yield Finding("disk", "warning", f"{free / 1e9:.1f} GB are free.", "Free some space.")
+
+
+def _database(runtime: Runtime) -> Iterator[Finding]:
+    db, began = runtime.db, time.monotonic()
+    db.ping()
+    taken = time.monotonic() - began
+    yield Finding("database", "good", f"{db.dialect} answers in {taken * 1000:.0f} ms")
+    if steps := pending(db):
+        said = f"Its tables lack {', '.join(steps)}."
+        yield Finding("tables", "bad", said, "Start the API or a relay once: it brings them up to date.")
+    skew = (db.clock() - datetime.now(UTC)).total_seconds()
+    if abs(skew) > _SKEW:
+        said = f"Its clock is {skew:+.0f} s from this machine's; only the database's decides."
+        yield Finding("clock", "warning", said, "Let both follow a time server: log times will not match.")
+    if db.dialect == "mysql":
+        yield from _durability(runtime)
+
+
+def _durability(runtime: Runtime) -> Iterator[Finding]:
+    row = runtime.db.fetch_one(
+        "SELECT @@innodb_flush_log_at_trx_commit AS flush, @@max_connections AS most, @@version AS version"
+    )
+    assert row is not None
+    if int(row["flush"]) != 1:
+        said = f"innodb_flush_log_at_trx_commit is {row['flush']}: a power cut loses accepted jobs."
+        yield Finding("durability", "bad", said, "Set it to 1 in the server's configuration.")
+    s = runtime.settings
+    needed = s.api_workers * (s.api_threads + 2) + s.concurrent_workers * 3 + s.webhook_threads + 6
+    if int(row["most"]) < needed:
+        said = f"It allows {row['most']} connections; the processes of this host may open {needed}."
+        yield Finding("connections", "bad", said, "Raise max_connections, or lower threads and workers.")
+
+
+def _documents(runtime: Runtime) -> Iterator[Finding]:
+    began = time.monotonic()
+    runtime.documents.ping()
+    runtime.documents.find_report("reportq-doctor", "reportq-doctor")  # reading is allowed, and quick by its index
+    scheme = runtime.settings.documents_url.partition(":")[0]
+    yield Finding("documents", "good", f"{scheme} is read in {(time.monotonic() - began) * 1000:.0f} ms")
+
+
+def _artifacts(runtime: Runtime) -> Iterator[Finding]:
+    """Create, read and delete a real file: a ping says nothing of quota, permission or a missing folder."""
+    store, began = runtime.artifacts, time.monotonic()
+    artifact_id = store.reserve()
+    store.put(artifact_id, "reportq-doctor.pdf", _PDF, replace=False, labels={"job_id": "reportq-doctor"})
+    try:
+        same = b"".join(store.read(artifact_id)) == _PDF
+    finally:
+        store.delete(artifact_id)
+    taken = time.monotonic() - began
+    if not same:
+        yield Finding("PDF store", "bad", "A file read back was not what was stored.", "Check the store itself.")
+        return
+    yield Finding("PDF store", "good", f"{store.dependency}: a file was made, read and deleted in {taken:.1f} s")
+
+
+def _broker(runtime: Runtime) -> Iterator[Finding]:
+    if runtime.settings.embedded:
+        yield Finding("broker", "good", "in the API's own process")
+        return
+    runtime.publisher.ping()
+    ready = {queue: runtime.publisher.ready(queue) for queue in QUEUES}
+    told = ", ".join(f"{queue} {count} ready" for queue, count in ready.items())
+    yield Finding("broker", "good", told)
+
+
+def _templates(runtime: Runtime) -> Iterator[Finding]:
+    products = runtime.renderer.products()
+    if products:
+        yield Finding("templates", "good", ", ".join(products))
+    else:
+        yield Finding(
+            "templates", "bad", "There is not one.", "Set REPORTQ_TEMPLATES_DIR, or restore actors/pdf/templates."
+        )
+
+
+def _processes(runtime: Runtime) -> Iterator[Finding]:
+    live = workers.live(runtime.db, runtime.settings.lease)
+    for queue in QUEUES:
+        count = sum(worker["kind"] == queue for worker in live)
+        if count:
+            yield Finding(f"workers of {queue}", "good", f"{count} alive")
+        else:
+            yield Finding(f"workers of {queue}", "warning", "Nobody is heard of.", _ELSE["workers"])
+    paused = [str(row["scope"]) for row in runtime.db.fetch_all("SELECT scope FROM pauses ORDER BY scope")]
+    if paused:
+        said = f"Paused: {', '.join(paused)}."
+        yield Finding("pauses", "warning", said, "ops/reportq queues list says why; outages end by themselves.")
+    versions = sorted({str(worker["version"]) for worker in live} - {VERSION})
+    if versions:
+        said = f"Workers of {', '.join(versions)} run beside {VERSION}."
+        yield Finding("releases", "warning", said, "Restart them once the release is to be finished.")
+
+
+_ELSE = {
+    "workers": "Start them: supervisorctl start render:* webhook, or docker compose up -d.",
+    "documents": "Check REPORTQ_DOCUMENTS_URL: host, port, user, password and database.",
+    "PDF store": "Check REPORTQ_ARTIFACTS_URL and REPORTQ_GDRIVE_CREDENTIALS.",
+    "broker": "Check REPORTQ_BROKER_URL: host, port, user, password and virtual host.",
+    "run folder": "Choose a REPORTQ_RUN_DIR that this user may write.",
+    "database": "Check REPORTQ_DATABASE_URL: host, port, user, password and database.",
+}
+
+CHECKS: dict[str, Check] = {
+    "settings": _settings,
+    "run folder": _run_dir,
+    "database": _database,
+    "documents": _documents,
+    "PDF store": _artifacts,
+    "broker": _broker,
+    "templates": _templates,
+    "processes": _processes,
+}
+
+_MARKS = {"good": "✔", "warning": "!", "bad": "✘"}
+
+
+def _show(findings: list[Finding]) -> None:
+    print_table(
+        ("", "what", "found", "what to do"),
+        [(_MARKS[one.state], one.name, one.said, one.what_to_do) for one in findings],
+    )
+    bad = sum(finding.state == "bad" for finding in findings)
+    out.print("Everything works." if not bad else f"{bad} of {len(findings)} will not work as it is.")

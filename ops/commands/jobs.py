@@ -1,0 +1,145 @@
+"""`reportq jobs`: look at one, list, cancel, replay."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from ops.commands.terminal import REFUSED, Desk, Json, Why, desk, out, print_json, print_table, short
+from schema import allow_list, callback_urls, jobs, rounds
+from schema.database import Row, as_column
+from schema.errors import Refused
+from schema.letter_search import moment_of
+from service.deliveries import delivery_log
+from service.jobs import error_of, moment
+
+app = typer.Typer(help="Jobs.", no_args_is_help=True)
+
+_REPLAY_REFUSED = {
+    "unknown": ("There is no such job.", "job_not_found"),
+    "completed": ("The job is completed.", "not_replayable"),
+    "not_ended": ("The job has not ended.", "not_replayable"),
+}
+
+
+@app.command()
+def show(job_id: str, as_json: Json = False) -> None:
+    """One job with its attempts and callbacks; URLs are shown without what makes them capabilities."""
+    with desk() as here:
+        job = _shown(here, job_id)
+    if as_json:
+        print_json(job)
+        return
+    attempts, log = job.pop("attempts"), job.pop("deliveries")
+    error = job.pop("error")
+    print_table(("", ""), [(name, value) for name, value in job.items() if value is not None])
+    if error:
+        out.print(f"{error['code']}: {error['message']} → {error['next_step']}", markup=False)
+    if attempts:
+        columns = ("round", "number", "started_at", "ended_at", "outcome", "error_code")
+        print_table(columns, [[a[c] for c in columns] for a in attempts], "attempts")
+    for one in log:
+        head = f"callback of round {one['round']}: {one['state']}, {one['tries']} tries, {one['url'] or 'no URL'}"
+        out.print(f"{head}{' — ' + one['hint'] if one['hint'] else ''}", markup=False)
+
+
+@app.command("list")
+def list_(
+    status: Annotated[str | None, typer.Option(help="queued, processing, completed, failed or cancelled.")] = None,
+    code: Annotated[str | None, typer.Option(help="Only this report code.")] = None,
+    product: Annotated[str | None, typer.Option(help="Only this product.")] = None,
+    since: Annotated[str | None, typer.Option(help="Submitted since: 2h, 1d or an RFC 3339 moment.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    as_json: Json = False,
+) -> None:
+    """Jobs, newest first."""
+    with desk() as here:
+        parts, params = ["1=1"], []
+        for column, value in (("status", status), ("code", code), ("product_id", product)):
+            if value is not None:
+                parts.append(f"{column}=%s")
+                params.append(value)
+        if since:
+            parts.append("requested_at >= %s")
+            params.append(as_column(moment_of(since, here.db.clock())))
+        rows = here.db.fetch_all(
+            "SELECT job_id, status, code, product_id, round, retry_count, requested_at, ended_at, error_code "
+            f"FROM pdf_job_results WHERE {' AND '.join(parts)} ORDER BY job_id DESC LIMIT %s",
+            (*params, limit),
+        )
+    shown = [row | {"requested_at": moment(row["requested_at"]), "ended_at": moment(row["ended_at"])} for row in rows]
+    if as_json:
+        print_json({"jobs": shown})
+        return
+    columns = ("job_id", "status", "code", "product_id", "round", "error_code")
+    print_table((*columns, "requested"), [(*(r[c] for c in columns), short(r["requested_at"])) for r in shown])
+
+
+@app.command()
+def cancel(job_id: str, as_json: Json = False) -> None:
+    """Cancel a job that has not been stored yet; its caller is told."""
+    with desk() as here:
+        outcome = rounds.cancel(here.db, job_id)
+        here.wake()
+    sentences = {
+        "cancelled": "The job is cancelled.",
+        "requested": "The job will stop at its next checkpoint.",
+        "cancelled_before": "The job was cancelled before.",
+        "too_late": "Too late: the PDF is being stored.",
+        "already": "The job has ended.",
+        "unknown": "There is no such job.",
+    }
+    print_json({"job_id": job_id, "outcome": outcome}) if as_json else out.print(sentences[outcome])
+    if outcome in ("too_late", "already", "unknown"):
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def replay(
+    job_id: str,
+    callback: Annotated[str | None, typer.Option(help="A new callback URL for this round.")] = None,
+    failure_callback: Annotated[str | None, typer.Option(help="A new failure URL for this round.")] = None,
+    why: Why = None,
+    as_json: Json = False,
+) -> None:
+    """A failed or cancelled job once more, with a fresh budget."""
+    with desk() as here:
+        allow = allow_list.AllowList.parse(here.settings.webhook_allow)
+        for field, url in (("callback", callback), ("failureCallback", failure_callback)):
+            if url is not None:
+                callback_urls.check_literal(url, allow, field=field)
+        outcome = rounds.replay(
+            here.db, job_id, by=here.by, why=why, callback=callback, failure_callback=failure_callback
+        )
+        if outcome != "replayed":
+            sentence, problem = _REPLAY_REFUSED[outcome]
+            raise Refused(sentence, code=problem)
+        here.wake()
+    print_json({"job_id": job_id, "outcome": outcome}) if as_json else out.print("The job runs again.")
+
+
+def _shown(here: Desk, job_id: str) -> dict[str, Any]:
+    row = jobs.find(here.db, job_id)
+    if row is None:
+        raise Refused(f"There is no job {job_id[:80]!r}; ended jobs are kept for a limited time.", code="job_not_found")
+    names = ("job_id", "status", "code", "product_id", "round", "stage", "progress", "retry_count", "google_drive_link")
+    return {name: row[name] for name in names} | {
+        "priority": jobs.priority_word(row["priority"]),
+        "requested_at": moment(row["requested_at"]),
+        "started_at": moment(row["started_at"]),
+        "ended_at": moment(row["ended_at"]),
+        "next_try_at": moment(row["run_at"]) if row["status"] == "queued" else None,
+        "worker": row["worker_id"] if row["status"] == "processing" else None,
+        "error": msgspec.to_builtins(error_of(row["error_code"], row["error_message"])),
+        "attempts": [_attempt(attempt) for attempt in jobs.attempts_of(here.db, job_id)],
+        "deliveries": delivery_log(here.db, job_id),
+    }
+
+
+def _attempt(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in ("round", "number", "outcome", "error_code", "worker_id")} | {
+        "started_at": moment(row["started_at"]),
+        "ended_at": moment(row["ended_at"]),
+    }

@@ -1,0 +1,58 @@
+"""`reportq status`: everything at one glance."""
+
+from __future__ import annotations
+
+from ops.commands.queues import print_queues
+from ops.commands.terminal import Json, age, desk, out, print_json, print_table
+from schema import VERSION, queues, workers
+from schema.database import Row
+from service.queues import states_shown
+
+
+def status(as_json: Json = False) -> None:
+    """Jobs by status, queues, workers, pauses and dead letters."""
+    with desk() as here:
+        db = here.db
+        jobs = {
+            row["status"]: int(row["n"])
+            for row in db.fetch_all("SELECT status, COUNT(*) AS n FROM pdf_job_results GROUP BY status")
+        }
+        shown = states_shown(queues.states(db, here.settings))
+        live = db.fetch_all(
+            f"SELECT worker_id, kind, threads, busy, rss_mb, version, {db.age('started_at')} AS up FROM workers "
+            f"WHERE seen_at >= {db.later(-here.settings.lease)} ORDER BY kind, worker_id"
+        )
+        dead = int(db.scalar("SELECT COUNT(*) FROM dead_letters WHERE status='open'"))
+        not_sent = int(db.scalar("SELECT COUNT(*) FROM deliveries WHERE status='not_sent'"))
+        leader = workers.live(db, here.settings.lease) != []
+    if as_json:
+        print_json(
+            {
+                "version": VERSION,
+                "jobs": jobs,
+                "queues": shown,
+                "workers": [_worker(row) for row in live],
+                "dead_letters": dead,
+                "callbacks_not_sent": not_sent,
+            }
+        )
+        return
+    out.print(f"[bold]reportq {VERSION}[/]   " + "   ".join(f"{name} {n}" for name, n in sorted(jobs.items())))
+    print_queues(shown)
+    if not leader:
+        out.print("[yellow]No worker is alive.[/]")
+    print_table(
+        ("worker", "queue", "threads", "busy", "MB", "version", "up"),
+        [
+            (w["worker_id"], w["kind"], w["threads"], w["busy"], w["rss_mb"], w["version"], age(float(w["up"])))
+            for w in live
+        ],
+    )
+    if dead:
+        out.print(f"[red]{dead} dead letters[/]: ops/reportq dead-letters list")
+    if not_sent:
+        out.print(f"{not_sent} callbacks were not sent, their resume URLs being used up (see jobs show).")
+
+
+def _worker(row: Row) -> Row:
+    return row | {"up": round(float(row["up"]), 1)}

@@ -1,0 +1,139 @@
+"""Commands for template authors: `render` draws one report, `templates check|list|watch` looks after
+products.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from actors.pdf.renderer import TEMPLATES, PdfRenderer
+from schema.errors import Permanent
+from schema.ports import RenderRequest
+
+app = typer.Typer(no_args_is_help=True, help="Check and list the report templates.")
+
+Folders = Annotated[
+    list[Path] | None,
+    typer.Option("--templates-dir", "-t", help="More folders of products.", envvar="REPORTQ_TEMPLATES_DIR"),
+]
+WATCH_INTERVAL = 0.5  # seconds between looks at the files
+
+
+def _folders(given: list[Path] | None) -> list[Path]:
+    return [folder for folder in given or [] if str(folder) not in ("", ".")]
+
+
+def _stop(error: Permanent) -> typer.Exit:
+    typer.echo(f"{error.code}: {error.detail}", err=True)
+    return typer.Exit(1)
+
+
+def read_data(path: Path) -> dict[str, Any]:
+    """A report's data from a JSON file; raises Permanent(invalid_data) with the line of a mistake."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise Permanent(f"{path}: {error.strerror}", code="invalid_data") from error
+    except ValueError as error:
+        raise Permanent(f"{path}: not JSON: {error}", code="invalid_data") from error
+    if not isinstance(found, dict):
+        raise Permanent(f"{path}: expected an object, not {type(found).__name__}", code="invalid_data")
+    return found
+
+
+def draw(renderer: PdfRenderer, product: str, data: Path | None, document_id: str) -> bytes:
+    """The PDF of a product filled with a file, or with its own sample."""
+    path = data or renderer.template(product).folder / "sample.json"
+    return renderer.render(RenderRequest(product, read_data(path), document_id, datetime.now(UTC)))
+
+
+def render(
+    product: Annotated[str, typer.Option("--product", "-P", help="The product, such as minatBakatUmum.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the PDF goes.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", "-F", help="The report's data as JSON; the product's sample if left out.")
+    ] = None,
+    templates_dir: Folders = None,
+    watch: Annotated[bool, typer.Option(help="Draw again whenever the template or the data change.")] = False,
+) -> None:
+    """Draw one report into a file, without queue and servers."""
+    renderer = PdfRenderer(_folders(templates_dir))
+    try:
+        _render_once(renderer, product, data, output)
+    except Permanent as error:
+        if not watch:
+            raise _stop(error) from error
+        typer.echo(f"{error.code}: {error.detail}", err=True)
+    if watch:
+        _watch(renderer, product, data, output, _folders(templates_dir))
+
+
+def _render_once(renderer: PdfRenderer, product: str, data: Path | None, output: Path) -> None:
+    started = time.perf_counter()
+    pdf = draw(renderer, product, data, "pdf_preview")
+    output.write_bytes(pdf)
+    typer.echo(f"{output}: {len(pdf) / 1024:.0f} kB in {1000 * (time.perf_counter() - started):.0f} ms")
+
+
+def _watch(renderer: PdfRenderer, product: str, data: Path | None, output: Path, folders: list[Path]) -> None:
+    homes = [folder / product for folder in (*folders, TEMPLATES)]
+
+    def stamp() -> tuple[float, ...]:
+        files = [file for home in homes if home.is_dir() for file in sorted(home.iterdir())]
+        return tuple(file.stat().st_mtime for file in [*files, *([data] if data and data.exists() else [])])
+
+    seen = stamp()
+    while True:
+        time.sleep(WATCH_INTERVAL)
+        if (now := stamp()) == seen:
+            continue
+        seen = now
+        try:
+            _render_once(renderer, product, data, output)
+        except Permanent as error:
+            typer.echo(f"{error.code}: {error.detail}", err=True)
+
+
+@app.command("list")
+def list_products(templates_dir: Folders = None) -> None:
+    """Name every product, where it lives and how many blocks it has."""
+    renderer = PdfRenderer(_folders(templates_dir))
+    for product in renderer.products():
+        try:
+            template = renderer.template(product)
+        except Permanent as error:
+            typer.echo(f"{product:24} wrong: {error.detail}")
+            continue
+        typer.echo(f"{product:24} {len(template.layout.blocks):3} blocks  {template.folder}")
+
+
+@app.command("check")
+def check(
+    products: Annotated[list[str] | None, typer.Argument(help="Products to check; all if none is named.")] = None,
+    templates_dir: Folders = None,
+) -> None:
+    """Read every template and draw its sample; the first line of each answer says ok, or where it is
+    wrong.
+    """
+    renderer = PdfRenderer(_folders(templates_dir))
+    wrong = 0
+    for product in products or renderer.products():
+        try:
+            pdf = draw(renderer, product, None, "pdf_check")
+        except Permanent as error:
+            wrong += 1
+            typer.echo(f"{product}: {error.code}: {error.detail}")
+            continue
+        typer.echo(f"{product}: ok, sample drawn in {len(pdf) / 1024:.0f} kB")
+    if wrong:
+        raise typer.Exit(1)
+
+
+single = typer.Typer()
+single.command("render")(render)

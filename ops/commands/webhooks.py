@@ -1,0 +1,69 @@
+"""`reportq webhooks`: the delivery log, sending again, and a signed example to try a receiver with."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ops.commands import dead_letters
+from ops.commands.dead_letters import DryRun, Rate
+from ops.commands.terminal import Json, Why, Yes, desk, out, print_json, print_table, short
+from ops.webhooks_cli import send_example
+from schema.letter_search import LetterFilter, moment_of
+from service.deliveries import delivery_log
+from service.deliveries import resend as resend_one
+
+app = typer.Typer(help="Callbacks.", no_args_is_help=True)
+
+
+@app.command()
+def log(job_id: str, as_json: Json = False) -> None:
+    """Every callback of a job with all its attempts."""
+    with desk() as here:
+        shown = delivery_log(here.db, job_id)
+    if as_json:
+        print_json({"job_id": job_id, "deliveries": shown})
+        return
+    for one in shown:
+        next_try = f", next try {short(one['next_try_at'])}" if one["next_try_at"] else ""
+        out.print(f"{one['delivery_id']}  round {one['round']}  {one['event']}  {one['state']}{next_try}", markup=False)
+        out.print(f"  {one['url'] or 'no callback URL'}{'  ' + one['hint'] if one['hint'] else ''}", markup=False)
+        columns = ("number", "kind", "started_at", "outcome", "status", "failure", "duration_ms", "body_head")
+        print_table(columns, [[attempt[c] for c in columns] for attempt in one["attempts"]])
+
+
+@app.command()
+def resend(
+    delivery_id: str,
+    force: Annotated[bool, typer.Option("--force", help="Although it was delivered already.")] = False,
+    why: Why = None,
+    as_json: Json = False,
+) -> None:
+    """Send one callback again (dlv_…); never a resume URL that has done its work."""
+    with desk() as here:
+        resend_one(here.db, delivery_id, by=here.by, why=why, force=force)
+        here.wake()
+    print_json({"delivery_id": delivery_id, "state": "pending"}) if as_json else out.print("It will be sent at once.")
+
+
+@app.command("resend-failed")
+def resend_failed(
+    since: Annotated[str, typer.Option(help="Died since: 2h, 30m, 1d or an RFC 3339 moment.")],
+    error: Annotated[str | None, typer.Option(help="Only this error code.")] = None,
+    dry_run: DryRun = False,
+    rate: Rate = None,
+    trial: Annotated[int, typer.Option(min=0, help="So many of each error go first; 0: no trial.")] = 5,
+    why: Why = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Every callback that died since a moment, without rendering again."""
+    with desk() as here:
+        wanted = LetterFilter(kind="delivery", error=error, since=moment_of(since, here.db.clock()))
+        asked = dead_letters.Asked("replay", False, dry_run, rate, trial, 120.0, False, why, yes, as_json)
+        code = dead_letters.run(here, wanted, asked)
+    raise typer.Exit(code)
+
+
+app.command("send-example")(send_example)

@@ -1,0 +1,1 @@
+"""Private instances of real servers for tests, trials, benches and chaos; loopback only."""

@@ -1,0 +1,341 @@
+"""The part of Google's token endpoint and Drive API v2 that PyDrive2 and googleapiclient use, with faults.
+
+Written from the bundled discovery document (drive v2) and from what the clients send.
+Errors have Google's shape: `{"error": {"code", "message", "errors": [{"domain", "reason", "message"}]}}`.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import re
+import secrets
+import time
+from typing import Any
+
+from ops.servers.drive_faults import REFUSALS
+from ops.servers.drive_files import BadQuery, File, matching, timestamp
+from ops.servers.drive_state import DriveState, Refusal
+from ops.servers.loopback_http import Exchange, Unanswered
+from ops.servers.partial_answers import partial
+
+FOLDER_TYPE = "application/vnd.google-apps.folder"
+UPLOAD = re.compile(r"(?:/resumable)?/upload/drive/v2/files(?:/(?P<id>[^/]+))?")
+FILE = re.compile(r"/drive/v2/files/(?P<id>[^/]+)(?:/(?P<part>trash|untrash|permissions))?(?:/(?P<sub>[^/]+))?")
+VIEW = re.compile(r"/file/d/(?P<id>[^/]+)/view")
+
+
+class DriveExchange(Exchange):
+    """One connection to the double; `state` is set on a subclass made for the running server."""
+
+    state: DriveState
+
+    def respond(self, method: str) -> None:
+        body = self.body()
+        if self.route.startswith("/_control/"):
+            self._control(method, body)
+            return
+        operation = self._operation(method)
+        self.state.counts[operation] += 1
+        fault = self.state.faults.take(operation)
+        kind = fault.kind if fault else ""
+        if fault and kind == "hang":
+            self.state.faults.hang(operation)
+            raise Unanswered
+        if kind == "drop":
+            raise Unanswered
+        if fault and kind == "delay":
+            self.state.faults.wait(fault.seconds)
+        if kind == "html":
+            page = b"<!DOCTYPE html><html><title>Error 502 (Server Error)!!1</title></html>"
+            self.answer(502, page, {"Content-Type": "text/html; charset=UTF-8"})
+            return
+        self.lost = kind == "lost_answer"
+        try:
+            if kind in REFUSALS:
+                raise Refusal(*REFUSALS[kind])
+            self._perform(operation, method, body)
+        except Refusal as refusal:
+            error = {"domain": "global", "reason": refusal.reason, "message": refusal.message}
+            content = {"error": {"errors": [error], "code": refusal.status, "message": refusal.message}}
+            self.answer_json(refusal.status, content)
+
+    def answer(self, status: int, body: bytes = b"", headers: Any = None) -> None:
+        if getattr(self, "lost", False):
+            self.lost = False
+            raise Unanswered
+        super().answer(status, body, headers)
+
+    def _operation(self, method: str) -> str:
+        route = self.route
+        if route == "/token":
+            return "token"
+        if UPLOAD.fullmatch(route):
+            if "upload_id" in self.query:
+                return "upload"
+            return "insert" if method == "POST" else "update"
+        if route == "/drive/v2/files":
+            return "list" if method == "GET" else "insert"
+        if route in ("/drive/v2/about", "/drive/v2/files/generateIds"):
+            return route.rpartition("/")[2]
+        if VIEW.fullmatch(route):
+            return "view"
+        if found := FILE.fullmatch(route):
+            if found["part"]:
+                return "trash" if found["part"].endswith("trash") else "permissions"
+            if method == "GET":
+                return "download" if self.query.get("alt") == "media" else "get"
+            return "delete" if method == "DELETE" else "update"
+        return "unknown"
+
+    def _perform(self, operation: str, method: str, body: bytes) -> None:
+        if operation == "token":
+            self._token(body)
+            return
+        if operation == "view":  # people follow links without a token; the double trusts loopback
+            file = self._file(VIEW.fullmatch(self.route))
+            content = self.state.files.content(file)
+            self.answer(200, content, {"Content-Type": str(file["mimeType"])})
+            return
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.state.files.tokens.get(token, 0) < time.time():
+            raise Refusal(*REFUSALS["unauthorized"])
+        if operation == "unknown":
+            raise Refusal(404, "notFound", f"This double does not know {method} {self.route}")
+        perform = getattr(self, f"_perform_{operation}")
+        perform(method, body)
+
+    def _token(self, body: bytes) -> None:
+        token = self.state.sell_token(body.decode())
+        if token is None:
+            error = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+            self.answer_json(400, error)
+        else:
+            self.answer_json(200, token)
+
+    def _perform_about(self, method: str, body: bytes) -> None:
+        used = sum(int(file.get("fileSize", 0)) for file in self.state.files.now.values())
+        about = {
+            "kind": "drive#about",
+            "name": "reportq trial",
+            "quotaBytesTotal": str(15 * 2**30),
+            "quotaBytesUsed": str(used),
+            "rootFolderId": "root",
+            "user": {"kind": "drive#user", "displayName": "reportq trial"},
+        }
+        self._ok(about)
+
+    def _perform_generateIds(self, method: str, body: bytes) -> None:
+        ids = self.state.files.reserve(int(self.query.get("maxResults", "10")))
+        self._ok({"kind": "drive#generatedIds", "space": "drive", "ids": ids})
+
+    def _perform_list(self, method: str, body: bytes) -> None:
+        try:
+            fits = matching(self.query.get("q", ""))
+        except BadQuery:
+            raise Refusal(400, "invalid", "Invalid Value") from None
+        lag = float(self.state.settings["list_delay"])
+        found = [self.state.shown(file) for file in self.state.files.listed(lag) if fits(file)]
+        start, size = int(self.query.get("pageToken", "0")), int(self.query.get("maxResults", "100"))
+        page: dict[str, Any] = {"kind": "drive#fileList", "items": found[start : start + size]}
+        if start + size < len(found):
+            page["nextPageToken"] = str(start + size)
+        self._ok(page)
+
+    def _perform_get(self, method: str, body: bytes) -> None:
+        self._ok(self.state.shown(self._file(FILE.fullmatch(self.route))))
+
+    def _perform_download(self, method: str, body: bytes) -> None:
+        file = self._file(FILE.fullmatch(self.route))
+        content = self.state.files.content(file)
+        headers = {"Content-Type": str(file["mimeType"])}
+        if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+            first = int(wanted[1])
+            last = min(int(wanted[2] or len(content)), len(content) - 1)
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
+            self.answer(206, content[first : last + 1], headers)
+            return
+        self.answer(200, content, headers)
+
+    def _perform_delete(self, method: str, body: bytes) -> None:
+        self.state.files.remove(self._file(FILE.fullmatch(self.route))["id"])
+        self.answer(204)
+
+    def _perform_trash(self, method: str, body: bytes) -> None:
+        file = self._file(FILE.fullmatch(self.route))
+        labels = file["labels"] | {"trashed": self.route.endswith("/trash")}
+        self._ok(self.state.shown(self.state.files.put(file | {"labels": labels})))
+
+    def _perform_permissions(self, method: str, body: bytes) -> None:
+        found = FILE.fullmatch(self.route)
+        file = self._file(found)
+        granted: list[dict[str, Any]] = list(file.get("_permissions", []))
+        wanted = found["sub"] if found else None
+        one = next((permission for permission in granted if permission["id"] == wanted), None)
+        if wanted and one is None:
+            raise Refusal(404, "notFound", f"Permission not found: {wanted}.")
+        if method == "POST":
+            one = {"kind": "drive#permission", "id": secrets.token_hex(8), **json.loads(body)}
+            self.state.files.put(file | {"_permissions": [*granted, one]})
+            self._ok(one)
+        elif method == "DELETE":
+            left = [permission for permission in granted if permission is not one]
+            self.state.files.put(file | {"_permissions": left})
+            self.answer(204)
+        else:
+            self._ok(one or {"kind": "drive#permissionList", "items": granted})
+
+    def _perform_insert(self, method: str, body: bytes) -> None:
+        metadata, content, mime = self._parsed(body)
+        self._check_new(metadata)
+        if self.query.get("uploadType") == "resumable":
+            self._open_session(None, metadata)
+        else:
+            self._ok(self.state.shown(self._create(metadata, content, mime)))
+
+    def _perform_update(self, method: str, body: bytes) -> None:
+        found = UPLOAD.fullmatch(self.route) or FILE.fullmatch(self.route)
+        file = self._file(found)
+        metadata, content, mime = self._parsed(body)
+        if self.query.get("uploadType") == "resumable":
+            self._open_session(file["id"], metadata)
+        else:
+            changed = file | metadata | ({"mimeType": mime} if mime else {})
+            self._ok(self.state.shown(self.state.files.put(changed, content)))
+
+    def _perform_upload(self, method: str, body: bytes) -> None:
+        """The bytes of a session: whole, in ranges, or a question how far we are (`bytes */N`)."""
+        try:
+            record, part = self.state.files.session(self.query["upload_id"])
+            session = json.loads(record.read_text())
+        except (KeyError, OSError):
+            raise Refusal(404, "notFound", "Upload session not found.") from None
+        if "done" in session:
+            self._ok(session["done"], session["fields"])
+            return
+        spread = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", self.headers.get("Content-Range", ""))
+        arrived = part.stat().st_size if part.exists() else 0
+        if spread:
+            first, last = int(spread[1]), int(spread[2])
+            if len(body) != last - first + 1 or first != arrived:
+                raise Refusal(400, "badRequest", "Failed to parse Content-Range header.")
+            with part.open("ab") as file:
+                file.write(body)
+            arrived = last + 1
+            if spread[3] == "*" or arrived < int(spread[3]):
+                self.answer(308, b"", {"Range": f"bytes=0-{arrived - 1}"})
+                return
+        elif self.headers.get("Content-Range", "").startswith("bytes */"):
+            if self.headers["Content-Range"] != "bytes */0":
+                self.answer(308, b"", {"Range": f"bytes=0-{arrived - 1}"} if arrived else {})
+                return
+            part.write_bytes(b"")
+        else:
+            part.write_bytes(body)
+        with self.state.files.lock:
+            if session["id"] is None:
+                self._check_new(session["metadata"])
+                file_now = self._create(session["metadata"], part.read_bytes(), session["mime"])
+            else:
+                old = self.state.files.now.get(session["id"])
+                if old is None:
+                    raise Refusal(404, "notFound", f"File not found: {session['id']}.")
+                mime = {"mimeType": session["mime"]} if session["mime"] else {}
+                file_now = self.state.files.put(old | session["metadata"] | mime, part.read_bytes())
+        session["done"] = self.state.shown(file_now)
+        record.write_text(json.dumps(session))
+        self._ok(session["done"], session["fields"])
+
+    def _open_session(self, identifier: str | None, metadata: File) -> None:
+        name = secrets.token_urlsafe(32)
+        record, _ = self.state.files.session(name)
+        mime = self.headers.get("X-Upload-Content-Type")
+        session = {
+            "id": identifier,
+            "metadata": metadata,
+            "mime": mime,
+            "fields": self.query.get("fields", ""),
+        }
+        record.write_text(json.dumps(session))
+        location = f"{self.state.root}{self.route[1:]}?uploadType=resumable&upload_id={name}"
+        self.answer(200, b"", {"Location": location, "X-GUploader-UploadID": name})
+
+    def _check_new(self, metadata: File) -> None:
+        identifier = metadata.get("id")
+        if identifier is not None and identifier in self.state.files.now:
+            raise Refusal(409, "fileIdInUse", "A file already exists with the provided ID.")
+        if identifier is not None and identifier not in self.state.files.reserved:
+            raise Refusal(400, "invalid", "The provided file ID is not usable.")
+        for parent in metadata.get("parents", []):
+            if parent["id"] != "root" and parent["id"] not in self.state.files.now:
+                raise Refusal(404, "notFound", f"File not found: {parent['id']}.")
+
+    def _create(self, metadata: File, content: bytes | None, mime: str | None) -> File:
+        known = {
+            "title": "Untitled",
+            "mimeType": mime or "application/octet-stream",
+            "parents": [{"id": "root"}],
+            "properties": [],
+            **metadata,
+        }
+        known["labels"] = {"trashed": False, "starred": False} | metadata.get("labels", {})
+        known["createdDate"] = timestamp()
+        known["parents"] = [
+            {"kind": "drive#parentReference", "isRoot": parent["id"] == "root", **parent} for parent in known["parents"]
+        ]
+        with self.state.files.lock:
+            identifier = metadata.get("id") or self.state.files.reserve(1)[0]
+            return self.state.files.put({**known, "id": identifier}, content)
+
+    def _parsed(self, body: bytes) -> tuple[File, bytes | None, str | None]:
+        """Metadata, content and its type from a JSON, multipart/related or plain media request."""
+        kind = self.headers.get("Content-Type", "")
+        if kind.startswith("multipart/related"):
+            whole = f"Content-Type: {kind}\r\n\r\n".encode() + body
+            message = email.message_from_bytes(whole, policy=email.policy.HTTP)
+            first, second = list(message.iter_parts())
+            content = second.get_payload(decode=True)
+            metadata = json.loads(first.get_content())
+            return metadata, content if isinstance(content, bytes) else b"", second.get_content_type()
+        if self.query.get("uploadType") == "media":
+            return {}, body, kind or None
+        return (json.loads(body) if body.strip() else {}), None, None
+
+    def _file(self, found: re.Match[str] | None) -> File:
+        identifier = found["id"] if found else ""
+        file = self.state.files.now.get(identifier)
+        if file is None:
+            raise Refusal(404, "notFound", f"File not found: {identifier}.")
+        return file
+
+    def _ok(self, content: dict[str, Any], fields: str = "") -> None:
+        self.answer_json(200, partial(content, self.query.get("fields", fields)))
+
+    def _control(self, method: str, body: bytes) -> None:
+        """What the tests say to us; never counted, never faulty."""
+        state, asked = self.state, json.loads(body or b"{}")
+        match (method, self.route):
+            case ("POST", "/_control/faults"):
+                state.faults.add(asked)
+            case ("DELETE", "/_control/faults"):
+                state.faults.clear(self.query.get("operation", "*"))
+            case ("PUT", "/_control/settings"):
+                state.settings |= asked
+                state.settings_file.write_text(json.dumps(state.settings))
+            case ("POST", "/_control/revoke"):
+                state.files.revoke_tokens()
+            case ("POST", "/_control/folders"):
+                with state.files.lock:
+                    if asked["id"] not in state.files.now:
+                        state.files.reserved.add(asked["id"])
+                        self._create(asked | {"mimeType": FOLDER_TYPE}, None, None)
+        files = [state.shown(file) for file in list(state.files.now.values())]
+        shown = {
+            "counts": dict(state.counts),
+            "faults": state.faults.shown(),
+            "hanging": {key: count for key, count in state.faults.hanging.items() if count},
+            "settings": state.settings,
+            "files": [file for file in files if file["mimeType"] != FOLDER_TYPE],
+        }
+        self.answer_json(200, shown)

@@ -1,0 +1,74 @@
+"""What all connections to the Drive double share: files, faults, counts, settings, and the sale of tokens."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from ops.servers.drive_faults import Faults
+from ops.servers.drive_files import DriveFiles, File
+
+
+class Refusal(Exception):
+    """An error answer of the API."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.reason, self.message = status, reason, message
+
+
+class DriveState:
+    """What all connections share."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.root = f"http://127.0.0.1:{port}/"
+        self.files = DriveFiles(folder)
+        self.faults = Faults()
+        self.counts: Counter[str] = Counter()
+        self.settings_file = folder / "settings.json"
+        self.settings: dict[str, Any] = {"list_delay": 0.0, "token_lifetime": 3600}
+        if self.settings_file.exists():
+            self.settings |= json.loads(self.settings_file.read_text())
+        self.keys = folder / "keys"
+
+    def shown(self, file: File) -> File:
+        """A file as the API shows it, links included."""
+        identifier = file["id"]
+        public = {key: value for key, value in file.items() if not key.startswith("_")}
+        return public | {
+            "kind": "drive#file",
+            "etag": f'"{file["version"]}"',
+            "selfLink": f"{self.root}drive/v2/files/{identifier}",
+            "alternateLink": f"{self.root}file/d/{identifier}/view?usp=drivesdk",
+            "webContentLink": f"{self.root}file/d/{identifier}/view?export=download",
+            "downloadUrl": f"{self.root}drive/v2/files/{identifier}?alt=media",
+        }
+
+    def sell_token(self, form: str) -> dict[str, Any] | None:
+        """RFC 7523: a JWT signed with a service account's key buys an access token; None when it does not."""
+        fields = {key: values[-1] for key, values in parse_qs(form).items()}
+        try:
+            head, claims, signature = fields["assertion"].split(".")
+            issuer = json.loads(_unpadded(claims))["iss"]
+            key = serialization.load_pem_public_key((self.keys / f"{issuer}.pem").read_bytes())
+            if not isinstance(key, rsa.RSAPublicKey):
+                return None
+            signed = f"{head}.{claims}".encode()
+            key.verify(_unpadded(signature), signed, padding.PKCS1v15(), hashes.SHA256())
+        except (KeyError, ValueError, OSError, InvalidSignature):
+            return None
+        lifetime = self.settings["token_lifetime"]
+        token = self.files.issue_token(lifetime)
+        return {"access_token": token, "expires_in": int(lifetime), "token_type": "Bearer"}
+
+
+def _unpadded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

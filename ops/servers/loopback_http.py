@@ -1,0 +1,124 @@
+"""What the HTTP doubles stand on: a threaded HTTP/1.1 server on loopback, and calls that ignore proxies."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import struct
+import threading
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+
+
+def call(method: str, url: str, **options: Any) -> requests.Response:
+    """One request to a server of ours: no proxy from the environment, no connection kept for later."""
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.request(method, url, **{"timeout": 30, **options})
+
+
+class Unanswered(Exception):
+    """Raised to end an exchange without (the rest of) an answer; the connection is closed."""
+
+
+class LoopbackServer(http.server.ThreadingHTTPServer):
+    """Serves on 127.0.0.1 until the process ends."""
+
+    daemon_threads = True
+    allow_reuse_address = True  # a restart takes the same port at once
+    request_queue_size = 512
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that are killed while they talk to us are what we are for: no stack trace for them."""
+
+
+class Exchange(http.server.BaseHTTPRequestHandler):
+    """One connection: reads requests and calls `respond(method)` for each."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 120  # seconds a silent connection may stay
+    disable_nagle_algorithm = True
+
+    def respond(self, method: str) -> None:
+        raise Unanswered
+
+    def do_GET(self) -> None:
+        self._answered("GET")
+
+    def do_POST(self) -> None:
+        self._answered("POST")
+
+    def do_PUT(self) -> None:
+        self._answered("PUT")
+
+    def do_PATCH(self) -> None:
+        self._answered("PATCH")
+
+    def do_DELETE(self) -> None:
+        self._answered("DELETE")
+
+    def _answered(self, method: str) -> None:
+        try:
+            self.respond(method)
+        except (Unanswered, OSError):
+            self.close_connection = True
+
+    @property
+    def route(self) -> str:
+        return urlsplit(self.path).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        return {key: values[-1] for key, values in parse_qs(urlsplit(self.path).query).items()}
+
+    def body(self) -> bytes:
+        """The whole request body; shorter than announced when the client went away."""
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            chunks = []
+            while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
+                chunks.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(chunks)
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def answer(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        """Send one complete answer in one write: two would wait for each other's acknowledgement."""
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers_with(body)
+
+    def answer_json(self, status: int, content: object, headers: Mapping[str, str] | None = None) -> None:
+        self.answer(
+            status,
+            json.dumps(content).encode(),
+            {"Content-Type": "application/json; charset=UTF-8", **(headers or {})},
+        )
+
+    def end_headers_with(self, body: bytes) -> None:
+        self._headers_buffer: list[bytes]
+        self._headers_buffer.append(b"\r\n" + body)
+        self.flush_headers()
+
+    def reset(self) -> None:
+        """Cut the connection with RST instead of an orderly end."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        raise Unanswered
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: what was asked is kept on disk."""
+
+
+def serve(port: int, exchange: type[Exchange]) -> None:
+    """Serve until the process is ended."""
+    server = LoopbackServer(("127.0.0.1", port), exchange)
+    threading.current_thread().name = "accept"
+    server.serve_forever()

@@ -1,0 +1,77 @@
+"""A private server that speaks MongoDB's wire protocol (SecantusDB: tests and trials only)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pymongo
+import pymongo.errors
+
+from ops.servers.process import Server, ServerFailed, free_port, listening, password
+
+
+class MongoWire(Server):
+    """`url` names the database `workflow` and a user who may read and write it, and nothing else."""
+
+    name = "mongodb"
+
+    def __init__(self, folder: Path | str) -> None:
+        super().__init__(folder)
+        self.port = self.kept("port", free_port)
+        self.user, self.password = "reportq", self.kept("password", password)
+        self.database = "workflow"
+        self._known = self.folder / "user-made"  # the user was created: from now on nobody enters without a password
+
+    @property
+    def url(self) -> str:
+        return self.at(self.port)
+
+    def at(self, port: int) -> str:
+        """The application's URL through another port (a proxy's), which the driver then does not leave."""
+        route = "?directConnection=true" if port != self.port else ""
+        return f"mongodb://{self.user}:{self.password}@127.0.0.1:{port}/{self.database}{route}"
+
+    def command(self) -> list[str]:
+        program = Path(sys.executable).parent / "secantusd-py"
+        if not program.exists():
+            raise ServerFailed(f"{program} is missing: pip install -r tests/requirements.txt")
+        arguments = [
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--storage-path",
+            str(self.folder / "documents"),
+        ]
+        return [
+            str(program),
+            *arguments,
+            "--cache-size",
+            "128M",
+            *(["--auth"] if self._known.exists() else []),
+        ]
+
+    def start(self, timeout: float = 60) -> MongoWire:
+        super().start(timeout)
+        if not self._known.exists():
+            with self._open(f"mongodb://127.0.0.1:{self.port}/") as client:
+                role = {"role": "readWrite", "db": self.database}
+                client[self.database].command("createUser", self.user, pwd=self.password, roles=[role])
+            self.stop()
+            self._known.touch()
+            super().start(timeout)
+        return self
+
+    def answers(self) -> bool:
+        if not listening(self.port):
+            return False
+        try:
+            with self._open(self.url if self._known.exists() else f"mongodb://127.0.0.1:{self.port}/") as client:
+                client[self.database].command("ping")
+        except pymongo.errors.PyMongoError:
+            return False
+        return True
+
+    def _open(self, url: str) -> pymongo.MongoClient[dict[str, object]]:
+        return pymongo.MongoClient(url, timeoutMS=5000)

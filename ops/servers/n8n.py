@@ -1,0 +1,226 @@
+"""A private n8n, the real one, headless: workflows imported and published, executions read from its database."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from ops.servers.loopback_http import call
+from ops.servers.n8n_install import install
+from ops.servers.process import Server, ServerFailed, free_port, password, wait_until
+
+_OFF = (
+    "DIAGNOSTICS",
+    "VERSION_NOTIFICATIONS",
+    "TEMPLATES",
+    "PERSONALIZATION",
+    "COMMUNITY_PACKAGES",
+    "DYNAMIC_BANNERS",
+)
+# Whatever n8n still wants from its makers goes to a port where nobody listens: no name is looked up, nothing leaves.
+_NOWHERE = "http://127.0.0.1:9"
+ENDED = ("success", "error", "crashed", "canceled")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One run of a workflow. `runs` maps a node's name to the items of each of its runs."""
+
+    id: int
+    workflow_id: str
+    status: str  # new, running, waiting, success, error, crashed, canceled
+    runs: Mapping[str, list[list[dict[str, Any]]]]
+    error: str | None
+
+    def items(self, node: str) -> list[dict[str, Any]]:
+        """The `json` of every item a node put out, over all its runs; none when it was not reached."""
+        return [item["json"] for run in self.runs.get(node, []) for item in run]
+
+    def binaries(self, node: str) -> list[dict[str, Any]]:
+        """The `binary` members of every item a node put out."""
+        return [item["binary"] for run in self.runs.get(node, []) for item in run if "binary" in item]
+
+
+class N8n(Server):
+    """Give it workflows with `publish()` before `start()`. A restart keeps them, and what waits in them."""
+
+    name = "n8n"
+
+    def __init__(self, folder: Path | str) -> None:
+        super().__init__(folder)
+        self.installed = install()
+        self.port = self.kept("port", free_port)
+        self._broker_port = self.kept("broker_port", free_port)
+        self._key = self.kept("encryption_key", password)
+        self._webhooks: list[str] = []  # production paths that must be registered before it counts as ready
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def database(self) -> Path:
+        return self.folder / ".n8n/database.sqlite"
+
+    def command(self) -> list[str]:
+        return [str(self.installed.node), str(self.installed.n8n), "start"]
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "N8N_USER_FOLDER": str(self.folder),
+            "N8N_LISTEN_ADDRESS": "127.0.0.1",
+            "N8N_PORT": str(self.port),
+            "N8N_RUNNERS_BROKER_PORT": str(self._broker_port),
+            "N8N_ENCRYPTION_KEY": self._key,
+            "WEBHOOK_URL": f"{self.url}/",
+            "DB_TYPE": "sqlite",
+            "EXECUTIONS_DATA_SAVE_ON_SUCCESS": "all",
+            "N8N_DISABLE_UI": "true",
+            "N8N_PUBLIC_API_DISABLED": "true",
+            "N8N_DEFAULT_BINARY_DATA_MODE": "filesystem",
+            "N8N_GRACEFUL_SHUTDOWN_TIMEOUT": "10",
+            "N8N_DISABLED_MODULES": "mcp-registry",
+            "NODE_OPTIONS": "",
+            **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), _NOWHERE),
+            **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
+            **{f"N8N_{feature}_ENABLED": "false" for feature in _OFF},
+        }
+
+    def start(self, timeout: float = 300) -> Self:
+        """n8n needs ten seconds on an idle machine and minutes on a busy one."""
+        return super().start(timeout)
+
+    def restart(self, timeout: float = 300) -> Self:
+        return super().restart(timeout)
+
+    def answers(self) -> bool:
+        """Readiness alone comes before the webhooks are registered: n8n's refusal of PATCH tells that they are."""
+        if not call("GET", f"{self.url}/healthz/readiness").ok:
+            return False
+        return all("Did you mean" in call("PATCH", f"{self.url}/webhook/{path}").text for path in self._webhooks)
+
+    def publish(self, workflows: Sequence[Mapping[str, Any]], credentials: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Import workflows (each with an `id`) and credentials and make them live. Only while it is stopped."""
+        if self.running:
+            raise ServerFailed("n8n's command line and its server must not write one database at the same time")
+        if credentials:
+            file = self.folder / "credentials.json"
+            file.write_text(json.dumps(list(credentials)))
+            self._cli("import:credentials", f"--input={file}", says="Successfully imported")
+        imports = self.folder / "imports"
+        imports.mkdir(exist_ok=True)
+        for old in imports.glob("*.json"):
+            old.unlink()
+        for workflow in workflows:
+            (imports / f"{workflow['id']}.json").write_text(json.dumps(workflow))
+        self._cli("import:workflow", "--separate", f"--input={imports}", says="Successfully imported")
+        for workflow in workflows:
+            self._cli("publish:workflow", f"--id={workflow['id']}", says="Publishing workflow")
+            self._webhooks += [
+                node["parameters"]["path"]
+                for node in workflow["nodes"]
+                if node["type"] == "n8n-nodes-base.webhook" and not node.get("disabled")
+            ]
+
+    def order(self, path: str, body: Any) -> None:
+        """POST to a workflow's Webhook node; ServerFailed unless it was started."""
+        answer = call("POST", f"{self.url}/webhook/{path}", json=body)
+        if not answer.ok:
+            raise ServerFailed(f"n8n answered {answer.status_code}: {answer.text[:500]}")
+
+    def executions(self, workflow_id: str | None = None) -> list[Execution]:
+        """All executions, oldest first, with what their nodes put out."""
+        query = (
+            "SELECT e.id, e.workflowId, e.status, d.data FROM execution_entity e "
+            "LEFT JOIN execution_data d ON d.executionId = e.id WHERE ? IS NULL OR e.workflowId = ? ORDER BY e.id"
+        )
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as connection:
+            rows = connection.execute(query, (workflow_id, workflow_id)).fetchall()
+        return [_execution(*row) for row in rows]
+
+    def statuses(self, workflow_id: str) -> list[str]:
+        """The states of a workflow's executions, oldest first, without reading their data."""
+        query = "SELECT status FROM execution_entity WHERE workflowId = ? ORDER BY id"
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as connection:
+            return [status for (status,) in connection.execute(query, (workflow_id,))]
+
+    def wait_for(self, workflow_id: str, count: int = 1, timeout: float = 60) -> list[Execution]:
+        """The workflow's executions as soon as `count` have ended; TimeoutError tells where the others stand."""
+
+        def ended() -> bool:
+            return sum(status in ENDED for status in self.statuses(workflow_id)) >= count
+
+        try:
+            wait_until(ended, timeout, f"{count} executions of {workflow_id} end")
+        except TimeoutError as late:
+            raise TimeoutError(f"{late}; they are {self.statuses(workflow_id)}\n{self.tail(15)}") from None
+        return self.executions(workflow_id)
+
+    def binary(self, binary: Mapping[str, Any]) -> bytes:
+        """The bytes of one binary member, from n8n's file store."""
+        if str(binary.get("id", "")).startswith("filesystem"):
+            return (self.folder / ".n8n/storage" / str(binary["id"]).partition(":")[2]).read_bytes()
+        raise ServerFailed(f"not in the file store: {sorted(binary)}")
+
+    def _cli(self, *command: str, says: str) -> None:
+        """One command of n8n; its exit code says little, so its words decide."""
+        output = self.folder / "cli.log"
+        with output.open("wb") as log:
+            subprocess.run(
+                [str(self.installed.node), str(self.installed.n8n), *command],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.environment()},
+                timeout=180,
+                check=False,
+            )
+        told = output.read_text(errors="replace")
+        if says not in told:
+            raise ServerFailed(f"n8n {' '.join(command)}:\n{told[-2000:]}")
+
+
+def _execution(number: int, workflow_id: str, status: str, flat: str | None) -> Execution:
+    result = (_unflatten(flat) if flat else {}).get("resultData", {})
+    runs = {
+        node: [
+            [item for branch in (run.get("data") or {}).get("main") or [] for item in branch or []] for run in node_runs
+        ]
+        for node, node_runs in (result.get("runData") or {}).items()
+    }
+    error = result.get("error") or {}
+    return Execution(number, str(workflow_id), status, runs, error.get("message"))
+
+
+def _unflatten(text: str) -> dict[str, Any]:
+    """n8n stores executions in the "flatted" format: a list whose strings inside objects are indexes into it."""
+    table = json.loads(text)
+    made: dict[int, Any] = {}
+
+    def value(index: int) -> Any:
+        if index in made:
+            return made[index]
+        raw = table[index]
+        if isinstance(raw, dict):
+            made[index] = entries = {}
+            entries.update({key: reference(item) for key, item in raw.items()})
+            return entries
+        if isinstance(raw, list):
+            made[index] = items = []
+            items += [reference(item) for item in raw]
+            return items
+        return raw
+
+    def reference(item: Any) -> Any:
+        return value(int(item)) if isinstance(item, str) else item
+
+    found: dict[str, Any] = value(0)
+    return found

@@ -1,0 +1,105 @@
+"""Installs the pinned n8n from npm into a cache outside the checkout: about 5 minutes and 3 GB, once a machine.
+
+    python -m ops.servers.n8n_install
+
+n8n's own install scripts fail without a network to GitHub (a native build that is not needed); so they are left
+out, and the one native part that is needed, sqlite3, is built by itself against the headers that come with
+Node's package from npm.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+VERSION = "2.41.1"
+NODE_VERSION = "24.21.0"
+
+
+class InstallFailed(RuntimeError):
+    """npm did not bring n8n; the text names the step and the end of what it said."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """Where n8n and the Node that runs it were put."""
+
+    folder: Path
+
+    @property
+    def node(self) -> Path:
+        return self.folder / "runtime/node_modules/node/bin/node"
+
+    @property
+    def n8n(self) -> Path:
+        return self.folder / "node_modules/n8n/bin/n8n"
+
+    @property
+    def complete(self) -> bool:
+        return (self.folder / "complete").exists()
+
+
+def cache() -> Path:
+    """XDG_CACHE_HOME/reportq, by default ~/.cache/reportq."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reportq"
+
+
+def install(folder: Path | None = None) -> Installed:
+    """n8n, installed now when it is not yet there; a second caller waits for the first. Raises InstallFailed."""
+    place = Installed(folder or cache() / f"n8n-{VERSION}")
+    if place.complete:
+        return place
+    place.folder.parent.mkdir(parents=True, exist_ok=True)
+    with (place.folder.parent / f"{place.folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.complete:
+            _install(place)
+    return place
+
+
+def _install(place: Installed) -> None:
+    if shutil.which("npm") is None:
+        raise InstallFailed("npm is missing: install Debian's packages nodejs and npm (any version; Node 24 follows).")
+    shutil.rmtree(place.folder, ignore_errors=True)
+    runtime = place.folder / "runtime"
+    runtime.mkdir(parents=True)
+    quiet = ("--no-audit", "--no-fund", "--no-progress")
+    _run(runtime, "npm", "install", f"node@{NODE_VERSION}", *quiet)
+    headers = next(runtime.glob("**/include/node/node_version.h"), None)
+    if headers is None:
+        raise InstallFailed(f"node@{NODE_VERSION} came without its headers.")
+    node = headers.parents[2]
+    (place.folder / "package.json").write_text('{"private": true}')
+    path = f"{node / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    _run(place.folder, "npm", "install", f"n8n@{VERSION}", "--ignore-scripts", *quiet, PATH=path)
+    _run(place.folder, "npm", "rebuild", "sqlite3", PATH=path, npm_config_nodedir=str(node))
+    if not any(place.folder.glob("node_modules/sqlite3/build/Release/*.node")):
+        raise InstallFailed("sqlite3 was not built: a C++ compiler, make and python3 are needed.")
+    (place.folder / "complete").touch()
+
+
+def _run(folder: Path, *command: str, **variables: str) -> None:
+    """One npm command; its output goes to a file, because n8n's tools spin on a closed pipe."""
+    log = folder / "install.log"
+    with log.open("ab") as output:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **variables},
+            timeout=1800,
+            check=False,
+        )
+    if done.returncode:
+        end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise InstallFailed(f"{' '.join(command)} failed:\n{end}")
+
+
+if __name__ == "__main__":
+    print(install().folder)

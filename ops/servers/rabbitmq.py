@@ -1,0 +1,298 @@
+"""A private RabbitMQ node with management, Prometheus and shovel plugins; several can form a cluster."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Self
+from urllib.parse import quote
+
+import pika
+
+from ops.servers.loopback_http import call
+from ops.servers.packages import need
+from ops.servers.process import Server, ServerFailed, free_port, listening, password, wait_until
+
+BIN = Path("/usr/lib/rabbitmq/bin")  # past Debian's wrapper, which changes the user and the folder
+PRODUCTION = Path(__file__).parent.parent / "rabbitmq"
+COOKIE = secrets.token_hex(16)  # one for all nodes of this process: nodes with different ones cannot form a cluster
+
+
+class Epmd(Server):
+    """Erlang's port mapper, on a port of its own: the machine's and its nodes are not touched.
+
+    Shared by all nodes of this process, since the nodes of a cluster must find each other; alive until the
+    last of them is stopped: killing a node must not take the others' mapper away.
+    """
+
+    name = "epmd"
+    _shared: ClassVar[Epmd | None] = None
+    _users: ClassVar[set[str]] = set()
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, folder: Path | str) -> None:
+        super().__init__(folder)
+        self.port = free_port()
+
+    def command(self) -> list[str]:
+        return ["epmd", "-port", str(self.port), "-address", "127.0.0.1"]
+
+    def answers(self) -> bool:
+        return listening(self.port)
+
+    @classmethod
+    def use(cls, node: str) -> int:
+        """The port of the shared mapper, started for its first user."""
+        with cls._lock:
+            if cls._shared is None or not cls._shared.running:
+                cls._shared = Epmd(tempfile.mkdtemp(prefix="reportq-epmd-")).start()
+            cls._users.add(node)
+            return cls._shared.port
+
+    @classmethod
+    def leave(cls, node: str) -> None:
+        """End the mapper after its last user."""
+        with cls._lock:
+            cls._users.discard(node)
+            if cls._shared is not None and not cls._users:
+                cls._shared.stop()
+                for file in cls._shared.folder.iterdir():
+                    file.unlink()
+                cls._shared.folder.rmdir()
+                cls._shared = None
+
+
+class RabbitMQ(Server):
+    """One node. `user` may do what the application needs and no more; `admin` is for the UI and the tests."""
+
+    name = "rabbitmq"
+
+    def __init__(self, folder: Path | str, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` are lines of rabbitmq.conf beside, or instead of, the shipped ones."""
+        super().__init__(folder)
+        need("rabbitmq-server")
+        self.settings = dict(settings or {})
+        self.port = self.kept("port", free_port)
+        self.management_port = self.kept("management_port", free_port)
+        self.prometheus_port = self.kept("prometheus_port", free_port)
+        self.dist_port = self.kept("dist_port", free_port)
+        self.node = self.kept("node", lambda: f"reportq_{secrets.token_hex(4)}@localhost")
+        self.user, self.password = "reportq", self.kept("password", password)
+        self.admin, self.admin_password = "admin", self.kept("admin_password", password)
+        self._epmd_port = 0
+
+    @property
+    def amqp_url(self) -> str:
+        return self.at(self.port)
+
+    @property
+    def admin_url(self) -> str:
+        """AMQP as the administrator: for tests that look into any queue."""
+        return f"amqp://{self.admin}:{self.admin_password}@127.0.0.1:{self.port}/%2F"
+
+    @property
+    def management_url(self) -> str:
+        """The page for people; log in as `admin`."""
+        return f"http://127.0.0.1:{self.management_port}"
+
+    @property
+    def prometheus_url(self) -> str:
+        return f"http://127.0.0.1:{self.prometheus_port}/metrics"
+
+    def at(self, port: int) -> str:
+        """The application's URL through another port (a proxy's)."""
+        return f"amqp://{self.user}:{self.password}@127.0.0.1:{port}/%2F"
+
+    def command(self) -> list[str]:
+        return [str(BIN / "rabbitmq-server")]
+
+    def environment(self) -> dict[str, str]:
+        loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
+        return {
+            "HOME": str(self.folder),  # where Erlang looks for its cookie
+            "LC_ALL": "C.UTF-8",
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "detached": "1",  # the script then becomes the node instead of guarding it: `pid` is the node
+            "RABBITMQ_NODENAME": self.node,
+            "RABBITMQ_DIST_PORT": str(self.dist_port),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
+            "RABBITMQ_CONFIG_FILES": str(self.folder / "none"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "none.config"),
+            "RABBITMQ_CONF_ENV_FILE": str(self.folder / "none.env"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_PID_FILE": str(self.folder / "node.pid"),
+            # Idle schedulers of many nodes would spin and take the processors from what is measured.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{loopback} +sbwt none +sbwtdcpu none +sbwtdio none",
+            "RABBITMQ_CTL_ERL_ARGS": loopback,
+        }
+
+    def prepare(self) -> None:
+        self._epmd_port = Epmd.use(self.node)
+        cookie = self.folder / ".erlang.cookie"
+        cookie.unlink(missing_ok=True)
+        cookie.touch(mode=0o600)
+        cookie.write_text(COOKIE)
+        (self.folder / "enabled_plugins").write_text((PRODUCTION / "enabled_plugins").read_text())
+        self._write_definitions()
+        own = {
+            "listeners.tcp.local": f"127.0.0.1:{self.port}",
+            "management.tcp.ip": "127.0.0.1",
+            "management.tcp.port": str(self.management_port),
+            "prometheus.tcp.ip": "127.0.0.1",
+            "prometheus.tcp.port": str(self.prometheus_port),
+            "load_definitions": str(self.folder / "definitions.json"),
+            "disk_free_limit.absolute": "50MB",
+            "collect_statistics_interval": "1000",  # the management API's numbers are at most a second old
+            **self.settings,
+        }
+        shipped = [
+            line
+            for line in (PRODUCTION / "rabbitmq.conf").read_text().splitlines()
+            if line.partition("=")[0].strip() not in own
+        ]
+        lines = [*shipped, *(f"{key} = {value}" for key, value in own.items())]
+        (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
+
+    def _write_definitions(self) -> None:
+        text = (PRODUCTION / "definitions.json").read_text()
+        for name, value in (("ADMIN", self.admin_password), ("REPORTQ", self.password)):
+            text = text.replace(f"@{name}_PASSWORD@", value)
+        file = self.folder / "definitions.json"
+        file.touch(mode=0o600)
+        file.write_text(text)
+
+    def answers(self) -> bool:
+        if not listening(self.port):
+            return False
+        answer = call(
+            "GET",
+            f"{self.management_url}/api/health/checks/local-alarms",
+            auth=(self.admin, self.admin_password),
+            timeout=5,
+        )
+        return answer.status_code == 200
+
+    def stop(self, timeout: float = 30) -> None:
+        super().stop(timeout)
+        Epmd.leave(self.node)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Kill: the orderly end waits five seconds for its statistics and loses no less."""
+        self.kill()
+        self.stop()
+
+    def ctl(self, *arguments: str, timeout: float = 60) -> str:
+        """Run `rabbitmqctl` on this node; ServerFailed holds its complaint."""
+        done = subprocess.run(
+            [str(BIN / "rabbitmqctl"), "--node", self.node, *arguments],
+            env={**os.environ, **self.environment()},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if done.returncode:
+            raise ServerFailed(f"rabbitmqctl {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    @classmethod
+    def cluster(cls, folder: Path | str, size: int = 3, timeout: float = 120) -> list[Self]:
+        """So many fresh nodes that find each other while they start: quicker than one `join` after the other."""
+        nodes = [cls(Path(folder) / f"node-{number}") for number in range(size)]
+        found = {"cluster_formation.peer_discovery_backend": "classic_config"}
+        for number, node in enumerate(nodes, 1):
+            found[f"cluster_formation.classic_config.nodes.{number}"] = node.node
+        for node in nodes:
+            node.settings |= found
+            node.password, node.admin_password = nodes[0].password, nodes[0].admin_password
+            node.launch()
+        for node in nodes:
+            node.wait_ready(timeout)
+        first = nodes[0]
+        wait_until(lambda: len(first.api("GET", "nodes")) == size, timeout, f"a cluster of {size} nodes")
+        return nodes
+
+    def join(self, other: RabbitMQ, timeout: float = 60) -> None:
+        """Make this fresh node a member of the other's cluster; its users are the other's from then on."""
+        self.ctl("stop_app")
+        self.ctl("reset")
+        self.ctl("join_cluster", other.node)
+        self.password, self.admin_password = other.password, other.admin_password
+        self._write_definitions()  # imported at each start: its passwords must be the cluster's
+        self.ctl("start_app")
+        wait_until(self.answers, timeout, f"{self.node} in the cluster")
+
+    def api(self, method: str, path: str, body: object = None) -> Any:
+        """One call of the management API as administrator: the decoded answer, None when it is empty."""
+        answer = call(
+            method,
+            f"{self.management_url}/api/{path}",
+            json=body,
+            auth=(self.admin, self.admin_password),
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def queues(self) -> dict[str, dict[str, Any]]:
+        """All queues by name, as the management API shows them (`messages_ready` lags by up to a second)."""
+        shown: list[dict[str, Any]] = self.api("GET", "queues/%2F")
+        return {queue["name"]: queue for queue in shown}
+
+    def waiting(self, queue: str) -> int:
+        """Messages that no consumer holds, as the broker itself counts them now (the management API lags seconds)."""
+        connection = pika.BlockingConnection(pika.URLParameters(self.admin_url))
+        try:
+            return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
+        finally:
+            connection.close()
+
+    def get_messages(self, queue: str, count: int = 1000) -> list[dict[str, Any]]:
+        """What a person sees in the UI's message view: payload and properties; the messages stay there."""
+        wanted = {"count": count, "ackmode": "ack_requeue_true", "encoding": "auto"}
+        messages: list[dict[str, Any]] = self.api("POST", f"queues/%2F/{quote(queue, safe='')}/get", wanted)
+        return messages
+
+    def move(self, source: str, destination: str, timeout: float = 60) -> None:
+        """What the UI's "Move messages" does: a shovel that ends once it has moved what was there."""
+        name = f"move-{time.time_ns()}"
+        uri = "amqp:///%2F"
+        shovel = {
+            "src-uri": uri,
+            "src-protocol": "amqp091",
+            "src-queue": source,
+            "src-delete-after": "queue-length",
+            "src-prefetch-count": 1000,
+            "dest-uri": uri,
+            "dest-protocol": "amqp091",
+            "dest-queue": destination,
+            "dest-add-forward-headers": False,
+            "ack-mode": "on-confirm",
+        }
+        self.api(
+            "PUT",
+            f"parameters/shovel/%2F/{name}",
+            {"component": "shovel", "vhost": "/", "name": name, "value": shovel},
+        )
+        wait_until(
+            lambda: all(kept["name"] != name for kept in self.api("GET", "parameters/shovel/%2F")),
+            timeout,
+            f"move from {source} to {destination}",
+        )
+
+    def purge(self, queue: str) -> None:
+        self.api("DELETE", f"queues/%2F/{quote(queue, safe='')}/contents")

@@ -1,0 +1,207 @@
+"""A receiver of webhooks as a process of its own: `python -m ops.servers.receiver FOLDER PORT`.
+
+Keeps every POST as one JSON line in `posts.jsonl` before it answers, and answers as it was told:
+by default 200 with a JSON body. Scripts live in the process and end with it; posts survive kill -9.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ops.servers.loopback_http import Exchange, Unanswered, call, serve
+from ops.servers.process import Server, free_port, listening, wait_until
+
+REPOSITORY = Path(__file__).parents[2]
+STEP = {
+    "status": 200,
+    "body": '{"message":"received"}',
+    "content_type": "application/json",
+    "headers": {},  # Retry-After, Location …
+    "delay": 0.0,  # seconds before the answer
+    "drip": 0.0,  # seconds between two bytes of the body
+    "size": 0,  # answer so many bytes instead of `body`
+    "reset": False,  # cut the connection once the request was read
+    "hang": False,  # read the request and never answer
+}
+
+
+@dataclass(frozen=True)
+class Received:
+    """One POST as it arrived. `time` is seconds since the epoch, header names are as sent."""
+
+    time: float
+    method: str
+    path: str  # with its query, byte for byte
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def header(self, name: str) -> str | None:
+        """A header's value, whatever the case of its name."""
+        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), None)
+
+
+class Receiver(Server):
+    """`url("/webhook/x")` is where callbacks go; `posts()` is what came."""
+
+    name = "receiver"
+
+    def __init__(self, folder: Path | str) -> None:
+        super().__init__(folder)
+        self.port = self.kept("port", free_port)
+        self.journal = self.folder / "posts.jsonl"
+
+    def url(self, path: str = "/webhook/pdf-complete") -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "ops.servers.receiver", str(self.folder), str(self.port)]
+
+    def environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
+
+    def answers(self) -> bool:
+        return listening(self.port) and call("GET", self.url("/_control/state")).ok
+
+    def script(self, path: str, *steps: Mapping[str, Any]) -> None:
+        """Answer requests to `path` (without query; `*` for all others) by these steps, the last for ever.
+
+        A step names what differs from STEP: `{"status": 409, "body": "…"}`, `{"hang": True}`.
+        """
+        call("PUT", self.url("/_control/script"), json={"path": path, "steps": steps}).raise_for_status()
+
+    def clear(self) -> None:
+        """Forget all scripts and let go of what hangs."""
+        call("DELETE", self.url("/_control/script")).raise_for_status()
+
+    def posts(self, path: str | None = None) -> list[Received]:
+        """Everything received so far, oldest first; with `path` only what came there (query aside)."""
+        if not self.journal.exists():
+            return []
+        found = []
+        for line in self.journal.read_text().splitlines():
+            kept = json.loads(line)
+            kept["body"] = base64.b64decode(kept.pop("body_base64"))
+            if path is None or kept["path"].partition("?")[0] == path:
+                kept.pop("text", None)
+                found.append(Received(**kept))
+        return found
+
+    def wait_posts(self, count: int, path: str | None = None, timeout: float = 30) -> list[Received]:
+        """The posts once there are at least `count`."""
+        wait_until(lambda: len(self.posts(path)) >= count, timeout, f"{count} posts")
+        return self.posts(path)
+
+
+class Scripts:
+    """Which step comes next for each path."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, list[dict[str, Any]]] = {}
+        self._changed = threading.Condition()
+        self._cleared = 0
+
+    def set(self, path: str, steps: Sequence[dict[str, Any]]) -> None:
+        for step in steps:
+            if unknown := set(step) - set(STEP):
+                raise ValueError(f"a step has no {unknown}")
+        with self._changed:
+            self._steps[path] = [{**STEP, **step} for step in steps]
+
+    def clear(self) -> None:
+        with self._changed:
+            self._steps.clear()
+            self._cleared += 1
+            self._changed.notify_all()
+
+    def next(self, path: str) -> dict[str, Any]:
+        with self._changed:
+            steps = self._steps.get(path) or self._steps.get("*") or [STEP]
+            return steps.pop(0) if len(steps) > 1 else steps[0]
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, or less when the scripts are cleared."""
+        with self._changed:
+            seen = self._cleared
+            self._changed.wait_for(lambda: self._cleared != seen, seconds)
+
+
+class ReceiverExchange(Exchange):
+    """One connection; the attributes are set on a subclass made for the running server."""
+
+    scripts: Scripts
+    journal: Path
+    writing: threading.Lock
+
+    def respond(self, method: str) -> None:
+        body = self.body()
+        if self.route.startswith("/_control/"):
+            self._control(method, body)
+            return
+        kept = {
+            "time": time.time(),
+            "method": method,
+            "path": self.path,
+            "headers": dict(self.headers.items()),
+            "text": body.decode(errors="replace"),  # for people who open the file
+            "body_base64": base64.b64encode(body).decode(),
+        }
+        if method == "POST":
+            with self.writing, self.journal.open("a") as journal:
+                journal.write(json.dumps(kept, ensure_ascii=False) + "\n")
+        self._play(self.scripts.next(self.route))
+
+    def _play(self, step: dict[str, Any]) -> None:
+        if step["reset"]:
+            self.reset()
+        if step["hang"]:
+            self.scripts.wait(600)
+            raise Unanswered
+        if step["delay"]:
+            self.scripts.wait(step["delay"])
+        answer = b"x" * step["size"] if step["size"] else str(step["body"]).encode()
+        headers = {"Content-Type": step["content_type"], **step["headers"]}
+        if not step["drip"]:
+            self.answer(step["status"], answer, headers)
+            return
+        self.send_response(step["status"])
+        for name, value in {**headers, "Content-Length": str(len(answer))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        for byte in answer:
+            self.wfile.write(bytes([byte]))
+            self.scripts.wait(step["drip"])
+
+    def _control(self, method: str, body: bytes) -> None:
+        if method == "PUT":
+            asked = json.loads(body)
+            try:
+                self.scripts.set(asked["path"], asked["steps"])
+            except ValueError as error:
+                self.answer_json(400, {"error": str(error)})
+                return
+        elif method == "DELETE":
+            self.scripts.clear()
+        self.answer_json(200, {})
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    attributes = {"scripts": Scripts(), "journal": folder / "posts.jsonl", "writing": threading.Lock()}
+    serve(port, type("RunningReceiver", (ReceiverExchange,), attributes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,451 @@
+"""The whole system on private real servers, as production runs it: for `ops/run --servers`, tests, benches and chaos.
+
+    with Stack(folder) as stack:                 # MariaDB, RabbitMQ, MongoDB wire, Drive double, receiver
+        stack.submit(...)                        # gunicorn, render workers, webhook worker and relay under supervisor
+        stack.kill("render-0")                   # kill -9 of a program, children included; supervisor starts it again
+
+Everything lives in `folder`, listens on loopback, and ends with the process that made it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.client
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import xmlrpc.client
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import pika
+import pymongo
+import requests
+
+from middleware.broker import encode
+from ops.servers import leash
+from ops.servers.drive import DriveDouble
+from ops.servers.mariadb import MariaDB
+from ops.servers.mongodb import MongoWire
+from ops.servers.process import Server, free_port, wait_until
+from ops.servers.rabbitmq import RabbitMQ
+from ops.servers.receiver import Receiver
+from schema import messages
+from schema.database import Database
+from schema.ports import Hint
+
+ROOT = Path(__file__).resolve().parents[1]
+ENDED = ("completed", "failed", "cancelled")
+
+
+class Supervised(Server):
+    """Supervisor with the programs of ops/supervisord.conf."""
+
+    name = "supervisord"
+
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        port: int,
+        modules: Mapping[str, str],
+        variables: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        super().__init__(folder)
+        self._environ = dict(environ)
+        self._port = port
+        self._modules = dict(modules)
+        self._variables = {program: dict(chosen) for program, chosen in variables.items()}
+        self._config = ROOT / "ops" / "supervisord.conf"
+
+    def prepare(self) -> None:
+        """With other entry modules or variables: the shipped configuration with them in it."""
+        if not self._modules and not self._variables:
+            return
+        text = self._config.read_text().replace("%(here)s/..", str(ROOT))
+        for shipped, other in self._modules.items():
+            if shipped not in text:
+                raise ValueError(f"ops/supervisord.conf starts no {shipped}")
+            text = text.replace(shipped, other)
+        for program, chosen in self._variables.items():
+            line = "environment=" + ",".join(f'{name}="{value}"' for name, value in chosen.items())
+            text = text.replace(f"[program:{program}]\n", f"[program:{program}]\n{line}\n")
+        self._config = self.folder / "supervisord.conf"
+        self._config.write_text(text)
+        self._modules, self._variables = {}, {}
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)]
+
+    def environment(self) -> dict[str, str]:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        return {**self._environ, "PATH": path, "PYTHONPATH": os.pathsep.join([*_extra(self._environ), str(ROOT)])}
+
+    def answers(self) -> bool:
+        """The API is ready and a worker serves each queue."""
+        answer = requests.get(f"http://127.0.0.1:{self._port}/readyz", headers=_key(self._environ), timeout=15)
+        return answer.status_code == 200 and "workers" not in answer.json()["down"]
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """One call of supervisor's XML-RPC interface."""
+        path = str(Path(self._environ["REPORTQ_RUN_DIR"]) / "supervisor.sock")
+        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=_UnixTransport(path)) as proxy:
+            return getattr(proxy.supervisor, method)(*arguments)
+
+
+def _full_name(program: str) -> str:
+    """Supervisor's name of a program: those of a group carry the group's."""
+    group = program.partition("-")[0]
+    return program if group == program else f"{group}:{program}"
+
+
+def _extra(environ: Mapping[str, str]) -> list[str]:
+    return [environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else []
+
+
+def _key(environ: Mapping[str, str]) -> dict[str, str]:
+    first = environ.get("REPORTQ_API_KEYS", "").split(",")[0]
+    return {"X-API-Key": first.split(":", 2)[2]} if first else {}
+
+
+class Stack:
+    """The system and its servers.
+
+    `settings` are REPORTQ_ variables beside or instead of the usual ones. `modules` replaces entry modules in the
+    supervisor's commands (`{"actors.worker": "tests.crashes.worker"}`): production has no switch for a broken part.
+    `variables` are environment variables of single programs (`{"render": {"TZ": "UTC"}}`; supervisor's own expansions,
+    `%(process_num)d` and the like, work in them).
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        render_workers: int = 2,
+        settings: Mapping[str, str] | None = None,
+        port: int | None = None,
+        drive: bool = True,
+        modules: Mapping[str, str] | None = None,
+        variables: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self.folder = Path(folder).resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.mariadb = MariaDB(self.folder / "mariadb")
+        self.rabbitmq = RabbitMQ(self.folder / "rabbitmq")
+        self.mongo = MongoWire(self.folder / "mongodb")
+        self.drive = DriveDouble(self.folder / "drive")
+        self.receiver = Receiver(self.folder / "receiver")
+        self.port = port or free_port()
+        self.metrics_port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._render_workers = render_workers
+        self._given = dict(settings or {})
+        self._drive_used = drive
+        self._modules = dict(modules or {})
+        self._variables = dict(variables or {})
+        self._lock = threading.Lock()
+        self._programs: Supervised | None = None
+        self._db: Database | None = None
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Start servers side by side, then the programs; ready when jobs would be worked on."""
+        with ThreadPoolExecutor(5) as pool:
+            for started in [pool.submit(server.start) for server in self.servers().values()]:
+                started.result()
+        self.programs.start(timeout=180)
+        return self
+
+    def configure(self, settings: Mapping[str, str], variables: Mapping[str, Mapping[str, str]]) -> None:
+        """Further settings and variables of programs, which need the servers' ports; before anything is started."""
+        self._given |= settings
+        self._variables |= {program: dict(chosen) for program, chosen in variables.items()}
+
+    def servers(self) -> dict[str, Server]:
+        """The servers by name."""
+        return {
+            "mariadb": self.mariadb,
+            "rabbitmq": self.rabbitmq,
+            "mongodb": self.mongo,
+            "drive": self.drive,
+            "receiver": self.receiver,
+        }
+
+    @property
+    def programs(self) -> Supervised:
+        """Supervisor; its environment is fixed when it is first asked for."""
+        if self._programs is None:
+            self._programs = Supervised(
+                self.folder / "programs", self.environment, self.port, self._modules, self._variables
+            )
+        return self._programs
+
+    @functools.cached_property
+    def environment(self) -> dict[str, str]:
+        """The settings of the programs, made once: the Drive double knows one key."""
+        run_dir = self.folder / "run"
+        run_dir.mkdir(exist_ok=True)
+        credentials = self.drive.service_account(self.folder) if self._drive_used else None
+        chosen = {
+            "REPORTQ_PROFILE": "staging",
+            "REPORTQ_DATABASE_URL": self.mariadb.url,
+            "REPORTQ_DOCUMENTS_URL": self.mongo.url,
+            "REPORTQ_BROKER_URL": self.rabbitmq.amqp_url,
+            "REPORTQ_ARTIFACTS_URL": self.drive.url if self._drive_used else f"file:{self.folder / 'artifacts'}",
+            "REPORTQ_GDRIVE_CREDENTIALS": str(credentials or ""),
+            "REPORTQ_GDRIVE_API_ROOT": self.drive.api_root if self._drive_used else "",
+            "REPORTQ_CONCURRENT_WORKERS": str(self._render_workers),
+            "REPORTQ_WEBHOOK_THREADS": "8",
+            "REPORTQ_WEBHOOK_ALLOW": f"127.0.0.1:{self.receiver.port}",
+            "REPORTQ_RUN_DIR": str(run_dir),
+            "REPORTQ_PORT": str(self.port),
+            "REPORTQ_METRICS_PORT": str(self.metrics_port),
+        }
+        return chosen | self._given
+
+    def stop(self) -> None:
+        """Stop the programs in order, then the servers."""
+        if self._programs is not None:
+            self._programs.stop(timeout=90)
+        if self._db is not None:
+            self._db.close()
+        with ThreadPoolExecutor(5) as pool:
+            list(pool.map(lambda server: server.stop(), self.servers().values()))
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.kill_all()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.kill_all()
+
+    def kill_all(self) -> None:
+        """End everything at once: nothing here is worth an orderly stop."""
+        if self._programs is not None:
+            self._programs.kill()
+        for server in self.servers().values():
+            with contextlib.suppress(Exception):
+                server.kill()
+        if self._db is not None:
+            self._db.close()
+
+    # -- programs -----------------------------------------------------------------------------------------------
+
+    def pid(self, program: str) -> int:
+        """The process id of a program (`api`, `relay`, `webhook`, `render-0` …); 0 while it does not run."""
+        with self._lock:
+            return int(self.programs.ask("getProcessInfo", _full_name(program))["pid"])
+
+    def names(self) -> list[str]:
+        """Every program's name."""
+        with self._lock:
+            return [str(info["name"]) for info in self.programs.ask("getAllProcessInfo")]
+
+    def kill(self, program: str, number: int = signal.SIGKILL) -> None:
+        """Send a signal to a program and everything below it."""
+        pid = self.pid(program)
+        if not pid:
+            return
+        for one in [pid, *leash.descendants(pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, number)
+
+    def restart(self, program: str) -> None:
+        """An orderly stop and start."""
+        with self._lock:
+            self.programs.ask("stopProcess", _full_name(program))
+            self.programs.ask("startProcess", _full_name(program))
+
+    @contextlib.contextmanager
+    def stopped(self, program: str) -> Iterator[None]:
+        """Without this program for a while."""
+        with self._lock:
+            self.programs.ask("stopProcess", _full_name(program))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.programs.ask("startProcess", _full_name(program))
+
+    def log(self, program: str) -> str:
+        """What a program wrote."""
+        return (self.folder / "run" / f"{program}.log").read_text(errors="replace")
+
+    # -- the API ------------------------------------------------------------------------------------------------
+
+    def call(self, method: str, path: str, **options: Any) -> requests.Response:
+        """One request to the API, with the first configured key."""
+        headers = {**_key(self.environment), **options.pop("headers", {})}
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(method, self.url + path, headers=headers, **{"timeout": 30, **options})
+
+    def submit(self, **body: Any) -> str:
+        """Submit and return the job id; `code` and `productId` have defaults."""
+        answer = self.call(
+            "POST", "/api/reports/generate-async", json={"code": "A1", "productId": "minatBakatUmum", **body}
+        )
+        if answer.status_code != 202:
+            raise RuntimeError(f"{answer.status_code} {answer.text}")
+        return str(answer.json()["job_id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The job as the API shows it."""
+        answer: dict[str, Any] = self.call("GET", f"/api/jobs/{job_id}").json()
+        return answer
+
+    def wait_ended(self, job_id: str, timeout: float = 60) -> dict[str, Any]:
+        """The job once it has ended; asked in the database, so that the API may be away."""
+
+        def ended() -> bool:
+            return str(self.sql("SELECT status FROM pdf_job_results WHERE job_id=%s", job_id)[0]["status"]) in ENDED
+
+        wait_until(ended, timeout, f"{job_id} ends")
+        return self.job(job_id)
+
+    # -- looking from outside -----------------------------------------------------------------------------------
+
+    def sql(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """A query on MariaDB, by a connection of this thread."""
+        if self._db is None:
+            self._db = Database(self.mariadb.url)
+        return self._db.fetch_all(statement, values)
+
+    def sql_write(self, statement: str, *values: object) -> int:
+        """A statement that changes MariaDB behind everybody's back."""
+        if self._db is None:
+            self._db = Database(self.mariadb.url)
+        return self._db.execute(statement, values)
+
+    def publish(self, queue: str, key: str, **options: Any) -> None:
+        """Put a hint into RabbitMQ by hand: a duplicate, a stale copy."""
+        body = encode(Hint(queue, messages.ACTORS[queue], key, options=options))
+        connection = pika.BlockingConnection(pika.URLParameters(self.rabbitmq.amqp_url))
+        try:
+            connection.channel().basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, priority=5))
+        finally:
+            connection.close()
+
+    def save_report(self, code: str, product_id: str, report: Mapping[str, Any]) -> None:
+        """Put a source document into MongoDB."""
+        with pymongo.MongoClient[dict[str, Any]](self.mongo.url) as client:
+            document = {**report, "code": code, "product_id": product_id}
+            client["workflow"]["psikotes_v2"].replace_one(
+                {"code": code, "product_id": product_id}, document, upsert=True
+            )
+
+    def source(self, code: str, product_id: str) -> dict[str, Any]:
+        """A source document as it stands, `pdf_generation` included."""
+        with pymongo.MongoClient[dict[str, Any]](self.mongo.url) as client:
+            return client["workflow"]["psikotes_v2"].find_one({"code": code, "product_id": product_id}) or {}
+
+    def shown(self) -> dict[str, Any]:
+        """URLs, passwords and process ids, for var/run.json."""
+        return {
+            "api": self.url,
+            "database": self.mariadb.url,
+            "mongodb": self.mongo.url,
+            "rabbitmq": {
+                "amqp": self.rabbitmq.amqp_url,
+                "management": self.rabbitmq.management_url,
+                "user": self.rabbitmq.admin,
+                "password": self.rabbitmq.admin_password,
+            },
+            "drive": self.drive.api_root,
+            "receiver": self.receiver.url(),
+            "environment": self.environment,
+            "pids": {name: server.pid for name, server in self.servers().items()}
+            | {"supervisord": self.programs.pid}
+            | {name: self.pid(name) for name in self.names()},
+        }
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over supervisor's socket, reached through its folder so that a deep path does no harm."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=90)
+        self._path = path
+
+    def connect(self) -> None:
+        folder = os.open(os.path.dirname(self._path), os.O_RDONLY)
+        try:
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.connect(f"/proc/self/fd/{folder}/{os.path.basename(self._path)}")
+        finally:
+            os.close(folder)
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> _UnixConnection:
+        connection = _UnixConnection(self._path)
+        self._connection = host, connection  # where close() looks for it
+        return connection
+
+
+def demonstrate(port: int, *, once: bool) -> int:
+    """`ops/run --servers`: the sample report on everything real, checked from outside."""
+    from ops import demo
+
+    began = time.monotonic()
+    stack = Stack(ROOT / "var" / "servers", port=port)
+    demo.console.print("Starting MariaDB, RabbitMQ, MongoDB-wire server, Drive double, receiver and the programs ...")
+    with stack:
+        demo.console.print(f"Ready after {time.monotonic() - began:.0f} s.")
+        written = ROOT / "var" / "run.json"
+        written.touch(mode=0o600)
+        written.write_text(json.dumps(stack.shown(), indent=2))
+        table = stack.shown()
+        rabbit = table["rabbitmq"]
+        demo.console.print(f"API               {stack.url}")
+        demo.console.print(
+            f"RabbitMQ's UI     {rabbit['management']}  user {rabbit['user']}, password {rabbit['password']}"
+        )
+        demo.console.print(f"MariaDB           {stack.mariadb.url}")
+        demo.console.print(f"MongoDB wire      {stack.mongo.url}")
+        demo.console.print(f"Drive double      {stack.drive.api_root}")
+        demo.console.print(f"All of it with process ids in {written.relative_to(ROOT)}\n", highlight=False)
+        stack.save_report(demo.CODE, demo.PRODUCT, json.loads(demo.SAMPLE.read_text()))
+        files = len(stack.drive.files())
+        ok = demo.show_one_job(stack.url, stack.receiver, ROOT / "var" / "sample.pdf")
+        ok = ok and _check_from_outside(stack, files)
+        if once:
+            return 0 if ok else 1
+        demo.invite(stack.url, stack.receiver)
+        return 0 if demo.stay(stack.programs) else 1
+
+
+def _check_from_outside(stack: Stack, files_before: int) -> bool:
+    """The row in MariaDB, the link in MongoDB, exactly one new file in Drive."""
+    from ops import demo
+
+    began = time.monotonic()
+    row = stack.sql(
+        "SELECT job_id, status, google_drive_link, retry_count FROM pdf_job_results ORDER BY requested_at DESC"
+    )[0]
+    demo.step(began, "MariaDB pdf_job_results", json.dumps(row))
+    kept = stack.source(demo.CODE, demo.PRODUCT).get("pdf_generation", {})
+    demo.step(began, "MongoDB pdf_generation", json.dumps(kept, default=str))
+    files = [file["id"] for file in stack.drive.files()]
+    demo.step(began, "Drive files", f"{len(files)} ({len(files) - files_before} new)")
+    return (
+        row["status"] == "completed"
+        and kept.get("job_id") == row["job_id"]
+        and kept.get("google_drive_link") == row["google_drive_link"]
+        and len(files) - files_before == 1
+    )

@@ -1,0 +1,183 @@
+"""`ops/test`: every check and test in stages, quick ones first, then two lanes side by side, each with its time.
+
+ops/test                        everything
+ops/test STAGE [STAGE ...]      only these
+ops/test crashes --times 10     options behind a stage go to pytest
+ops/test --setup                packages only (done before this module runs)
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV_313 = ROOT / "var" / "venv-3.13"
+console = Console(highlight=False, soft_wrap=True)
+
+
+def _run(*command: str, **environ: str) -> bool:
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environ}).returncode == 0
+
+
+def _lint(_: list[str]) -> bool:
+    """ruff, mypy --strict, and the direction of imports."""
+    tools = (["ruff", "check", "."], ["mypy"])
+    checks = [_run(sys.executable, "-m", *tool) for tool in tools]
+    checks.append(_run(str(Path(sys.executable).with_name("lint-imports"))))
+    return all(checks)
+
+
+def _pytest(stage: str) -> Callable[[list[str]], bool]:
+    def run(options: list[str]) -> bool:
+        # A seed of its own would make hypothesis and random order differ between two runs of one commit.
+        return _run(sys.executable, "-m", "pytest", "-q", f"tests/{stage}", *options, PYTHONHASHSEED="0")
+
+    run.__doc__ = f"tests/{stage}"
+    return run
+
+
+def _python313(options: list[str]) -> bool:
+    """unit, contracts and protocol once more on Python 3.13, where that interpreter is present."""
+    found = _find_313()
+    if found is None:
+        console.print("Python 3.13 is not on this machine: nothing was tested on it.")
+        return True
+    if not (VENV_313 / "bin" / "python").exists() and not _run(found, "-m", "venv", str(VENV_313)):
+        return False
+    python = str(VENV_313 / "bin" / "python")
+    install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    if not _run(*install, "-r", "requirements.txt", "-r", "tests/requirements.txt"):
+        return False
+    return _run(
+        python, "-m", "pytest", "-q", "tests/unit", "tests/contracts", "tests/protocol", *options, PYTHONHASHSEED="0"
+    )
+
+
+def _find_313() -> str | None:
+    candidates = [shutil.which("python3.13"), *map(str, Path.home().glob(".pyenv/versions/3.13*/bin/python3.13"))]
+    for candidate in filter(None, candidates):
+        if subprocess.run([candidate, "-c", ""], capture_output=True).returncode == 0:
+            return candidate
+    return None
+
+
+STAGES: dict[str, Callable[[list[str]], bool]] = {
+    "lint": _lint,
+    **{
+        stage: _pytest(stage)
+        for stage in (
+            "unit", "protocol", "contracts", "integration", "api", "e2e", "crashes", "observability", "browser", "chaos",
+            "cluster", "n8n",
+        )
+        if (ROOT / "tests" / stage).is_dir()
+    },
+    "python313": _python313,
+}  # fmt: skip
+
+
+QUICK = ("lint", "unit", "protocol", "contracts")
+SECOND_LANE = ("n8n", "cluster", "chaos", "browser")
+_printing = threading.Lock()
+
+
+def main(argv: list[str]) -> int:
+    """Run the named stages, or all; the exit code is 0 only when each passed."""
+    if argv == ["--setup"]:
+        return 0
+    if argv and argv[0] in ("-h", "--help"):
+        console.print((__doc__ or "").strip() + "\n\nStages:")
+        for name, run in STAGES.items():
+            console.print(f"  {name:14} {(run.__doc__ or '').splitlines()[0]}")
+        return 0
+    wanted = [word for word in argv if word in STAGES]
+    options = [word for word in argv if word not in STAGES]
+    if options and not wanted:
+        console.print(f"There is no stage {options[0]!r}; the stages are {', '.join(STAGES)}.")
+        return 2
+    started = None if wanted else _install_n8n_early()
+    results: list[tuple[str, bool, float]] = []
+    began = time.monotonic()
+    alone = len(wanted) == 1
+    for name in wanted or QUICK:
+        results.append(_stage(name, options, shown=True))
+    if not wanted:
+        # What waits for servers most of the time runs side by side; each stage starts its own.
+        with ThreadPoolExecutor(2) as lanes:
+            running = [lanes.submit(_lane, lane, options, started) for lane in _lanes()]
+            for lane in running:
+                results.extend(lane.result())
+    if not alone:
+        _summary(results, time.monotonic() - began)
+    return 0 if all(passed for _, passed, _ in results) else 1
+
+
+def _lanes() -> list[list[str]]:
+    """Two lists of about the same length; a stage nobody thought of goes to the first."""
+    second = [name for name in SECOND_LANE if name in STAGES]
+    return [[name for name in STAGES if name not in QUICK and name not in second], second]
+
+
+def _lane(names: list[str], options: list[str], n8n: subprocess.Popen[bytes] | None) -> list[tuple[str, bool, float]]:
+    results = []
+    for name in names:
+        if name == "n8n" and n8n is not None:
+            n8n.wait()
+        results.append(_stage(name, options, shown=False))
+    return results
+
+
+def _stage(name: str, options: list[str], *, shown: bool) -> tuple[str, bool, float]:
+    """Run one stage in a process of its own; a lane's output is printed whole when the stage has ended."""
+    began = time.monotonic()
+    if shown:
+        console.rule(f"[bold]{name}")
+        passed = STAGES[name](options)
+        output = ""
+    else:
+        console.print(f"{name}: started")
+        done = subprocess.run(
+            [sys.executable, "-m", "ops.testing", name, *options],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        passed, output = done.returncode == 0, done.stdout.decode(errors="replace")
+    seconds = time.monotonic() - began
+    with _printing:
+        sys.stdout.write(output)
+        sys.stdout.flush()
+        if shown:
+            console.print(f"{name}: {'passed' if passed else '[red]FAILED[/]'} in {seconds:.0f} s")
+    return name, passed, seconds
+
+
+def _install_n8n_early() -> subprocess.Popen[bytes] | None:
+    """n8n takes minutes to install the first time: other stages run meanwhile."""
+    if "n8n" not in STAGES:
+        return None
+    return subprocess.Popen([sys.executable, "-m", "ops.servers.n8n_install"], cwd=ROOT)
+
+
+def _summary(results: list[tuple[str, bool, float]], took: float) -> None:
+    table = Table("stage", "result", "seconds")
+    for name, passed, seconds in results:
+        table.add_row(name, "passed" if passed else "[red]FAILED", f"{seconds:.0f}")
+    table.add_row("all", "", f"{took:.0f}")
+    console.print(table)
+    good = sum(passed for _, passed, _ in results)
+    print(f"stages: {good} passed, {len(results) - good} failed")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,117 @@
+"""Commands for callbacks: `send-example URL` signs and posts an example, and explains what was answered."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from ulid import ULID
+
+from actors.delivery import callback_body
+from actors.sender import SignedSender
+from schema import VERSION
+from schema.allow_list import AllowList
+from schema.callback_urls import check_literal, failure_url
+from schema.errors import Refused
+from schema.ports import Answer, End, Post, Sender
+from schema.settings import Settings
+from schema.verdicts import History, Verdict, judge
+
+app = typer.Typer(no_args_is_help=True, help="Try and repair callbacks.")
+STATUSES = ("completed", "failed", "cancelled")
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `send-example` a subcommand, however few there are."""
+
+
+def example(status: str) -> End:
+    """The end that an example tells of; its job exists nowhere, and says so."""
+    now = datetime.now(UTC)
+    return End(
+        job_id=f"pdf_example_{ULID()}",
+        code="example",
+        product_id="example",
+        round=1,
+        status=status,
+        requested_at=now,
+        ended_at=now,
+        google_drive_link="https://drive.google.com/file/d/example/view" if status == "completed" else None,
+        error_code={"failed": "template_not_found", "cancelled": "cancelled"}.get(status),
+        error_message="This is an example: no report failed." if status == "failed" else None,
+        meta={"example": True},
+    )
+
+
+def send(sender: Sender, url: str, status: str) -> tuple[str, Answer, Verdict]:
+    """POST one example where a job's end would be told; returns the URL used, the answer and the verdict."""
+    target = url if status == "completed" else failure_url(url, None)
+    end = example(status)
+    answer = sender.send(Post(target, f"msg_{end.job_id}_1", callback_body(end)))
+    return target, answer, judge(answer, History())
+
+
+def explain(answer: Answer, verdict: Verdict) -> str:
+    """What the answer means for a real callback, in plain words."""
+    told = answer.detail if answer.status is None else f"The receiver answered {answer.status}."
+    if verdict.kind == "delivered":
+        return f"{told} A real callback would be delivered, and not be sent again."
+    if verdict.kind == "again":
+        return f"{told} A real callback would be sent again after {verdict.after:g} s. {verdict.hint or ''}".rstrip()
+    return f"{told} A real callback would be given up ({verdict.code}). {verdict.hint or ''}".rstrip()
+
+
+@app.command("send-example")
+def send_example(
+    url: Annotated[str, typer.Argument(help="The callback URL to try.")],
+    status: Annotated[str, typer.Option(help="completed, failed or cancelled.")] = "completed",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Sign and post an example callback with this host's settings, and explain the answer.
+
+    The exit code is 0 when a real callback would be delivered. A resume URL is used up by it, like by a real one.
+    """
+    if status not in STATUSES:
+        raise typer.BadParameter(f"one of {', '.join(STATUSES)}", param_hint="--status")
+    settings = Settings.from_env(os.environ)
+    allow = AllowList.parse(settings.webhook_allow)
+    try:
+        check_literal(url, allow)
+    except Refused as refused:
+        typer.echo(f"{refused.code}: {refused.detail}", err=True)
+        raise typer.Exit(2) from None
+    sender = SignedSender(
+        [secret for secret in settings.webhook_secrets.split(",") if secret],
+        version=VERSION,
+        allow=allow,
+        timeout=settings.webhook_timeout,
+        connections=1,
+    )
+    try:
+        target, answer, verdict = send(sender, url, status)
+    finally:
+        sender.close()
+    if as_json:
+        shown = {
+            "url": target,
+            "status": answer.status,
+            "failure": answer.failure,
+            "seconds": round(answer.duration, 3),
+            "body": answer.body_head,
+            "verdict": verdict.kind,
+            "code": verdict.code,
+            "explained": explain(answer, verdict),
+        }
+        typer.echo(json.dumps(shown, ensure_ascii=False))
+    else:
+        console = Console(highlight=False, markup=False, soft_wrap=True)
+        console.print(f"POST {target}  ({answer.duration:.2f} s)")
+        if answer.body_head:
+            console.print(f"  {answer.body_head}")
+        console.print(explain(answer, verdict))
+    raise typer.Exit(0 if verdict.kind == "delivered" else 1)
