@@ -1,0 +1,212 @@
+"""Who gets in: every route with every role and method, keys that come and go, rates, and web pages that try."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import falcon.inspect
+import pytest
+
+from ops.servers.process import wait_until
+from schema import api_keys
+from schema.database import Database
+from schema.settings import Settings, SettingsError
+from service.rates import RateLimits
+from tests.api.conftest import BODY, KEYS, Api
+
+ENV_KEYS = ",".join(f"{role}er:{role}:{key}" for role, key in KEYS.items())
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
+# Written by hand, so that a slip in schema/operations.py shows here. What is missing here nobody may call.
+READ = {
+    ("GET", "/api/jobs"), ("GET", "/api/jobs/{job_id}"), ("GET", "/api/jobs/{job_id}/download"),
+    ("GET", "/api/jobs/{job_id}/deliveries"), ("GET", "/api/dead-letters"), ("GET", "/api/dead-letters/{letter_id}"),
+    ("GET", "/api/queues"), ("GET", "/metrics"),
+}  # fmt: skip
+SUBMIT = {
+    ("POST", "/api/reports/generate-async"), ("POST", "/api/reports/generate"), ("POST", "/api/reports/batch"),
+    ("DELETE", "/api/jobs/{job_id}"), ("POST", "/api/jobs/{job_id}/cancel"), ("POST", "/api/jobs/{job_id}/replay"),
+}  # fmt: skip
+PEOPLE = ("/", "/favicon.ico")  # the console's files need no key: they ask for one
+
+
+def expected(method: str, template: str, role: str | None) -> str:
+    call = (method, template)
+    if template in ("/livez", "/readyz") or template in PEOPLE or template.startswith("/console"):
+        return "in"
+    if role is None:
+        return "unauthorized" if not template.startswith("/docs") else "in"
+    if method == "OPTIONS":
+        return "in"
+    needed = "read" if call in READ or method in ("GET", "HEAD") else "submit" if call in SUBMIT else "operate"
+    ranks = ("read", "submit", "operate")
+    return "in" if ranks.index(role) >= ranks.index(needed) else "forbidden"
+
+
+def test_every_route_with_every_role_and_method(api_of: Callable[..., Api]) -> None:
+    api = api_of(api_keys=ENV_KEYS)
+    templates = [route.path for route in falcon.inspect.inspect_routes(api.client.app)]
+    assert {path for _, path in SUBMIT} <= set(templates)
+    wrong = []
+    for template, method, role in itertools.product(templates, METHODS, [None, *KEYS]):
+        path = template.replace("{job_id}", "pdf_none").replace("{", "").replace("}", "") or "/"
+        headers = {"X-API-Key": KEYS[role]} if role else {}
+        headers["Prefer"] = "wait=0"
+        answer = api.client.simulate_request(method, path, headers=headers, body="")
+        got = {401: "unauthorized", 403: "forbidden"}.get(answer.status_code, "in")
+        if got != expected(method, template, role) and not _public(template):
+            wrong.append((method, template, role, answer.status_code))
+        assert answer.status_code < 500, (method, template, role, answer.text)
+    assert not wrong
+
+
+def _public(template: str) -> bool:
+    """Pages without anything of anybody's: documentation and the console's own files."""
+    return template in ("/openapi.json", "/docs", "/docs/problems", "/", "/console/{name}", "/favicon.ico")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {}, {"X-API-Key": ""}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer"}, {"Authorization": "Bearer wrong"},
+        {"Authorization": "Basic " + KEYS["operate"]}, {"Authorization": KEYS["operate"]},
+        {"X-API-Key": KEYS["operate"].upper()}, {"X-API-Key": KEYS["operate"] + " x"}, {"X-API-Key": "é" * 40},
+        {"X-API-Key": KEYS["operate"], "Authorization": ""}, {"X-API-Key": KEYS["operate"], "Authorization": "Bearer x"},
+    ],
+)  # fmt: skip
+def test_without_a_known_key_nothing_is_told(api_of: Callable[..., Api], headers: dict[str, str]) -> None:
+    answer = api_of(api_keys=ENV_KEYS).get("/api/jobs", headers=headers)
+    assert (answer.status_code, answer.json["code"]) == (401, "unauthorized")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_keys_are_made_and_revoked_while_everything_runs(api_of: Callable[..., Api]) -> None:
+    api = api_of(api_keys=ENV_KEYS)
+    key_id, key = api_keys.make(api.db, "n8n", "submit", by="test")
+    headers = {"Authorization": f"Bearer {key}"}
+
+    def status() -> int:
+        return api.post("/api/reports/generate-async", BODY, headers=headers).status_code
+
+    wait_until(lambda: status() == 202, 5, "the new key works")
+    assert api.db.scalar("SELECT owner FROM pdf_job_results") == "n8n"
+    assert api_keys.revoke(api.db, key_id, by="test", why="leaked")
+    wait_until(lambda: status() == 401, 10, "the revoked key is refused")
+    assert not api_keys.revoke(api.db, key_id, by="test")
+    assert key not in str(api_keys.everything(api.db))
+    assert len(api.db.fetch_all("SELECT * FROM audit WHERE subject=%s", (key_id,))) == 2
+
+
+def test_revoking_the_last_key_opens_nothing(api_of: Callable[..., Api]) -> None:
+    api = api_of()
+    key_id, _ = api_keys.make(api.db, "n8n", "submit", by="test")
+    api_keys.revoke(api.db, key_id, by="test")
+    assert api_of().get("/api/jobs").status_code == 401
+
+
+def test_old_and_new_key_of_one_name_share_idempotency_and_others_do_not(api_of: Callable[..., Api]) -> None:
+    api = api_of()
+    keys = [api_keys.make(api.db, name, "submit", by="test")[1] for name in ("n8n", "n8n", "other")]
+    jobs = [
+        api.post("/api/reports/generate-async", BODY, headers={"X-API-Key": key, "Idempotency-Key": "1"}).json["job_id"]
+        for key in keys
+    ]
+    assert jobs[0] == jobs[1] != jobs[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "rate"), [("", "read", None), ("a:b", "read", None), ("a", "root", None), ("a", "read", -1)]
+)
+def test_a_key_that_makes_no_sense_is_not_made(db: Database, name: str, role: str, rate: int | None) -> None:
+    with pytest.raises(ValueError):
+        api_keys.make(db, name, role, by="test", rate=rate)
+
+
+def test_listening_beyond_loopback_without_keys_is_refused(db: Database) -> None:
+    wide = Settings(host="0.0.0.0")
+    with pytest.raises(SettingsError, match="keys make"):
+        api_keys.require_keys(db, wide)
+    api_keys.require_keys(db, Settings())
+    api_keys.require_keys(db, Settings(host="0.0.0.0", api_keys=ENV_KEYS))
+    api_keys.make(db, "n8n", "submit", by="test")
+    api_keys.require_keys(db, wide)
+
+
+# -- rates --------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_that_asks_too_often_is_told_when_to_come_back(api_of: Callable[..., Api]) -> None:
+    api = api_of()
+    slow = {"X-API-Key": api_keys.make(api.db, "slow", "submit", by="test", rate=3)[1]}
+    free = {"X-API-Key": api_keys.make(api.db, "free", "submit", by="test")[1]}
+    statuses = [api.get("/api/jobs", headers=slow).status_code for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]
+    limited = api.get("/api/jobs", headers=slow)
+    assert limited.json["code"] == "rate_limited"
+    assert 1 <= int(limited.headers["retry-after"]) <= 20
+    assert api.get("/api/jobs", headers=free).status_code == 200
+
+
+def test_a_batch_passes_whole_and_is_paid_for_afterwards(api_of: Callable[..., Api]) -> None:
+    api = api_of()
+    headers = {"X-API-Key": api_keys.make(api.db, "slow", "submit", by="test", rate=60)[1]}
+    assert api.post("/api/reports/batch", {"jobs": [BODY] * 100}, headers=headers).status_code == 202
+    limited = api.get("/api/jobs", headers=headers)
+    assert limited.status_code == 429
+    assert 30 <= int(limited.headers["retry-after"]) <= 42
+
+
+@pytest.fixture
+def rates(tmp_path: object) -> Iterator[Callable[[], RateLimits]]:
+    made: list[RateLimits] = []
+
+    def make() -> RateLimits:
+        made.append(RateLimits(str(tmp_path)))
+        return made[-1]
+
+    yield make
+    for limits in made:
+        limits.close()
+
+
+def test_processes_of_a_host_share_one_bucket(rates: Callable[[], RateLimits]) -> None:
+    one, other = rates(), rates()
+    waits = [limits.spend("key", 4) for limits in (one, other) * 3]
+    assert waits[:4] == [0, 0, 0, 0]
+    assert all(wait > 0 for wait in waits[4:])
+    assert one.spend("key", 0) == 0
+
+
+# -- web pages ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "localhost:8000", "[::1]:8000", "LOCALHOST"])
+def test_programs_of_this_machine_need_no_key(api: Api, host: str) -> None:
+    assert api.client.simulate_get("/api/jobs", headers={"Host": host}).status_code == 200
+    same = {"Host": host, "Origin": f"http://{host.lower()}"}
+    assert api.client.simulate_get("/api/jobs", headers=same).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example"}, {"Host": "evil.example:8000"}, {"Host": ""},
+        {"Host": "localhost:x"}, {"Host": "127.0.0.1", "Origin": "http://evil.example"},
+        {"Host": "127.0.0.1", "Origin": "null"}, {"Host": "127.0.0.1:8000", "Origin": "http://127.0.0.1:9000"},
+        {"Host": "127.0.0.1", "Origin": "http://["}, {"Host": "127.0.0.1@evil.example"},
+    ],
+)  # fmt: skip
+def test_a_web_page_cannot_drive_it(api: Api, headers: dict[str, str]) -> None:
+    answer = api.client.simulate_post("/api/reports/generate-async", json=BODY, headers=headers)
+    assert (answer.status_code, answer.json["code"]) == (403, "host_refused")
+    assert api.db.scalar("SELECT COUNT(*) FROM pdf_job_results") == 0
+
+
+def test_no_answer_invites_other_sites(api: Api) -> None:
+    origin = {"Origin": "http://127.0.0.1", "Access-Control-Request-Method": "POST"}
+    for answer in (
+        api.get("/api/jobs", headers=origin),
+        api.client.simulate_options("/api/jobs", headers=origin, host="127.0.0.1"),
+    ):
+        assert not [name for name in answer.headers if name.lower().startswith("access-control-")]

@@ -1,0 +1,76 @@
+"""/openapi.json: valid, complete, and the same as what is served."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import falcon.inspect
+import msgspec
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from schema import openapi, operations, problems
+from tests.api.conftest import BODY, Api
+
+PEOPLE = re.compile(r"/$|/docs|/console|/favicon")  # pages and files for a browser
+
+
+def test_every_route_is_described_and_every_description_is_a_route(api: Api) -> None:
+    served = {
+        (method.method, route.path)
+        for route in falcon.inspect.inspect_routes(api.client.app)
+        for method in route.methods
+        if not method.internal and not PEOPLE.match(route.path)
+    }
+    described = {(operation.method, operation.path) for operation in operations.OPERATIONS}
+    assert served == described
+
+
+@pytest.mark.parametrize("secured", [True, False])
+def test_the_description_is_valid_openapi(secured: bool) -> None:
+    described = msgspec.json.decode(msgspec.json.encode(openapi.document("http://127.0.0.1:8000", secured=secured)))
+    assert described["openapi"].startswith("3.1")
+    OpenAPIV31SpecValidator(described).validate()
+    names = set(described["components"]["schemas"])
+    assert set(re.findall(r"#/components/schemas/([^\"]+)\"", msgspec.json.encode(described).decode())) <= names
+    ids = [operation.id for operation in operations.OPERATIONS]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_example_is_accepted(api: Api) -> None:
+    for operation in operations.OPERATIONS:
+        if operation.example is not None and operation.path.startswith("/api/reports"):
+            answer = api.post(operation.path, operation.example, headers={"Prefer": "wait=0"})
+            assert answer.status_code == 202, answer.text
+
+
+def test_every_code_has_a_meaning_and_a_remedy_and_stands_in_the_documentation(api: Api) -> None:
+    page = api.get("/docs/problems").text
+    used = {code for operation in operations.OPERATIONS for code in operation.problems} | set(operations.ALWAYS)
+    assert used <= set(problems.CATALOGUE)
+    for code, entry in problems.CATALOGUE.items():
+        assert entry.title
+        assert entry.next_step.endswith(".")
+        assert f'id="{code}"' in page
+
+
+def test_the_pages_load_nothing_from_anywhere(api: Api) -> None:
+    for path in ("/docs", "/docs/problems"):
+        answer = api.get(path)
+        assert answer.status_code == 200
+        assert "<script" not in answer.text
+        assert not re.search(r"""(src|href)=["']?(https?:)?//""", answer.text)
+        assert not re.search(r"@import|url\(", answer.text)
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+    page = api.get("/docs").text
+    for operation in operations.OPERATIONS:
+        assert f'id="{operation.id}"' in page
+
+
+def test_documentation_needs_no_key_and_says_that_calls_do(api_of: Callable[..., Api]) -> None:
+    api = api_of(api_keys="n8n:submit:submitter-key-0123456789")
+    described = api.get("/openapi.json").json
+    assert described["paths"]["/api/jobs"]["get"]["security"] == [{"bearer": []}, {"apiKey": []}]
+    assert api.post("/api/reports/generate-async", BODY).status_code == 401
+    assert "securitySchemes" not in openapi.document("http://x", secured=False)["components"]

@@ -1,0 +1,219 @@
+"""The running system from outside: every described answer, many clients at once, slow ones, and a restart."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from ops.servers.process import wait_until
+from ops.stack import ROOT, Stack
+from schema import operations
+from tests.api.conftest import BODY, KEYS
+
+HERE = Path(__file__).parent
+ASYNC = "/api/reports/generate-async"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("role", ["operate", "submit", "read", None])
+def test_every_answer_is_a_described_one(system: Stack, tmp_path: Path, role: str | None) -> None:
+    """schemathesis: all checks, all phases (examples, coverage, fuzzing, stateful), with each role and without a key.
+
+    The webhook worker is stopped meanwhile: generated callbacks must not leave this machine.
+    """
+    headers = ["-H", f"X-API-Key: {KEYS[role]}"] if role else []
+    command = [
+        sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml"), "run",
+        f"{system.url}/openapi.json", "--checks", "all", "--max-examples", "20", "--seed", "7", *headers,
+        "--suppress-health-check", "all", "--continue-on-failure", "--no-color", "--wait-for-schema", "20",
+    ]  # fmt: skip
+    environment = {
+        **os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.api.formats", "NO_PROXY": "127.0.0.1",
+    }  # fmt: skip
+    with system.stopped("webhook"):
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=550)
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    found = re.search(r"Selected: (\d+)/(\d+)", done.stdout)
+    assert found is not None, done.stdout[-2000:]
+    # It leaves out the one path that it read the description from.
+    assert int(found[1]) == int(found[2]) == len(operations.OPERATIONS) - 1, done.stdout[-4000:]
+    system.call("POST", "/api/queues/pdf/resume", headers={"X-API-Key": KEYS["operate"]})
+    system.call("POST", "/api/queues/webhooks/resume", headers={"X-API-Key": KEYS["operate"]})
+
+
+@pytest.mark.timeout(400)
+def test_two_thousand_submissions_with_two_hundred_keys_are_two_hundred_jobs(system: Stack) -> None:
+    """16 clients at once, each key ten times, in the order in which they collide most."""
+    given: dict[str, set[str]] = {}
+    statuses: Counter[int] = Counter()
+    mutex = threading.Lock()
+    local = threading.local()
+
+    def submit(n: int) -> None:
+        if not hasattr(local, "session"):
+            local.session = requests.Session()
+            local.session.trust_env = False
+        key = f"many-{n // 10}"
+        answer = local.session.post(
+            system.url + ASYNC,
+            json={"code": f"many-{n // 10}", "productId": "p"},
+            headers={"X-API-Key": KEYS["submit"], "Idempotency-Key": key},
+            timeout=60,
+        )
+        with mutex:
+            statuses[answer.status_code] += 1
+            given.setdefault(key, set()).add(answer.json()["job_id"])
+
+    with ThreadPoolExecutor(16) as clients:
+        list(clients.map(submit, range(2000)))
+    assert statuses == {202: 2000}
+    assert all(len(ids) == 1 for ids in given.values())
+    rows = system.sql("SELECT COUNT(*) AS n FROM pdf_job_results WHERE code LIKE %s", "many-%")
+    assert len(given) == rows[0]["n"] == 200
+
+
+def test_a_chunked_body_is_read_and_bounded(system: Stack) -> None:
+    def chunks(size: int) -> list[bytes]:
+        text = b'{"code": "K1", "productId": "p", "meta": "' + b"x" * size + b'"}'
+        return [text[i : i + 65536] for i in range(0, len(text), 65536)]
+
+    for size, status in ((100, 202), (3_000_000, 413)):
+        answer = requests.post(
+            system.url + ASYNC,
+            data=iter(chunks(size)),
+            headers={"X-API-Key": KEYS["submit"], "Content-Type": "application/json"},
+            timeout=30,
+        )
+        assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /api/reports/generate-async HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
+        b"POST /api/reports/generate-async HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET /api/jobs HTTP/1.1\r\nHost: x\r\n" + b"X-A: 1\r\n" * 200 + b"\r\n",
+        b"GET /api/jobs HTTP/1.1\r\nHost: x\r\nX-A: " + b"y" * 20_000 + b"\r\n\r\n",
+        b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
+        b"GET / HTTP/9.9\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused_and_hurts_nobody(system: Stack, head: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", system.port), timeout=20) as raw:
+        raw.sendall(head)
+        raw.shutdown(socket.SHUT_WR)
+        answer = raw.recv(4096)
+    assert answer == b"" or re.match(rb"HTTP/1\.[01] 4\d\d", answer), answer
+    assert system.call("GET", "/livez").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"POST /api/reports/generate-async HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "], ids=["silent", "half a request"]
+)
+def test_clients_that_fall_silent_are_let_go(system: Stack, said: bytes) -> None:
+    """More of them than there are threads: the service is back once they are cut off, without their help."""
+    half = []
+    for _ in range(40):
+        one = socket.create_connection(("127.0.0.1", system.port), timeout=60)
+        one.sendall(said)
+        half.append(one)
+    try:
+        wait_until(lambda: _alive(system), 60, "the API answers again")
+        assert any(_cut(one) for one in half)
+    finally:
+        for one in half:
+            one.close()
+
+
+def _alive(system: Stack) -> bool:
+    try:
+        return requests.get(f"{system.url}/livez", timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def _cut(one: socket.socket) -> bool:
+    one.settimeout(30)
+    try:
+        return not one.recv(1) or True
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_a_reload_loses_no_request(system: Stack) -> None:
+    """SIGHUP to gunicorn, three times, under submissions on fresh connections: every one is answered 202."""
+    master = system.pid("api")
+    stop = threading.Event()
+    outcomes: Counter[str] = Counter()
+
+    def submit() -> None:
+        while not stop.is_set():
+            try:
+                answer = requests.post(
+                    system.url + ASYNC, json=BODY, timeout=30,
+                    headers={"X-API-Key": KEYS["submit"], "Connection": "close"},
+                )  # fmt: skip
+                outcomes[str(answer.status_code)] += 1
+            except requests.RequestException as error:
+                outcomes[type(error).__name__] += 1
+
+    clients = [threading.Thread(target=submit) for _ in range(4)]
+    for client in clients:
+        client.start()
+    try:
+        for round_ in range(3):
+            before = outcomes["202"]
+            os.kill(master, signal.SIGHUP)
+            wait_until(lambda before=before: outcomes["202"] > before + 60, 60, f"reload {round_} is over")
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+    assert set(outcomes) == {"202"}, outcomes
+
+
+def test_a_hanging_database_is_told_in_bounded_time(system: Stack) -> None:
+    """MariaDB is stopped in mid-breath (SIGSTOP): submissions get 503 within bounds, and 202 once it breathes again."""
+    pid = system.mariadb.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        answer = system.call("POST", ASYNC, json=BODY, headers={"X-API-Key": KEYS["submit"]}, timeout=60)
+        took = time.monotonic() - began
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    assert took < 40, "connect and answer are each given up after their own timeout"
+
+    def accepted() -> bool:
+        return system.call("POST", ASYNC, json=BODY, headers={"X-API-Key": KEYS["submit"]}).status_code == 202
+
+    wait_until(accepted, 60, "submissions are accepted again")
+
+
+def test_a_restarted_database_costs_no_submission(system: Stack) -> None:
+    """Its connections are all dead; the first submission afterwards replaces its own and is accepted."""
+    for _ in range(8):
+        assert system.call("POST", ASYNC, json=BODY, headers={"X-API-Key": KEYS["submit"]}).status_code == 202
+    system.mariadb.kill()
+    system.mariadb.start()
+    for _ in range(8):
+        answer = system.call("POST", ASYNC, json=BODY, headers={"X-API-Key": KEYS["submit"]})
+        assert answer.status_code == 202, answer.text

@@ -1,0 +1,255 @@
+"""Starting, upgrading, backing up: no two starters collide, no data is lost, old and new work side by side."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dramatiq
+import pytest
+from playhouse.migrations import Runner
+from ulid import ULID
+
+from middleware.broker import encode
+from ops import backups
+from ops.servers.mariadb import MariaDB
+from schema import jobs, migrate, outbox, rounds
+from schema.database import Database
+from schema.documents.record import from_json
+from schema.jobs import NewJob
+from schema.ports import Hint
+from schema.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What the release after this one may do to the tables while this one still works on them: add, never take away.
+NEXT = """
+atomic = False
+def up(migrator, db):
+    db.execute_sql("ALTER TABLE pdf_job_results ADD COLUMN colour VARCHAR(16) NULL")
+    db.execute_sql("ALTER TABLE deliveries ADD COLUMN shape VARCHAR(16) NOT NULL DEFAULT 'round'")
+    db.execute_sql("CREATE TABLE novelties (id INT PRIMARY KEY)")
+def down(migrator, db):
+    pass
+"""
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    server: MariaDB = request.getfixturevalue("mariadb")
+    name = f"t{str(ULID()).lower()}"
+    admin = Database(server.admin_url)
+    admin.execute(f"CREATE DATABASE {name}")
+    yield server.admin_url.rpartition("/")[0] + f"/{name}"
+    admin.execute(f"DROP DATABASE {name}")
+    admin.close()
+
+
+def _start(url: str, results: Any) -> None:
+    db = Database(url)
+    try:
+        results.put(migrate.migrate(db))
+    except BaseException as error:
+        results.put(repr(error))
+    finally:
+        db.close()
+
+
+def test_starters_at_the_same_time_do_not_collide(empty: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    starters = [context.Process(target=_start, args=(empty, results)) for _ in range(6)]
+    for starter in starters:
+        starter.start()
+    steps = [results.get(timeout=90) for _ in starters]
+    for starter in starters:
+        starter.join()
+    known = [step.name for step in Runner(Database(empty).peewee, str(migrate.DIRECTORY)).status()]
+    assert sorted(steps, key=str) == sorted([[]] * 5 + [known], key=str)
+    db = Database(empty)
+    assert migrate.pending(db) == []
+    db.close()
+
+
+def history() -> list[str]:
+    """Every step there is, in order: each was the newest of some release."""
+    return sorted(path.stem for path in migrate.DIRECTORY.glob("[0-9]*.py"))
+
+
+def fill(db: Database) -> dict[str, str]:
+    """A job in each state that outlives a stop, written by the columns every release had."""
+    waiting, failed, done = (f"pdf_{ULID()}" for _ in range(3))
+    for job_id in (waiting, failed, done):
+        jobs.submit(db, NewJob(job_id, "K1", "p", callback="https://hooks.example/x", inline=b'{"a":1}'))
+    for job_id, status in ((failed, "failed"), (done, "completed")):
+        db.execute("UPDATE pdf_job_results SET status='processing', start_no=1 WHERE job_id=%s", (job_id,))
+        row = jobs.find(db, job_id)
+        assert row is not None
+        failure = rounds.Failure("invalid_data", "At name: missing.") if status == "failed" else None
+        rounds.finish(db, row, status, outcome=status, failure=failure)
+    return {"waiting": waiting, "failed": failed, "done": done}
+
+
+def check(db: Database, ids: dict[str, str]) -> None:
+    for name, status in (("waiting", "queued"), ("failed", "failed"), ("done", "completed")):
+        row = jobs.find(db, ids[name])
+        assert row is not None
+        assert row["status"] == status
+    assert json.loads(jobs.inline_report(db, ids["waiting"]) or "") == {"a": 1}
+    assert db.scalar("SELECT COUNT(*) FROM deliveries") == 2
+    assert rounds.replay(db, ids["failed"], by="test") == "replayed"
+    held = jobs.claim(db, ids["waiting"], worker_id="w", lease=20, timeout=300)
+    assert isinstance(held, jobs.Claim)
+
+
+@pytest.mark.parametrize("release", range(len(history())))
+def test_every_release_moves_forward_with_its_data(empty: str, tmp_path: Path, release: int) -> None:
+    steps = tmp_path / "steps"
+    steps.mkdir()
+    for name in history()[: release + 1]:
+        shutil.copy(migrate.DIRECTORY / f"{name}.py", steps)
+    db = Database(empty)
+    Runner(db.peewee, str(steps), table_name="schema_migration").up()
+    ids = fill(db)
+    migrate.migrate(db)
+    check(db, ids)
+    db.close()
+
+
+def test_this_release_works_on_beside_the_next_one(empty: str, tmp_path: Path) -> None:
+    """Rows of a newer schema, messages and records with fields nobody here knows: all are read and written."""
+    db = Database(empty)
+    migrate.migrate(db)
+    ids = fill(db)
+    steps = tmp_path / "steps"
+    shutil.copytree(migrate.DIRECTORY, steps, ignore=shutil.ignore_patterns("__*"))
+    (steps / "9999_next.py").write_text(NEXT)
+    assert list(Runner(db.peewee, str(steps), table_name="schema_migration").up())
+    assert migrate.pending(db) == []
+    assert migrate.migrate(db) == []
+    db.execute("UPDATE pdf_job_results SET colour='blue'")
+    check(db, ids)
+    ids = fill(db)
+    taken = outbox.JOBS.take(db, limit=10, hold=10)
+    assert ids["waiting"] in [row["id"] for row in taken.rows]
+    db.close()
+
+
+def test_a_newer_message_and_a_newer_record_are_understood() -> None:
+    message = dramatiq.Message.decode(encode(Hint("pdf", "render_pdf", "pdf_1")))
+    newer = message.copy(options={**message.options, "next_release": {"a": 1}})
+    again: Any = dramatiq.Message.decode(newer.encode())
+    assert (again.actor_name, again.args) == ("render_pdf", ("pdf_1",))
+    record = {
+        "job_id": "pdf_1", "code": "K", "product_id": "p", "round": 1, "status": "completed",
+        "requested_at": "2026-11-23T18:00:00.000000Z", "ended_at": "2026-11-23T18:00:01.000000Z", "unheard_of": [1],
+    }  # fmt: skip
+    assert from_json(json.dumps(record)).job_id == "pdf_1"
+
+
+def test_a_backup_taken_while_jobs_come_in_is_restored_whole(empty: str, mariadb: MariaDB, tmp_path: Path) -> None:
+    settings = Settings(database_url=empty, artifacts_url=f"file:{tmp_path / 'pdfs'}", run_dir=str(tmp_path))
+    db = Database(empty)
+    migrate.migrate(db)
+    ids = fill(db)
+    (tmp_path / "pdfs").mkdir()
+    (tmp_path / "pdfs" / "01J.pdf").write_bytes(b"%PDF-1.7")
+    outbox.JOBS.mark(db, taken := outbox.JOBS.take(db, limit=10, hold=10), taken.rows)
+    backups.make(settings, tmp_path / "backup")
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "backup").glob("reportq.*"))
+    later = f"pdf_{ULID()}"
+    jobs.submit(db, NewJob(later, "K2", "p"))
+    target, drop = _another(empty, mariadb, tmp_path)
+    restored = Settings(database_url=target, artifacts_url=f"file:{tmp_path / 'again'}", run_dir=str(tmp_path))
+    try:
+        assert backups.restore(restored, tmp_path / "backup") == 1, "the published row is published again"
+        copy = Database(target)
+        assert jobs.find(copy, later) is None
+        check(copy, ids)
+        copy.close()
+        assert (tmp_path / "again" / "01J.pdf").read_bytes() == b"%PDF-1.7"
+        with pytest.raises(backups.BackupFailed, match="empty"):
+            backups.restore(restored, tmp_path / "backup")
+        with pytest.raises(backups.BackupFailed, match="not empty"):
+            backups.make(settings, tmp_path / "backup")
+    finally:
+        drop()
+        db.close()
+
+
+def _another(url: str, mariadb: MariaDB, folder: Path) -> tuple[str, Callable[[], object]]:
+    if url.startswith("sqlite"):
+        return f"sqlite:///{folder / 'again.db'}", lambda: None
+    admin = Database(mariadb.admin_url)
+    admin.execute("CREATE DATABASE restored")
+    return mariadb.admin_url.rpartition("/")[0] + "/restored", lambda: admin.execute("DROP DATABASE restored")
+
+
+# -- the commands -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reportq(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command line on a database of its own."""
+    environment = {
+        "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "COLUMNS": "200",
+        "REPORTQ_DATABASE_URL": f"sqlite:///{tmp_path / 'cli.db'}", "REPORTQ_RUN_DIR": str(tmp_path / "run"),
+        "REPORTQ_ARTIFACTS_URL": f"file:{tmp_path / 'artifacts'}",
+    }  # fmt: skip
+    db = Database(environment["REPORTQ_DATABASE_URL"])
+    migrate.migrate(db)
+    db.close()
+
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ops.cli", *arguments], capture_output=True, text=True, env={**environment, **more}
+        )
+
+    return run
+
+
+def test_the_operators_commands(reportq: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    made = reportq("keys", "make", "n8n", "--role", "submit", "--rate", "60")
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith("rq_")
+    listed = reportq("keys", "list", "--json")
+    key = json.loads(listed.stdout)["keys"][0]
+    assert (key["name"], key["role"], key["rate"]) == ("n8n", "submit", 60)
+    assert made.stdout.strip() not in listed.stdout
+    assert reportq("keys", "revoke", key["key_id"], "--why", "leaked").returncode == 0
+    assert reportq("keys", "revoke", key["key_id"]).returncode == 1
+    assert reportq("keys", "make", "n8n", "--role", "root").returncode == 2
+    set_ = reportq("rollout", "set", "--percent", "10", "--json")
+    assert json.loads(set_.stdout) == {"percent": 10, "sync_enabled": True}
+    assert reportq("rollout", "set", "--percent", "101").returncode == 2
+    assert "10 %" in reportq("rollout", "show").stdout
+    erased = reportq("erase", "--code", "K1", "--yes", "--json")
+    assert json.loads(erased.stdout)["jobs"] == 0
+    assert reportq("backup", "make", str(tmp_path / "copy")).returncode == 0
+    assert (tmp_path / "copy" / "reportq.db").exists()
+
+
+def test_config_check_names_what_cannot_be_used(reportq: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    fine = reportq("config", "check")
+    assert fine.returncode == 0, fine.stdout + fine.stderr
+    wrong = reportq("config", "check", REPORTQ_JOB_TIMEOUT="soon")
+    assert wrong.returncode == 4
+    assert "REPORTQ_JOB_TIMEOUT" in wrong.stderr
+    away = reportq("config", "check", REPORTQ_BROKER_URL="amqp://u:secret-word@127.0.0.1:1/", REPORTQ_HOST="0.0.0.0")
+    assert away.returncode == 1
+    assert "✗ REPORTQ_BROKER_URL" in away.stdout
+    assert "✗ keys" in away.stdout
+    assert "secret-word" not in away.stdout + away.stderr
+    shown = reportq("config", "show", "--json", REPORTQ_API_KEYS="n8n:submit:0123456789abcdef")
+    assert json.loads(shown.stdout)["REPORTQ_API_KEYS"] == "(set)"

@@ -1,0 +1,194 @@
+"""The console in Chromium on the real system: from a failed job to its PDF without reloading, and nothing executes."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+from selenium.webdriver.common.keys import Keys
+
+from ops.servers.process import wait_until
+from ops.stack import Stack
+from tests.browser.chromium import DESKTOP, PHONE, Chromium
+from tests.browser.conftest import sign_in
+from tests.browser.pictures import pages
+from tests.browser.scenes import OPERATOR, READER, SAMPLE, Scene
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def mark(console: Chromium) -> None:
+    console.driver.execute_script("window.sameDocument = true")
+
+
+def not_reloaded(console: Chromium) -> bool:
+    return bool(console.driver.execute_script("return window.sameDocument === true"))
+
+
+def test_a_key_is_asked_for_once_and_kept_in_the_tab(chromium: Chromium, stack: Stack) -> None:
+    chromium.driver.get(stack.url + "/console/icon.svg")
+    chromium.driver.execute_script("sessionStorage.clear()")
+    chromium.driver.get(stack.url + "/")
+    chromium.wait_text("A key is needed")
+    chromium.one("dialog input").send_keys("not-a-key", Keys.ENTER)
+    chromium.wait_text("That key is not accepted")
+    chromium.one("dialog input").send_keys(OPERATOR, Keys.ENTER)
+    chromium.wait_text("Waits by priority")
+    chromium.driver.refresh()
+    assert "A key is needed" not in chromium.wait_text("Waits by priority")
+
+
+def test_found_understood_replayed_and_watched_to_its_end_without_reloading(
+    console: Chromium, stack: Stack, scene: Scene
+) -> None:
+    console.wait_text("Waits by priority")
+    mark(console)
+    console.one("body").send_keys("/")
+    console.driver.switch_to.active_element.send_keys("K-2043", Keys.ENTER)
+    console.click("tbody a", scene.missing)
+    told = console.wait_text("What happened", "Dead letter", "What to do:", "report_not_found")
+    assert "Callback answered 200" in told
+    stack.save_report("K-2043", "minatBakatUmum", SAMPLE)
+    console.click("nav a", "Dead letters")
+    console.click("button.plain", "4")
+    console.click(f'input[aria-label="Select {scene.missing}"]')
+    console.click(".bar button", "Replay 1 letter")
+    console.wait_text("Dry run: 1 replayed. Nothing was changed.")
+    assert stack.job(scene.missing)["round"] == 1
+    console.one("dialog input").send_keys("the report was written")
+    console.click("dialog button.main")
+    console.wait_text("1 of 1 followed jobs completed")
+    console.click("section[data-key=run] a", scene.missing)
+    told = console.wait_text("PDF stored", "Replayed by night", "the report was written", "Download PDF")
+    assert told.count("Callback answered 200") >= 1
+    assert not_reloaded(console)
+    assert stack.job(scene.missing)["status"] == "completed"
+
+
+def test_one_job_is_replayed_from_its_own_page(console: Chromium, stack: Stack, scene: Scene) -> None:
+    job = stack.submit(code="K-3000")
+    stack.wait_ended(job)
+    stack.save_report("K-3000", "minatBakatUmum", SAMPLE)
+    console.driver.get(f"{stack.url}/#/jobs/{job}")
+    console.wait_text("report_not_found")
+    mark(console)
+    console.click("main button", "Replay")
+    console.click("dialog button.main", "Replay")
+    console.wait_text("PDF stored", "Download PDF")
+    assert not_reloaded(console)
+
+
+def test_a_refused_callback_tells_its_hint_and_is_sent_again(console: Chromium, stack: Stack, scene: Scene) -> None:
+    console.driver.get(f"{stack.url}/#/jobs/{scene.refused}")
+    hint = stack.job(scene.refused)["webhook"]["hint"]
+    console.wait_text("The callback did not arrive.", hint, "Callback answered 410", "Callback given up")
+    stack.receiver.script("/webhook/ill", {"status": 200})
+    console.click("main button", "Send callback again")
+    console.click("dialog button.main", "Send")
+    console.wait_text("Callback answered 200")
+
+
+def test_a_pdf_is_downloaded(console: Chromium, stack: Stack, scene: Scene) -> None:
+    console.driver.get(f"{stack.url}/#/jobs/{scene.completed}")
+    console.wait_text("Download PDF")
+    console.driver.execute_script(
+        "window.saved = []; URL.createObjectURL = (blob) => { blob.text().then((t) => window.saved.push(t.slice(0, 5)));"
+        " return 'blob:none'; }"
+    )
+    console.click("main button", "Download PDF")
+    wait_until(lambda: console.driver.execute_script("return window.saved[0]") == "%PDF-", 60, "the PDF is there")
+
+
+def test_a_queue_is_paused_and_resumed(console: Chromium, stack: Stack) -> None:
+    console.driver.get(f"{stack.url}/#/queues")
+    console.click("section[data-key=pdf] button", "Pause")
+    console.one("dialog input").send_keys("<b>maintenance</b>")
+    console.click("dialog button", "Pause")
+    console.wait_text("Paused by night", "<b>maintenance</b>")
+    assert stack.call("GET", "/api/queues").json()["queues"][0]["paused"]
+    console.click("section[data-key=pdf] button", "Resume")
+    console.click("dialog button", "Resume")
+    console.one("section[data-key=pdf] button", "Pause")
+    assert not stack.call("GET", "/api/queues").json()["queues"][0]["paused"]
+
+
+def test_what_waits_is_cancelled(console: Chromium, stack: Stack) -> None:
+    stack.call("POST", "/api/queues/pdf/pause", json={})
+    try:
+        job = stack.submit(data=SAMPLE, code="K-4000")
+        console.driver.get(f"{stack.url}/#/jobs/{job}")
+        console.click("main button", "Cancel job")
+        console.click("dialog button", "Cancel the job")
+        console.wait_text("Job cancelled")
+    finally:
+        stack.call("POST", "/api/queues/pdf/resume", json={})
+
+
+def test_a_reader_sees_why_a_button_is_not_theirs(chromium: Chromium, stack: Stack, scene: Scene) -> None:
+    chromium.look(DESKTOP)
+    sign_in(chromium, stack, READER)
+    chromium.driver.get(f"{stack.url}/#/queues")
+    chromium.wait_text("Rendering")
+    button = chromium.one("section[data-key=pdf] button", "Pause")
+    assert not button.is_enabled()
+    assert button.get_attribute("title") == "Needs a key with the role operate; yours has read."
+
+
+def test_hostile_names_are_shown_and_do_not_execute(console: Chromium, stack: Stack, scene: Scene) -> None:
+    for place in (f"/jobs/{scene.hostile}", "/jobs", "/dead-letters", "/dead-letters?view=letters", "/"):
+        console.driver.get(f"{stack.url}/#{place}")
+        console.wait_text("As of")
+        if "jobs" in place:
+            console.wait_text("<img src=x onerror=window.hacked=1>")
+        if place.endswith(scene.hostile):
+            assert "<script>window.hacked=1</script>" in console.text()
+        hacked = (
+            "return [window.hacked, document.querySelectorAll('main img, main script, a[href^=javascript]').length]"
+        )
+        assert console.driver.execute_script(hacked) == [None, 0]
+    assert console.complaints() == []
+
+
+def test_axe_finds_no_serious_fault_and_nothing_is_wider_than_a_phone(
+    console: Chromium, stack: Stack, scene: Scene
+) -> None:
+    faults = []
+    for size in (DESKTOP, PHONE):
+        for dark in (False, True):
+            console.look(size, dark=dark)
+            for name, (place, words) in pages(scene).items():
+                console.driver.get(f"{stack.url}/#{place}")
+                console.wait_text(words.replace("A dry run comes first", "Dead letters"))
+                faults += [f"{name} {size} dark={dark} {fault}" for fault in console.axe()]
+                if console.overflow() > 0:
+                    faults.append(f"{name} {size} is {console.overflow()} pixels too wide")
+    assert faults == []
+    assert console.complaints() == []
+
+
+def test_the_keyboard_reaches_everything_and_focus_survives_a_refresh(console: Chromium, stack: Stack) -> None:
+    console.wait_text("Waits by priority")
+    console.one("body").send_keys(Keys.TAB)
+    focus = "return document.activeElement.id || document.activeElement.textContent"
+    assert console.driver.execute_script(focus) == "skip"
+    console.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert console.driver.execute_script(focus) == "main"
+    console.one("main .tiles a").send_keys("")
+    console.driver.execute_script("document.querySelector('main .tiles a').focus()")
+    before = console.one("#freshness").text
+    wait_until(lambda: console.one("#freshness").text != before, 60, "the page was asked again")
+    assert "waiting" in console.driver.execute_script(focus)
+
+
+def test_the_policy_is_strict_and_the_files_need_no_key(stack: Stack) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        for path in ("/", "/console/main.js", "/console/console.css"):
+            answer = session.get(stack.url + path)
+            assert answer.status_code == 200
+            policy = answer.headers["Content-Security-Policy"]
+            assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+            assert "unsafe" not in policy
+            again = session.get(stack.url + path, headers={"If-None-Match": answer.headers["ETag"]})
+            assert again.status_code == 304
+        assert session.get(stack.url + "/console/..%2fconsole.py").status_code == 404
+        assert session.get(stack.url + "/api/overview").status_code == 401

@@ -1,0 +1,45 @@
+"""The real servers of the tests: private, started when first asked for, ended with the session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ops.servers.drive import DriveDouble
+from ops.servers.mariadb import MariaDB
+from ops.servers.mongodb import MongoWire
+from ops.servers.rabbitmq import RabbitMQ
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`ops/test crashes --times 10`."""
+    parser.addoption("--times", type=int, default=1, help="how often each crash test runs")
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
+    """MariaDB with the empty database `reportq`."""
+    with MariaDB(tmp_path_factory.mktemp("mariadb")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoWire]:
+    """A server that speaks MongoDB's wire protocol."""
+    with MongoWire(tmp_path_factory.mktemp("mongodb")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """RabbitMQ with its management API."""
+    with RabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def drive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DriveDouble]:
+    """A double of Google Drive's API that can be told to fail."""
+    with DriveDouble(tmp_path_factory.mktemp("drive")) as server:
+        yield server

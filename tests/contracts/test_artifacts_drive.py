@@ -1,0 +1,328 @@
+"""What Google Drive promises beyond the contract: one file whatever goes wrong, and every trouble sorted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.artifacts import DriveOptions, open_artifacts
+from actors.artifacts.drive import GoogleDrive
+from ops.servers.drive import DriveDouble
+from schema.errors import DependencyDown, Permanent, ReportqError, Transient
+
+PDF = b"%PDF-1.7 first\n" + bytes(range(256)) * 40
+OTHER = b"%PDF-1.7 second\n" + bytes(range(255, -1, -1)) * 50
+
+
+@pytest.fixture
+def double(drive: DriveDouble) -> Iterator[DriveDouble]:
+    yield drive
+    drive.clear()
+    drive.set_list_delay(0)
+
+
+@pytest.fixture
+def key(double: DriveDouble, tmp_path: Path) -> Path:
+    return double.service_account(tmp_path)
+
+
+@pytest.fixture
+def opened(double: DriveDouble, key: Path) -> Iterator[Callable[..., GoogleDrive]]:
+    stores = []
+
+    def open_one(url: str = "", timeout: float = 10.0, **options: Any) -> GoogleDrive:
+        store = open_artifacts(
+            url or double.url, DriveOptions(str(key), api_root=double.api_root, timeout=timeout, **options)
+        )
+        assert isinstance(store, GoogleDrive)
+        stores.append(store)
+        return store
+
+    yield open_one
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def store(opened: Callable[..., GoogleDrive]) -> GoogleDrive:
+    return opened()
+
+
+def put(store: GoogleDrive, artifact_id: str, pdf: bytes = PDF, *, replace: bool = False) -> str | None:
+    return store.put(artifact_id, "Laporan.pdf", pdf, replace=replace, labels={"job_id": "pdf_01"})
+
+
+def stored(double: DriveDouble, artifact_id: str) -> list[dict[str, Any]]:
+    return [file for file in double.files() if file["id"] == artifact_id]
+
+
+def raised(act: Callable[[], object]) -> ReportqError:
+    with pytest.raises(ReportqError) as error:
+        act()
+    return error.value
+
+
+def test_the_file_lies_in_the_folder_with_link_title_and_labels(
+    double: DriveDouble, store: GoogleDrive
+) -> None:
+    artifact_id = store.reserve()
+
+    link = put(store, artifact_id)
+
+    (file,) = stored(double, artifact_id)
+    assert link == file["alternateLink"]
+    assert file["title"] == "Laporan.pdf"
+    assert file["mimeType"] == "application/pdf"
+    assert [parent["id"] for parent in file["parents"]] == [double.folder_id]
+    assert {"key": "job_id", "value": "pdf_01", "visibility": "PRIVATE"} in file["properties"]
+
+
+@pytest.mark.parametrize("operation", ["insert", "upload"])
+@pytest.mark.parametrize("kind", ["lost_answer", "drop", "server_error", "html", "rate_limit"])
+def test_however_an_upload_breaks_the_next_try_ends_with_one_whole_file(
+    double: DriveDouble, store: GoogleDrive, operation: str, kind: str
+) -> None:
+    artifact_id = store.reserve()
+    before = len(double.files())
+    double.fail(operation, kind, times=3)  # more than the client's own silent second send
+
+    def tried() -> None:
+        with contextlib.suppress(DependencyDown):
+            put(store, artifact_id)
+
+    for _ in range(3):
+        tried()
+    put(store, artifact_id)
+
+    assert len(double.files()) == before + 1
+    assert double.content(artifact_id) == PDF
+
+
+def test_a_dropped_upload_is_never_resent_empty(double: DriveDouble, store: GoogleDrive) -> None:
+    artifact_id = store.reserve()
+    double.fail("upload", "drop", times=1)
+
+    put(store, artifact_id)
+
+    assert double.content(artifact_id) == PDF
+
+
+@pytest.mark.parametrize("left", [b"", PDF[:100]])
+def test_a_file_cut_short_by_somebody_is_repaired(
+    double: DriveDouble, store: GoogleDrive, left: bytes
+) -> None:
+    """An upload that lost its end, as the library's own way of sending would leave it."""
+    artifact_id = store.reserve()
+    put(store, artifact_id)
+    request = store._client.files.update(fileId=artifact_id, media_body=_media(left))
+    with store._client.asking("cut", missing="artifact_gone") as http:
+        request.execute(http=http)
+    assert double.content(artifact_id) == left
+
+    put(store, artifact_id)
+
+    assert double.content(artifact_id) == PDF
+    assert len(stored(double, artifact_id)) == 1
+
+
+def test_lists_that_lag_make_no_second_file(double: DriveDouble, store: GoogleDrive) -> None:
+    double.set_list_delay(60)
+    artifact_id = store.reserve()
+    before = len(double.files())
+
+    for _ in range(3):
+        put(store, artifact_id)
+
+    assert len(double.files()) == before + 1
+
+
+@pytest.mark.parametrize("operation", ["token", "generateIds", "insert", "upload", "get", "download"])
+def test_silence_is_an_outage_and_not_a_hang(
+    double: DriveDouble, opened: Callable[..., GoogleDrive], operation: str
+) -> None:
+    quiet, before = opened(timeout=0.5), opened()
+    artifact_id, fresh = before.reserve(), before.reserve()
+    put(before, artifact_id)
+    double.fail(operation, "hang")
+
+    acts = {
+        "token": quiet.ping,
+        "generateIds": quiet.reserve,
+        "insert": lambda: put(quiet, fresh),
+        "upload": lambda: put(quiet, fresh),
+        "get": quiet.ping,
+        "download": lambda: quiet.read(artifact_id),
+    }
+
+    error = raised(acts[operation])
+    assert isinstance(error, DependencyDown)
+    assert error.dependency == "drive"
+    double.clear()
+    put(quiet, fresh)
+    assert double.content(fresh) == PDF
+
+
+@pytest.mark.parametrize("kind", ["rate_limit", "too_many_requests", "server_error", "html", "drop"])
+@pytest.mark.parametrize(
+    "operation", ["token", "generateIds", "insert", "get", "download", "update", "delete"]
+)
+def test_outages_pause_the_dependency(
+    double: DriveDouble, opened: Callable[..., GoogleDrive], operation: str, kind: str
+) -> None:
+    store = opened()
+    if operation != "token":
+        artifact_id, fresh = store.reserve(), store.reserve()
+        put(store, artifact_id)
+    double.fail(operation, kind)
+    acts: dict[str, Callable[[], object]] = {
+        "token": store.ping,
+        "generateIds": store.reserve,
+        "insert": lambda: put(store, fresh),
+        "get": store.ping,
+        "download": lambda: store.read(artifact_id),
+        "update": lambda: put(store, artifact_id, OTHER, replace=True),
+        "delete": lambda: store.delete(artifact_id),
+    }
+
+    error = raised(acts[operation])
+
+    assert isinstance(error, DependencyDown)
+    assert error.code == "drive_unavailable"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "sort"),
+    [
+        ("quota", "drive_quota_exceeded", Permanent),
+        ("forbidden", "drive_permission_denied", Permanent),
+        ("not_found", "drive_folder_not_found", Permanent),
+        ("unauthorized", "drive_credentials_invalid", Transient),
+    ],
+)
+def test_what_a_person_must_put_right_is_said(
+    double: DriveDouble, store: GoogleDrive, kind: str, code: str, sort: type[ReportqError]
+) -> None:
+    artifact_id = store.reserve()
+    double.fail("insert", kind)
+
+    error = raised(lambda: put(store, artifact_id))
+
+    assert isinstance(error, sort)
+    assert not isinstance(error, DependencyDown)
+    assert error.code == code
+
+
+def test_a_folder_that_is_none_is_said(opened: Callable[..., GoogleDrive], store: GoogleDrive) -> None:
+    file = store.reserve()
+    put(store, file)
+    for folder in ("no-such-folder", file):
+        other = opened(f"gdrive://{folder}")
+        assert raised(other.ping).code == "drive_folder_not_found"
+    lost = opened("gdrive://no-such-folder")
+    assert raised(lambda: put(lost, lost.reserve())).code == "drive_folder_not_found"
+
+
+def test_an_unknown_service_account_is_said(double: DriveDouble, key: Path, tmp_path: Path) -> None:
+    account = json.loads(key.read_text())
+    account["client_email"] = "stranger@trial.iam.gserviceaccount.com"
+    other = tmp_path / "stranger.json"
+    other.write_text(json.dumps(account))
+    store = open_artifacts(double.url, DriveOptions(str(other), api_root=double.api_root))
+
+    error = raised(store.ping)
+    store.close()
+
+    assert error.code == "drive_credentials_invalid"
+    assert "PRIVATE KEY" not in str(error)
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"type": "service_account", "private_key": "x"}'])
+def test_a_key_file_that_cannot_be_used_is_refused_at_start(
+    double: DriveDouble, tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "key.json"
+    if content is not None:
+        path.write_text(content)
+
+    error = raised(lambda: open_artifacts(double.url, DriveOptions(str(path), api_root=double.api_root)))
+
+    assert error.code == "drive_credentials_invalid"
+    assert str(path) in str(error)
+
+
+def test_tokens_that_were_revoked_are_fetched_again(double: DriveDouble, store: GoogleDrive) -> None:
+    store.ping()
+    double.expire_tokens()
+
+    artifact_id = store.reserve()
+    double.expire_tokens()
+    put(store, artifact_id)
+
+    assert double.content(artifact_id) == PDF
+
+
+def test_eight_threads_fetch_one_token(double: DriveDouble, store: GoogleDrive) -> None:
+    before = double.counts().get("token", 0)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: store.ping(), range(16)))
+
+    assert double.counts()["token"] == before + 1
+
+
+def test_links_are_shared_only_when_asked_for(
+    double: DriveDouble, opened: Callable[..., GoogleDrive]
+) -> None:
+    private, public = opened(), opened(link_sharing=True)
+    before = double.counts().get("permissions", 0)
+
+    put(private, private.reserve())
+    assert double.counts().get("permissions", 0) == before
+
+    put(public, public.reserve())
+    assert double.counts()["permissions"] == before + 1
+
+
+def test_where_deleting_is_denied_the_file_goes_to_the_trash_and_comes_back(
+    double: DriveDouble, store: GoogleDrive
+) -> None:
+    artifact_id = store.reserve()
+    put(store, artifact_id)
+    double.fail("delete", "forbidden")
+
+    store.delete(artifact_id)
+    (file,) = stored(double, artifact_id)
+    assert file["labels"]["trashed"]
+
+    put(store, artifact_id, OTHER, replace=True)
+    (file,) = stored(double, artifact_id)
+    assert not file["labels"]["trashed"]
+    assert double.content(artifact_id) == OTHER
+
+
+def test_files_survive_the_death_of_the_server_and_so_does_the_client(
+    double: DriveDouble, store: GoogleDrive
+) -> None:
+    artifact_id, unused = store.reserve(), store.reserve()
+    put(store, artifact_id)
+
+    double.kill()
+    for act in (store.ping, store.reserve, lambda: put(store, unused), lambda: store.read(artifact_id)):
+        assert isinstance(raised(act), DependencyDown)
+    double.start()
+
+    assert b"".join(store.read(artifact_id)) == PDF
+    put(store, unused)
+    assert double.content(unused) == PDF
+
+
+def _media(content: bytes) -> Any:
+    from googleapiclient.http import MediaInMemoryUpload
+
+    return MediaInMemoryUpload(content, mimetype="application/pdf", resumable=False)

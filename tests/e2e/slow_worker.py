@@ -1,0 +1,34 @@
+"""A worker whose reports only take time: `data.seconds` of it, in small steps."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from actors.logs import set_up
+from actors.runtime import build
+from schema.ports import RenderRequest
+from schema.settings import Settings
+
+
+class Slow:
+    """Takes as long as the report says."""
+
+    def render(self, request: RenderRequest, progress: Callable[[int], None] = lambda percent: None) -> bytes:
+        left = float(request.report.get("seconds", 0))
+        while left > 0:
+            time.sleep(min(0.05, left))
+            left -= 0.05
+            progress(50)
+        return b"%PDF-1.4 slow"
+
+    def products(self) -> Sequence[str]:
+        return ["slow"]
+
+
+settings = Settings.from_env(os.environ)
+set_up(settings)
+runtime = build(settings, renderer=Slow())
+runtime.guard_process = True
+broker = runtime.broker

@@ -1,0 +1,78 @@
+"""The two commands as a newcomer runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops.demo import CODE, SAMPLE
+from ops.servers.packages import need
+from ops.servers.process import free_port
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(300)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """ops/run with the packages of this interpreter, so that nothing is installed twice."""
+    environ = {**os.environ, "REPORTQ_VENV": str(Path(sys.executable).parents[1])}
+    return subprocess.run(
+        ["ops/run", *arguments, "--port", str(free_port())],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+def person() -> str:
+    """The sample's person, as the PDF must name them."""
+    sample = json.loads(SAMPLE.read_text())
+    stack = [sample]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, dict):
+            if isinstance(part.get("nama") or part.get("name"), str):
+                return str(part.get("nama") or part.get("name"))
+            stack.extend(part.values())
+    raise AssertionError("the sample names nobody")
+
+
+def test_the_embedded_default_shows_its_path_and_ends_with_0() -> None:
+    done = run("--once")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "POST /api/reports/generate-async" in done.stdout
+    assert '"type":"report.completed"' in done.stdout
+    need("poppler-utils")
+    pdf = ROOT / "var" / "sample.pdf"
+    text = subprocess.run(["pdftotext", str(pdf), "-"], capture_output=True, text=True, check=True).stdout
+    assert person() in text
+    info = subprocess.run(["pdfinfo", str(pdf)], capture_output=True, text=True, check=True).stdout
+    pages = next(int(line.split()[1]) for line in info.splitlines() if line.startswith("Pages:"))
+    assert pages >= 4
+
+
+def test_the_same_on_real_servers() -> None:
+    done = run("--servers", "--once")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Drive files" in done.stdout
+    assert "(1 new)" in done.stdout
+    shown = json.loads((ROOT / "var" / "run.json").read_text())
+    assert {"api", "rabbitmq", "database", "mongodb", "pids"} <= set(shown)
+    assert {"api", "relay", "webhook", "render-0", "render-1"} <= set(shown["pids"])
+    assert CODE in done.stdout
+
+
+def test_a_wrong_setting_is_refused_at_start_with_a_sentence() -> None:
+    environ = {**os.environ, "REPORTQ_MAX_QUEUE_SIZE": "many"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import service.wsgi"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode != 0
+    assert "REPORTQ_MAX_QUEUE_SIZE: read 'many'; allowed: a whole number from 1 to 100000." in done.stderr

@@ -1,0 +1,103 @@
+"""Priority, promotion and prefetch on real RabbitMQ (DESIGN §2.8, §5), with a renderer that only takes time."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.servers.process import wait_until
+from ops.stack import Stack
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def stack_of(folder: Path, workers: int, **settings: str) -> Stack:
+    return Stack(
+        folder,
+        render_workers=workers,
+        drive=False,
+        settings={"REPORTQ_MAX_QUEUE_SIZE": "1000", **settings},
+        modules={"actors.worker": "tests.e2e.slow_worker"},
+    )
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Stack]:
+    with stack_of(tmp_path, 1) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def promoting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with stack_of(tmp_path_factory.mktemp("promoting"), 1, REPORTQ_PROMOTE_AFTER="6") as stack:
+        yield stack
+
+
+def submit_many(stack: Stack, count: int, priority: str, seconds: float) -> list[str]:
+    """Rows as submissions write them, many at once."""
+    return [
+        stack.submit(code="x", productId="slow", priority=priority, data={"seconds": seconds}) for _ in range(count)
+    ]
+
+
+def started(stack: Stack, job_id: str) -> bool:
+    return bool(stack.sql("SELECT start_no FROM pdf_job_results WHERE job_id=%s", job_id)[0]["start_no"])
+
+
+def starts(stack: Stack) -> list[dict[str, Any]]:
+    return stack.sql("SELECT job_id, priority FROM pdf_job_results WHERE start_no>0 ORDER BY started_at, job_id")
+
+
+def test_a_high_job_behind_a_thousand_normal_ones_is_the_next_to_start(one: Stack) -> None:
+    submit_many(one, 1000, "normal", 0.2)
+    wait_until(
+        lambda: one.sql("SELECT COUNT(*) AS n FROM pdf_job_results WHERE published_at IS NOT NULL")[0]["n"] > 900,
+        60,
+        "the window is full",
+    )
+    # Submitted while a job has just begun, so that at most that one is ahead.
+    before = len(starts(one))
+    wait_until(lambda: len(starts(one)) > before, 20, "a job starts")
+    high = one.submit(code="x", productId="slow", priority="high", data={"seconds": 0.05})
+    running = starts(one)[-1]["job_id"]
+    wait_until(lambda: started(one, high), 20, "the high job starts")
+    order = [row["job_id"] for row in starts(one)]
+    assert order[order.index(running) + 1 :][:2].count(high) == 1
+    assert order.index(high) - order.index(running) == 1
+
+
+@pytest.mark.parametrize("load", ["normal", "high"])
+def waiting(stack: Stack) -> int:
+    return int(stack.sql("SELECT COUNT(*) AS n FROM pdf_job_results WHERE status='queued'")[0]["n"])
+
+
+@pytest.mark.parametrize("load", ["normal", "high"])
+def test_a_low_job_under_endless_load_starts_soon_after_its_promotion(promoting: Stack, load: str) -> None:
+    submit_many(promoting, 20, load, 0.1)
+    low = promoting.submit(code="x", productId="slow", priority="low", data={"seconds": 0.05})
+    began = time.monotonic()
+    while not started(promoting, low) and time.monotonic() - began < 60:
+        if waiting(promoting) < 20:
+            submit_many(promoting, 15, load, 0.1)
+    row = promoting.sql(
+        "SELECT TIMESTAMPDIFF(MICROSECOND, requested_at, started_at)/1000000 AS waited FROM pdf_job_results WHERE job_id=%s",
+        low,
+    )[0]
+    assert row["waited"] is not None, "it never started"
+    assert 5.9 < float(row["waited"]) < 40, json.dumps(row, default=str)
+    wait_until(lambda: waiting(promoting) == 0, 60, "the next load finds nobody")
+
+
+def test_nothing_waits_behind_a_long_job(tmp_path: Path) -> None:
+    with stack_of(tmp_path, 2) as stack:
+        long = stack.submit(code="x", productId="slow", data={"seconds": 12})
+        wait_until(lambda: started(stack, long), 20, "the long job starts")
+        short = submit_many(stack, 20, "normal", 0.05)
+        for job_id in short:
+            stack.wait_ended(job_id, 30)
+        assert stack.job(long)["status"] == "processing"

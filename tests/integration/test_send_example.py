@@ -1,0 +1,69 @@
+"""`ops/reportq webhooks send-example URL` against a real receiver."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+from typer.testing import CliRunner, Result
+
+from ops.webhooks_cli import app
+from tests.loopback import loopback_only
+from tests.receiver import Receiver
+
+pytestmark = pytest.mark.usefixtures(loopback_only.__name__)
+
+SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
+
+
+def run(*arguments: str, allow: str = "127.0.0.0/8") -> Result:
+    environ = {"REPORTQ_WEBHOOK_ALLOW": allow, "REPORTQ_WEBHOOK_SECRETS": SECRET}
+    return CliRunner().invoke(app, ["send-example", *arguments], env=environ)
+
+
+def test_an_accepted_example_is_signed_and_explained() -> None:
+    with Receiver() as receiver:
+        result = run(f"{receiver.url}/webhook/pdf-complete")
+    assert result.exit_code == 0
+    assert "would be delivered" in result.stdout
+    request = receiver.requests[0]
+    body = Webhook(SECRET).verify(request.body, request.headers)
+    assert (body["status"], body["meta"]) == ("completed", {"example": True})
+    assert request.target == "/webhook/pdf-complete"
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_a_failure_goes_where_failures_go(status: str) -> None:
+    with Receiver() as receiver:
+        assert run(f"{receiver.url}/webhook/pdf-complete", "--status", status).exit_code == 0
+    assert receiver.requests[0].target == "/webhook/pdf-failed"
+    assert json.loads(receiver.requests[0].body)["status"] == status
+
+
+def test_a_builder_reads_what_is_wrong_with_the_workflow() -> None:
+    body = b'{"code":404,"message":"This webhook is not registered for POST requests. Did you mean to make a GET request?"}'
+    answer = b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with Receiver(lambda request: answer + body) as receiver:
+        result = run(receiver.url, "--json")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert (told["status"], told["verdict"], told["code"]) == (404, "again", "webhook_wrong_method")
+    assert "HTTP Method to POST" in told["explained"]
+
+
+def test_a_private_address_is_refused_before_anything_is_sent() -> None:
+    with Receiver() as receiver:
+        result = run(receiver.url, allow="")
+    assert result.exit_code == 2
+    assert receiver.connections == 0
+
+
+def test_a_host_that_is_down_is_told_as_such() -> None:
+    with Receiver() as receiver:
+        url = receiver.url
+    result = run(url)
+    assert result.exit_code == 1
+    assert "refused the connection" in result.stdout
+    assert "again after" in result.stdout

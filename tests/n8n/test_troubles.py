@@ -1,0 +1,142 @@
+"""What goes wrong between n8n and us: races, restarts, retries, ends that are not completions."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from ops.servers.n8n import N8n
+from ops.servers.process import wait_until
+from tests.n8n import workflows
+from tests.n8n.breaking_proxy import BreakingProxy
+from tests.n8n.conftest import PRODUCT, System
+from tests.n8n.test_workflows import Runs, downloaded, ordered
+
+pytestmark = pytest.mark.timeout(1200)
+
+
+def test_a_callback_that_comes_before_the_wait_node_is_delivered_twenty_of_twenty(
+    n8n: N8n, system: System, code: str
+) -> None:
+    mine = Runs(n8n, "testDawdlingWait1")
+    for _ in range(20):
+        n8n.order("test-dawdling", ordered(code))
+    found = mine.ended(20, timeout=240)
+    jobs = [run.items("Submit")[0]["job_id"] for run in found]
+    assert len(set(jobs)) == 20
+    for job_id, run in zip(jobs, found, strict=True):
+        job = system.wait_told(job_id)
+        assert (job["status"], job["webhook"]["state"]) == ("completed", "delivered")
+        answers = system.answers(job_id)
+        assert answers[0] == ("running", 409)  # it did come too early
+        assert [status for _, status in answers].count(200) == 1
+        assert downloaded(n8n, run) == [system.pdf(job_id)]
+
+
+def test_n8n_away_for_a_minute_with_twenty_executions_waiting(n8n: N8n, system: System, code: str) -> None:
+    mine = Runs(n8n, workflows.AWAIT)
+    with system.held():
+        for _ in range(20):
+            n8n.order("reportq-a", ordered(code))
+        wait_until(lambda: n8n.statuses(workflows.AWAIT).count("waiting") == 20, 60, "20 executions wait")
+        n8n.stop()
+        stopped = time.monotonic()
+    assert len(system.wait_all(code, "completed")) == 20
+    wait_until(lambda: time.monotonic() - stopped >= 60, 70, "n8n has been away for a minute")
+    n8n.start()
+
+    found = mine.ended(20, timeout=300)
+    for run in found:
+        job_id = run.items("Submit")[0]["job_id"]
+        assert system.wait_told(job_id)["webhook"]["state"] == "delivered"
+        answers = [status for _, status in system.answers(job_id)]
+        assert answers.count(200) == 1  # resumed once
+        assert None in answers  # it was tried while n8n was away
+        assert len(run.runs["Wait for the callback"]) == 1
+        assert downloaded(n8n, run) == [system.pdf(job_id)]
+    assert len({run.items("Submit")[0]["job_id"] for run in found}) == 20
+
+
+def test_retry_on_fail_makes_no_job_twice(n8n: N8n, system: System, breaking: BreakingProxy, code: str) -> None:
+    """n8n sends all items again, also those that were accepted: each try of the node is eight POSTs."""
+    mine = Runs(n8n, "testRetryOnFail01")
+    breaking.posts, breaking.spoiled = 0, {3, 14}
+    n8n.order("test-retry-on-fail", {"items": [ordered(code) for _ in range(8)]})
+    run = mine.ended(timeout=180)[0]
+    assert breaking.posts > 8  # it did retry
+    jobs = [item["job_id"] for item in run.items("Submit")]
+    assert len(set(jobs)) == 8
+    assert sorted(system.jobs(code)) == sorted(jobs)
+
+
+def test_a_cancelled_job_arrives_where_the_workflow_listens(n8n: N8n, system: System, code: str) -> None:
+    waiting, listening = Runs(n8n, workflows.AWAIT), Runs(n8n, workflows.TWO)
+    with system.held():
+        n8n.order("reportq-a", ordered(code))
+        n8n.order("reportq-b", ordered(code))
+        wait_until(lambda: len(system.jobs(code)) == 2, 30, "both jobs are there")
+        for job_id in system.jobs(code):
+            system.post(f"/api/jobs/{job_id}/cancel")
+        resumed = waiting.ended()[0].items("Say what went wrong")[0]
+        called = listening.ended(2)[1]
+    assert resumed["status"] == "cancelled"
+    assert called.items("A report failed")[0]["body"]["status"] == "cancelled"
+    assert called.items("Say what went wrong")[0]["status"] == "cancelled"
+
+
+def test_a_job_that_killed_its_workers_arrives_where_the_workflow_listens(n8n: N8n, system: System, code: str) -> None:
+    """Three times a worker is killed while it uploads: the round ends, and n8n is told like of any failure."""
+    drive = system.stack.drive
+    waiting, listening = Runs(n8n, workflows.AWAIT), Runs(n8n, workflows.TWO)
+    drive.fail("upload", "hang")
+    try:
+        n8n.order("reportq-a", ordered(code))
+        n8n.order("reportq-b", ordered(code))
+        wait_until(lambda: len(system.jobs(code)) == 2, 30, "both jobs are there")
+        jobs = system.jobs(code)
+
+        def killed() -> bool:
+            """Kill whoever works, until both rounds have ended."""
+            if any(system.job(job_id)["stage"] == "uploading" for job_id in jobs):
+                for worker in ("render-0", "render-1"):
+                    system.stack.kill(worker)
+            return all(system.job(job_id)["status"] == "failed" for job_id in jobs)
+
+        wait_until(killed, 240, "both jobs die by crash")
+    finally:
+        drive.clear()
+    resumed = waiting.ended()[0].items("Say what went wrong")[0]
+    called = listening.ended(2)[1].items("A report failed")[0]
+    assert resumed["status"] == called["body"]["status"] == "failed"
+    assert called["webhookUrl"].endswith("/webhook/pdf-failed")
+    for job_id in jobs:
+        job = system.wait_told(job_id)
+        assert job["error"]["code"] == "worker_died"
+        assert [attempt["outcome"] for attempt in job["attempts"]] == ["crashed"] * 3
+        assert job["webhook"]["state"] == "delivered"
+
+
+def test_a_wait_node_that_listens_for_get_is_told_to_its_builder(n8n: N8n, system: System, code: str) -> None:
+    n8n.order("test-waits-for-get", ordered(code))
+    wait_until(lambda: len(system.jobs(code)) == 1, 30, "the job is there")
+    job = system.wait_told(system.jobs(code)[0], timeout=180)
+    assert job["status"] == "completed"
+    assert job["webhook"]["state"] == "dead"
+    assert "POST" in job["webhook"]["hint"]
+
+
+def test_a_changed_resume_url_is_told_to_its_builder(n8n: N8n, system: System, code: str) -> None:
+    """The plan's own replacement, done by hand at the wrong place, looks like this."""
+    n8n.order("test-waits-for-get", ordered(code))
+    wait_until(lambda: len(system.jobs(code)) == 1, 30, "the first job is there")
+    row = system.stack.sql("SELECT callback FROM pdf_job_results WHERE job_id=%s", system.jobs(code)[0])[0]
+    broken = row["callback"][:-1] + ("0" if row["callback"][-1] != "0" else "1")
+    wait_until(lambda: "waiting" in n8n.statuses("testWaitsForGet01"), 30, "n8n waits")
+    job_id = system.post("/api/reports/generate-async", {"code": code, "productId": PRODUCT, "callback": broken})[
+        "job_id"
+    ]
+    job = system.wait_told(job_id)
+    assert job["webhook"] | {"state": "dead", "last_status": 401} == job["webhook"]
+    assert "unchanged" in job["webhook"]["hint"]
+    assert broken.partition("signature=")[2] not in str(job)

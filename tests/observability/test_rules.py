@@ -1,0 +1,121 @@
+"""Rules, dashboards and runbooks as files: valid, tested, and about metrics that exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ops.grafana import build
+from ops.servers.packages import need
+from tests.observability.expressions import (
+    BOARDS,
+    OPS,
+    RULES,
+    RULES_TEST,
+    RUNBOOKS,
+    alerts,
+    known_names,
+    names_in,
+    panels,
+    rules,
+)
+
+# The plan's four, and those the issue names.
+PLAN = {"ReportqQueueLong", "ReportqFailureRateHigh", "ReportqProcessingSlow", "ReportqNoWorkers"}
+UNITS = {"s", "percentunit", "short", "reqps", "bytes"}
+
+
+def tool(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(autouse=True)
+def tools() -> None:
+    need("prometheus")
+    need("prometheus-alertmanager")
+
+
+def test_promtool_accepts_the_rules() -> None:
+    assert "SUCCESS" in tool("promtool", "check", "rules", str(RULES))
+
+
+def test_every_alert_fires_when_it_should_and_only_then() -> None:
+    assert "SUCCESS" in tool("promtool", "test", "rules", str(RULES_TEST))
+
+
+def test_every_alert_has_a_test_that_fires_and_one_that_does_not() -> None:
+    fired: dict[str, set[bool]] = {}
+    for test in yaml.safe_load(RULES_TEST.read_text())["tests"]:
+        for case in test.get("alert_rule_test", []):
+            fired.setdefault(case["alertname"], set()).add(bool(case["exp_alerts"]))
+    assert fired == {alert["alert"]: {True, False} for alert in alerts()}
+    assert set(fired) >= PLAN
+
+
+def test_prometheus_and_alertmanager_accept_their_configuration(tmp_path: Path) -> None:
+    text = (OPS / "prometheus" / "prometheus.yml").read_text()
+    key = tmp_path / "metrics_key"
+    key.write_text("k")
+    local = text.replace("/etc/prometheus/rules.yml", str(RULES)).replace("/run/secrets/metrics_key", str(key))
+    (tmp_path / "prometheus.yml").write_text(local)
+    tool("promtool", "check", "config", str(tmp_path / "prometheus.yml"))
+    tool("amtool", "check-config", str(OPS / "alertmanager" / "alertmanager.yml"))
+
+
+def test_alertmanager_knows_the_alerts_it_speaks_of() -> None:
+    configuration = yaml.safe_load((OPS / "alertmanager" / "alertmanager.yml").read_text())
+    names = [alert["alert"] for alert in alerts()]
+    for rule in configuration["inhibit_rules"]:
+        for matcher in (*rule["source_matchers"], *rule["target_matchers"]):
+            label, pattern = re.fullmatch(r'(\w+) =~? "?([^"]+)"?', matcher).groups()  # type: ignore[union-attr]
+            if label == "alertname":
+                for one in pattern.split("|"):
+                    assert any(re.fullmatch(one, name) for name in names), one
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
+def test_an_alert_names_its_severity_and_a_runbook_that_helps(alert: dict[str, dict[str, str]]) -> None:
+    assert alert["labels"]["severity"] in ("critical", "warning")
+    assert alert["annotations"]["summary"]
+    assert alert["annotations"]["description"].endswith(".")
+    runbook = OPS.parent / alert["annotations"]["runbook_url"]
+    assert runbook.parent == RUNBOOKS
+    text = runbook.read_text()
+    for heading in ("## What it means", "## How to look", "## What to do"):
+        assert heading in text, f"{runbook.name}: {heading}"
+    assert "```" in text, "the commands"
+
+
+def test_no_runbook_is_left_over() -> None:
+    named = {Path(alert["annotations"]["runbook_url"]).name for alert in alerts()}
+    assert {file.name for file in RUNBOOKS.glob("*.md")} == named
+
+
+def test_rules_and_panels_name_only_metrics_that_are_declared() -> None:
+    known = known_names()
+    for rule in rules():
+        assert names_in(rule["expr"]) <= known, rule
+    for _, panel in panels():
+        for target in panel["targets"]:
+            assert names_in(target["expr"]) <= known, panel["title"]
+
+
+def test_dashboards_are_what_the_code_builds() -> None:
+    assert {file.name: file.read_text() for file in BOARDS} == build.texts()
+
+
+@pytest.mark.parametrize(("board", "panel"), panels(), ids=lambda one: one["title"] if isinstance(one, dict) else one)
+def test_a_panel_can_be_read_by_a_manager(board: str, panel: dict[str, object]) -> None:
+    title, description = str(panel["title"]), str(panel["description"])
+    assert not re.search(r"_total|_seconds|reportq_|p9\d", title + description)
+    assert description.endswith(".")
+    assert len(description) > 40
+    assert panel["fieldConfig"]["defaults"]["unit"] in UNITS  # type: ignore[index]
+    assert panel["targets"]
+    assert panel["datasource"] == {"type": "prometheus", "uid": "prometheus"}

@@ -1,0 +1,53 @@
+"""The protocol's tests run on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.servers.mariadb import MariaDB
+from schema.database import Database
+from schema.migrate import migrate
+from tests.protocol.kit import World, make_world
+
+
+@pytest.fixture(scope="session")
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'protocol.db'}"
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def db(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A migrated database; its tables are emptied by make_world."""
+    if request.param == "sqlite":
+        url = request.getfixturevalue("sqlite_file")
+    else:
+        server: MariaDB = request.getfixturevalue("mariadb")
+        url = server.url
+    database = Database(url)
+    migrate(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def world_of(db: Database, tmp_path: Path) -> Iterator[Callable[..., World]]:
+    """A world with settings of the test's own."""
+    made: list[World] = []
+
+    def make(**settings: Any) -> World:
+        made.append(make_world(db, tmp_path, **settings))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.runtime.wake.close()
+
+
+@pytest.fixture
+def world(world_of: Callable[..., World]) -> World:
+    """The usual world."""
+    return world_of()

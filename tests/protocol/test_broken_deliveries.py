@@ -1,0 +1,46 @@
+"""DESIGN §2.10: whatever is odd about a delivery, its round is told or stops with a reason."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from schema.errors import Permanent
+from tests.protocol.kit import World
+
+URL = "https://hooks.example/webhook/x"
+
+
+@pytest.mark.parametrize("meta", [{"a": 1}, [1, "two"], "text", 7, False])
+def test_meta_of_any_kind_is_echoed(world: World, meta: Any) -> None:
+    """`meta` is any JSON value, not only an object."""
+    job_id = world.submit(callback=URL, meta=json.dumps(meta).encode())
+    world.run()
+    assert world.delivery(job_id)["status"] == "delivered"
+    assert [body["meta"] for body in world.mouth.bodies] == [meta]
+
+
+def test_a_record_that_cannot_be_kept_stops_the_delivery_with_its_reason(world: World) -> None:
+    world.reports.fail = [Permanent("The document cannot be kept in MongoDB.", code="invalid_data")]
+    job_id = world.submit(callback=URL)
+    world.run()
+    assert (world.delivery(job_id)["status"], world.delivery(job_id)["error_code"]) == ("dead", "invalid_data")
+    assert [letter["kind"] for letter in world.letters(job_id)] == ["delivery"]
+
+
+def test_a_delivery_that_always_breaks_is_buried_after_three_starts(world: World) -> None:
+    def broken(post: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    world.mouth.before = broken
+    job_id = world.submit(callback=URL)
+    world.run()
+    for _ in range(2):
+        world.pass_time(60)
+        world.run()
+    delivery = world.delivery(job_id)
+    assert (delivery["status"], delivery["error_code"], delivery["start_no"]) == ("dead", "internal_error", 3)
+    assert "RuntimeError" in delivery["hint"]
+    assert "mistake" not in delivery["hint"]

@@ -1,0 +1,276 @@
+"""The desk's two fronts, API and command line, over the same functions. On both databases."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from falcon import testing
+
+from ops import cli
+from schema import pauses
+from schema.errors import Permanent
+from service.app import Parts, create_app
+from tests.protocol.kit import World, answer
+from tests.receiver import Receiver
+
+HOOK = "https://hooks.example/webhook/pdf-complete"
+RESUME = "https://hooks.example/webhook-waiting/17?signature=0123456789abcdef"
+
+Command = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def api(world: World) -> testing.TestClient:
+    parts = Parts(
+        settings=world.runtime.settings,
+        db=world.db,
+        documents=world.reports,
+        artifacts=world.files,
+        wake=lambda: None,
+        broker_ping=lambda: None,
+    )
+    return testing.TestClient(create_app(parts), headers={"Host": "127.0.0.1"})
+
+
+@pytest.fixture
+def reportq(
+    world: World, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """The command line in this process: exit code and what it printed."""
+    url = (
+        request.getfixturevalue("sqlite_file")
+        if world.db.dialect == "sqlite"
+        else request.getfixturevalue("mariadb").url
+    )
+    monkeypatch.setenv("REPORTQ_DATABASE_URL", url)
+    monkeypatch.setenv("REPORTQ_RUN_DIR", world.runtime.settings.run_dir)
+    monkeypatch.setenv("REPORTQ_SWITCH_POLL", "0.05")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["reportq", *arguments])
+        code = cli.main()
+        shown = capsys.readouterr()
+        return code, shown.out + shown.err
+
+    return run
+
+
+def bury(world: World, count: int = 1, **job: Any) -> list[str]:
+    before = world.pen.work
+
+    def work(*_: Any) -> bytes:
+        raise Permanent("Field 'a' is missing.", code="invalid_data")
+
+    world.pen.work = work
+    ids = [world.submit(**job) for _ in range(count)]
+    world.run()
+    world.pen.work = before
+    return ids
+
+
+# -- API --------------------------------------------------------------------------------------------------------
+
+
+def test_api_lists_shows_and_replays(world: World, api: testing.TestClient) -> None:
+    ids = bury(world, 3, code="K1")
+    listed = api.simulate_get("/api/dead-letters?code=K1").json
+    group = listed["groups"][0]
+    assert (listed["total"], group["count"], group["error_code"]) == (3, 3, "invalid_data")
+    assert listed["took_ms"] < 2000
+    letter = group["example"]["dead_letter_id"]
+    shown = api.simulate_get(f"/api/dead-letters/{letter}").json
+    assert "Field 'a' is missing." in shown["traceback"]
+    assert api.simulate_get("/api/dead-letters?view=letters&job_id=" + ids[0]).json["letters"][0]["job_id"] == ids[0]
+
+    refused = api.simulate_post("/api/dead-letters/replay", json={})
+    dry = api.simulate_post("/api/dead-letters/replay", json={"filter": {}, "dry_run": True}).json
+    done = api.simulate_post("/api/dead-letters/replay", json={"ids": [letter], "why": "data mended"}).json
+    rest = api.simulate_post("/api/dead-letters/replay", json={"filter": {"job_ids": ids}}).json
+    world.run()
+
+    assert refused.status_code == 422
+    assert (dry["outcomes"], done["outcomes"], rest["outcomes"]) == (
+        {"replayed": 3}, {"replayed": 1}, {"replayed": 2},
+    )  # fmt: skip
+    assert [world.job(job)["status"] for job in ids] == ["completed"] * 3
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/dead-letters?sicne=2h", 422),
+        ("/api/dead-letters?since=soon", 422),
+        ("/api/dead-letters?status=lost", 422),
+        ("/api/dead-letters?view=all", 422),
+        ("/api/dead-letters/dl_none", 404),
+        ("/api/jobs/pdf_none/deliveries", 404),
+    ],
+)
+def test_api_refuses_with_a_sentence(api: testing.TestClient, path: str, status: int) -> None:
+    answer_ = api.simulate_get(path)
+    assert answer_.status_code == status
+    assert answer_.json["next_step"]
+
+
+def test_api_discards(world: World, api: testing.TestClient) -> None:
+    bury(world, 2)
+    assert api.simulate_post("/api/dead-letters/discard", json={"filter": {}}).json["outcomes"] == {"discarded": 2}
+    assert api.simulate_get("/api/dead-letters").json["total"] == 0
+
+
+def test_api_pauses_and_resumes_a_queue(world: World, api: testing.TestClient) -> None:
+    paused = api.simulate_post("/api/queues/pdf/pause", json={"why": "template change"})
+    assert (paused.json["state"], paused.json["paused"]["reason"]) == ("paused", "template change")
+    job_id = world.submit()
+    assert world.relay() == []
+    world.hint(job_id)
+    queue = api.simulate_get("/api/queues").json["queues"][0]
+    assert (queue["name"], queue["depth"], queue["processing"]) == ("pdf", 1, 0)
+    assert queue["oldest_age"] >= 0
+    assert api.simulate_post("/api/queues/pdf/resume").json["state"] == "running"
+    world.run()
+    assert world.job(job_id)["status"] == "completed"
+    assert api.simulate_post("/api/queues/nothing/pause").status_code == 404
+
+
+def test_api_shows_an_outage_of_a_queue(world: World, api: testing.TestClient) -> None:
+    pauses.pause(world.db, "dependency:drive", reason="Drive is away.", by=pauses.OUTAGE, seconds=5)
+    queue = api.simulate_get("/api/queues").json["queues"][0]
+    assert (queue["state"], [o["scope"] for o in queue["outages"]]) == ("running", ["dependency:drive"])
+
+
+def test_api_delivery_log_hides_the_resume_url_and_resends(world: World, api: testing.TestClient) -> None:
+    job_id = world.submit(callback=RESUME)
+    world.mouth.answers = [answer(410)]
+    world.run()
+    path = f"/api/jobs/{job_id}/deliveries"
+    told = api.simulate_get(path)
+    log = told.json["deliveries"][0]
+    assert "0123456789abcdef" not in told.text
+    assert (log["state"], log["attempts"][0]["status"], log["url"]) == (
+        "dead", 410, "https://hooks.example/webhook-waiting/…?signature=…",
+    )  # fmt: skip
+
+    assert api.simulate_post(f"{path}/{log['delivery_id']}/resend").status_code == 202
+    world.run()
+    assert api.simulate_get(path).json["deliveries"][0]["state"] == "delivered"
+    refused = api.simulate_post(f"{path}/{log['delivery_id']}/resend", json={"force": True})
+    assert (refused.status_code, refused.json["code"]) == (409, "not_resendable")
+    assert api.simulate_post(f"/api/jobs/pdf_other/deliveries/{log['delivery_id']}/resend").status_code == 404
+
+
+def test_api_forces_a_delivered_one(world: World, api: testing.TestClient) -> None:
+    job_id = world.submit(callback=HOOK)
+    world.run()
+    path = f"/api/jobs/{job_id}/deliveries/{world.delivery(job_id)['delivery_id']}/resend"
+    assert api.simulate_post(path).json["code"] == "needs_force"
+    assert api.simulate_post(path, json={"force": True}).status_code == 202
+
+
+def test_a_replay_with_a_spent_resume_url_is_told_by_the_status_and_the_record(
+    world: World, api: testing.TestClient
+) -> None:
+    """DESIGN §2.11: the workflow was resumed by the failure; resuming it again could wake a later Wait node."""
+    job_id = bury(world, callback=RESUME)[0]
+    assert world.delivery(job_id)["status"] == "delivered"
+    assert api.simulate_post("/api/dead-letters/replay", json={"filter": {"job_ids": [job_id]}}).status_code == 200
+    world.run()
+
+    told = api.simulate_get(f"/api/jobs/{job_id}").json
+
+    assert (told["status"], told["webhook"]["state"]) == ("completed", "not_sent")
+    assert "replay with a new callback" in told["webhook"]["hint"]
+    assert world.reports.ends[-1].callback == "not_sent"
+    assert len(world.mouth.posts) == 1
+    assert world.letters(job_id) == []
+
+
+# -- command line -----------------------------------------------------------------------------------------------
+
+
+def test_command_line_lists_shows_replays_and_discards(world: World, reportq: Command) -> None:
+    ids = bury(world, 3, code="K1")
+    code, shown = reportq("dead-letters", "list", "--json")
+    listed = json.loads(shown)
+    assert (code, listed["total"], listed["groups"][0]["count"]) == (0, 3, 3)
+    assert "3 letters in 1 groups" in reportq("dead-letters", "list", "--since", "2h")[1]
+    letter = listed["groups"][0]["example"]["dead_letter_id"]
+    assert "Field 'a' is missing." in reportq("dead-letters", "show", letter)[1]
+
+    assert reportq("dead-letters", "replay", "--all", "--dry-run")[0] == 0
+    assert reportq("dead-letters", "replay", letter, "--why", "mended")[0] == 0
+    assert reportq("dead-letters", "replay", letter)[0] == 1
+    assert json.loads(reportq("dead-letters", "replay", ids[0], "--json")[1])["outcomes"] == {"replayed": 1}
+    assert reportq("dead-letters", "discard", "--code", "K1", "--yes")[0] == 0
+    assert reportq("dead-letters", "replay")[0] == 2
+    assert reportq("dead-letters", "show", "dl_none")[0] == 1
+
+
+def test_command_line_says_that_the_first_ones_have_not_ended(world: World, reportq: Command) -> None:
+    bury(world, 8)
+    code, shown = reportq("dead-letters", "replay", "--all", "--yes", "--patience", "0")
+    assert code == 3
+    assert "have not ended yet" in shown
+
+
+def test_command_line_pauses_drains_and_resumes(world: World, reportq: Command) -> None:
+    assert reportq("queues", "pause", "pdf", "--why", "new template")[0] == 0
+    world.submit()
+    assert world.relay() == []
+    assert "new template" in reportq("queues", "list")[1]
+    assert reportq("queues", "resume", "pdf")[0] == 0
+    hint = world.relay()[0]
+    drained: list[tuple[int, str]] = []
+    world.pen.work = lambda *_: drained.append(reportq("queues", "drain", "pdf", "--timeout", "0.1")) or b"%PDF-1"  # type: ignore[func-returns-value]
+    world.hint(hint)
+    assert (drained[0][0], reportq("queues", "drain", "pdf")[0]) == (3, 0)
+    assert reportq("queues", "pause", "nothing")[0] == 1
+
+
+def test_command_line_shows_and_cancels_and_replays_jobs(world: World, reportq: Command) -> None:
+    job_id = world.submit(callback=RESUME)
+    assert json.loads(reportq("jobs", "show", job_id, "--json")[1])["status"] == "queued"
+    assert job_id in reportq("jobs", "list", "--status", "queued", "--json")[1]
+    assert reportq("jobs", "cancel", job_id)[0] == 0
+    world.run()
+    assert "0123456789abcdef" not in reportq("jobs", "show", job_id)[1]
+    assert reportq("jobs", "replay", job_id)[0] == 0
+    assert reportq("jobs", "replay", job_id)[0] == 1
+    assert reportq("jobs", "show", "pdf_none")[0] == 1
+    assert json.loads(reportq("status", "--json")[1])["jobs"] == {"queued": 1}
+    assert "queued 1" in reportq("status")[1]
+
+
+def test_command_line_resends_callbacks(world: World, reportq: Command) -> None:
+    ids = [world.submit(callback=HOOK) for _ in range(2)]
+    world.mouth.answers = [answer(410), answer(410)]
+    world.run()
+    log = json.loads(reportq("webhooks", "log", ids[0], "--json")[1])["deliveries"][0]
+    assert reportq("webhooks", "resend", log["delivery_id"])[0] == 0
+    assert json.loads(reportq("webhooks", "resend-failed", "--since", "1h", "--json")[1])["outcomes"] == {"replayed": 1}
+    world.run()
+    assert [world.delivery(job)["status"] for job in ids] == ["delivered"] * 2
+    assert reportq("webhooks", "resend", log["delivery_id"])[0] == 1
+    assert "410" in reportq("webhooks", "log", ids[0])[1]
+
+
+def test_command_line_sends_an_example(reportq: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Receiver() as receiver:
+        monkeypatch.setenv("REPORTQ_WEBHOOK_ALLOW", f"127.0.0.1:{receiver.port}")
+        code, shown = reportq("webhooks", "send-example", f"{receiver.url}/webhook/x", "--json")
+        assert (code, json.loads(shown)["verdict"]) == (0, "delivered")
+        assert len(receiver.requests) == 1
+
+
+def test_command_line_without_a_database_is_one_sentence(
+    reportq: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("REPORTQ_DATABASE_URL", f"sqlite:///{tmp_path / 'new.db'}")
+    code, shown = reportq("status")
+    assert code == 4
+    assert "start the service once" in shown

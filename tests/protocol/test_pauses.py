@@ -1,0 +1,195 @@
+"""DESIGN §2.14: a dependency found down pauses itself, burns no retries, and is probed by one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from schema import deliveries, pauses
+from schema.errors import DependencyDown
+from tests.protocol.kit import World, answer
+
+DOWN = DependencyDown("drive", "Google Drive does not answer.")
+WorldOf = Callable[..., World]
+
+
+def test_three_errors_of_two_jobs_pause_the_dependency_and_cost_nothing(world: World) -> None:
+    first, second, third = (world.submit() for _ in range(3))
+    world.files.fail = [DOWN, DOWN, DOWN]
+    for job_id in (first, second, third):
+        world.hint(job_id)
+
+    [pause] = world.db.fetch_all("SELECT * FROM pauses")
+    assert (pause["scope"], pause["set_by"]) == ("dependency:drive", "outage")
+    for job_id in (first, second, third):
+        job = world.job(job_id)
+        assert (job["status"], job["tries"], job["retry_count"]) == ("queued", 0, 0)
+        assert world.attempts(job_id) == ["returned"]
+    world.pass_time(300)
+    assert [h for h in world.relay() if h.queue == "pdf"] == []
+
+
+def test_errors_of_one_job_pause_it_only_after_a_while(world: World) -> None:
+    job_id = world.submit()
+    world.files.fail = [DOWN] * 4
+    for _ in range(3):
+        world.db.execute(f"UPDATE pdf_job_results SET run_at={world.db.now()}")
+        world.hint(job_id)
+    assert world.db.fetch_all("SELECT * FROM pauses") == []
+    world.pass_time(11)
+    world.db.execute(f"UPDATE pdf_job_results SET run_at={world.db.now()}")
+    world.hint(job_id)
+    assert len(world.db.fetch_all("SELECT * FROM pauses")) == 1
+    assert world.job(job_id)["tries"] == 0
+
+
+def test_a_success_in_between_ends_the_streak(world: World) -> None:
+    a, b, c = (world.submit() for _ in range(3))
+    world.files.fail = [DOWN, DOWN]
+    world.hint(a)
+    world.hint(b)
+    world.runtime.board.active(fresh=True)
+    world.hint(c)
+    assert world.job(c)["status"] == "completed"
+    world.files.fail = [DOWN]
+    world.pass_time(400)
+    world.hint(a)
+    assert world.db.fetch_all("SELECT * FROM pauses") == []
+
+
+def test_the_last_try_is_not_lost_to_the_first_error_of_an_outage(world: World) -> None:
+    job_id = world.submit()
+    world.db.execute("UPDATE pdf_job_results SET tries=3, retry_count=3")
+    world.files.fail = [DOWN]
+    world.hint(job_id)
+    assert (world.job(job_id)["status"], world.job(job_id)["tries"]) == ("queued", 3)
+    assert world.attempts(job_id) == ["returned"]
+
+
+def test_a_job_that_alone_makes_the_store_fail_dies_in_the_end(world: World) -> None:
+    """Others succeed in between, so it is no outage: its budget runs out."""
+    job_id = world.submit()
+    for _ in range(12):
+        world.files.fail = [DOWN]
+        world.pass_time(400)
+        world.hint(job_id)
+        world.files.fail = []
+        other = world.submit()
+        world.runtime.board.active(fresh=True)
+        world.hint(other)
+        if world.job(job_id)["status"] == "failed":
+            break
+    assert world.job(job_id)["status"] == "failed"
+    assert world.db.fetch_all("SELECT * FROM pauses") == []
+
+
+def test_one_prober_asks_and_lifts_the_pause(world: World) -> None:
+    pauses.pause(world.db, "dependency:drive", reason="down", by=pauses.OUTAGE, seconds=5)
+    job_id = world.submit()
+    asked: list[int] = []
+    keeper = world.runtime.housekeeper
+    keeper._probes["drive"] = lambda: asked.append(1)
+    keeper.probe()
+    assert asked == []  # not due yet
+    world.pass_time(6)
+    winners: list[bool] = []
+    start = threading.Barrier(4)
+
+    def race() -> None:
+        start.wait()
+        winners.append(pauses.win_probe(world.db, "dependency:drive", 5))
+        world.db.close()
+
+    threads = [threading.Thread(target=race) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(winners) == [False, False, False, True]
+    world.pass_time(6)
+    keeper.probe()
+    assert asked == [1]
+    assert world.db.fetch_all("SELECT * FROM pauses") == []
+    world.run()
+    assert world.job(job_id)["status"] == "completed"
+
+
+def test_a_probe_that_fails_keeps_the_pause(world: World) -> None:
+    pauses.pause(world.db, "dependency:drive", reason="down", by=pauses.OUTAGE, seconds=0)
+    world.files.fail = [DOWN]
+    world.pass_time(1)
+    world.runtime.housekeeper.probe()
+    assert len(world.db.fetch_all("SELECT * FROM pauses")) == 1
+
+
+def test_an_operators_pause_is_not_lifted_by_a_probe(world: World) -> None:
+    pauses.pause(world.db, "queue:pdf", reason="moving house", by="ani")
+    world.pass_time(100_000)
+    world.runtime.housekeeper.probe()
+    assert world.runtime.board.blocking("pdf", fresh=True) is not None
+
+
+def test_a_host_that_does_not_answer_is_paused_and_probed_by_its_oldest_delivery(world_of: WorldOf) -> None:
+    world = world_of(host_probe_every=30)
+    ids = [world.submit(callback="https://hooks.example/webhook/x") for _ in range(3)]
+    for hint in world.relay():
+        world.hint(hint)
+    world.mouth.answers = [answer(None, failure="connect")] * 50
+    posted = 0
+    while not world.db.fetch_all("SELECT * FROM pauses"):
+        for hint in world.relay():
+            world.hint(hint)
+        world.db.execute(f"UPDATE deliveries SET run_at={world.db.now()} WHERE status='queued'")
+        posted += 1
+        assert posted < 20
+    world.mouth.answers.clear()
+    posted = len(world.mouth.posts)
+    assert 5 <= posted <= 6  # one more may have been in the broker
+    assert sum(world.delivery(job_id)["tries"] for job_id in ids) == posted  # those count, waiting does not
+    world.pass_time(20)
+    world.runtime.board.active(fresh=True)
+    world.db.execute(f"UPDATE deliveries SET run_at={world.db.now()}")
+    world.db.execute(f"UPDATE pauses SET until={world.db.later(10)}")
+    assert world.relay() == []
+    world.pass_time(31)
+    [probe] = world.relay()
+    assert world.relay() == []
+    world.hint(probe)
+    assert world.db.fetch_all("SELECT * FROM pauses") == []
+    world.pass_time(400)
+    world.run()
+    assert all(world.delivery(job_id)["status"] == "delivered" for job_id in ids)
+
+
+def test_one_delivery_alone_pauses_no_host(world: World) -> None:
+    job_id = world.submit(callback="https://hooks.example/webhook/x")
+    world.mouth.answers = [answer(None, failure="connect")] * 7
+    for _ in range(7):
+        world.run()
+        world.pass_time(40_000 / 7)
+    assert world.db.fetch_all("SELECT * FROM pauses") == []
+    assert len(deliveries.attempts_of(world.db, world.delivery(job_id)["delivery_id"])) >= 6
+
+
+def test_mongodb_down_at_the_record_pauses_it_for_everybody(world: World) -> None:
+    ids = [world.submit() for _ in range(3)]
+    world.reports.fail = [DependencyDown("mongodb", "away")] * 3
+    world.run()
+    [pause] = world.db.fetch_all("SELECT * FROM pauses")
+    assert pause["scope"] == "dependency:mongodb"
+    assert all(world.delivery(job_id)["tries"] == 0 for job_id in ids)
+
+
+def test_an_operators_pause_is_neither_taken_over_nor_lifted_by_an_outage(world: World) -> None:
+    """Work that was under way when the operator paused meets errors, and later an answer."""
+    for scope in ("dependency:drive", "host:hooks.example:443"):
+        pauses.pause(world.db, scope, reason="maintenance", by="ana")
+        for n in range(6):
+            pauses.note_failure(
+                world.db, scope, (f"k{n}", 1), streak=3, owners=2, window=10, probe_every=0.0, reason="does not answer"
+            )
+        assert not pauses.win_probe(world.db, scope, 5)
+        assert not pauses.resume(world.db, scope, outages_only=True)
+        [row] = world.db.fetch_all("SELECT set_by, reason FROM pauses WHERE scope=%s", (scope,))
+        assert (row["set_by"], row["reason"]) == ("ana", "maintenance")
+        assert pauses.resume(world.db, scope)

@@ -1,0 +1,63 @@
+"""The commands and the page that template authors use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from actors.pdf import blocks
+from ops.authoring.gallery import examples
+from ops.authoring.pages import HERE, PAGE
+from ops.bench.__main__ import names, run
+from ops.commands.templates import app, single
+
+CLI = CliRunner()
+
+
+def test_render_draws_a_file(tmp_path: Path) -> None:
+    out = tmp_path / "report.pdf"
+    done = CLI.invoke(single, ["--product", "profilKognitif", "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    assert out.read_bytes().startswith(b"%PDF")
+
+
+def test_render_says_what_is_wrong_with_the_data(tmp_path: Path) -> None:
+    data = tmp_path / "data.json"
+    data.write_text(json.dumps({"peserta": {}}), "utf-8")
+    done = CLI.invoke(single, ["-P", "profilKognitif", "-F", str(data), "-o", str(tmp_path / "x.pdf")])
+    assert done.exit_code == 1
+    assert "invalid_data" in done.output
+    data.write_text("{", "utf-8")
+    done = CLI.invoke(single, ["-P", "profilKognitif", "-F", str(data), "-o", str(tmp_path / "x.pdf")])
+    assert "not JSON" in done.output
+
+
+def test_check_passes_what_ships_and_names_what_is_wrong(tmp_path: Path) -> None:
+    assert CLI.invoke(app, ["check"]).exit_code == 0
+    (tmp_path / "rusak").mkdir()
+    (tmp_path / "rusak" / "template.yaml").write_text("title: 1", "utf-8")
+    done = CLI.invoke(app, ["check", "-t", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "rusak: template_invalid: rusak/template.yaml, line 1" in done.output
+    assert "minatBakatUmum: ok" in done.output
+
+
+def test_list_names_every_product() -> None:
+    done = CLI.invoke(app, ["list"])
+    assert "profilKepribadian" in done.output
+
+
+def test_every_block_is_on_the_page_with_its_picture() -> None:
+    shown = {example["name"] for example in examples()}
+    assert shown == {kind.__struct_config__.tag for kind in blocks.Block.__args__}
+    page = PAGE.read_text("utf-8")
+    for name in shown:
+        assert f"## {name}\n" in page
+        assert (HERE / "pictures" / f"{name}.png").stat().st_size > 200
+
+
+def test_an_unknown_bench_is_refused() -> None:
+    assert {"render", "render_memory"} <= set(names())
+    assert run(["tidak-ada"]) == 2

@@ -1,0 +1,140 @@
+"""The renderer as its callers see it: bytes, progress, errors, nothing left behind."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from pypdf import PdfReader
+
+from actors.pdf.renderer import TEMPLATES, PdfRenderer
+from schema.errors import Cancelled, Permanent
+from tests.unit.pdf.conftest import PRODUCTS, request, sample, text_of
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_sample_becomes_a_document_with_the_persons_name(renderer: PdfRenderer, product: str) -> None:
+    report = sample(product)
+    pdf = renderer.render(request(product, report))
+    assert len(PdfReader(io.BytesIO(pdf)).pages) >= 4
+    assert report["peserta"]["nama"] in text_of(pdf)
+
+
+def test_equal_requests_give_equal_bytes() -> None:
+    """Given two renderers, then neither history nor the process's hash seed shows in the file."""
+    report = sample("minatBakatUmum")
+    other = {**report, "peserta": {**report["peserta"], "nama": "Ngurah ᬦ᭄ᬕᬸᬭᬄ Ľubomír"}}
+    first, second = PdfRenderer(), PdfRenderer()
+    before = first.render(request("minatBakatUmum", report))
+    second.render(request("minatBakatUmum", other))
+    assert second.render(request("minatBakatUmum", report)) == before
+
+
+def test_the_stores_own_keys_are_ignored(renderer: PdfRenderer) -> None:
+    report = sample("minatBakatUmum")
+    stored = {
+        **report,
+        "_id": object(),
+        "code": "A1",
+        "product_id": "minatBakatUmum",
+        "pdf_generation": {"status": "x"},
+    }
+    assert renderer.render(request("minatBakatUmum", stored)) == renderer.render(request("minatBakatUmum", report))
+
+
+def test_progress_rises_to_a_hundred(renderer: PdfRenderer) -> None:
+    seen: list[int] = []
+    renderer.render(request("minatBakatUmum", sample("minatBakatUmum")), seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 100
+    assert len(seen) > 10
+
+
+@pytest.mark.parametrize("limit", [1, 30, 60, 75, 100])
+def test_what_progress_raises_stops_the_drawing_and_leaves_nothing_behind(limit: int) -> None:
+    renderer = PdfRenderer()
+    job = request("minatBakatUmum", sample("minatBakatUmum"))
+    whole = renderer.render(job)
+
+    def stop(percent: int) -> None:
+        if percent >= limit:
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        renderer.render(job, stop)
+    assert renderer.render(job) == whole
+
+
+@pytest.mark.parametrize("product", ["tidakAda", "../minatBakatUmum", "", ".", "a/b", "x" * 300, "minatBakatUmum\0"])
+def test_an_unknown_product_is_a_permanent_error(renderer: PdfRenderer, product: str) -> None:
+    with pytest.raises(Permanent) as caught:
+        renderer.render(request(product, {}))
+    assert caught.value.code == "template_not_found"
+    assert "minatBakatUmum" in caught.value.detail
+
+
+def test_wrong_data_says_where_and_what_was_expected(renderer: PdfRenderer) -> None:
+    report = sample("minatBakatUmum")
+    report["minat"][2]["skor"] = "tinggi"
+    with pytest.raises(Permanent) as caught:
+        renderer.render(request("minatBakatUmum", report))
+    assert caught.value.code == "invalid_data"
+    assert "minat[2].skor" in caught.value.detail
+    assert "expected number or null, found a text" in caught.value.detail
+
+
+def test_an_error_does_not_carry_the_report_along(renderer: PdfRenderer) -> None:
+    """Errors travel into callbacks and logs: given a wrong object, then none of its content is quoted."""
+    report = sample("minatBakatUmum")
+    report["minat"] = {"rahasia": report["minat"]}
+    with pytest.raises(Permanent) as caught:
+        renderer.render(request("minatBakatUmum", report))
+    assert "minat: expected array, found an object" in caught.value.detail
+    report = sample("minatBakatUmum")
+    report["peserta"]["nama"] = "Kartika " * 100
+    with pytest.raises(Permanent) as caught:
+        renderer.render(request("minatBakatUmum", report))
+    assert "peserta.nama: does not satisfy maxLength: 300" in caught.value.detail
+
+
+def test_the_shipped_products_are_listed(renderer: PdfRenderer) -> None:
+    assert set(PRODUCTS) <= set(renderer.products())
+    assert Path(TEMPLATES, "minatBakatUmum").is_dir()
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), 10**400])
+def test_a_number_that_is_none_is_wrong_data(renderer: PdfRenderer, score: float) -> None:
+    """JSON readers let NaN pass and JSON Schema does not mind: it must not become an operator."""
+    report = sample("profilKognitif")
+    report["kemampuan"][0]["skor"] = score
+    with pytest.raises(Permanent) as caught:
+        renderer.render(request("profilKognitif", report))
+    assert caught.value.code == "invalid_data"
+
+
+def test_the_file_says_what_it_is(renderer: PdfRenderer) -> None:
+    pdf = PdfReader(io.BytesIO(renderer.render(request("minatBakatUmum", sample("minatBakatUmum"), "pdf_7"))))
+    assert pdf.metadata is not None
+    assert pdf.metadata.title == "Laporan Minat dan Bakat – Raden Ayu Kartika Wulandari"
+    assert pdf.metadata.author == "Biro Psikologi Cakrawala"
+    assert pdf.metadata.subject == "Hasil tes minat dan bakat umum"
+    assert pdf.metadata["/Keywords"] == "pdf_7"
+    assert pdf.root_object["/Lang"] == "id"
+    titles = [entry["/Title"] for entry in pdf.outline if not isinstance(entry, list)]
+    assert titles == ["Daftar isi", "Ringkasan", "Minat Anda", "Bakat Anda", "Saran"]
+    assert "Halaman 3 dari 8" in pdf.pages[2].extract_text()
+
+
+def test_charts_are_described_for_those_who_cannot_see_them(renderer: PdfRenderer) -> None:
+    pdf = PdfReader(io.BytesIO(renderer.render(request("minatBakatUmum", sample("minatBakatUmum")))))
+    figures = [element.get_object() for element in pdf.root_object["/StructTreeRoot"]["/K"][0]["/K"]]
+    spoken = [figure["/Alt"] for figure in figures]
+    assert any(text.startswith("Segi enam minat. Realistik: 46 (Sedang); Investigatif: 88") for text in spoken)
+
+
+def test_the_contents_lead_to_their_pages(renderer: PdfRenderer) -> None:
+    pdf = PdfReader(io.BytesIO(renderer.render(request("minatBakatUmum", sample("minatBakatUmum")))))
+    links = [note.get_object() for note in pdf.pages[1]["/Annots"]]
+    assert len(links) == 10
+    assert pdf.get_page_number(links[-1]["/Dest"][0].get_object()) == 7

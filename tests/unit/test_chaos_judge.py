@@ -1,0 +1,142 @@
+"""The judge of chaos runs finds each kind of harm in evidence that shows it, and nothing in evidence that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ops.chaos.judge import Evidence, Verdict, judge
+
+JOB = "pdf_1"
+ENDED = datetime(2026, 1, 1, 12, 0, 10)
+AFTER = ENDED.replace(tzinfo=UTC).timestamp()
+
+
+def evidence() -> Evidence:
+    """One job, completed in its first round, told once."""
+    job = {
+        "job_id": JOB, "status": "completed", "round": 1, "published_at": None, "artifact_id": "f1",
+        "google_drive_link": "http://drive/file/d/f1/view",
+    }  # fmt: skip
+    delivery: dict[str, Any] = {
+        "delivery_id": "d1", "job_id": JOB, "round": 1, "status": "delivered", "event": "completed", "url": "http://r/",
+        "tries": 1, "error_code": None,
+    }  # fmt: skip
+    return Evidence(
+        jobs={JOB: job},
+        attempts={JOB: [{"round": 1, "outcome": "completed"}]},
+        deliveries={JOB: [delivery]},
+        posts={"d1": [{"outcome": "delivered", "ended_at": ENDED}]},
+        letters={},
+        results={JOB: {"status": "completed", "round": 1}},
+        files={JOB: [{"id": "f1", "fileSize": "9"}]},
+        received={"msg_pdf_1_1": [{"time": AFTER - 1, "body": {"status": "completed"}}]},
+    )
+
+
+def test_a_good_run_is_good() -> None:
+    verdict = judge(evidence(), [JOB])
+    assert verdict.good
+    assert verdict.line(7, 3) == (
+        "accepted=1 completed=1 failed=0 cancelled=0 lost=0 duplicate_files=0 double_ends=0 untold=0 "
+        "posts_after_recorded_2xx=0 repeated_after_unknown=0 faults=7 seed=3"
+    )
+
+
+def no_row(seen: Evidence) -> None:
+    seen.jobs.clear()
+    seen.files.clear()
+    seen.deliveries.clear()
+
+
+def not_ended(seen: Evidence) -> None:
+    seen.jobs[JOB]["status"] = "queued"
+
+
+def no_file(seen: Evidence) -> None:
+    seen.files[JOB].clear()
+
+
+def an_empty_file(seen: Evidence) -> None:
+    seen.files[JOB][0]["fileSize"] = "0"
+
+
+def no_record(seen: Evidence) -> None:
+    seen.results.clear()
+
+
+def another_rounds_record(seen: Evidence) -> None:
+    seen.results[JOB]["round"] = 2
+
+
+def two_files(seen: Evidence) -> None:
+    seen.files[JOB].append({"id": "f2", "fileSize": "9"})
+
+
+def a_stray_file(seen: Evidence) -> None:
+    seen.files["pdf_other"] = [{"id": "f3", "fileSize": "9"}]
+
+
+def completed_twice(seen: Evidence) -> None:
+    seen.attempts[JOB].append({"round": 1, "outcome": "completed"})
+
+
+def told_two_ends(seen: Evidence) -> None:
+    seen.received["msg_pdf_1_1"].append({"time": AFTER - 2, "body": {"status": "failed"}})
+    seen.posts["d1"].append({"outcome": "unknown", "ended_at": ENDED})
+
+
+def failed_after_a_completion(seen: Evidence) -> None:
+    seen.jobs[JOB]["status"] = seen.deliveries[JOB][0]["event"] = seen.results[JOB]["status"] = "failed"
+    seen.received["msg_pdf_1_1"][0]["body"]["status"] = "failed"
+
+
+def still_owed(seen: Evidence) -> None:
+    seen.deliveries[JOB][0]["status"] = "queued"
+
+
+def nobody_received_it(seen: Evidence) -> None:
+    seen.received.clear()
+
+
+def stopped_without_reason(seen: Evidence) -> None:
+    seen.deliveries[JOB][0]["status"] = "dead"
+
+
+def posted_again(seen: Evidence) -> None:
+    seen.received["msg_pdf_1_1"].append({"time": AFTER + 0.01, "body": {"status": "completed"}})
+    seen.posts["d1"].append({"outcome": "unknown", "ended_at": ENDED})
+
+
+def posted_unwritten(seen: Evidence) -> None:
+    seen.received["msg_pdf_1_1"].append({"time": AFTER - 2, "body": {"status": "completed"}})
+
+
+@pytest.mark.parametrize(
+    ("harm", "found"),
+    [
+        (no_row, "lost"), (not_ended, "lost"), (no_file, "lost"), (an_empty_file, "lost"), (no_record, "lost"),
+        (another_rounds_record, "lost"), (two_files, "duplicate_files"), (a_stray_file, "duplicate_files"),
+        (completed_twice, "double_ends"), (told_two_ends, "double_ends"), (failed_after_a_completion, "double_ends"),
+        (still_owed, "untold"), (nobody_received_it, "untold"), (stopped_without_reason, "untold"),
+        (posted_again, "posts_after_recorded_2xx"), (posted_unwritten, "posts_after_recorded_2xx"),
+    ],
+)  # fmt: skip
+def test_each_harm_is_found(harm: Callable[[Evidence], None], found: str) -> None:
+    seen = evidence()
+    harm(seen)
+    verdict = judge(seen, [JOB])
+    assert not verdict.good
+    assert [name for name in Verdict.ZEROS if getattr(verdict, name)] == [found]
+
+
+def test_what_was_sent_again_after_an_unknown_outcome_is_counted_and_no_harm() -> None:
+    seen = evidence()
+    seen.posts["d1"].insert(0, {"outcome": "unknown", "ended_at": ENDED})
+    seen.received["msg_pdf_1_1"].insert(0, {"time": AFTER - 3, "body": {"status": "completed"}})
+    verdict = judge(seen, [JOB])
+    assert verdict.good
+    assert verdict.repeated_after_unknown == 1
