@@ -11,14 +11,20 @@ from typing import Any
 
 from actors.logs import set_up
 from actors.runtime import build
+from schema.errors import Permanent
 from schema.ports import End, RenderRequest
 from schema.settings import Settings
 
 
 class NoRenderer:
-    """Draws nothing."""
+    """Draws nothing; while the file named by BENCH_BROKEN exists, it fails for good."""
+
+    def __init__(self, broken: str | None = None) -> None:
+        self._broken = broken
 
     def render(self, request: RenderRequest, progress: Callable[[int], None] = lambda percent: None) -> bytes:
+        if self._broken and os.path.exists(self._broken):
+            raise Permanent("The bench's renderer is broken.", code="invalid_data")
         return b"%PDF-"
 
     def products(self) -> Sequence[str]:
@@ -75,6 +81,7 @@ class NoArtifacts:
 
 settings = Settings.from_env(os.environ)
 set_up(settings)
-runtime = build(settings, renderer=NoRenderer(), documents=NoDocuments(), artifacts=NoArtifacts())
+renderer = NoRenderer(os.environ.get("BENCH_BROKEN"))
+runtime = build(settings, renderer=renderer, documents=NoDocuments(), artifacts=NoArtifacts())
 runtime.guard_process = True
 broker = runtime.broker

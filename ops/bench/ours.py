@@ -66,6 +66,7 @@ def open_stack(
     noop: bool = False,
     settings: Mapping[str, str] | None = None,
     drive: bool = False,
+    variables: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Stack:
     """The stack of a bench: nothing but what the bench says differs from production's supervisor and settings."""
     chosen = {
@@ -77,9 +78,10 @@ def open_stack(
         "REPORTQ_WEBHOOK_ALLOW": "127.0.0.0/8",
         **(settings or {}),
     }
+    modules = NOOP if noop else None
     return Stack(
-        folder, render_workers=render_workers, settings=chosen, drive=drive, modules=NOOP if noop else None
-    )  # fmt: skip
+        folder, render_workers=render_workers, settings=chosen, drive=drive, modules=modules, variables=variables
+    )
 
 
 def check_as_shipped(stack: Stack) -> None:
