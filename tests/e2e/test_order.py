@@ -71,7 +71,6 @@ def test_a_high_job_behind_a_thousand_normal_ones_is_the_next_to_start(one: Stac
     assert order.index(high) - order.index(running) == 1
 
 
-@pytest.mark.parametrize("load", ["normal", "high"])
 def waiting(stack: Stack) -> int:
     return int(stack.sql("SELECT COUNT(*) AS n FROM pdf_job_results WHERE status='queued'")[0]["n"])
 
