@@ -152,7 +152,11 @@ class Database:
         if number in _DEADLOCKS or "database is locked" in str(error):
             return _Rerun(str(error))
         if self.dialect == "mysql" and (number in _LOST or isinstance(error, peewee.InterfaceError)):
-            self._drop()
+            if self.in_transaction():
+                # The state stays until the transaction has ended: what its work still asks must fail, not begin anew.
+                _force_close(self.peewee._state.conn)
+            else:
+                self._drop()
             return DatabaseDown("The database did not answer.")
         if self.dialect == "sqlite" and ("unable to open" in str(error) or "disk" in str(error)):
             return DatabaseDown("The database file cannot be used.")
@@ -162,11 +166,7 @@ class Database:
         state = self.peewee._state
         connection = state.conn
         state.reset()
-        if connection is not None:
-            try:
-                (getattr(connection, "_force_close", None) or connection.close)()
-            except Exception:
-                pass
+        _force_close(connection)
 
     # -- transactions -------------------------------------------------------------------------------------------
 
@@ -269,6 +269,15 @@ class _Rerun(Transient):
     """A deadlock or a locked file: the transaction was rolled back and may simply run again."""
 
     code = "database_busy"
+
+
+def _force_close(connection: Any) -> None:
+    """Let go of a connection without a word to the server; it may be gone already."""
+    if connection is not None:
+        try:
+            (getattr(connection, "_force_close", None) or connection.close)()
+        except Exception:
+            pass
 
 
 def _number(error: Exception) -> int | None:

@@ -86,13 +86,13 @@ def test_a_failed_attempt_is_logged_with_its_code_and_duration(live: Live) -> No
 
 
 def test_no_log_of_any_program_tells_a_secret_or_a_report(live: Live) -> None:
-    resume = live.stack.receiver.url("/webhook-waiting/7781?signature=5ec2e75ec2e7")
+    resume = live.stack.receiver.url("/webhook-waiting/778104629317?signature=5ec2e75ec2e7")
     job_id = live.stack.submit(data={**SAMPLE, "name": "Nyi Roro Kidul"}, callback=resume)
     live.stack.wait_ended(job_id)
-    live.stack.receiver.wait_posts(1, "/webhook-waiting/7781")
+    live.stack.receiver.wait_posts(1, "/webhook-waiting/778104629317")
     wait_until(lambda: bool(events(live, job_id=job_id, event="delivery.attempt")), 20, "the event")
     text = "".join(live.stack.log(program) for program in PROGRAMS)
-    assert "7781" not in text
+    assert "778104629317" not in text
     assert "5ec2e75ec2e7" not in text
     assert "Nyi Roro Kidul" not in text
     for name in ("REPORTQ_DATABASE_URL", "REPORTQ_BROKER_URL"):

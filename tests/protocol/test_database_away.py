@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from ops.servers.mariadb import MariaDB
-from schema import jobs
-from schema.database import Database, DatabaseDown
+from schema import jobs, rounds
+from schema.database import Database, DatabaseDown, patiently
 from schema.jobs import NewJob
 from schema.migrate import migrate
 
@@ -44,3 +46,69 @@ def test_a_read_only_database_is_a_database_that_is_away(mariadb: MariaDB, on_ma
     finally:
         mariadb.query("SET GLOBAL read_only=0")
     jobs.submit(on_mariadb, NewJob("pdf_readonly", "K1", "p"))
+
+
+class Cut(Database):
+    """Its connection is lost just before statement `at` of the next transaction."""
+
+    def __init__(self, server: MariaDB) -> None:
+        super().__init__(server.url)
+        self._server = server
+        self.at = 0
+
+    def _ask(self, sql: str, params: Sequence[Any]) -> Any:
+        if self.at and self.in_transaction():
+            self.at -= 1
+            if not self.at:
+                self._server.query(f"KILL {self.peewee._state.conn.thread_id()}")
+        return super()._ask(sql, params)
+
+
+@pytest.fixture
+def cut(mariadb: MariaDB, on_mariadb: Database) -> Cut:
+    return Cut(mariadb)
+
+
+def test_a_connection_lost_inside_a_transaction_leaves_nothing_behind(cut: Cut) -> None:
+    """Not even when the work tries to go on: what it asks then would be committed by itself."""
+
+    def work() -> None:
+        cut.execute(f"INSERT INTO audit (who, act, subject, at) VALUES ('cut','first','x',{cut.now()})")
+        try:
+            cut.execute(f"INSERT INTO audit (who, act, subject, at) VALUES ('cut','second','x',{cut.now()})")
+        except DatabaseDown:
+            cut.execute(f"INSERT INTO audit (who, act, subject, at) VALUES ('cut','third','x',{cut.now()})")
+
+    cut.at = 2
+    with pytest.raises(DatabaseDown):
+        cut.transaction(work)
+    assert cut.fetch_all("SELECT act FROM audit WHERE who='cut'") == []
+    cut.transaction(work)
+    assert [row["act"] for row in cut.fetch_all("SELECT act FROM audit WHERE who='cut'")] == ["first", "second"]
+    cut.execute("DELETE FROM audit WHERE who='cut'")
+
+
+def test_an_inline_submission_survives_a_loss_between_its_two_inserts(cut: Cut) -> None:
+    job = NewJob("pdf_between", "K1", "p", inline=b'{"name": "x"}')
+    cut.at = 2
+    jobs.submit(cut, job)
+    assert json.loads(jobs.inline_report(cut, job.job_id) or "") == {"name": "x"}
+
+
+def test_a_batch_is_written_whole_or_not_at_all(cut: Cut) -> None:
+    together = [NewJob(f"pdf_batch_{n}", "K1", "p", inline=b"{}") for n in range(3)]
+    cut.at = 4
+    with pytest.raises(DatabaseDown):
+        cut.transaction(lambda: [jobs.submit(cut, job) for job in together])
+    assert cut.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE job_id LIKE 'pdf_batch_%%'") == 0
+
+
+def test_an_end_is_written_again_after_a_loss_in_its_middle(cut: Cut) -> None:
+    """The worker asks once more and finds its round still its own: one end, one delivery."""
+    jobs.submit(cut, NewJob("pdf_end", "K1", "p"))
+    held = jobs.claim(cut, "pdf_end", worker_id="w", lease=20, timeout=60)
+    assert isinstance(held, jobs.Claim)
+    cut.at = 3
+    assert patiently(lambda: rounds.finish(cut, held.row, "completed", outcome="completed", link="x"), 20)
+    for table in ("attempts", "deliveries"):
+        assert cut.scalar(f"SELECT COUNT(*) FROM {table} WHERE job_id='pdf_end'") == 1
