@@ -20,7 +20,7 @@ from schema.errors import DependencyDown, ReportqError
 from schema.messages import WEBHOOKS
 from schema.pauses import PauseBoard
 from schema.ports import Answer, Documents, End, Post, Sender
-from schema.rounds import MAX_CRASHES, Failure
+from schema.rounds import MAX_CRASHES, Failure, refund
 from schema.settings import Settings
 from schema.verdicts import History, Verdict, judge
 
@@ -28,8 +28,15 @@ log = structlog.get_logger()
 
 HOST_STREAK = 5  # consecutive connection errors or timeouts that pause a webhook host
 HOST_OWNERS = 2  # … of so many deliveries
+_KEEP_TRYING = 10  # leases for which a worker keeps trying to write down a 2xx
+_TOO_OLD = "The callback was owed for too long."
+_KILLS = "Three workers died before this callback left. Their logs say why; send it again by hand."
 _BROKEN = "The callback could not be prepared: an unexpected error ({})."
 _RECORD_AGAIN = 5.0  # seconds until a permanent record is tried again
+
+
+# Of a POST whose worker died.
+_UNHEARD = Answer(status=None, failure="reset", content_type="", body_head="", retry_after=None, duration=0.0)
 
 
 class Delivering:
@@ -110,26 +117,30 @@ class Delivering:
         spent = deliveries.resume_url_used(self._db, row)
         if spent:
             end = replace(end, callback="not_sent")
-        if row["recorded_at"] is None and not self._record(held, end):
+        too_old = float(row["age"]) > self._settings.delivery_deadline
+        if row["recorded_at"] is None and not self._record(held, end, last=too_old):
             return
         if not row["url"]:
             deliveries.end(self._db, held, "recorded")
         elif spent:
             hint = "The resume URL was used up by an earlier round; ask for the status, or replay with a new callback."
             deliveries.end(self._db, held, "not_sent", code="resume_url_used", hint=hint)
-        elif float(row["age"]) > self._settings.delivery_deadline:
-            self._stop(held, "webhook_too_old", "The callback was owed for too long.", None)
+        elif too_old:
+            self._stop(held, "webhook_too_old", _TOO_OLD, None)
         else:
             self._post(held, end)
         self._wake()
 
-    def _record(self, held: DeliveryClaim, end: End) -> bool:
-        """Write the permanent record; False when it must wait. It counts no try: nobody was called."""
+    def _record(self, held: DeliveryClaim, end: End, *, last: bool) -> bool:
+        """Write the permanent record; False when it must wait, or, at the `last` time, cannot be waited for any more.
+
+        It counts no try: nobody was called.
+        """
         began = time.monotonic()
         try:
             self._documents.record_end(end)
         except DependencyDown as error:
-            pauses.note_failure(
+            members = pauses.note_failure(
                 self._db,
                 f"dependency:{error.dependency}",
                 (held.delivery_id, held.start_no),
@@ -139,6 +150,11 @@ class Delivering:
                 probe_every=self._settings.probe_every,
                 reason=error.detail,
             )
+            if members is not None:
+                refund(self._db, members)  # jobs that had counted the outage's first errors as failures
+            if last:
+                self._stop(held, "webhook_too_old", f"{_TOO_OLD} {error.detail}", None)
+                return False
             deliveries.wait(self._db, held.row, seconds=_RECORD_AGAIN * random.uniform(0.5, 1.0))
             return False
         deliveries.note_recorded(self._db, held)
@@ -155,6 +171,7 @@ class Delivering:
             return
         webhook_id = f"msg_{row['job_id']}_{row['round']}"
         body = callback_body(end)
+        earlier = _earlier(self._db, row, number)
         if time.monotonic() - asked > self._settings.lease:
             # Stopped or starved since the row was ours: another worker may have been told 2xx by now.
             log.warning("delivery.not_sent_late", delivery_id=held.delivery_id, attempt=number)
@@ -162,7 +179,7 @@ class Delivering:
         answer = self._sender.send(Post(row["url"], webhook_id, body, headers=_correlation(row)))
         verdict = judge(
             answer,
-            _earlier(self._db, row, number),
+            earlier,
             schedule_scale=self._settings.webhook_scale,
             chance=random.random(),
         )
@@ -178,7 +195,9 @@ class Delivering:
             verdict=verdict.kind,
             seconds=round(answer.duration, 3),
         )
-        patiently(lambda: self._write(held, number, answer, verdict), self._settings.lease)
+        # A 2xx in hand is worth much patience: forgotten, the receiver would be told twice.
+        patience = self._settings.lease * (_KEEP_TRYING if verdict.kind == "delivered" else 1)
+        patiently(lambda: self._write(held, number, answer, verdict), patience)
         self._posted(row, verdict, answer)
         self._note_host(held, answer)
 
@@ -210,10 +229,12 @@ class Delivering:
         self._db.transaction(work)
 
     def _stop(self, held: DeliveryClaim, code: str, hint: str, status: int | None) -> None:
-        """The delivery dies: a dead letter with a plain hint."""
+        """The delivery dies: a dead letter with a plain hint. One whose job was replayed meanwhile needs neither."""
 
         def work() -> None:
-            if deliveries.end(self._db, held, "dead", code=code, hint=hint, last_status=status):
+            if deliveries.overtaken(self._db, held.row):
+                deliveries.end(self._db, held, "superseded", hint=hint, last_status=status)
+            elif deliveries.end(self._db, held, "dead", code=code, hint=hint, last_status=status):
                 dead_letters.bury_delivery(self._db, held.row, code, hint)
 
         self._db.transaction(work)
@@ -276,15 +297,36 @@ def _earlier(db: Database, row: Row, number: int) -> History:
     return replace(tries, had_unknown=any(word == "unknown" for word, _ in words))
 
 
-def rescue(db: Database, row: Row) -> str:
-    """A delivery whose worker was not heard of: its POST may or may not have arrived, so it counts as one try."""
+def rescue(db: Database, row: Row, *, schedule_scale: float = 1.0) -> str:
+    """Decide about a delivery whose worker was not heard of: `rescued`, `dead`, or `lost` when the row has moved on.
+
+    A POST that was under way may or may not have arrived: it counts as one try of the long schedule, so that a receiver
+    whose answers kill workers is not met again at once. A start without a POST is a crash; the third ends the delivery.
+    """
+    held = DeliveryClaim(row)
+
+    def bury(code: str, hint: str) -> str:
+        if not deliveries.end(db, held, "dead", code=code, hint=hint):
+            return "lost"
+        dead_letters.bury_delivery(db, row, code, hint)
+        return "dead"
 
     def work() -> str:
+        overtaken = deliveries.overtaken(db, row)
+        sending = [a for a in deliveries.attempts_of(db, row["delivery_id"]) if a["outcome"] == "sending"]
         db.execute(
             f"UPDATE delivery_attempts SET outcome='unknown', verdict='unknown', ended_at={db.now()} "
             "WHERE delivery_id=%s AND outcome='sending'",
             (row["delivery_id"],),
         )
-        return "rescued" if deliveries.wait(db, row, seconds=0) else "lost"
+        if not sending:
+            if int(row["crashes"]) + 1 >= MAX_CRASHES and not overtaken:
+                return bury("worker_died", _KILLS)
+            return "rescued" if deliveries.wait(db, row, seconds=0, crashed=True) else "lost"
+        history = _earlier(db, row, int(sending[-1]["number"]))
+        verdict = judge(_UNHEARD, history, schedule_scale=schedule_scale, chance=random.random())
+        if verdict.kind == "stop" and not overtaken:
+            return bury(verdict.code or "webhook_exhausted", verdict.hint or "")
+        return "rescued" if deliveries.wait(db, row, seconds=verdict.after) else "lost"
 
     return db.transaction(work)

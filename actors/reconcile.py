@@ -19,6 +19,7 @@ from middleware.publisher import RabbitPublisher
 from schema import dead_letters, leases, messages, outbox, pauses, rounds, workers
 from schema.database import Database, DatabaseDown, Row
 from schema.errors import DependencyDown
+from schema.leases import Leased
 from schema.outbox import Outbox
 from schema.pauses import PauseBoard
 from schema.ports import Publisher
@@ -71,10 +72,17 @@ class Housekeeper:
         self.stopping = threading.Event()
 
     def run(self) -> None:
-        """Sweep every `sweep` seconds until stopped."""
+        """Sweep every `sweep` seconds until stopped: what asks nobody but the database."""
+        self._loop(self.sweep)
+
+    def run_outside(self) -> None:
+        """The same for what asks others, in a thread of its own: one of them that hangs keeps no rescue waiting."""
+        self._loop(self.ask_around)
+
+    def _loop(self, step: Callable[[], None]) -> None:
         while not self.stopping.is_set():
             try:
-                self.step()
+                step()
             except DatabaseDown:
                 # Workers could not beat either: nobody is dead until a whole lease after the database came back.
                 self._no_rescue_until = time.monotonic() + self._settings.lease
@@ -86,7 +94,12 @@ class Housekeeper:
             self.stopping.wait(self._settings.sweep)
 
     def step(self) -> None:
-        """One sweep, if this is the leader."""
+        """Everything once, if this is the leader."""
+        self.sweep()
+        self.ask_around()
+
+    def sweep(self) -> None:
+        """Rescue and retention, if this is the leader."""
         led, self._leads = self._leads, self.lead()
         if not self._leads:
             return
@@ -95,10 +108,15 @@ class Housekeeper:
             self._no_rescue_until = time.monotonic() + self._settings.lease
         if time.monotonic() >= self._no_rescue_until:
             self.rescue()
-        self.probe()
-        self.find_lost_hints()
         self._retention.step()
         workers.forget(self._db, older=max(60.0, 10 * self._settings.lease))
+
+    def ask_around(self) -> None:
+        """Dependencies' probes and what the broker holds, if this is the leader."""
+        if not self._leads:
+            return
+        self.probe()
+        self.find_lost_hints()
         if time.monotonic() - self._letters_at >= min(_LETTERS_EVERY, self._settings.sweep * 2):
             self._letters_at = time.monotonic()
             self.tidy_letters()
@@ -126,23 +144,34 @@ class Housekeeper:
         """Decide about every row whose worker was not heard of for a whole lease."""
         count = 0
         for job in leases.JOBS.expired(self._db):
-            became = rounds.rescue(self._db, job, self._policy)
-            log.warning(
-                "job.rescued",
-                job_id=job["job_id"],
-                attempt=job["start_no"],
-                worker=job["worker_id"],
-                outcome=became,
-            )
-            self._ended(job, became, "timeout" if job["overdue"] else "worker_died")
-            count += 1
+            count += self._rescued(leases.JOBS, job, self._rescue_job)
         for row in leases.DELIVERIES.expired(self._db):
-            became = delivery.rescue(self._db, row)
-            log.warning("delivery.rescued", delivery_id=row["delivery_id"], attempt=row["start_no"], outcome=became)
-            count += 1
+            count += self._rescued(leases.DELIVERIES, row, self._rescue_delivery)
         if count:
             self._wake()
         return count
+
+    def _rescued(self, leased: Leased, row: Row, work: Callable[[Row], None]) -> bool:
+        """Whether one row could be decided about; one that cannot must not keep the others waiting."""
+        try:
+            work(row)
+        except DatabaseDown:
+            raise
+        except Exception:
+            log.exception("rescue.failed", table=leased.table, key=row[leased.key])
+            return False
+        return True
+
+    def _rescue_job(self, job: Row) -> None:
+        became = rounds.rescue(self._db, job, self._policy)
+        log.warning(
+            "job.rescued", job_id=job["job_id"], attempt=job["start_no"], worker=job["worker_id"], outcome=became
+        )
+        self._ended(job, became, "timeout" if job["overdue"] else "worker_died")
+
+    def _rescue_delivery(self, row: Row) -> None:
+        became = delivery.rescue(self._db, row, schedule_scale=self._settings.webhook_scale)
+        log.warning("delivery.rescued", delivery_id=row["delivery_id"], attempt=row["start_no"], outcome=became)
 
     def probe(self) -> None:
         """Ask a paused dependency, once per interval and by one prober; lift the pause when it answers."""

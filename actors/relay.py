@@ -31,7 +31,9 @@ log = structlog.get_logger()
 BATCH = 200  # hints published with one wait for confirms
 _PACE = 0.01  # seconds between the beginnings of two looks; a relay that was idle looks at once
 _PROMOTE_EVERY = 1.0  # seconds
-EXEMPT_TURN = turn_of(PROMOTED)  # high and promoted jobs do not wait for a place in the window
+EXEMPT_TURN = turn_of(PROMOTED)
+# Each has a window of its own: a high job waits for no place behind promoted ones, nor these behind the rest.
+_BANDS = ("turn = 0", f"turn BETWEEN 1 AND {EXEMPT_TURN}", f"turn > {EXEMPT_TURN}")
 
 
 class Relay:
@@ -90,15 +92,11 @@ class Relay:
             if room <= 0:
                 return 0
             return self._take_and_send("1=1", room)
-        exempt = outbox.JOBS.published(self._db, f"turn <= {EXEMPT_TURN}")
-        others = outbox.JOBS.published(self._db, f"turn > {EXEMPT_TURN}")
         sent = 0
-        room = self._settings.max_queue_size - exempt
-        if room > 0:
-            sent += self._take_and_send(f"turn <= {EXEMPT_TURN}", room)
-        room = self._settings.max_queue_size - others
-        if room > 0:
-            sent += self._take_and_send(f"turn > {EXEMPT_TURN}", room)
+        for band in _BANDS:
+            room = self._settings.max_queue_size - outbox.JOBS.published(self._db, band)
+            if room > 0:
+                sent += self._take_and_send(band, room)
         return sent
 
     def _take_and_send(self, only: str, room: int) -> int:
@@ -187,6 +185,8 @@ class Relay:
         # What is owed for too long dies whatever the pause: its worker stops it without a POST.
         old = f"COALESCE(budget_at, owed_at) <= {self._db.later(-self._settings.delivery_deadline)}"
         only = f"(host NOT IN ({','.join(['%s'] * len(closed))}) OR {old})" if closed else "1=1"
+        if "dependency:mongodb" in self._board.active():
+            only += f" AND (recorded_at IS NOT NULL OR {old})"  # what must be recorded first would only block threads
 
         def within_share(rows: list[Row]) -> list[Row]:
             """A host gets no more than its share of the webhook threads, however long its queue is."""

@@ -146,7 +146,7 @@ class Runtime:
                 wake=self.wake,
                 ended=self.worker_meters.ended,
             ),
-            RenderTimeLimit(s.job_timeout),
+            RenderTimeLimit(self.attempts, s.job_timeout),
             self.worker_meters,
             MovedDeadLetters(lambda letter, who: replays.replay_letter(self.db, letter, by=who), self.wake),
             Heartbeats(
@@ -262,8 +262,12 @@ class Runtime:
         self.start_relay()
 
     def start_relay(self) -> None:
-        """Publishing and housekeeping, each in a thread of its own."""
-        for name, run in (("relay", self.relay.run), ("housekeeper", self.housekeeper.run)):
+        """Publishing, rescue, and what asks others, each in a thread of its own."""
+        for name, run in (
+            ("relay", self.relay.run),
+            ("housekeeper", self.housekeeper.run),
+            ("housekeeper-outside", self.housekeeper.run_outside),
+        ):
             thread = threading.Thread(target=run, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)

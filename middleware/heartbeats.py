@@ -92,14 +92,16 @@ class Heartbeats(dramatiq.Middleware):
     def _run(self) -> None:
         while True:
             self._arm()
+            pause = self._every
             try:
                 self.beat()
             except DatabaseDown:
                 log.warning("heartbeat.database_unavailable", worker_id=self._worker_id)
+                pause = min(1.0, pause)  # once it is back, the leases have little time left
             except Exception:
                 log.exception("heartbeat.failed")
             self._arm()
-            if self._done.wait(self._every):
+            if self._done.wait(pause):
                 return
             if self._guard and os.getppid() != self._parent:
                 # The process that started this one was killed: whoever restarts it would have two.
@@ -109,16 +111,20 @@ class Heartbeats(dramatiq.Middleware):
     def beat(self) -> None:
         """Prolong every lease once and update the worker's row."""
         running = self._attempts.running()
-        for card in self._cards:
-            workers.seen(self._db, card, busy=sum(_TABLES[card.kind] is attempt.leased for attempt in running))
         for attempt in running:
+            if attempt.leased is leases.JOBS and attempt.hard_limit <= time.monotonic():
+                continue  # a thread that hangs beyond its limit must lose its job, also where no process ends for it
             if not attempt.leased.beat(self._db, attempt.key, attempt.start_no, self._lease):
                 attempt.lost = True
             self._arm()  # many attempts on a slow database are no hung process
+        for card in self._cards:
+            workers.seen(self._db, card, busy=sum(_TABLES[card.kind] is attempt.leased for attempt in running))
 
     def _arm(self) -> None:
         if not self._guard:
             return
-        nearest = min((a.hard_limit for a in self._attempts.running()), default=float("inf"))
+        # A slow callback must not end the others' process: it is bounded by its own timeouts.
+        limits = (a.hard_limit for a in self._attempts.running() if a.leased is leases.JOBS)
+        nearest = min(limits, default=float("inf"))
         seconds = min(self._lease, nearest - time.monotonic())
         faulthandler.dump_traceback_later(max(0.1, seconds), exit=True, file=sys.stderr)

@@ -43,12 +43,14 @@ class Attempts:
         self._by_thread: dict[int, Attempt] = {}
         self._mutex = threading.Lock()
         self.stopping = threading.Event()
+        self.begun: Callable[[Attempt], None] = lambda attempt: None
 
     def begin(self, attempt: Attempt) -> None:
         """This thread now works on that row; its lease is kept up from here on, and its log lines say so."""
         structlog.contextvars.bind_contextvars(**traces.fields_of(attempt.row))
         with self._mutex:
             self._by_thread[threading.get_ident()] = attempt
+        self.begun(attempt)
 
     def current(self) -> Attempt | None:
         """What this thread works on."""

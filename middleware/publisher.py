@@ -12,6 +12,7 @@ from typing import Any
 
 import pika
 import pika.exceptions
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from schema.errors import DependencyDown
 from schema.messages import xq
@@ -55,8 +56,10 @@ class RabbitPublisher:
         with self._mutex:
             loop = self._connected()
             batch = loop.publish([(_route(h), self._encode(h), h.priority, h.key) for h in hints])
-            if not batch.done.wait(self._timeout):
-                self._drop()  # confirms of a connection that stalls are worth nothing any more
+            if not batch.done.wait(self._timeout) or batch.returned:
+                # Confirms of a connection that stalls are worth nothing any more; and when a queue is gone, the next
+                # connection declares it.
+                self._drop()
             return list(batch.results)
 
     def ready(self, queue: str) -> int:
@@ -78,19 +81,37 @@ class RabbitPublisher:
     def _connected(self) -> _Loop:
         if self._loop is None or not self._loop.usable:
             self._drop()
-            self._blocking(self._declare)
-            self._loop = _Loop(self._parameters, self._timeout)
+            self._loop = self._connect()
         return self._loop
+
+    def _connect(self) -> _Loop:
+        """A connection to the first node that takes one; it is asked first from then on, so that nodes which hang cost
+        their time once."""
+        for node in self._parameters:
+            try:
+                self._blocking(self._declare, nodes=[node])
+                loop = _Loop(node, self._timeout)
+            except DependencyDown as error:
+                failure = error
+                continue
+            self._parameters = [node, *(other for other in self._parameters if other is not node)]
+            return loop
+        raise failure
 
     def _drop(self) -> None:
         if self._loop is not None:
             self._loop.stop()
             self._loop = None
 
-    def _blocking(self, work: Callable[[Any], Any], seconds: float | None = None) -> Any:
+    def _blocking(
+        self,
+        work: Callable[[Any], Any],
+        seconds: float | None = None,
+        nodes: Sequence[pika.connection.Parameters] = (),
+    ) -> Any:
         try:
-            connection = pika.BlockingConnection(self._parameters)
-        except (pika.exceptions.AMQPError, OSError) as error:
+            connection = pika.BlockingConnection(list(nodes or self._parameters))
+        except (pika.exceptions.AMQPError, AMQPConnectorException, OSError) as error:
             raise DependencyDown("broker", "RabbitMQ does not answer.") from error
         timer = threading.Timer(seconds or self._timeout, lambda: _sever(connection))
         timer.daemon = True
@@ -122,31 +143,23 @@ def _sever(connection: Any) -> None:
 class _Loop:
     """One connection and its thread."""
 
-    def __init__(self, parameters: list[pika.connection.Parameters], timeout: float) -> None:
+    def __init__(self, node: pika.connection.Parameters, timeout: float) -> None:
         self._channel: Any = None
         self._connection: Any = None
         self._next_tag = 1
         self._open: dict[int, tuple[_Batch, int, str]] = {}
         self._opened = threading.Event()
         self.usable = False
-        failure: str | None = None
-        for one in parameters:
-            self._opened.clear()
-            self._connection = pika.SelectConnection(
-                one,
-                on_open_callback=self._on_open,
-                on_open_error_callback=lambda connection, _error: self._lost(connection),
-                on_close_callback=lambda connection, _error: self._lost(connection),
-            )
-            thread = threading.Thread(
-                target=self._run, args=(self._connection,), name="rabbitmq-publisher", daemon=True
-            )
-            thread.start()
-            if self._opened.wait(timeout) and self.usable:
-                return
-            failure = f"{one.host}:{one.port}"
+        self._connection = pika.SelectConnection(
+            node,
+            on_open_callback=self._on_open,
+            on_open_error_callback=lambda connection, _error: self._lost(connection),
+            on_close_callback=lambda connection, _error: self._lost(connection),
+        )
+        threading.Thread(target=self._run, args=(self._connection,), name="rabbitmq-publisher", daemon=True).start()
+        if not (self._opened.wait(timeout) and self.usable):
             self.stop()
-        raise DependencyDown("broker", f"RabbitMQ at {failure} does not answer.")
+            raise DependencyDown("broker", f"RabbitMQ at {node.host}:{node.port} does not answer.")
 
     def _run(self, connection: Any) -> None:
         try:
@@ -159,9 +172,6 @@ class _Loop:
             pass
 
     def _on_open(self, connection: Any) -> None:
-        if connection is not self._connection:
-            connection.close()  # a node that hung has opened at last: another one is used by now
-            return
         connection.channel(on_open_callback=self._on_channel)
 
     def _on_channel(self, channel: Any) -> None:
@@ -179,8 +189,6 @@ class _Loop:
             connection.ioloop.stop()
         except Exception:
             pass
-        if connection is not self._connection:
-            return  # one that was given up before: the present one works on
         self.usable = False
         self._opened.set()
         pending, self._open = list(self._open.values()), {}

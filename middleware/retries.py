@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 STREAK = 3  # consecutive outage-like errors that pause a dependency
 OWNERS = 2  # … from so many jobs, or from one over the outage window
+MOST_RETURNS = 20  # times an outage may give a job back: one that only its own upload ever meets is no outage
 FREE_RETURNS = 3  # times a job out of tries may wait to see whether its last error was an outage
 
 
@@ -101,7 +102,7 @@ class JobRetries(dramatiq.Middleware):
             probe_every=self._probe_every,
             reason=error.detail,
         )
-        if members is not None:
+        if members is not None and int(job["returns"]) < MOST_RETURNS:
             rounds.refund(self._db, [m for m in members if m != (job["job_id"], job["start_no"])])
             return rounds.give_back(self._db, job)
         if int(job["tries"]) >= self._policy.attempts and int(job["returns"]) < FREE_RETURNS:

@@ -1,4 +1,4 @@
-"""The soft time limit of a render: an exception in the thread that overruns it.
+"""The soft time limit of a render: an exception in the thread that overruns it, counted from its claim.
 
 It cannot interrupt C code; the heartbeats' timer does that. Dramatiq's own middleware does the raising; only an
 in-process worker must start its thread, because just the `dramatiq` command emits `process_boot`.
@@ -6,19 +6,26 @@ in-process worker must start its thread, because just the `dramatiq` command emi
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from dramatiq.middleware import TimeLimit
 
-from schema.messages import PDF
+from middleware.lifecycle import Attempt, Attempts
+from schema import leases
 
 
 class RenderTimeLimit(TimeLimit):
-    """Limits render_pdf only: a callback's time is bounded by its own timeouts."""
+    """Limits attempts of jobs only: a callback's time is bounded by its own timeouts."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, attempts: Attempts, seconds: float) -> None:
         super().__init__(time_limit=seconds * 1000, interval=250)
+        attempts.begun = self.begin
+
+    def begin(self, attempt: Attempt) -> None:
+        """This thread's time runs from now on."""
+        if attempt.leased is leases.JOBS:
+            self.manager.add_timeout(threading.get_ident(), self.time_limit)  # type: ignore[no-untyped-call]
 
     def before_process_message(self, broker: Any, message: Any) -> None:
-        if message.queue_name == PDF:
-            super().before_process_message(broker, message)  # type: ignore[no-untyped-call]
+        """Not yet: a thread may wait long for a database that is away, and a hint must not be lost over that."""

@@ -135,12 +135,14 @@ def begin_post(db: Database, held: DeliveryClaim, kind: str = "scheduled") -> in
     """
 
     def work() -> int | str:
-        tried = attempts_of(db, held.delivery_id)
-        if any(attempt["outcome"] == "delivered" for attempt in tried) and kind != "forced":
-            return "delivered"
+        # The row is locked first, so that no worker can write its 2xx between the look and the POST.
         where, params = _guard(held)
         if not db.execute(f"UPDATE deliveries SET tries=tries+1 WHERE {where}", params):
             return "lost"
+        tried = attempts_of(db, held.delivery_id)
+        if any(attempt["outcome"] == "delivered" and _counts(held.row, attempt, kind) for attempt in tried):
+            db.execute(f"UPDATE deliveries SET tries=tries-1 WHERE {where}", params)
+            return "delivered"
         number = 1 + max((int(attempt["number"]) for attempt in tried), default=0)
         db.execute(
             "INSERT INTO delivery_attempts (delivery_id, number, started_at, outcome, kind) "
@@ -150,6 +152,19 @@ def begin_post(db: Database, held: DeliveryClaim, kind: str = "scheduled") -> in
         return number
 
     return db.transaction(work)
+
+
+def _counts(row: Row, attempt: Row, kind: str) -> bool:
+    """Whether a recorded 2xx forbids another POST: always, but for the ones before a forced resend."""
+    began, budget = as_time(attempt["started_at"]), as_time(row["budget_at"])
+    return kind != "forced" or budget is None or began is None or began >= budget
+
+
+def overtaken(db: Database, row: Row) -> bool:
+    """Whether the job was replayed since: then a newer round's delivery tells. Locks the job's row in a transaction."""
+    lock = " FOR UPDATE" if db.dialect == "mysql" and db.in_transaction() else ""
+    round_ = db.scalar(f"SELECT round FROM pdf_job_results WHERE job_id=%s{lock}", (row["job_id"],))
+    return round_ is not None and int(round_) > int(row["round"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +222,16 @@ def wait(
     hint: str | None = None,
     crashed: bool = False,
 ) -> bool:
-    """Back to waiting, due in `seconds`; guarded by the start number. `crashed` counts a start that broke."""
+    """Back to waiting, due in `seconds`; guarded by the start number. `crashed` counts a start that broke.
+
+    One whose job was replayed meanwhile is not tried again: the newer round tells, and must not wait for it.
+    """
+    newer = "(SELECT j.round FROM pdf_job_results j WHERE j.job_id=deliveries.job_id) > deliveries.round"
     return (
         db.execute(
-            f"UPDATE deliveries SET status='queued', run_at={db.later(seconds)}, published_at=NULL, relay_token=NULL, "
+            f"UPDATE deliveries SET ended_at=CASE WHEN {newer} THEN {db.now()} END, "
+            f"status=CASE WHEN {newer} THEN 'superseded' ELSE 'queued' END, "
+            f"run_at={db.later(seconds)}, published_at=NULL, relay_token=NULL, "
             "relay_until=NULL, hint_no=hint_no+1, lease_until=NULL, last_status=COALESCE(%s, last_status), hint=%s, "
             "crashes=crashes+%s WHERE delivery_id=%s AND start_no=%s AND status=%s",
             (last_status, hint, int(crashed), row["delivery_id"], row["start_no"], from_status),
@@ -244,6 +265,9 @@ def resume_url_used(db: Database, row: Row) -> bool:
     if not row["url"] or row["round"] == 1 or not is_resume_url(row["url"]):
         return False
     earlier = db.fetch_all(
-        "SELECT url, status FROM deliveries WHERE job_id=%s AND round<%s", (row["job_id"], row["round"])
+        # By the attempts: a worker whose lease had run out may have noted its 2xx on a delivery that was superseded.
+        "SELECT e.url FROM deliveries e JOIN delivery_attempts a ON a.delivery_id=e.delivery_id "
+        "WHERE e.job_id=%s AND e.round<%s AND a.outcome='delivered'",
+        (row["job_id"], row["round"]),
     )
-    return any(e["url"] == row["url"] and e["status"] == "delivered" for e in earlier)
+    return any(e["url"] == row["url"] for e in earlier)

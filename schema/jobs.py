@@ -23,6 +23,7 @@ _EMPTY = {"owner": "", "inline_data": 0}  # what a row without a value for these
 PRIORITIES = {"high": 9, "normal": 5, "low": 0}
 HIGHEST = 9
 PROMOTED = 7
+MOST_KEPT = 7_500_000  # bytes; escaped in a statement they may be twice as many, and servers take 16 MB by default
 
 
 def priority_word(number: int) -> str:
@@ -264,14 +265,20 @@ def still_held(held: Claim, row: Row | None) -> bool:
 
 
 def save_rendered(db: Database, held: Claim, pdf: bytes, keep: int) -> None:
-    """Keep the rendered bytes until the round ends, at most `keep` of them, so that no failed upload costs a render."""
+    """Keep the rendered bytes until the round ends, at most `keep` of them, so that no failed upload costs a render.
+
+    Bytes that are too many for one statement are not kept: another attempt would have to render again.
+    """
+    if len(pdf) > MOST_KEPT:
+        return
 
     def work() -> None:
         db.execute("DELETE FROM rendered WHERE job_id=%s", (held.job_id,))
         if int(db.scalar("SELECT COUNT(*) FROM rendered")) < keep:
             db.execute(
-                f"INSERT INTO rendered (job_id, round, pdf, saved_at) VALUES (%s,%s,%s,{db.now()})",
-                (held.job_id, held.round, pdf),
+                f"INSERT INTO rendered (job_id, round, pdf, saved_at) SELECT job_id, round, %s, {db.now()} "
+                "FROM pdf_job_results WHERE job_id=%s AND round=%s AND start_no=%s AND status='processing'",
+                (pdf, held.job_id, held.round, held.start_no),
             )
 
     db.transaction(work)

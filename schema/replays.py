@@ -6,7 +6,7 @@ letter once. Many at a time: schema/bulk_replays.py.
 
 from __future__ import annotations
 
-from schema import audit, dead_letters, rounds
+from schema import audit, dead_letters, deliveries, rounds
 from schema.callback_urls import is_resume_url
 from schema.database import Database, Row
 from schema.outbox import RAW_REPLAYS, Outbox
@@ -29,6 +29,9 @@ def replay_letter(db: Database, letter_id: str, *, by: str, why: str | None = No
     def work() -> str:
         if not dead_letters.resolve(db, letter_id, "replayed", by):
             return "resolved"
+        row = deliveries.find(db, letter["delivery_id"])
+        if row is not None and deliveries.overtaken(db, row):
+            return "superseded"  # the letter is resolved: a newer round has told its end
         return "replayed" if _again(db, letter["delivery_id"], "dead", "manual", by, why) else "not_ended"
 
     return db.transaction(work)
@@ -75,6 +78,8 @@ def _refusal(db: Database, row: Row | None, force: bool) -> str | None:
         return "unknown"
     if not row["url"]:
         return "no_callback"
+    if deliveries.overtaken(db, row):
+        return "superseded"
     if row["status"] in ("superseded", "processing"):
         return "superseded" if row["status"] == "superseded" else "posting"
     if row["status"] == "not_sent" or (row["status"] == "delivered" and is_resume_url(row["url"])):

@@ -17,6 +17,7 @@ from schema.jobs import find
 from schema.outbox import Outbox
 
 MAX_CRASHES = 3
+_SENTENCE = 2000  # characters of a failure's sentence: what people read, and columns take
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class Failure:
     def of(cls, error: BaseException, traceback: str | None = None) -> Failure:
         """An exception's code and sentence; anything unexpected is an internal error whose text stays inside."""
         if isinstance(error, ReportqError):
-            return cls(error.code, error.detail, permanent=isinstance(error, Permanent), traceback=traceback)
+            sentence = error.detail if len(error.detail) <= _SENTENCE else error.detail[: _SENTENCE - 1] + "…"
+            return cls(error.code, sentence, permanent=isinstance(error, Permanent), traceback=traceback)
         if isinstance(error, MemoryError):
             return cls("out_of_memory", "The report needs more memory than a worker may use.", traceback=traceback)
         sentence = f"The renderer stopped with an unexpected error ({type(error).__name__})."
@@ -261,7 +263,7 @@ def refund(db: Database, members: list[tuple[str, int]]) -> None:
             )
             if was_failed:
                 db.execute(
-                    "UPDATE pdf_job_results SET tries=tries-1, retry_count=retry_count-1 "
+                    "UPDATE pdf_job_results SET tries=tries-1, retry_count=retry_count-1, returns=returns+1 "
                     "WHERE job_id=%s AND status IN ('queued','processing') AND tries>0 AND retry_count>0 "
                     "AND round=(SELECT round FROM attempts WHERE job_id=%s AND number=%s)",
                     (job_id, job_id, number),

@@ -227,11 +227,11 @@ def parse_api_keys(text: str) -> tuple[tuple[str, str, str], ...]:
     triples = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
         parts = entry.split(":", 2)
-        if len(parts) != 3 or parts[1] not in ("submit", "read", "operate") or len(parts[2]) < 16:
+        if len(parts) != 3 or parts[1] not in ("submit", "read", "operate") or len(parts[2]) < 16 or len(parts[0]) > 64:
             raise SettingsError(
                 "REPORTQ_API_KEYS",
                 f"an entry that begins with {entry.split(':')[0][:20]!r}",
-                "name:role:key, role submit, read or operate, key of at least 16 characters",
+                "name:role:key, name of at most 64 characters, role submit, read or operate, key of at least 16",
             )
         triples.append((parts[0], parts[1], parts[2]))
     return tuple(triples)

@@ -28,6 +28,9 @@ from schema.ports import End
 
 DATABASE, SOURCES, RESULTS = "workflow", "psikotes_v2", "reportq_results"
 _REFUSED_LOGIN = {13, 18, 8000}  # Unauthorized, AuthenticationFailed, Atlas's own
+# What no waiting mends: BadValue, FailedToParse, TypeMismatch, PathNotViable, DollarPrefixedFieldName, ImmutableField,
+# DocumentValidationFailure, BSONObjectTooLarge (two of them).
+_UNFIT = {2, 9, 14, 28, 52, 66, 121, 10334, 17419}
 _LONG = 60.0  # seconds: an erasure looks through results without an index of their own
 Document = dict[str, Any]
 
@@ -105,7 +108,9 @@ class MongoDocuments:
 
     def ping(self) -> None:
         with _outages():
-            self._database.command("ping")
+            # What jobs do, not a ping: rights may be lacking on one collection only.
+            for collection in (self._sources, self._results):
+                collection.find_one({"_id": {"$eq": "reportq"}}, {"_id": 1})
 
     def close(self) -> None:
         self._client.close()
@@ -218,6 +223,8 @@ def _outages() -> Iterator[None]:
                 "MongoDB refused our user name, password or rights. Check REPORTQ_DOCUMENTS_URL.",
                 code="mongodb_access_refused",
             ) from error
+        if error.code in _UNFIT:
+            raise Permanent(f"MongoDB does not take the document (code {error.code}).", code="invalid_data") from error
         raise DependencyDown("mongodb", f"MongoDB could not do its work (code {error.code}).") from error
     except errors.PyMongoError as error:
         raise DependencyDown("mongodb", f"MongoDB did not answer ({type(error).__name__}).") from error

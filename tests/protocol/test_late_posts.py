@@ -32,6 +32,7 @@ def test_who_was_stopped_before_the_post_sends_nothing_when_it_wakes_up(
             asleep[0] = 25.0
             world.pass_time(25)
             world.rescue()
+            world.pass_time(7)
             monkeypatch.setattr(deliveries, "begin_post", begin_post)
             world.run()
         return number
