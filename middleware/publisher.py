@@ -76,7 +76,10 @@ class RabbitPublisher:
 
     def close(self) -> None:
         with self._mutex:
+            loop = self._loop
             self._drop()
+        if loop is not None:
+            loop.thread.join(1.0)  # its goodbye; a broker that hangs is not waited for
 
     def _connected(self) -> _Loop:
         if self._loop is None or not self._loop.usable:
@@ -156,7 +159,10 @@ class _Loop:
             on_open_error_callback=lambda connection, _error: self._lost(connection),
             on_close_callback=lambda connection, _error: self._lost(connection),
         )
-        threading.Thread(target=self._run, args=(self._connection,), name="rabbitmq-publisher", daemon=True).start()
+        self.thread = threading.Thread(
+            target=self._run, args=(self._connection,), name="rabbitmq-publisher", daemon=True
+        )
+        self.thread.start()
         if not (self._opened.wait(timeout) and self.usable):
             self.stop()
             raise DependencyDown("broker", f"RabbitMQ at {node.host}:{node.port} does not answer.")

@@ -21,21 +21,25 @@ from schema.settings import Settings
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
-@pytest.fixture
-def hanging(rabbitmq: RabbitMQ, monkeypatch: pytest.MonkeyPatch) -> Iterator[TcpProxy]:
-    """A node that accepts connections and says nothing."""
-    # A kept log record would hold such a socket until the tests' very end.
-    monkeypatch.setattr(logging.getLogger("pika"), "disabled", True)
-    for name in [name for name in logging.root.manager.loggerDict if name.startswith("pika.")]:
+@pytest.fixture(autouse=True)
+def leaves_no_sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever pika left is collected here; a kept log record would hold it until the tests' very end."""
+    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "pika"]:
         monkeypatch.setattr(logging.getLogger(name), "disabled", True)
-    with TcpProxy(rabbitmq.port) as proxy:
-        proxy.blackhole()
-        yield proxy
-        proxy.heal()
+    yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         for _ in range(3):
             gc.collect()
+
+
+@pytest.fixture
+def hanging(rabbitmq: RabbitMQ) -> Iterator[TcpProxy]:
+    """A node that accepts connections and says nothing."""
+    with TcpProxy(rabbitmq.port) as proxy:
+        proxy.blackhole()
+        yield proxy
+        proxy.heal()
 
 
 def test_a_node_that_hangs_is_passed_over(rabbitmq: RabbitMQ, hanging: TcpProxy) -> None:
