@@ -23,6 +23,8 @@ CLOCKS = {
     "REPORTQ_BROKER_TIMEOUT": "3",
 }
 
+MODULES = {"actors.worker": "tests.crashes.worker", "actors.relay": "tests.crashes.relay"}
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     times = metafunc.config.getoption("--times")
@@ -33,6 +35,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("crashes")
-    with Stack(folder, settings=CLOCKS, modules={"actors.worker": "tests.crashes.worker"}) as stack:
+    with Stack(folder, settings=CLOCKS, modules=MODULES) as stack:
         stack.save_report(demo.CODE, demo.PRODUCT, json.loads(demo.SAMPLE.read_text()))
         yield stack

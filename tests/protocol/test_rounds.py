@@ -230,10 +230,13 @@ def test_after_a_database_failure_of_its_own_the_sweep_waits_one_lease(
     claim(world, job_id)
     world.pass_time(21)
     keeper = world.runtime.housekeeper
-    monkeypatch.setattr(keeper, "lead", failing(DatabaseDown("away")))
-    monkeypatch.setattr(keeper.stopping, "wait", lambda seconds: keeper.stopping.set())
-    keeper.run()
-    monkeypatch.undo()
+    keeper.step()
+    keeper._no_rescue_until = 0.0  # it has led for long: a new leader waits anyway
+    with monkeypatch.context() as away:
+        away.setattr(keeper, "rescue", failing(DatabaseDown("away")))
+        away.setattr(keeper.stopping, "wait", lambda seconds: keeper.stopping.set())
+        keeper.run()
+    assert keeper._leads
     keeper.step()
     assert world.job(job_id)["status"] == "processing"
     time.sleep(0.7)
@@ -244,18 +247,21 @@ def test_after_a_database_failure_of_its_own_the_sweep_waits_one_lease(
 def test_progress_prolongs_the_lease_and_never_runs_backwards(world: World) -> None:
     job_id = world.submit()
     shown: list[int] = []
+    leases: list[str] = []
 
     def work(request: object, progress: Callable[[int], None]) -> bytes:
         for percent in (0, 50, 100):
             time.sleep(0.51)  # shown at most every half second
             progress(percent)
             shown.append(world.job(job_id)["progress"])
+            leases.append(str(world.job(job_id)["lease_until"]))
         return b"%PDF-"
 
     world.pen.work = work
     world.hint(job_id)
     assert shown == sorted(shown)
     assert shown[-1] == 80
+    assert leases == sorted(set(leases))
     assert world.job(job_id)["progress"] == 100
 
 
