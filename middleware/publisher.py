@@ -182,7 +182,7 @@ class _Loop:
 
     def _on_channel(self, channel: Any) -> None:
         self._channel = channel
-        channel.add_on_close_callback(lambda _ch, _reason: self._lost(channel.connection))
+        channel.add_on_close_callback(lambda _ch, _reason: self._channel_lost())
         channel.add_on_return_callback(self._on_return)
         channel.confirm_delivery(self._on_confirm, callback=self._on_ready)
 
@@ -195,6 +195,16 @@ class _Loop:
             connection.ioloop.stop()
         except Exception:
             pass
+        self._fail()
+
+    def _channel_lost(self) -> None:
+        """The broker has closed the channel, or its connection is being closed: the rest of it goes in order, or its
+        socket would stay open."""
+        self._fail()
+        if self._connection.is_open:
+            self._close(self._connection)
+
+    def _fail(self) -> None:
         self.usable = False
         self._opened.set()
         pending, self._open = list(self._open.values()), {}

@@ -54,7 +54,7 @@ def starts(stack: Stack) -> list[dict[str, Any]]:
 
 
 def test_a_high_job_behind_a_thousand_normal_ones_is_the_next_to_start(one: Stack) -> None:
-    submit_many(one, 1000, "normal", 0.2)
+    submit_many(one, 1000, "normal", 2.0)
     wait_until(
         lambda: one.sql("SELECT COUNT(*) AS n FROM pdf_job_results WHERE published_at IS NOT NULL")[0]["n"] > 900,
         60,
@@ -77,12 +77,12 @@ def waiting(stack: Stack) -> int:
 
 @pytest.mark.parametrize("load", ["normal", "high"])
 def test_a_low_job_under_endless_load_starts_soon_after_its_promotion(promoting: Stack, load: str) -> None:
-    submit_many(promoting, 20, load, 0.1)
+    submit_many(promoting, 20, load, 0.3)  # some seconds of work ahead: a slow machine must not run dry
     low = promoting.submit(code="x", productId="slow", priority="low", data={"seconds": 0.05})
     began = time.monotonic()
     while not started(promoting, low) and time.monotonic() - began < 60:
         if waiting(promoting) < 20:
-            submit_many(promoting, 15, load, 0.1)
+            submit_many(promoting, 15, load, 0.3)
     row = promoting.sql(
         "SELECT TIMESTAMPDIFF(MICROSECOND, requested_at, started_at)/1000000 AS waited FROM pdf_job_results WHERE job_id=%s",
         low,
@@ -94,7 +94,7 @@ def test_a_low_job_under_endless_load_starts_soon_after_its_promotion(promoting:
 
 def test_nothing_waits_behind_a_long_job(tmp_path: Path) -> None:
     with stack_of(tmp_path, 2) as stack:
-        long = stack.submit(code="x", productId="slow", data={"seconds": 12})
+        long = stack.submit(code="x", productId="slow", data={"seconds": 30})
         wait_until(lambda: started(stack, long), 20, "the long job starts")
         short = submit_many(stack, 20, "normal", 0.05)
         for job_id in short:

@@ -100,6 +100,7 @@ def test_a_letter_moved_back_by_hand_runs_again_once(stack: Stack) -> None:
     wait_until(lambda: stack.job(job_id)["status"] == "completed", 30, "round 3 completes")
     for _ in range(3):
         publish(stack, "pdf", copy)  # a stale duplicate of the first copy
+    wait_until(lambda: stack.rabbitmq.waiting("pdf") == 0, 20, "the copies are met")
     later = stack.submit(code="LATER")
     stack.wait_ended(later)
 
@@ -174,7 +175,7 @@ def test_a_pause_holds_within_three_seconds_and_through_restarts(stack: Stack) -
     hint = {"queue_name": "pdf", "actor_name": "render_pdf", "args": [held[0]], "kwargs": {}, "options": {},
             "message_id": "m2", "message_timestamp": 1}  # fmt: skip
     publish(stack, "pdf", json.dumps(hint).encode())
-    wait_until(lambda: stack.rabbitmq.queues()["pdf"]["messages"] == 0, 20, "the hint is taken")
+    wait_until(lambda: stack.rabbitmq.waiting("pdf") == 0, 20, "the hint is taken")
     assert {stack.job(job)["status"] for job in held} == {"queued"}
     queue = next(q for q in stack.call("GET", "/api/queues").json()["queues"] if q["name"] == "pdf")
     assert (queue["state"], queue["depth"], queue["paused"]["reason"]) == ("paused", 5, "maintenance")

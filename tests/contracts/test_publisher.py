@@ -1,0 +1,78 @@
+"""The Publisher port on both brokers: what is confirmed is there, and what is not there is not confirmed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from middleware.broker import open_broker, open_publisher
+from ops.servers.rabbitmq import RabbitMQ
+from schema.errors import DependencyDown
+from schema.messages import ACTORS, PDF, QUEUES, WEBHOOKS
+from schema.ports import Hint, Publisher
+from schema.settings import Settings
+
+
+@pytest.fixture(params=["memory", "classic", "quorum"])
+def publisher(request: pytest.FixtureRequest) -> Iterator[Publisher]:
+    """An empty broker's publisher."""
+    if request.param == "memory":
+        settings = Settings()
+    else:
+        server: RabbitMQ = request.getfixturevalue("rabbitmq")
+        for name in list(server.queues()):
+            server.api("DELETE", f"queues/%2F/{name}")
+        settings = Settings(broker_url=server.amqp_url, queue_type=request.param, broker_timeout=10.0)
+    opened = open_publisher(settings, open_broker(settings, []))
+    yield opened
+    opened.close()
+
+
+def hint(queue: str, number: int, **more: int) -> Hint:
+    return Hint(queue, ACTORS[queue], f"key-{number}", **more)
+
+
+def test_what_is_confirmed_waits_in_its_queue(publisher: Publisher) -> None:
+    assert publisher.publish([hint(PDF, 1), hint(WEBHOOKS, 2), hint(PDF, 3)]) == [True, True, True]
+    assert {queue: publisher.ready(queue) for queue in QUEUES} == {PDF: 2, WEBHOOKS: 1}
+
+
+def test_many_hints_are_confirmed_one_by_one_in_their_order(publisher: Publisher) -> None:
+    assert publisher.publish([hint(PDF, number) for number in range(500)]) == [True] * 500
+    assert publisher.ready(PDF) == 500
+
+
+def test_nothing_is_published_by_an_empty_list(publisher: Publisher) -> None:
+    assert publisher.publish([]) == []
+
+
+def test_a_broker_that_is_there_can_be_asked(publisher: Publisher) -> None:
+    publisher.ping()
+    publisher.publish([hint(PDF, 1)])
+    assert publisher.ready(WEBHOOKS) == 0
+
+
+def test_a_high_hint_goes_first_and_carries_the_key_alone(rabbitmq: RabbitMQ) -> None:
+    for name in list(rabbitmq.queues()):
+        rabbitmq.api("DELETE", f"queues/%2F/{name}")
+    settings = Settings(broker_url=rabbitmq.amqp_url)
+    opened = open_publisher(settings, open_broker(settings, []))
+    try:
+        opened.publish([hint(PDF, number, priority=priority) for number, priority in ((1, 0), (2, 5), (3, 9))])
+    finally:
+        opened.close()
+    bodies = [json.loads(message["payload"]) for message in rabbitmq.get_messages(PDF)]
+    assert [body["args"] for body in bodies] == [["key-3"], ["key-2"], ["key-1"]]
+    assert all(body["kwargs"] == {} and body["options"] == {} for body in bodies)
+
+
+def test_a_broker_that_is_away_is_said_to_be_so(rabbitmq: RabbitMQ) -> None:
+    settings = Settings(broker_url="amqp://nobody:x@127.0.0.1:1/", broker_timeout=2.0)
+    opened = open_publisher(settings, open_broker(settings, []))
+    for ask in (lambda: opened.publish([hint(PDF, 1)]), opened.ping, lambda: opened.ready(PDF)):
+        with pytest.raises(DependencyDown) as told:
+            ask()
+        assert told.value.dependency == "broker"
+    opened.close()
