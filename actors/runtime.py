@@ -314,6 +314,7 @@ def alone(run_dir: str) -> IO[str]:
             return lock
         except OSError:
             if time.monotonic() > until:
+                lock.close()
                 raise AlreadyRunning(
                     f"Another reportq with the in-process broker runs in {folder.absolute()}. Stop it, or give this one "
                     "its own REPORTQ_RUN_DIR and REPORTQ_DATABASE_URL, or set REPORTQ_BROKER_URL to RabbitMQ."
