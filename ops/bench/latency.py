@@ -1,0 +1,91 @@
+"""How soon an idle system begins: from the client's 202 to `processing`, one job at a time.
+
+    python -m ops.bench latency [--jobs 40] [--turns 5] [--plot FILE.png]
+
+MariaDB, RabbitMQ, gunicorn, relay and one worker with nothing to draw, as shipped. The beginning is the row's own
+`attempt_started_at`, the end of the 202 is when the client had read it, both by the clock of this one host. A claim may
+be written before the client has its answer: `row_ms`, from the row's `requested_at`, is never negative and holds the
+way of the answer too. A job is submitted when the one before has ended and a pause of another length each time is over,
+so that no poll's phase is met twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import random
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ops.bench.frame import Figures, console, last_line, parser, percentile, take_turns
+from ops.bench.load import BODY
+from ops.bench.ours import Ours, open_stack
+from ops.servers.process import wait_until
+from schema.database import as_time
+
+TARGET, MOST = 20.0, 50.0  # milliseconds
+IDLE = (0.05, 0.35)  # seconds without a job before each
+WARM = 20
+
+
+def main(argv: list[str]) -> int:
+    """Print table and figures; 1 when the median is beyond what was promised."""
+    options = parser("latency", __doc__, turns=5)
+    options.add_argument("--jobs", type=int, default=40, help="in each turn, one at a time (40)")
+    asked = options.parse_args(argv)
+    starts: list[float] = []
+    with contextlib.ExitStack() as held:
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
+        stack = held.enter_context(open_stack(folder / "ours", render_workers=1, noop=True))
+        ours = Ours(stack)
+        held.callback(ours.close)
+        client = held.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", stack.port, timeout=30)))
+        chance = random.Random(1)
+        ours.hold("webhooks")  # the last job's callback is no part of an idle system
+
+        def us() -> Figures:
+            seen = [_one(ours, client, chance) for _ in range(asked.jobs)]
+            starts.extend(one["start_ms"] for one in seen)
+            figures = {name: percentile([one[name] for one in seen], 0.5) for name in seen[0]}
+            return figures | {"p95_ms": percentile([one["start_ms"] for one in seen], 0.95)}
+
+        for _ in range(WARM):
+            _one(ours, client, chance)
+        results = take_turns({"reportq": us}, asked.turns)
+    console.print(results.table(f"202 → processing, {asked.jobs} jobs one at a time, {asked.turns} turns"))
+    if asked.plot:
+        results.plot(asked.plot, "start_ms", "Milliseconds from the 202 to processing")
+    median = percentile(starts, 0.5)
+    last_line("latency", median_ms=median, p95_ms=percentile(starts, 0.95), row_ms=results.median("reportq", "row_ms"))
+    if median > TARGET:
+        console.print(f"[yellow]over the target of {TARGET:g} ms[/]")
+    return 0 if median <= MOST else 1
+
+
+def _one(ours: Ours, client: http.client.HTTPConnection, chance: random.Random) -> Figures:
+    """One job of an idle system, in milliseconds."""
+    time.sleep(chance.uniform(*IDLE))
+    sent = datetime.now(UTC)
+    client.request("POST", "/api/reports/generate-async", json.dumps(BODY), {"Content-Type": "application/json"})
+    answer = client.getresponse()
+    body = answer.read()
+    answered = datetime.now(UTC)
+    if answer.status != 202:
+        raise RuntimeError(f"{answer.status} {body.decode()}")
+    job_id = json.loads(body)["job_id"]
+    wait_until(lambda: ours.count(f"job_id='{job_id}' AND status='completed'") == 1, 30, f"{job_id} ends")
+    row = ours.db.fetch_one(
+        "SELECT requested_at, attempt_started_at, start_no FROM pdf_job_results WHERE job_id=%s", (job_id,)
+    )
+    assert row is not None
+    requested, started = as_time(row["requested_at"]), as_time(row["attempt_started_at"])
+    if requested is None or started is None or row["start_no"] != 1:
+        raise RuntimeError(f"{job_id} was not started once: {row}")
+    return {
+        "start_ms": (started - answered).total_seconds() * 1000,
+        "row_ms": (started - requested).total_seconds() * 1000,
+        "answer_ms": (answered - sent).total_seconds() * 1000,
+    }
