@@ -81,7 +81,7 @@ def us(ours: Ours, jobs: int) -> Figures:
     """From the rows: each job's end is in the transaction that ended it."""
     ours.hold("pdf")
     ours.empty()
-    ours.lay_out(jobs, name=os.urandom(3).hex())
+    ours.lay_out(jobs, name=os.urandom(3).hex().upper())
     ours.release("pdf")
     wait_until(lambda: ours.count("status='completed'") == jobs, 300, f"{jobs} jobs completed in SQL")
     row = ours.db.fetch_one(

@@ -21,7 +21,7 @@ class Ours:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.db = Database(stack.mariadb.url)
+        self.db = Database(stack.mariadb.url, io_timeout=600)  # filling takes its time
         check_as_shipped(stack)
 
     def close(self) -> None:
@@ -47,11 +47,13 @@ class Ours:
     def count(self, where: str) -> int:
         return int(self.db.scalar(f"SELECT COUNT(*) FROM pdf_job_results WHERE {where}"))
 
-    def lay_out(self, jobs: int, *, products: int = 3, name: str = "job") -> None:
-        """So many waiting jobs of all three priorities, written by the server itself."""
+    def lay_out(self, jobs: int, *, products: int = 3, name: str = "01K") -> None:
+        """So many waiting jobs of all three priorities, written by the server itself; their ids begin with `name` (of the
+        characters that ids are made of)."""
         self.db.execute(
             "INSERT INTO pdf_job_results (job_id, code, product_id, priority, turn, callback, fingerprint, requested_at, "
-            "run_at) SELECT CONCAT('pdf_', %s, LPAD(seq, 12, '0')), CONCAT('code', seq), CONCAT('product', seq %% %s), "
+            f"run_at) SELECT CONCAT('pdf_', %s, LPAD(seq, {26 - len(name)}, '0')), CONCAT('code', seq), "
+            "CONCAT('product', seq %% %s), "
             "ELT(1 + seq %% 3, 9, 5, 0), ELT(1 + seq %% 3, 0, 4, 9), %s, '', "
             "UTC_TIMESTAMP(6) - INTERVAL (%s - seq) MICROSECOND, UTC_TIMESTAMP(6) "
             f"FROM seq_1_to_{jobs}",

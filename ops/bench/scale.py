@@ -1,0 +1,170 @@
+"""What a caller waits for, with a million rows beside a thousand: submit, status, position, lists, dead letters.
+
+    python -m ops.bench scale [--rows 1000000] [--small 1000] [--asks 150] [--turns 5] [--plot FILE.png]
+
+Two whole systems on private servers take turns, everything as shipped, their queues held. One row in twenty is queued, the
+others ended with their attempt and callback. One client asks over a kept connection, so that a figure is the way of
+one request: rows are picked at random, ended ones are therefore mostly cold in the large database. The hard lists are
+asked too: a page in the middle, and a product so rare that the whole table lies between its newest and its oldest job.
+
+Dead letters: 200 beside 5,000, of the same eight errors. The large number is one job in two hundred; the small one fills
+a page, or the two would not be asked for the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.table import Table
+
+from ops.bench.frame import Contender, Figures, console, last_line, parser, percentile, take_turns
+from ops.bench.load import BODY
+from ops.bench.ours import Ours, open_stack
+from ops.bench.retention import fill
+from schema.queries import cursor_after
+
+TARGET, MOST = 1.2, 1.5
+QUEUED = 20  # one row in so many
+LETTERS = (200, 5000)
+ERRORS = 8
+RARE, RARE_JOBS = "profilLangka", 60
+NEWER = "pdf_01M"  # what the API gives out is newer than what was laid out
+
+
+class Asked:
+    """One system and the requests that it is asked."""
+
+    def __init__(self, ours: Ours, rows: int, letters: int) -> None:
+        self._ours = ours
+        self._queued = rows // QUEUED
+        self._ended = rows - self._queued
+        self._letters = letters
+        self._chance = random.Random(1)
+
+    def lay_out(self) -> None:
+        """Write all rows; the queues are held before."""
+        db = self._ours.db
+        self._ours.hold("pdf", "webhooks")
+        fill(db, self._ended, 0)
+        self._ours.lay_out(self._queued)
+        step = self._ended // RARE_JOBS
+        db.execute(
+            "UPDATE pdf_job_results SET product_id=%s WHERE job_id IN "
+            f"(SELECT CONCAT('pdf_01J', LPAD(seq, 23, '0')) FROM seq_0_to_{self._ended - 1}_step_{step})",
+            (RARE,),
+        )
+        step = self._ended // self._letters
+        db.execute(
+            "INSERT INTO dead_letters (dead_letter_id, queue, kind, job_id, code, product_id, error_code, error_message, "
+            "fingerprint, traceback, attempts, first_failed_at, last_failed_at, version, run_at, published_at) SELECT "
+            "CONCAT('dl_01J', LPAD(seq, 23, '0')), 'pdf', 'job', CONCAT('pdf_01J', LPAD(seq, 23, '0')), CONCAT('K', seq), "
+            "'minatBakatUmum', 'report_not_found', CONCAT('There is no report with code K', seq), "
+            "LEFT(SHA2(seq %% %s, 256), 16), REPEAT('x', 2000), 1, UTC_TIMESTAMP(6) - INTERVAL seq MICROSECOND, "
+            "UTC_TIMESTAMP(6) - INTERVAL seq MICROSECOND, '1.0.0', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) "
+            f"FROM (SELECT seq * {step} AS seq FROM seq_0_to_{self._letters - 1}) AS numbers",
+            (ERRORS,),
+        )
+        db.execute(
+            "UPDATE pdf_job_results j JOIN dead_letters d ON d.job_id=j.job_id SET j.status='failed', "
+            "j.error_code='report_not_found'"
+        )
+        for table in ("pdf_job_results", "attempts", "deliveries", "delivery_attempts", "dead_letters"):
+            db.fetch_all(f"ANALYZE TABLE {table}")
+
+    def requests(self) -> dict[str, Callable[[], str]]:
+        """What is asked by which path; a submission is a POST."""
+        middle = cursor_after(self._ended_id(self._ended // 2))
+        return {
+            "submit": lambda: "/api/reports/generate-async",
+            "status": lambda: f"/api/jobs/{self._ended_id(self._chance.randrange(self._ended))}",
+            "position": lambda: f"/api/jobs/{self._low_id()}",
+            "list": lambda: "/api/jobs?status=queued",
+            "list_cursor": lambda: f"/api/jobs?status=completed&cursor={middle}",
+            "list_code": lambda: f"/api/jobs?code=K{self._chance.randrange(self._ended)}",
+            "list_rare": lambda: f"/api/jobs?product_id={RARE}",
+            "letters": lambda: "/api/dead-letters",
+            "letters_page": lambda: "/api/dead-letters?view=letters",
+        }
+
+    def turn(self, asks: int) -> Figures:
+        """Median milliseconds of each request; what was submitted is taken away again."""
+        figures = {}
+        client = http.client.HTTPConnection("127.0.0.1", self._ours.stack.port, timeout=60)
+        with contextlib.closing(client):
+            for name, path in self.requests().items():
+                figures[f"{name}_ms"] = percentile([_milliseconds(client, path()) for _ in range(asks)], 0.5)
+        self._ours.db.execute("DELETE FROM pdf_job_results WHERE job_id >= %s", (NEWER,))
+        return figures
+
+    @staticmethod
+    def _ended_id(number: int) -> str:
+        return f"pdf_01J{number:023}"
+
+    def _low_id(self) -> str:
+        """A waiting job of low priority: every third one is (ours.lay_out)."""
+        return f"pdf_01K{self._chance.randrange(self._queued // 3) * 3 + 2:023}"
+
+
+def main(argv: list[str]) -> int:
+    """Print both tables; 1 when a million rows make one of the requests slower than what was promised."""
+    options = parser("scale", __doc__, turns=5)
+    options.add_argument("--rows", type=int, default=1_000_000, help="of the large database (1,000,000)")
+    options.add_argument("--small", type=int, default=1000, help="rows of the small one (1,000)")
+    options.add_argument("--asks", type=int, default=150, help="of each kind in a turn (150)")
+    asked = options.parse_args(argv)
+    sizes = {f"{asked.small:,} rows": (asked.small, LETTERS[0]), f"{asked.rows:,} rows": (asked.rows, LETTERS[1])}
+    small, large = sizes
+    with contextlib.ExitStack() as held:
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
+        contenders: dict[str, Contender] = {}
+        for number, (who, (rows, letters)) in enumerate(sizes.items()):
+            stack = held.enter_context(open_stack(folder / str(number), render_workers=1, noop=True))
+            ours = Ours(stack)
+            held.callback(ours.close)
+            system = Asked(ours, rows, letters)
+            began = time.monotonic()
+            system.lay_out()
+            console.print(f"[dim]{who} laid out in {time.monotonic() - began:.0f} s[/]")
+            system.turn(20)  # connections and pages that everybody needs are there
+
+            def turn(system: Asked = system) -> Figures:
+                return system.turn(asked.asks)
+
+            contenders[who] = turn
+        results = take_turns(contenders, asked.turns)
+    table = Table("milliseconds, medians", small, large, "ratio", title=f"{asked.turns} turns", title_justify="left")
+    ratios = {}
+    for name in results.turns[small][0]:
+        ratios[name] = results.ratio(large, small, name)
+        medians = (f"{results.median(who, name):.2f}" for who in (small, large))
+        table.add_row(name.removesuffix("_ms"), *medians, f"{ratios[name]:.2f}")
+    console.print(table)
+    worst = max(ratios, key=lambda name: ratios[name])
+    if asked.plot:
+        results.plot(asked.plot, worst, f"{worst.removesuffix('_ms')}, the worst of {len(ratios)} requests")
+    if ratios[worst] > TARGET:
+        console.print(f"[yellow]{worst.removesuffix('_ms')} is over the target of {TARGET:g}[/]")
+    last_line("scale", worst_ratio=ratios[worst])
+    return 0 if ratios[worst] <= MOST else 1
+
+
+def _milliseconds(client: http.client.HTTPConnection, path: str) -> float:
+    """One request's time to its whole answer; RuntimeError when it was refused."""
+    began = time.perf_counter()
+    if path.endswith("/generate-async"):
+        client.request("POST", path, json.dumps(BODY), {"Content-Type": "application/json"})
+    else:
+        client.request("GET", path)
+    answer = client.getresponse()
+    body = answer.read()
+    took = time.perf_counter() - began
+    if answer.status not in (200, 202):
+        raise RuntimeError(f"{path}: {answer.status} {body.decode()[:500]}")
+    return took * 1000
