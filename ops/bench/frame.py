@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -59,24 +60,34 @@ class Results:
 
     def plot(self, path: Path, figure: str, title: str) -> None:
         """One bar a contender: the median, with least and most."""
-        import matplotlib as mpl
-
-        mpl.use("Agg")
-        from matplotlib import pyplot
-
         names = list(self.turns)
         medians = [self.median(name, figure) for name in names]
         low = [median - min(self.values(name, figure)) for name, median in zip(names, medians, strict=True)]
         high = [max(self.values(name, figure)) - median for name, median in zip(names, medians, strict=True)]
-        drawing, axes = pyplot.subplots(figsize=(7, 0.6 + 0.6 * len(names)), layout="constrained")
+        axes, save = canvas(path, title, height=0.6 + 0.6 * len(names))
         axes.barh(names, medians, xerr=[low, high], color=["#2a6f97"] + ["#a9b4bd"] * (len(names) - 1), capsize=4)
         axes.invert_yaxis()
         axes.set_xlabel(figure.replace("_", " "))
-        axes.set_title(title, loc="left", fontsize=10)
-        axes.spines[["top", "right"]].set_visible(False)
+        save()
+
+
+def canvas(path: Path, title: str, *, height: float) -> tuple[Any, Callable[[], None]]:
+    """Axes to draw on, and what writes them into the file."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    drawing, axes = pyplot.subplots(figsize=(7, height), layout="constrained")
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+
+    def save() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         drawing.savefig(path, dpi=144)
         pyplot.close(drawing)
+
+    return axes, save
 
 
 def take_turns(contenders: Mapping[str, Contender], turns: int) -> Results:

@@ -1,0 +1,102 @@
+"""What a render worker, a webhook worker and an API process hold in memory after 1,000 jobs.
+
+    python -m ops.bench memory [--jobs 1000] [--plot FILE.png]
+
+Real reports of the sample product, uploaded to the Drive double, recorded over MongoDB's protocol, called back to a
+receiver that answers: the whole system as shipped, with one render worker, so that it has drawn every report. The jobs are
+submitted and asked for over several connections, as n8n does. The figure is the resident memory (RSS) of the one process
+that works; of gunicorn's two workers, of the larger. Beside it stand what it held before its first job, its proportional
+share (PSS: pages that others use too are divided among them), and the whole unit's PSS with the process above it, which
+only starts and watches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+
+from ops.bench.frame import Results, console, last_line, parser
+from ops.bench.ours import Ours, open_stack
+from ops.demo import CODE, PRODUCT, SAMPLE
+from ops.servers import leash
+from ops.servers.process import wait_until
+from ops.stack import Stack
+
+UNITS = {"render": "render-0", "webhook": "webhook", "api": "api"}
+TARGETS = {"render": 90.0, "webhook": 60.0, "api": 70.0}
+MOST = {"render": 120.0, "webhook": 90.0, "api": 90.0}
+
+
+def main(argv: list[str]) -> int:
+    """Print the table; 1 when one of them is larger than what was promised."""
+    options = parser("memory", __doc__, turns=1)
+    options.add_argument("--jobs", type=int, default=1000, help="reports before it is measured (1,000)")
+    asked = options.parse_args(argv)
+    results = Results()
+    for _ in range(asked.turns):
+        with contextlib.ExitStack() as held:
+            folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
+            stack = held.enter_context(open_stack(folder / "ours", render_workers=1, drive=True))
+            ours = Ours(stack)
+            held.callback(ours.close)
+            before = {unit: _rss(_worker(stack, unit)) for unit in UNITS}
+            _work(ours, asked.jobs)
+            for unit in UNITS:
+                pid, whole = _worker(stack, unit), [stack.pid(UNITS[unit]), *leash.descendants(stack.pid(UNITS[unit]))]
+                results.add(
+                    unit,
+                    {
+                        "rss_mb": _rss(pid),
+                        "at_first_mb": before[unit],
+                        "pss_mb": _megabytes(pid, "Pss:"),
+                        "unit_pss_mb": sum(_megabytes(one, "Pss:") for one in whole),
+                    },
+                )
+    console.print(results.table(f"Memory after {asked.jobs:,} jobs"))
+    if asked.plot:
+        results.plot(asked.plot, "rss_mb", f"MB of resident memory after {asked.jobs:,} jobs")
+    found = {unit: results.median(unit, "rss_mb") for unit in UNITS}
+    for unit, megabytes in found.items():
+        if megabytes > TARGETS[unit]:
+            console.print(f"[yellow]{unit} is over the target of {TARGETS[unit]:g} MB[/]")
+    last_line("memory", **{f"{unit}_mb": megabytes for unit, megabytes in found.items()})
+    return 0 if all(megabytes <= MOST[unit] for unit, megabytes in found.items()) else 1
+
+
+def _work(ours: Ours, jobs: int) -> None:
+    """So many reports, submitted, drawn, told and looked at."""
+    stack = ours.stack
+    sample = json.loads(SAMPLE.read_text())
+    stack.save_report(CODE, PRODUCT, sample)
+
+    def submit(number: int) -> str:
+        priority = ("high", "normal", "low")[number % 3]
+        return stack.submit(code=CODE, productId=PRODUCT, priority=priority, callback=stack.receiver.url())
+
+    with ThreadPoolExecutor(8) as callers:
+        made = list(callers.map(submit, range(jobs)))
+        wait_until(lambda: ours.count("ended_at IS NULL") == 0, 5 * jobs, f"{jobs} jobs end")
+        delivered = "SELECT COUNT(*) FROM deliveries WHERE status='delivered'"
+        wait_until(lambda: int(ours.db.scalar(delivered)) == jobs, 600, f"{jobs} callbacks arrive")
+        shown = list(callers.map(stack.job, made))
+    if any(job["status"] != "completed" for job in shown):
+        raise RuntimeError("a report failed")
+
+
+def _worker(stack: Stack, unit: str) -> int:
+    """The process that works: the largest of the unit's."""
+    return max(leash.descendants(stack.pid(UNITS[unit])), key=_rss)
+
+
+def _rss(pid: int) -> float:
+    return _megabytes(pid, "Rss:")
+
+
+def _megabytes(pid: int, name: str) -> float:
+    """One sum over a process's mappings as the kernel makes it."""
+    lines = (line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    return {words[0]: int(words[1]) for words in lines}[name] / 1024
