@@ -18,7 +18,6 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-
 from ops.bench.frame import Results, console, last_line, parser
 from ops.bench.ours import Ours, open_stack
 from ops.demo import CODE, PRODUCT, SAMPLE

@@ -66,9 +66,9 @@ class Asked:
             "fingerprint, traceback, attempts, first_failed_at, last_failed_at, version, run_at, published_at) SELECT "
             "CONCAT('dl_01J', LPAD(seq, 23, '0')), 'pdf', 'job', CONCAT('pdf_01J', LPAD(seq, 23, '0')), CONCAT('K', seq), "
             "'minatBakatUmum', 'report_not_found', CONCAT('There is no report with code K', seq), "
-            "LEFT(SHA2(seq %% %s, 256), 16), REPEAT('x', 2000), 1, UTC_TIMESTAMP(6) - INTERVAL seq MICROSECOND, "
+            "LEFT(SHA2(letter %% %s, 256), 16), REPEAT('x', 2000), 1, UTC_TIMESTAMP(6) - INTERVAL seq MICROSECOND, "
             "UTC_TIMESTAMP(6) - INTERVAL seq MICROSECOND, '1.0.0', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) "
-            f"FROM (SELECT seq * {step} AS seq FROM seq_0_to_{self._letters - 1}) AS numbers",
+            f"FROM (SELECT seq * {step} AS seq, seq AS letter FROM seq_0_to_{self._letters - 1}) AS numbers",
             (ERRORS,),
         )
         db.execute(
@@ -80,7 +80,7 @@ class Asked:
 
     def requests(self) -> dict[str, Callable[[], str]]:
         """What is asked by which path; a submission is a POST."""
-        middle = cursor_after(self._ended_id(self._ended // 2))
+        middle = cursor_after(self._ended_id(self._ended * 3 // 4))
         return {
             "submit": lambda: "/api/reports/generate-async",
             "status": lambda: f"/api/jobs/{self._ended_id(self._chance.randrange(self._ended))}",
@@ -88,6 +88,7 @@ class Asked:
             "list": lambda: "/api/jobs?status=queued",
             "list_cursor": lambda: f"/api/jobs?status=completed&cursor={middle}",
             "list_code": lambda: f"/api/jobs?code=K{self._chance.randrange(self._ended)}",
+            "list_product": lambda: f"/api/jobs?product_id=minatBakatUmum&cursor={middle}",
             "list_rare": lambda: f"/api/jobs?product_id={RARE}",
             "letters": lambda: "/api/dead-letters",
             "letters_page": lambda: "/api/dead-letters?view=letters",
