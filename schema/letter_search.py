@@ -100,23 +100,30 @@ def groups(db: Database, wanted: LetterFilter, limit: int = 100) -> list[Row]:
     """Letters that died of the same thing, the most frequent first: count, first and last death, the newest as example,
     and when its fingerprint was first seen at all, with the version that ran then.
 
-    Read from an index alone unless `code` or `product_id` narrow it.
+    Counted on an index alone unless `code` or `product_id` narrow it, and by nothing but what must be looked at letter by
+    letter: everything else of a group stands in its newest letter.
     """
     where, params = wanted.where()
     found = db.fetch_all(
-        "SELECT d.fingerprint, MAX(d.queue) AS queue, MAX(d.kind) AS kind, MAX(d.error_code) AS error_code, "
-        "COUNT(*) AS letters, MIN(d.last_failed_at) AS first_at, MAX(d.last_failed_at) AS last_at, "
-        f"MAX(d.dead_letter_id) AS example_id FROM dead_letters d WHERE {where} GROUP BY d.fingerprint "
+        "SELECT d.fingerprint, COUNT(*) AS letters, MIN(d.last_failed_at) AS first_at, MAX(d.last_failed_at) AS last_at "
+        f"FROM dead_letters d WHERE {where} GROUP BY d.fingerprint "
         "ORDER BY letters DESC, last_at DESC, d.fingerprint LIMIT %s",
         (*params, limit),
     )
     for group in found:
-        group["example"] = db.fetch_one("SELECT * FROM dead_letters WHERE dead_letter_id=%s", (group["example_id"],))
+        newest = db.fetch_one(
+            f"SELECT d.* FROM dead_letters d WHERE {where} AND d.fingerprint=%s "
+            "ORDER BY d.last_failed_at DESC, d.dead_letter_id DESC LIMIT 1",
+            (*params, group["fingerprint"]),
+        )
+        group["example"] = newest = newest or {}  # resolved meanwhile
+        for name in ("queue", "kind", "error_code"):
+            group[name] = newest.get(name)
         group["appeared"] = db.fetch_one(
             "SELECT last_failed_at AS at, version FROM dead_letters WHERE fingerprint=%s ORDER BY last_failed_at LIMIT 1",
             (group["fingerprint"],),
         )
-    return found
+    return [group for group in found if group["example"]]
 
 
 def page(db: Database, wanted: LetterFilter, limit: int = 50, before: str | None = None) -> list[Row]:

@@ -90,12 +90,14 @@ class ReplayLetters:
 def listing(db: Database, wanted: letter_search.LetterFilter, limit: int = _PAGE) -> dict[str, Any]:
     """The groups as JSON shows them."""
     groups = letter_search.groups(db, wanted, limit)
-    return {"total": letter_search.count(db, wanted), "groups": [group_shown(group) for group in groups]}
+    # Groups that all fit into one page have been counted already.
+    total = sum(int(group["letters"]) for group in groups) if len(groups) < limit else letter_search.count(db, wanted)
+    return {"total": total, "groups": [group_shown(group) for group in groups]}
 
 
 def group_shown(group: Row) -> dict[str, Any]:
     """One fingerprint's letters together."""
-    example, appeared = group["example"] or {}, group["appeared"] or {}
+    example, appeared = group["example"], group["appeared"] or {}
     return {
         "fingerprint": group["fingerprint"],
         "queue": group["queue"],
@@ -108,7 +110,7 @@ def group_shown(group: Row) -> dict[str, Any]:
         "appeared_in_version": appeared.get("version"),
         "next_step": problem_of(group["error_code"]).next_step,
         "example": {
-            "dead_letter_id": group["example_id"],
+            "dead_letter_id": example["dead_letter_id"],
             "job_id": example.get("job_id"),
             "code": example.get("code"),
             "product_id": example.get("product_id"),
