@@ -13,10 +13,18 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import msgspec
-import structlog
 
-from schema.callback_urls import redact
-from schema.settings import Settings
+# structlog loads rich for tracebacks in colour (60 ms and 5 MB in every process); ours are plain text.
+_spared = "rich" not in sys.modules and "structlog" not in sys.modules
+if _spared:
+    sys.modules["rich"] = None  # type: ignore[assignment]
+import structlog  # noqa: E402
+
+if _spared:
+    del sys.modules["rich"]
+
+from schema.callback_urls import redact  # noqa: E402
+from schema.settings import Settings  # noqa: E402
 
 _LOUD = {
     "pika": logging.CRITICAL,

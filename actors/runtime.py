@@ -12,17 +12,12 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import dramatiq
 import structlog
 
 from actors.artifacts import DriveOptions, open_artifacts
-from actors.delivery import Delivering
-from actors.reconcile import Housekeeper
-from actors.relay import Relay
-from actors.rendering import Rendering
-from actors.sender import SignedSender
 from middleware.broker import open_broker, open_publisher
 from middleware.dead_letters import MovedDeadLetters
 from middleware.heartbeats import Heartbeats
@@ -42,6 +37,12 @@ from schema.ports import Artifacts, Documents, Publisher, Renderer, Sender
 from schema.rounds import RetryPolicy
 from schema.settings import Settings
 from schema.wakeup import Waker
+
+if TYPE_CHECKING:  # each process loads what it uses: the API sends no callbacks and publishes nothing
+    from actors.delivery import Delivering
+    from actors.reconcile import Housekeeper
+    from actors.relay import Relay
+    from actors.rendering import Rendering
 
 log = structlog.get_logger()
 
@@ -106,7 +107,11 @@ class Runtime:
     @cached_property
     def sender(self) -> Sender:
         given: Sender | None = self._given("sender")
-        return given or SignedSender(
+        if given is not None:
+            return given
+        from actors.sender import SignedSender
+
+        return SignedSender(
             [secret for secret in self.settings.webhook_secrets.split(",") if secret],
             version=VERSION,
             allow=AllowList.parse(self.settings.webhook_allow),
@@ -173,6 +178,8 @@ class Runtime:
 
     @cached_property
     def rendering(self) -> Rendering:
+        from actors.rendering import Rendering
+
         return Rendering(
             self.settings,
             self.db,
@@ -190,6 +197,8 @@ class Runtime:
 
     @cached_property
     def delivering(self) -> Delivering:
+        from actors.delivery import Delivering
+
         return Delivering(
             self.settings,
             self.db,
@@ -204,10 +213,14 @@ class Runtime:
 
     @cached_property
     def relay(self) -> Relay:
+        from actors.relay import Relay
+
         return Relay(self.settings, self.db, self.publisher, self.board)
 
     @cached_property
     def housekeeper(self) -> Housekeeper:
+        from actors.reconcile import Housekeeper
+
         return Housekeeper(
             self.settings,
             self.db,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,8 +33,38 @@ _PRIVATE: tuple[Network, ...] = tuple(
         "::1/128",
     )
 )
-# Below 1024 live mail, DNS, SSH and the like: only the two ports of HTTP are open there without an entry.
-_PUBLIC_PORTS = frozenset({80, 443, *range(1024, 65536)})
+
+
+class _Ports(Set[int]):
+    """The ports of a policy as a rule: as a set of numbers they would be 4 MB in every process."""
+
+    def __init__(self, extra: int | None = None) -> None:
+        self._extra = extra
+
+    def __contains__(self, port: object) -> bool:
+        # Below 1024 live mail, DNS, SSH and the like: only the two ports of HTTP are open there without an entry.
+        return isinstance(port, int) and (port in (80, 443, self._extra) or 1024 <= port <= 65535)
+
+    def __iter__(self) -> Iterator[int]:
+        return (port for port in range(65536) if port in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    __hash__ = Set._hash
+
+
+class _Guard(Policy):
+    """The library's policy over such ports; it makes a frozenset of whatever it is given."""
+
+    def __post_init__(self) -> None:
+        ports = self.allowed_ports
+        object.__setattr__(self, "allowed_ports", {80, 443})  # it looks at every single one, which takes milliseconds
+        super().__post_init__()
+        object.__setattr__(self, "allowed_ports", ports)
+
+
+_PUBLIC_PORTS = _Ports()
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*", re.ASCII)
 
 
@@ -82,9 +113,9 @@ class AllowList:
 @lru_cache(maxsize=256)
 def _policy(networks: tuple[Network, ...], extra_port: int | None) -> Policy:
     """Policies are few and shared: each owns a pool of connections in the sender."""
-    return Policy(
+    return _Guard(
         allowed_networks=networks,
-        allowed_ports=_PUBLIC_PORTS if extra_port is None else _PUBLIC_PORTS | {extra_port},
+        allowed_ports=_PUBLIC_PORTS if extra_port is None else _Ports(extra_port),  # type: ignore[arg-type]
         # A name with a listed and an unlisted address (localhost: 127.0.0.1 and ::1) is called on the listed
         # one. Without any entry a name that is public and private at once is somebody probing.
         on_partial_block="drop" if networks else "reject",

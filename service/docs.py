@@ -6,22 +6,22 @@ The pages are written from the same document, load nothing from anywhere, and ru
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import falcon
-import jinja2
 import msgspec
 
 from schema.openapi import document
 from schema.problems import CATALOGUE
 
 if TYPE_CHECKING:
+    import jinja2
+
     from schema.api_keys import KeyRing
     from schema.settings import Settings
 
-_PAGES = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True)
-_PAGES.filters["indented"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
@@ -63,4 +63,13 @@ def page(resp: falcon.Response, name: str, **values: Any) -> None:
     resp.content_type = falcon.MEDIA_HTML
     resp.set_header("Content-Security-Policy", _POLICY)
     resp.set_header("X-Content-Type-Options", "nosniff")
-    resp.text = _PAGES.get_template(name).render(**values)
+    resp.text = _pages().get_template(name).render(**values)
+
+
+@cache
+def _pages() -> jinja2.Environment:
+    import jinja2  # late: few processes are ever asked for a page
+
+    pages = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True)
+    pages.filters["indented"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
+    return pages
