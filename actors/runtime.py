@@ -47,6 +47,7 @@ if TYPE_CHECKING:  # each process loads what it uses: the API sends no callbacks
 log = structlog.get_logger()
 
 LOCK_WAIT = 30.0  # seconds an embedded process waits for another one to end
+GUNICORN_GIVES_UP = 3  # a worker's exit code that means "could not be started": not tried again
 
 
 class AlreadyRunning(ReportqError):
@@ -65,6 +66,7 @@ class Runtime:
     guard_process: bool = False
     _threads: list[threading.Thread] = field(default_factory=list)
     _workers: list[dramatiq.Worker] = field(default_factory=list)
+    _starter: threading.Thread | None = None
     _lock: IO[str] | None = None
 
     @cached_property
@@ -258,21 +260,32 @@ class Runtime:
         _ = self.artifacts
 
     def start_embedded(self) -> None:
-        """Run relay, housekeeping and both workers inside this process (the in-process broker)."""
+        """Run relay, housekeeping and both workers inside this process (the in-process broker).
+
+        The API answers before the renderer has loaded its fonts: what is submitted meanwhile waits in its row.
+        """
         self._lock = alone(self.settings.run_dir)
         for box in (outbox.JOBS, outbox.DELIVERIES):
             box.unpublish_all(self.db)
-        _ = self.publisher
-        for queue, threads in (
-            (messages.PDF, self.settings.concurrent_workers),
-            (messages.WEBHOOKS, self.settings.webhook_threads),
-        ):
-            worker = dramatiq.Worker(self.broker, queues={queue}, worker_threads=threads, worker_timeout=200)
-            worker.start()
-            self._workers.append(worker)
-        # Only the `dramatiq` command emits this; without it the time limits' thread never starts.
-        self.broker.emit_after("process_boot")
-        self.start_relay()
+        _ = self.publisher, self.documents, self.wake  # made here, once: the API is about to ask for them too
+        self._starter = threading.Thread(target=self._start_workers, name="starter", daemon=True)
+        self._starter.start()
+
+    def _start_workers(self) -> None:
+        try:
+            for queue, threads in (
+                (messages.PDF, self.settings.concurrent_workers),
+                (messages.WEBHOOKS, self.settings.webhook_threads),
+            ):
+                worker = dramatiq.Worker(self.broker, queues={queue}, worker_threads=threads, worker_timeout=200)
+                worker.start()
+                self._workers.append(worker)
+            # Only the `dramatiq` command emits this; without it the time limits' thread never starts.
+            self.broker.emit_after("process_boot")
+            self.start_relay()
+        except Exception:
+            log.exception("embedded.failed")
+            os._exit(GUNICORN_GIVES_UP)  # an API that accepts what nobody works on is worse than none
 
     def start_relay(self) -> None:
         """Publishing, rescue, and what asks others, each in a thread of its own."""
@@ -288,6 +301,8 @@ class Runtime:
     def stop(self) -> None:
         """Stop gracefully: jobs are finished or given back, nothing new is begun."""
         self.attempts.stopping.set()
+        if self._starter is not None:
+            self._starter.join()
         if "relay" in self.__dict__:
             self.relay.stopping.set()
         if "housekeeper" in self.__dict__:

@@ -97,23 +97,31 @@ def main(argv: list[str]) -> int:
 def _embedded(port: int, *, once: bool) -> int:
     var = ROOT / "var"
     var.mkdir(exist_ok=True)
-    with Receiver(var / "receiver") as receiver:
-        allow = ",".join(filter(None, [os.environ.get("REPORTQ_WEBHOOK_ALLOW", ""), f"127.0.0.1:{receiver.port}"]))
-        environ = {"REPORTQ_PORT": str(port), "REPORTQ_WEBHOOK_ALLOW": allow}
-        url = os.environ.get("REPORTQ_DATABASE_URL", "sqlite:///var/reportq.db")
-        database = Database(url)
-        migrate(database)
-        documents = open_documents(os.environ.get("REPORTQ_DOCUMENTS_URL", "database:"), database)
-        documents.save_report(CODE, PRODUCT, json.loads(SAMPLE.read_text()))
-        documents.close()
-        database.close()
-        with Api(var / "api", port, environ) as api:
-            console.print(f"[bold]reportq[/] answers at [link]{api.url}[/] (embedded: one process, files under var/)")
-            ok = show_one_job(api.url, receiver, Path("var") / "sample.pdf")
-            if once:
-                return 0 if ok else 1
-            invite(api.url, receiver)
-            return 0 if stay(api) else 1
+    receiver = Receiver(var / "receiver")
+    allow = ",".join(filter(None, [os.environ.get("REPORTQ_WEBHOOK_ALLOW", ""), f"127.0.0.1:{receiver.port}"]))
+    api = Api(var / "api", port, {"REPORTQ_PORT": str(port), "REPORTQ_WEBHOOK_ALLOW": allow})
+    # Side by side: the API is what somebody waits for. Both make the tables, whoever comes first.
+    api.launch()
+    receiver.launch()
+    with receiver, api:
+        _save_sample()
+        api.wait_ready()
+        receiver.wait_ready()
+        console.print(f"[bold]reportq[/] answers at [link]{api.url}[/] (embedded: one process, files under var/)")
+        ok = show_one_job(api.url, receiver, Path("var") / "sample.pdf")
+        if once:
+            return 0 if ok else 1
+        invite(api.url, receiver)
+        return 0 if stay(api) else 1
+
+
+def _save_sample() -> None:
+    database = Database(os.environ.get("REPORTQ_DATABASE_URL", "sqlite:///var/reportq.db"))
+    migrate(database)
+    documents = open_documents(os.environ.get("REPORTQ_DOCUMENTS_URL", "database:"), database)
+    documents.save_report(CODE, PRODUCT, json.loads(SAMPLE.read_text()))
+    documents.close()
+    database.close()
 
 
 def show_one_job(url: str, receiver: Receiver, pdf: Path, headers: dict[str, str] | None = None) -> bool:
