@@ -39,12 +39,12 @@ def main(argv: list[str]) -> int:
     for _ in range(asked.turns):
         with contextlib.ExitStack() as held:
             folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
-            settings = {"PYTHONPATH": _without_numpy(folder)}
+            settings = {"PYTHONPATH": without_numpy(folder)}
             stack = held.enter_context(open_stack(folder / "ours", render_workers=1, drive=True, settings=settings))
             ours = Ours(stack)
             held.callback(ours.close)
             before = {unit: _rss(_worker(stack, unit)) for unit in UNITS}
-            _work(ours, asked.jobs)
+            work(ours, asked.jobs)
             for unit in UNITS:
                 pid, whole = _worker(stack, unit), [stack.pid(UNITS[unit]), *leash.descendants(stack.pid(UNITS[unit]))]
                 results.add(
@@ -67,14 +67,14 @@ def main(argv: list[str]) -> int:
     return 0 if all(megabytes <= MOST[unit] for unit, megabytes in found.items()) else 1
 
 
-def _without_numpy(folder: Path) -> str:
+def without_numpy(folder: Path) -> str:
     """A folder on the programs' path that hides numpy: benches install it, production does not, and fpdf2 would load it."""
     (folder / "lean").mkdir()
     (folder / "lean" / "sitecustomize.py").write_text('import sys\n\nsys.modules["numpy"] = None\n')
     return str(folder / "lean")
 
 
-def _work(ours: Ours, jobs: int) -> None:
+def work(ours: Ours, jobs: int) -> None:
     """So many reports, submitted, drawn, told and looked at."""
     stack = ours.stack
     sample = json.loads(SAMPLE.read_text())

@@ -1,0 +1,90 @@
+"""What one job costs: processor time of every program and server, statements, log writes. The constants of CAPACITY.md.
+
+    python -m ops.bench cost [--jobs 300] [--turns 3]
+
+The same real jobs as in `memory`: submitted, drawn, uploaded to the Drive double, recorded, called back, looked at once.
+Processor time is the kernel's count for each program with its children, less what it spends in the same time without
+jobs; unlike seconds it hardly depends on what else the machine does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from ops.bench.frame import Results, console, last_line, parser
+from ops.bench.memory import without_numpy, work
+from ops.bench.ours import Ours, open_stack
+from ops.servers import leash
+from ops.stack import Stack
+
+PROGRAMS = {"api": "api", "relay": "relay", "render": "render-0", "webhook": "webhook"}
+TICK = os.sysconf("SC_CLK_TCK")
+IDLE = 10.0  # seconds
+STATUS = {
+    "selects": ("Com_select",),
+    "writes": ("Com_insert", "Com_update", "Com_delete"),
+    "log_writes": ("Innodb_log_writes",),
+}
+
+
+def main(argv: list[str]) -> int:
+    """Print both tables."""
+    options = parser("cost", __doc__, turns=3)
+    options.add_argument("--jobs", type=int, default=300, help="in each turn (300)")
+    asked = options.parse_args(argv)
+    spent, statements = Results(), Results()
+    with contextlib.ExitStack() as held:
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
+        settings = {"PYTHONPATH": without_numpy(folder)}
+        stack = held.enter_context(open_stack(folder / "ours", render_workers=1, drive=True, settings=settings))
+        ours = Ours(stack)
+        held.callback(ours.close)
+        work(ours, 20)  # everything is loaded
+        before = _spent(stack)
+        time.sleep(IDLE)
+        idle = {who: (seconds - before[who]) / IDLE for who, seconds in _spent(stack).items()}
+        for _ in range(asked.turns):
+            ours.empty()
+            before, counted, began = _spent(stack), _counted(stack), time.monotonic()
+            work(ours, asked.jobs)
+            took = time.monotonic() - began
+            for who, seconds in _spent(stack).items():
+                own = seconds - before[who] - idle[who] * took
+                spent.add(who, {"cpu_ms_a_job": 1000 * own / asked.jobs, "idle_ms_a_second": 1000 * idle[who]})
+            now = _counted(stack)
+            statements.add("MariaDB", {name: (now[name] - counted[name]) / asked.jobs for name in now})
+    console.print(spent.table(f"Processor time, {asked.jobs} jobs, {asked.turns} turns"))
+    console.print(statements.table("A job, polls and heartbeats included"))
+    last_line(
+        "cost",
+        **{f"{who}_ms": spent.median(who, "cpu_ms_a_job") for who in spent.turns},
+        writes=statements.median("MariaDB", "writes"),
+        log_writes=statements.median("MariaDB", "log_writes"),
+    )
+    return 0
+
+
+def _spent(stack: Stack) -> dict[str, float]:
+    """Seconds of processor time so far, by program and by server."""
+    tops = {who: [stack.pid(name)] for who, name in PROGRAMS.items()}
+    for name in ("mariadb", "rabbitmq", "mongodb"):
+        pid = stack.servers()[name].pid
+        tops[name] = [pid] if pid else []
+    return {
+        who: sum(_seconds(one) for pid in pids for one in (pid, *leash.descendants(pid))) for who, pids in tops.items()
+    }
+
+
+def _seconds(pid: int) -> float:
+    """User and system time of one process, and of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15]) / TICK
+
+
+def _counted(stack: Stack) -> dict[str, float]:
+    rows = {str(name): value for name, value in stack.mariadb.query("SHOW GLOBAL STATUS")}
+    return {name: float(sum(int(str(rows[one])) for one in ones)) for name, ones in STATUS.items()}
