@@ -59,6 +59,8 @@ def main(argv: list[str]) -> int:
             statements.add("MariaDB", {name: (now[name] - counted[name]) / asked.jobs for name in now})
     console.print(spent.table(f"Processor time, {asked.jobs} jobs, {asked.turns} turns"))
     console.print(statements.table("A job, polls and heartbeats included"))
+    if asked.plot:
+        spent.plot(asked.plot, "cpu_ms_a_job", "Milliseconds of processor time a job")
     last_line(
         "cost",
         **{f"{who}_ms": spent.median(who, "cpu_ms_a_job") for who in spent.turns},
