@@ -7,6 +7,9 @@ others ended with their attempt and callback. One client asks over a kept connec
 one request: rows are picked at random, ended ones are therefore mostly cold in the large database. The hard lists are
 asked too: a page in the middle, and a product so rare that the whole table lies between its newest and its oldest job.
 
+MariaDB has the buffer pool of docker-compose.yml, which holds a million rows with all that hangs on them. With MariaDB's
+own 128 MB a random old job's status costs 3.5 page reads more (1.6 ms of SQL instead of 0.9).
+
 Dead letters: 200 beside 5,000, of the same eight errors. The large number is one job in two hundred; the small one fills
 a page, or the two would not be asked for the same.
 """
@@ -35,6 +38,7 @@ QUEUED = 20  # one row in so many
 LETTERS = (200, 5000)
 ERRORS = 8
 RARE, RARE_JOBS = "profilLangka", 60
+POOL = 2 * 1024**3  # bytes
 NEWER = "pdf_01M"  # what the API gives out is newer than what was laid out
 
 
@@ -51,6 +55,7 @@ class Asked:
     def lay_out(self) -> None:
         """Write all rows; the queues are held before."""
         db = self._ours.db
+        self._ours.stack.mariadb.query(f"SET GLOBAL innodb_buffer_pool_size={POOL}")
         self._ours.hold("pdf", "webhooks")
         fill(db, self._ended, 0)
         self._ours.lay_out(self._queued)
