@@ -6,6 +6,7 @@ whose signature covers the exact bytes (DESIGN §3).
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
@@ -16,6 +17,8 @@ from schema.allow_list import AllowList
 from schema.errors import Refused
 
 MAX_BYTES = 2048
+MAX_HOST_BYTES = 240
+_KEY_HOST = 190  # characters of a host that stand in its key as they are: the key's columns hold 255
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PATH = re.compile(r"^[a-z][a-z0-9+.-]*://[^/?#]*([^?#]*)", re.I)
 _COMPLETE = re.compile(r"/pdf-complete(?![A-Za-z0-9])")
@@ -74,8 +77,10 @@ def redact(url: str) -> str:
 
 
 def host_key(url: str) -> str:
-    """`host:port` in lower case: whom fairness and pauses speak of. Never raises; an unreadable URL has the
-    key "-".
+    """`host:port` in lower case, at most 200 characters: whom fairness and pauses speak of.
+
+    A longer host (stored before such were refused) is cut and ends in its hash. Never raises; an unreadable
+    URL has the key "-".
     """
     try:
         parts = urlsplit(url)
@@ -85,6 +90,9 @@ def host_key(url: str) -> str:
         return "-"
     if not host:
         return "-"
+    if len(host) > _KEY_HOST:
+        digest = hashlib.sha256(host.encode()).hexdigest()[:32]
+        host = f"{host[: _KEY_HOST - len(digest) - 1]}~{digest}"
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -119,6 +127,8 @@ def _fault(url: str, allow: AllowList) -> str | None:
         return "A callback URL carries no user name or password before its host."
     if not host:
         return "The callback URL names no host."
+    if len(host) > MAX_HOST_BYTES:
+        return f"The callback's host has more than {MAX_HOST_BYTES} bytes."
     port = _DEFAULT_PORTS[parts.scheme] if port is None else port
     if port == 0 or not allow.port_is_open(host, port):
         return f"Callbacks do not go to port {port}. {HOW_TO_ALLOW}"

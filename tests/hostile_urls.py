@@ -131,6 +131,7 @@ LITERALS = [
     "http://n8n.example.com/\ud800",
     "http://" + "a" * 300 + ".example.com/",
     "http://" + "a" * 64 + ".example.com/",
+    "http://" + "a." * 119 + "lan/",
     "http://a..example.com/",
     "http://n8n.example.com/" + "x" * 2048,
 ]

@@ -205,3 +205,13 @@ def test_no_token_survives_redaction(token: str) -> None:
 )
 def test_a_host_has_one_key_however_it_is_written(url: str, key: str) -> None:
     assert host_key(url) == key
+
+
+def test_the_key_of_a_long_host_fits_its_columns_and_stays_its_own() -> None:
+    """deliveries.host and pauses.scope ("host:" before the key) are VARCHAR(255): an overflow would end no job."""
+    keys = [host_key(f"https://{'a.' * 122}{end}/x") for end in ("com:65535", "net:65535", "com")]
+    assert len(set(keys)) == len(keys)
+    assert all(len(key) <= 200 for key in keys)
+    assert keys[0].endswith(":65535")
+    assert host_key("https://" + "a." * 93 + "com/x") == "a." * 93 + "com:443"
+    check_literal("https://" + "a." * 118 + "lan./x", NOTHING)  # 240 bytes
