@@ -24,6 +24,7 @@ if _spared:
     del sys.modules["rich"]
 
 from schema.callback_urls import redact  # noqa: E402
+from schema.redaction import hide_resume_urls  # noqa: E402
 from schema.settings import Settings  # noqa: E402
 
 _LOUD = {
@@ -35,8 +36,8 @@ _LOUD = {
 }
 HIDDEN = "…"
 _SECRET = re.compile(r"(?i)password|secret|authorization|api_?key|token|credential|cookie|^(data|meta|report|body)$")
-_URL = re.compile(r"\bhttps?://[^\s\"'<>]+")
-_USER = re.compile(r"\b([a-z+]{2,12}://)[^\s/@:]*:[^\s/@]*@")  # scheme://user:password@
+_URL = re.compile(r"(?i)\bhttps?://[^\s\"'<>]+")
+_USER = re.compile(r"(?i)\b([a-z+]{2,12}://)[^\s/@:]*:[^\s/@]*@")  # scheme://user:password@
 _KEY = re.compile(r"\bwhsec_[A-Za-z0-9+/=]+")
 
 
@@ -45,6 +46,7 @@ def hide(text: str) -> str:
     if "://" in text:
         text = _USER.sub(rf"\1{HIDDEN}@", text)
         text = _URL.sub(lambda found: redact(found.group()), text)
+    text = hide_resume_urls(text)
     return _KEY.sub(HIDDEN, text) if "whsec_" in text else text
 
 

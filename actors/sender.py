@@ -93,7 +93,7 @@ class SignedSender:
                 verify=self._verify,
                 proxies=None,
             )
-            return _read(response, exchange, started)
+            return _read(response, post.url, exchange, started)
         except SSRFGuardError:  # its message names the address: where a private name points is our business alone
             return _no_answer("refused_address", _REFUSED, started)
         except Exception as error:  # the other side's doings, in requests', urllib3's and http.client's many classes
@@ -187,7 +187,7 @@ def _target(url: str) -> str | None:
     return target if target.startswith("/") else f"/{target}"
 
 
-def _read(response: requests.Response, exchange: Exchange, started: float) -> Answer:
+def _read(response: requests.Response, asked: str, exchange: Exchange, started: float) -> Answer:
     """The answer's status and the head of its body.
 
     A 2xx counts as soon as it is there, even when the body never ends: the callback was taken, and must not
@@ -213,7 +213,7 @@ def _read(response: requests.Response, exchange: Exchange, started: float) -> An
         status=response.status_code,
         failure=None,
         content_type=response.headers.get("content-type", "")[:200],
-        body_head=head(body[:MAX_BODY_BYTES]),
+        body_head=head(body[:MAX_BODY_BYTES], asked),
         retry_after=_retry_after(response.headers.get("retry-after")),
         duration=time.monotonic() - started,
     )

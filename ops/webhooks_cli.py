@@ -15,7 +15,7 @@ from actors.delivery import callback_body
 from actors.sender import SignedSender
 from schema import VERSION
 from schema.allow_list import AllowList
-from schema.callback_urls import check_literal, failure_url
+from schema.callback_urls import check_literal, failure_url, redact
 from schema.errors import Refused
 from schema.ports import Answer, End, Post, Sender
 from schema.settings import Settings
@@ -98,7 +98,7 @@ def send_example(
         sender.close()
     if as_json:
         shown = {
-            "url": target,
+            "url": redact(target),
             "status": answer.status,
             "failure": answer.failure,
             "seconds": round(answer.duration, 3),
@@ -110,7 +110,7 @@ def send_example(
         typer.echo(json.dumps(shown, ensure_ascii=False))
     else:
         console = Console(highlight=False, markup=False, soft_wrap=True)
-        console.print(f"POST {target}  ({answer.duration:.2f} s)")
+        console.print(f"POST {redact(target)}  ({answer.duration:.2f} s)")
         if answer.body_head:
             console.print(f"  {answer.body_head}")
         console.print(explain(answer, verdict))

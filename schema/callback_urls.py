@@ -160,16 +160,20 @@ def _ascii_host(host: str) -> str:
     return host.lower() if host.isascii() else host.encode("idna").decode("ascii").lower()
 
 
+def is_plain_word(part: str) -> bool:
+    """Whether a part of a URL says something to people and is too plain to be a capability."""
+    return len(part) <= 24 and _WORD.fullmatch(part) is not None
+
+
 def _path_shape(path: str) -> str:
     shown: list[str] = []
     hidden_below = False
     for segment in path.split("/"):
-        word = len(segment) <= 24 and _WORD.fullmatch(segment)
-        shown.append(segment if not segment or (word and not hidden_below) else HIDDEN)
+        shown.append(segment if not segment or (is_plain_word(segment) and not hidden_below) else HIDDEN)
         hidden_below = hidden_below or unquote(segment).lower() == "webhook-waiting"
     return "/".join(shown)
 
 
 def _argument_shape(argument: str) -> str:
     name, equals, _ = argument.partition("=")
-    return f"{name}={HIDDEN}" if equals and len(name) <= 24 and _WORD.fullmatch(name) else HIDDEN
+    return f"{name}={HIDDEN}" if equals and is_plain_word(name) else HIDDEN

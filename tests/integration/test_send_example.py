@@ -67,3 +67,14 @@ def test_a_host_that_is_down_is_told_as_such() -> None:
     assert result.exit_code == 1
     assert "refused the connection" in result.stdout
     assert "again after" in result.stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_resume_url_is_posted_to_whole_and_printed_redacted(options: tuple[str, ...]) -> None:
+    target = "/webhook-waiting/778104629317?signature=" + "5ec2e7" * 10
+    with Receiver() as receiver:
+        result = run(f"{receiver.url}{target}", *options)
+    assert receiver.requests[0].target == target
+    assert "/webhook-waiting/…?signature=…" in result.stdout
+    assert "778104629317" not in result.output
+    assert "5ec2e7" not in result.output

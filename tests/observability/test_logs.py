@@ -104,6 +104,11 @@ def test_no_log_of_any_program_tells_a_secret_or_a_report(live: Live) -> None:
     ("text", "kept", "gone"),
     [
         ("POST http://n8n:5678/webhook-waiting/99?signature=abc failed", "n8n:5678", "abc"),
+        ("POST HTTP://n8n:5678/webhook-waiting/99?signature=abc failed", "n8n:5678", "abc"),
+        ("Cannot POST /webhook-waiting/99?signature=abc now", "Cannot POST", "abc"),
+        ("resumed with Signature=abcdef", "resumed with", "abcdef"),
+        ("http://h/webhook-waiting/…?signature=… failed", "h/webhook-waiting/…?signature=… failed", "h//"),
+        ("MYSQL://reportq:hunter2@db/reportq is away", "db/reportq is away", "hunter2"),
         ("mysql://reportq:hunter2@db/reportq is away", "db/reportq is away", "hunter2"),
         ("signed with whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "signed with", "MfKQ9r8"),
         ("nothing to hide", "nothing to hide", "…"),

@@ -1,0 +1,52 @@
+"""Capabilities taken out of free text: what receivers answer, and what logs would repeat.
+
+A resume URL lets whoever reads it end somebody's n8n execution (DESIGN §3), and receivers echo what they were
+asked: whole, as the bare target of "Cannot POST …", parsed into JSON, or escaped in one way or another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
+
+from schema.callback_urls import HIDDEN, is_plain_word, redact
+
+_SLASH = r"(?:\\?/|%2f|\\u002f|&#x0*2f;|&#0*47;)"
+_EQUALS = r"(?:=|%3d|\\u003d|&#x0*3d;|&#0*61;)"
+_END = r"(?=\\?[\"'<>\s]|$)"
+_SHAPE = rf"{HIDDEN}(?:/{HIDDEN})*(?:\?[a-z_-]+={HIDDEN})?"  # as redact() leaves one
+_RESUME = re.compile(rf"(webhook(?:-|%2d)waiting){_SLASH}(?!{_SHAPE}{_END})[^\s\"'<>]+?{_END}", re.I)
+_SIGNATURE = re.compile(rf"(signature{_EQUALS})[^\s\"'<>&,;)}}\]\\]+", re.I)
+# As a parser of queries would show it; words stay, since "signature: expired" is an explanation.
+_MEMBER = re.compile(r"(signature\\?[\"']?\s*:\s*\[?\s*\\?[\"']?)(?=[a-z_+/=.,-]*[0-9])[\w+/=%.,-]{16,}", re.I)
+_LEAST = 6  # shorter parts of a URL are found everywhere, and are no capabilities
+
+
+def hide_resume_urls(text: str) -> str:
+    """The text with the targets of resume URLs, and every value of a `signature`, as "…"."""
+    text = _RESUME.sub(rf"\1/{HIDDEN}", text)
+    text = _SIGNATURE.sub(rf"\1{HIDDEN}", text)
+    return _MEMBER.sub(rf"\1{HIDDEN}", text)
+
+
+def hide_asked(text: str, url: str) -> str:
+    """The text without what `url` would give away, however it is quoted there: the URL, its target, its parts."""
+    if url in text:
+        text = text.replace(url, redact(url))
+    hidden = sorted(set(_opaque_parts(url)), key=len, reverse=True)
+    if not hidden:
+        return text
+    return re.sub("|".join(re.escape(part) for part in hidden), HIDDEN, text, flags=re.I)
+
+
+def _opaque_parts(url: str) -> Iterator[str]:
+    """Path segments, query names and values that are no plain words, as they stand and as they are decoded."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return
+    for part in re.split(r"[/?&=#;]", f"{parts.path}?{parts.query}#{parts.fragment}"):
+        for form in (part, unquote(part)):
+            if len(form) >= _LEAST and not is_plain_word(form) and " " not in form:
+                yield form
