@@ -3,8 +3,8 @@
 `requests` and `ssrfguard` do the HTTP and the guarding. What is added here, on the connection alone, is what
 neither offers: the request target goes out as it was given (urllib3 would normalise `%2f` or `..`, and a
 resume URL's signature covers its bytes), a whole exchange ends at its deadline however slowly the other side
-drips (a socket's timeout starts anew with every byte), and a connection that idled longer than Node keeps one
-is not reused.
+drips (a socket's timeout starts anew with every byte), a status is kept as soon as the answer's head is there
+(whatever else is wrong with the answer), and a connection that idled longer than Node keeps one is not reused.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import itertools
 import socket
 import threading
 import time
+from http.client import HTTPResponse
 from typing import Any
 
 from ssrfguard.requests import SafeAdapter
@@ -31,6 +32,7 @@ class Exchange:
         self.deadline = deadline
         self.sent = False  # from here on the other side may have received the request
         self.expired = False
+        self.status: int | None = None  # of the answer, once its whole head has been read
         self._line: socket.socket | None = None
         self._owns_line = False
         self._ended = False
@@ -51,6 +53,12 @@ class Exchange:
             self.expired = True
             with contextlib.suppress(OSError):
                 self._line.shutdown(socket.SHUT_RDWR)
+
+    def answered(self, status: int) -> None:
+        """Note the status; a head that the deadline cut, which http.client takes for its end, is none."""
+        with self._lock:
+            if not self.expired:
+                self.status = status
 
     def takes_over(self, line: socket.socket) -> bool:
         """Keep the line of a connection that is closed while its answer is still being read.
@@ -124,9 +132,15 @@ class ExactAdapter(SafeAdapter):
 def _exact(pool_class: Any, current: threading.local) -> type[HTTPConnectionPool]:
     """A pool class whose connections know the exchange that their thread is in."""
 
+    class NotingResponse(HTTPResponse):
+        def begin(self) -> None:
+            super().begin()
+            current.exchange.answered(self.status)
+
     class ExactConnection(pool_class.ConnectionCls):  # type: ignore[misc]
         _line: socket.socket | None = None
         _used = 0.0
+        response_class = NotingResponse
 
         def _new_conn(self) -> socket.socket:
             opened: socket.socket = super()._new_conn()

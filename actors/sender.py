@@ -97,6 +97,8 @@ class SignedSender:
         except SSRFGuardError:  # its message names the address: where a private name points is our business alone
             return _no_answer("refused_address", _REFUSED, started)
         except Exception as error:  # the other side's doings, in requests', urllib3's and http.client's many classes
+            if _is_taken(exchange.status):  # … found wrong with an answer that says so all the same
+                return Answer(exchange.status, None, "", "", None, time.monotonic() - started)
             return _no_answer(*_classify(error, exchange, self._timeout), started)
         finally:
             exchange.end()
@@ -187,34 +189,40 @@ def _target(url: str) -> str | None:
     return target if target.startswith("/") else f"/{target}"
 
 
+def _is_taken(status: int | None) -> bool:
+    """Whether the status says that the callback was taken: it must not be sent again, whatever follows it."""
+    return status is not None and 200 <= status < 300
+
+
 def _read(response: requests.Response, asked: str, exchange: Exchange, started: float) -> Answer:
     """The answer's status and the head of its body.
 
-    A 2xx counts as soon as it is there, even when the body never ends: the callback was taken, and must not
-    be sent again. Other answers need their body to be judged, so one that is not there in time is no answer.
+    A 2xx counts as soon as its head is there, even when the body never ends or breaks off. Other answers need
+    their body to be judged, so one that is not there in time is no answer.
     """
-    if exchange.expired:  # cut within its head, which http.client takes for the end of it
+    if exchange.status is None:  # cut within its head
         response.raw.close()
         raise TimeoutError
+    taken = _is_taken(response.status_code)
     body = b""
     try:
         body = response.raw.read(MAX_BODY_BYTES + 1, decode_content=False)
     except Exception:
-        if not 200 <= response.status_code < 300:
+        if not taken:
             raise
     finally:
         if exchange.expired or len(body) > MAX_BODY_BYTES:
             response.raw.close()
         else:
             response.close()
-    if exchange.expired and not 200 <= response.status_code < 300:
+    if exchange.expired and not taken:
         raise TimeoutError
     return Answer(
         status=response.status_code,
         failure=None,
         content_type=response.headers.get("content-type", "")[:200],
         body_head=head(body[:MAX_BODY_BYTES], asked),
-        retry_after=_retry_after(response.headers.get("retry-after")),
+        retry_after=None if taken else _retry_after(response.headers.get("retry-after")),
         duration=time.monotonic() - started,
     )
 
@@ -228,9 +236,11 @@ def _retry_after(value: str | None) -> float | None:
         return float(value)
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+        if when.tzinfo is None:  # "-0000" is UTC from a host that does not say where it stands (RFC 5322 §3.3)
+            when = when.replace(tzinfo=UTC)
+        return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):  # no date, or one that its zone moves out of the calendar
         return None
-    return max(0.0, (when.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
 def _classify(error: Exception, exchange: Exchange, timeout: float) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +295,52 @@ def test_an_answer_is_kept_cleaned_with_its_retry_after(build: Build) -> None:
     assert found[0].body_head == '{"message": "busy"}'
     assert [answer.retry_after for answer in found] == [7.0, 0.0, None]
     assert all(answer.failure is None and answer.duration > 0 for answer in found)
+
+
+def test_a_date_without_a_zone_is_read_as_utc(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """-0000 says UTC; the time of this machine's own zone would be hours off."""
+    due = datetime.now(UTC) + timedelta(hours=1)
+    dates = [f"{due:%a, %d %b %Y %H:%M:%S} {zone}" for zone in ("GMT", "-0000", "+0000")]
+    dates.append("Fri, 31 Dec 9999 23:59:59 -2359")
+    answers = iter([http("503 Busy", Retry_After=date) for date in dates])
+    monkeypatch.setenv("TZ", "Asia/Jakarta")
+    time.tzset()
+    try:
+        with Receiver(lambda request: next(answers)) as receiver:
+            sender = build()
+            found = [sender.send(post(receiver.url)).retry_after for _ in dates]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert all(seconds is not None and 3000 < seconds <= 3600 for seconds in found[:3])
+    assert found[3] is None or found[3] > 3600
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Retry-After: Fri, 31 Dec 9999 23:59:59 -2359\r\nContent-Length: 0\r\n\r\n",
+        b"Retry-After: 60\r\nContent-Length: 0\r\n\r\n",
+        b"Content-Length: 5\r\nContent-Length: 3\r\n\r\nhello",
+        b"Content-Length: 5, 3\r\n\r\nhello",
+        b"Content-Length: -1\r\n\r\n",
+        b"Content-Length: 99999999999999999999\r\n\r\nhello",
+        b"Content-Length: " + b"9" * 5000 + b"\r\n\r\nhello",
+        b"Content-Length: many\r\n\r\n",
+        b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\nno chunk",
+        b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffffffff\r\nx",
+        b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nno",
+        b"Content-Type: \xff\xfe\r\nSet-Cookie: \xff\r\nLocation: http://[\r\nContent-Length: 2\r\n\r\nok",
+        b"Content-Length: 10\r\n\r\ncut",
+    ],
+)
+def test_a_2xx_counts_whatever_is_wrong_with_the_rest_of_the_answer(build: Build, rest: bytes) -> None:
+    """It would be sent again otherwise, and no POST follows a 2xx."""
+    with Receiver(lambda request: lambda line: line.sendall(b"HTTP/1.1 200 OK\r\n" + rest)) as receiver:
+        sender = build()
+        answers = [sender.send(post(receiver.url)) for _ in range(2)]
+    assert [(answer.status, answer.failure, answer.retry_after) for answer in answers] == [(200, None, None)] * 2
+    assert len(receiver.requests) == 2
 
 
 def endless(line: socket.socket) -> None:
