@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from schema import verdicts
+from schema import answers
 
 COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 FILES, DATABASE = "files", "database"
@@ -30,7 +30,7 @@ JOB_CODES = (
     "drive_unavailable", "folder_unavailable", "internal_error", "invalid_data", "mongodb_unavailable",
     "report_not_found", "template_not_found", "timeout", "worker_died",
 )  # fmt: skip
-CALLBACK_CODES = tuple(sorted({rule.code for rule in verdicts.TABLE if rule.code}))
+CALLBACK_CODES = tuple(sorted({rule.code for rule in answers.TABLE if rule.code}))
 STAGES = ("loading", "rendering", "uploading")
 ATTEMPT_OUTCOMES = ("completed", "failed", "timeout", "returned", "crashed")
 ROUND_ENDS = ("completed", "failed", "cancelled")

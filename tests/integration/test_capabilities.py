@@ -32,7 +32,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def echo(request: Received) -> bytes:
     """Refuses for good, and says in several ways what was asked."""
-    told = {"error": f"Cannot POST {request.target}", "url": f"http://h:5678{request.target}", "headers": request.headers}
+    told = {
+        "error": f"Cannot POST {request.target}",
+        "url": f"http://h:5678{request.target}",
+        "headers": request.headers,
+    }
     body = json.dumps(told | {"query": {"signature": request.target.rpartition("=")[2]}}).encode()
     head = f"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body

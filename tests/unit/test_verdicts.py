@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from schema.answers import SCHEDULE, TABLE
 from schema.ports import Answer
-from schema.verdicts import SCHEDULE, TABLE, History, judge
+from schema.verdicts import History, judge
 
 RUNNING = '{"code":0,"message":"The execution \\"7\\" is running already."}'
 FINISHED = '{"code":0,"message":"The execution \\"7 has finished already."}'
@@ -129,6 +130,47 @@ def test_a_json_404_is_tried_five_times_within_ten_minutes(body: str, code: str)
 )
 def test_a_host_that_is_away_gets_the_long_schedule(answer: Answer) -> None:
     assert waits(answer) == (list(SCHEDULE[1:]), "webhook_exhausted")
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (answered(409, RUNNING), "has not reached its Wait node yet"),
+        (answered(404, "<!DOCTYPE html>Cannot POST /webhook/x"), "while it starts"),
+        (answered(429), "asked to be called later"),
+        (answered(503), "an error of its own"),
+        (failed("connect"), "could not be reached"),
+        (failed("timeout"), "nobody knows whether"),
+        (failed("tls"), "certificate was not accepted"),
+        (answered(404, WRONG_METHOD), "Set HTTP Method to POST"),
+        (answered(404, UNKNOWN_EXECUTION), "Nothing waits for a POST"),
+    ],
+)
+def test_the_hint_of_a_first_try_states_nothing_that_has_not_happened(answer: Answer, says: str) -> None:
+    first = judge(answer, History())
+    assert first.kind == "again"
+    assert first.hint is not None
+    assert says in first.hint
+    assert "hours" not in first.hint
+    assert "minutes" not in first.hint
+
+
+def test_the_hint_of_a_stop_says_for_how_long_it_was_tried() -> None:
+    exhausted = judge(answered(503), History.of([("server_error", 1.0)] * 7))
+    assert (exhausted.kind, "for hours" in str(exhausted.hint)) == ("stop", True)
+    never = judge(answered(409, RUNNING), History.of([("running", 1799.0)]))
+    assert (never.kind, "after 30 minutes" in str(never.hint)) == ("stop", True)
+
+
+def test_a_window_begins_anew_after_the_host_was_away() -> None:
+    """n8n said 404 while it started, was away for an hour, and says 404 while it starts again."""
+    for before, body in (("missing", answered(404, UNKNOWN_EXECUTION)), ("running", answered(409, RUNNING))):
+        earlier = [(before, 3600.0), (before, 3590.0), ("unreachable", 3500.0), ("unreachable", 1700.0)]
+        assert judge(body, History.of(earlier)).after == judge(body, History()).after
+        assert judge(body, History.of(reversed(earlier))).after == judge(body, History()).after
+        assert judge(body, History.of([*earlier, (before, 600.0)])).after != judge(body, History()).after
+        assert judge(body, History.of([(before, 3600.0), ("missing", 60.0), ("running", 60.0)])).kind == "stop"
+    assert judge(answered(503), History.of([("unreachable", 9.0), ("missing", 5.0), ("busy", 1.0)])).after == SCHEDULE[3]
 
 
 def test_the_schedule_is_jittered_by_a_fifth_at_most_and_can_be_scaled_down() -> None:

@@ -1,0 +1,250 @@
+"""The answers to a callback's POST, told apart: one table, top to bottom, first match wins (DESIGN §6).
+
+Each row names one kind of answer, the ladder of waits that it climbs, and what people are told of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from schema.ports import Answer
+
+#: Seconds to wait before the first, second, … try of the long schedule; jittered by up to a fifth either way.
+SCHEDULE: tuple[float, ...] = (0, 5, 30, 300, 1800, 7200, 18000, 36000)
+#: A delivery that is owed for so many seconds is given up, whatever pauses it met.
+OWED_FOR = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Waits between tries of one kind of answer: `waits[n-1]` after the n-th, then `every` (None: give up).
+
+    All tries lie within `within` seconds of the kind's first answer, or of the first one after the host was away:
+    an n8n that starts twice in an hour is not one that said the same for an hour.
+    """
+
+    name: str
+    waits: tuple[float, ...]
+    every: float | None = None
+    within: float = float("inf")
+    honours_retry_after: bool = False
+
+    def after(self, answers: int, since_first: float, scale: float) -> float | None:
+        """Seconds until the next try when this was the answer number `answers`; None when the ladder ends
+        here.
+        """
+        wait = self.waits[answers - 1] if answers <= len(self.waits) else self.every
+        if wait is None or since_first + wait * scale > self.within * scale:
+            return None
+        return wait * scale
+
+
+#: n8n has not reached its Wait node yet.
+RUNNING = Ladder("running", (1, 2, 5, 10, 20), every=20, within=1800)
+#: Nothing listens there, though it may soon (a workflow about to be activated): 5 tries within 10 minutes.
+MISSING = Ladder("missing", (10, 60, 150, 280), within=600)
+#: The other side is away, restarting or overloaded.
+LONG = Ladder("long", SCHEDULE[1:], honours_retry_after=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table. Without a ladder the answer is final: delivered when there is no code, else a
+    stop.
+    """
+
+    answer: str  # the stable name of this kind of answer, kept in the attempt row
+    matches: Callable[[Answer], bool]
+    ladder: Ladder | None = None
+    code: str | None = None  # of the stop, at once or when the ladder has ended
+    hint: str | None = None  # of the stop: what a workflow's builder or an operator can do about it
+    trying: str | None = None  # the hint while the ladder is climbed, where the stop's would claim too much
+    proves_earlier: bool = False  # after an unknown outcome it shows that the earlier try had arrived
+
+
+def _status(*codes: int) -> Callable[[Answer], bool]:
+    return lambda answer: answer.status in codes
+
+
+def _between(low: int, high: int) -> Callable[[Answer], bool]:
+    return lambda answer: answer.status is not None and low <= answer.status <= high
+
+
+def _failed(*failures: str) -> Callable[[Answer], bool]:
+    return lambda answer: answer.status is None and answer.failure in failures
+
+
+def _says(status: int, pattern: str) -> Callable[[Answer], bool]:
+    wanted = re.compile(pattern, re.I)
+    return lambda answer: answer.status == status and wanted.search(answer.body_head) is not None
+
+
+def _says_in_json(status: int, pattern: str) -> Callable[[Answer], bool]:
+    says = _says(status, pattern)
+    return lambda answer: _is_json(answer) and says(answer)
+
+
+def _is_json(answer: Answer) -> bool:
+    return "json" in answer.content_type.lower() or answer.body_head.lstrip().startswith(("{", "["))
+
+
+_AWAY = "The workflow's host did not take the callback for hours. Check that n8n runs and is reachable, then resend."
+_COMES_AGAIN = "The callback is sent again by itself."
+
+TABLE: tuple[Rule, ...] = (
+    Rule("accepted", _between(200, 299)),
+    # n8n's Wait node, by what it says
+    Rule(
+        "running",
+        _says(409, r"is running already"),
+        RUNNING,
+        "webhook_never_waited",
+        "The execution was still busy after 30 minutes and never reached its Wait node. Put the Wait node "
+        "right after the submission.",
+        f"The execution has not reached its Wait node yet. {_COMES_AGAIN}",
+    ),
+    Rule(
+        "finished",
+        _says(409, r"has finished"),
+        code="webhook_execution_finished",
+        hint="The n8n execution had ended before the callback came: its Wait node's time limit was "
+        "shorter than the job, or it was stopped. Raise the limit, or look the job up by its id.",
+        proves_earlier=True,
+    ),
+    Rule(
+        "bad_signature",
+        _says(401, r"invalid token"),
+        code="webhook_resume_url_changed",
+        hint="n8n did not accept the signature in the resume URL: part of it was changed or lost. Pass "
+        "{{ $execution.resumeUrl }} as callback unchanged, with nothing appended.",
+    ),
+    Rule(
+        "unauthorized",
+        _status(401),
+        code="webhook_unauthorized",
+        hint="The URL asks for credentials, which callbacks do not carry. Set the Webhook node's "
+        "authentication to None and verify the webhook-signature header instead.",
+    ),
+    Rule(
+        "gone",
+        _status(410),
+        code="webhook_gone",
+        hint="The receiver says that this URL is gone for good. Submit with the workflow's current URL.",
+    ),
+    # 404 with JSON: nothing is registered there, by what n8n says about it
+    Rule(
+        "wrong_method",
+        _says_in_json(404, r"did you mean to make a \w+ request|not registered for POST"),
+        MISSING,
+        "webhook_wrong_method",
+        "The node listens for another method than POST (GET is n8n's default). Set HTTP Method to POST in "
+        "the Wait or Webhook node.",
+    ),
+    Rule(
+        "test_url",
+        _says_in_json(404, r"test mode|Execute workflow|Listen for test event"),
+        MISSING,
+        "webhook_test_url",
+        "A test URL (/webhook-test/…) lives for one call after a click on Execute workflow. Use the "
+        "production URL of a published workflow.",
+    ),
+    Rule(
+        "inactive",
+        _says_in_json(404, r"workflow must be active|toggle in the top-right|must be published"),
+        MISSING,
+        "webhook_workflow_inactive",
+        "No active workflow listens at this URL. Publish (activate) the workflow and check its path.",
+    ),
+    Rule(
+        "missing",
+        lambda answer: answer.status == 404 and _is_json(answer),
+        MISSING,
+        "webhook_not_listening",
+        "Nothing waits for a POST at this URL: the Wait node listens for GET (set it to POST), the "
+        "execution is unknown to n8n, or the workflow is not active.",
+    ),
+    # the other side is away
+    Rule(
+        "starting",
+        _status(404),
+        LONG,
+        "webhook_exhausted",
+        _AWAY,
+        f"The host answered 404 without JSON, as n8n does while it starts. Check the URL's path. {_COMES_AGAIN}",
+    ),
+    Rule(
+        "busy",
+        _status(408, 425, 429),
+        LONG,
+        "webhook_exhausted",
+        _AWAY,
+        f"The receiver asked to be called later. {_COMES_AGAIN}",
+    ),
+    Rule(
+        "server_error",
+        _between(500, 599),
+        LONG,
+        "webhook_exhausted",
+        _AWAY,
+        f"The receiver answered with an error of its own. Check that n8n runs without errors. {_COMES_AGAIN}",
+    ),
+    Rule(
+        "unreachable",
+        _failed("connect"),
+        LONG,
+        "webhook_exhausted",
+        _AWAY,
+        f"The host could not be reached. Check that n8n runs and is reachable. {_COMES_AGAIN}",
+    ),
+    Rule(
+        "unknown",
+        _failed("timeout", "reset", "too_large"),
+        LONG,
+        "webhook_exhausted",
+        _AWAY,
+        "No complete answer came, so nobody knows whether the callback arrived. Check that the Webhook node responds "
+        "immediately. It is sent again by itself, with the same webhook-id.",
+    ),
+    Rule(
+        "tls",
+        _failed("tls"),
+        LONG,
+        "webhook_exhausted",
+        "The host's TLS certificate was not accepted. Renew it, or have it signed by an authority that is "
+        "trusted here.",
+    ),
+    # no use in trying again
+    Rule(
+        "refused_address",
+        _failed("refused_address"),
+        code="webhook_address_refused",
+        hint="The host's address is private, local or reserved. If it is meant, an operator lists the "
+        "host or network with its port in REPORTQ_WEBHOOK_ALLOW.",
+    ),
+    Rule(
+        "redirect",
+        _between(300, 399),
+        code="webhook_redirected",
+        hint="Callbacks do not follow redirects. Give the final URL (often https:// instead of http://).",
+    ),
+    Rule(
+        "forbidden",
+        _status(403),
+        code="webhook_forbidden",
+        hint="The receiver forbids the call. In n8n's Webhook node switch off Ignore Bots and check IP Allowlist.",
+    ),
+    Rule(
+        "conflict",
+        _status(409),
+        code="webhook_conflict",
+        hint="The receiver answered that the callback comes at the wrong time.",
+    ),
+    Rule(
+        "rejected",
+        lambda answer: True,
+        code="webhook_rejected",
+        hint="The receiver does not take this callback as it is. The delivery's log shows what it answered.",
+    ),
+)
