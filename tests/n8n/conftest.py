@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ops.demo import SAMPLE
+from ops.servers.mariadb import MariaDB
 from ops.servers.n8n import N8n
 from ops.servers.process import wait_until
 from ops.servers.receiver import Receiver
@@ -133,6 +134,19 @@ def breaking(system: System) -> Iterator[BreakingProxy]:
         yield proxy
 
 
+def _table(mariadb: MariaDB) -> dict[str, Any]:
+    """n8n's MySQL credential for the table `pdf_job_results`."""
+    return {
+        "host": "127.0.0.1",
+        "port": mariadb.port,
+        "database": mariadb.database,
+        "user": mariadb.user,
+        "password": mariadb.password,
+        "ssl": False,
+        "sshTunnel": False,
+    }
+
+
 @pytest.fixture(scope="session")
 def n8n(
     tmp_path_factory: pytest.TempPathFactory, system: System, person: Receiver, breaking: BreakingProxy
@@ -147,14 +161,17 @@ def n8n(
             workflows.dawdling(flows[workflows.AWAIT]),
             workflows.wrong_method(flows[workflows.AWAIT]),
             workflows.through(flows[workflows.MANY], breaking.url),
+            workflows.hasty(flows[workflows.SYNC], breaking.url),
+            workflows.by_sql(flows[workflows.TWO], "reportqTable"),
         ],
         [
+            {"id": "reportqTable", "name": "reportqTable", "type": "mySql", "data": _table(system.stack.mariadb)},
             {
                 "id": "reportqWebhookKey",
                 "name": "reportq webhook secret",
                 "type": "crypto",
                 "data": {"hmacSecret": SECRET_TEXT},
-            }
+            },
         ],
     )
     with server:

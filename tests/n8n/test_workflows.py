@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from standardwebhooks.webhooks import Webhook
 
 from ops.servers.loopback_http import call
 from ops.servers.n8n import Execution, N8n
 from ops.servers.process import wait_until
 from ops.servers.receiver import Receiver
 from tests.n8n import workflows
-from tests.n8n.conftest import PRODUCT, System
+from tests.n8n.breaking_proxy import BreakingProxy
+from tests.n8n.conftest import PRODUCT, SECRET, System
 
 pytestmark = pytest.mark.timeout(1200)
+
+OTHER_SECRET = f"whsec_{'A' * 32}"
+BODY = json.dumps({"job_id": "pdf_1", "status": "completed", "meta": {"é": "…"}}).encode()
 
 
 def ordered(code: str) -> dict[str, Any]:
@@ -97,6 +104,20 @@ def test_two_endpoints_look_the_link_up_when_only_the_job_id_came(
     assert downloaded(n8n, run) == [system.pdf(job_id)]
 
 
+def test_two_endpoints_look_the_link_up_by_sql(
+    n8n: N8n, system: System, runs: Callable[[str], Runs], code: str
+) -> None:
+    job_id = system.post("/api/reports/generate-async", ordered(code))["job_id"]
+    wait_until(lambda: bool(system.job(job_id)["status"] == "completed"), 60, "the report is made")
+    mine = runs("testLookUpBySql01")
+    n8n.order("test-sql-complete", {"job_id": job_id, "status": "completed"})
+    run = mine.ended()[0]
+    found = run.items("Look the link up by SQL")[0]
+    assert (found["job_id"], found["status"]) == (job_id, "completed")
+    assert found["google_drive_link"] == system.job(job_id)["google_drive_link"]
+    assert downloaded(n8n, run) == [system.pdf(job_id)]
+
+
 def test_two_endpoints_hear_of_failures_at_the_other_one(n8n: N8n, system: System, runs: Callable[[str], Runs]) -> None:
     mine = runs(workflows.TWO)
     n8n.order("reportq-b", ordered("n8n-no-such-report-b"))
@@ -122,13 +143,28 @@ def test_synchronous(n8n: N8n, system: System, runs: Callable[[str], Runs], code
     assert [n8n.binary(binary["data"]) for binary in run.binaries("Here it is")] == [system.pdf(job_id)]
 
 
+def test_synchronous_goes_on_as_polling_when_it_takes_longer(
+    n8n: N8n, system: System, breaking: BreakingProxy, runs: Callable[[str], Runs], code: str
+) -> None:
+    mine = runs("testHastySync0001")
+    breaking.posts, breaking.spoiled = 0, set()
+    with system.held():
+        n8n.order("test-hasty", ordered(code))
+        wait_until(lambda: breaking.posts == 1, 30, "n8n has its 202")
+    run = mine.ended()[0]
+    (job_id,) = system.jobs(code)
+    assert run.items("Generate")[0]["statusCode"] == 202
+    assert run.items("Here it is") == []
+    assert downloaded(n8n, run) == [system.pdf(job_id)]
+
+
 def test_many_items(n8n: N8n, system: System, runs: Callable[[str], Runs], code: str) -> None:
     mine = runs(workflows.MANY)
-    n8n.order("reportq-e", {"items": [ordered(code) for _ in range(6)]})
+    n8n.order("reportq-e", {"items": [ordered(code) for _ in range(13)]})  # more than one batch
     run = mine.ended(timeout=180)[0]
     jobs = [item["job_id"] for item in run.items("Submit")]
     assert sorted(jobs) == sorted(system.jobs(code))
-    assert len(set(jobs)) == 6
+    assert len(set(jobs)) == 13
     assert downloaded(n8n, run) == [system.pdf(job_id) for job_id in jobs]
 
 
@@ -148,23 +184,76 @@ def test_a_genuine_callback_is_read_and_a_forged_one_is_not(
     assert forged.items("Ignore it") == [{"ignored": "no webhook-id"}]
 
 
-def test_a_person_reads_of_a_failure_and_replays_it(
+@pytest.mark.parametrize(
+    ("key", "age", "sent", "read"),
+    [
+        (SECRET, 0, BODY, True),
+        (SECRET, 0, BODY.replace(b"completed", b"cancelled"), False),
+        (OTHER_SECRET, 0, BODY, False),
+        (SECRET, 600, BODY, False),
+        (SECRET, -600, BODY, False),
+    ],
+    ids=["genuine", "tampered", "another key", "ten minutes old", "ten minutes early"],
+)
+def test_a_callback_is_read_only_with_its_own_fresh_signature(
+    n8n: N8n, runs: Callable[[str], Runs], key: str, age: int, sent: bytes, read: bool
+) -> None:
+    mine = runs(workflows.VERIFY)
+    when = datetime.now(UTC) - timedelta(seconds=age)
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": "msg_pdf_1_1",
+        "webhook-timestamp": str(int(when.timestamp())),
+        "webhook-signature": f"v1,AAAA {Webhook(key).sign('msg_pdf_1_1', when, BODY.decode())}",
+    }
+    assert call("POST", f"{n8n.url}/webhook/reportq-f", data=sent, headers=headers).ok
+    run = mine.ended()[0]
+    assert [item["status"] for item in run.items("Read it")] == (["completed"] if read else [])
+    assert run.items("Ignore it") == ([] if read else [{"ignored": "msg_pdf_1_1"}])
+
+
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+PREVIEW = "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"
+
+
+def test_a_person_reads_of_a_failure_and_replays_it_for_whoever_ordered_it(
     n8n: N8n, system: System, person: Receiver, runs: Callable[[str], Runs]
 ) -> None:
     mine = runs(workflows.ON_FAILURE)
     late = "n8n-report-that-comes-late"
-    url = f"{n8n.url}/webhook/reportq-g"
-    job_id = system.post("/api/reports/generate-async", ordered(late) | {"failureCallback": url})["job_id"]
-    wait_until(lambda: any(job_id in post.json()["text"] for post in person.posts()), 60, "a person is told")
-    text = next(post.json()["text"] for post in person.posts() if job_id in post.json()["text"])
+    told = {"callback": person.url("/ordered"), "failureCallback": f"{n8n.url}/webhook/reportq-g"}
+    job_id = system.post("/api/reports/generate-async", ordered(late) | told)["job_id"]
+    wait_until(lambda: any(job_id in post.json().get("text", "") for post in person.posts()), 60, "a person is told")
+    text = next(post.json()["text"] for post in person.posts() if job_id in post.json().get("text", ""))
     assert system.job(job_id)["error"]["message"] in text
 
-    system.save_report(late)  # the person puts it right, and opens the link
+    system.save_report(late)  # the person puts it right
+    link = text.split(" ")[-1]
     wait_until(lambda: "waiting" in n8n.statuses(workflows.ON_FAILURE), 30, "n8n waits for the decision")
-    assert call("GET", text.split(" ")[-1]).ok
+    for agent in (PREVIEW, BROWSER):  # a preview, and the person who opens the form: nothing is decided yet
+        shown = call("GET", link, headers={"User-Agent": agent})
+        assert shown.ok
+        assert "Replay it" in shown.text
+        assert job_id in shown.text
+    assert n8n.statuses(workflows.ON_FAILURE)[-1] == "waiting"
+    assert system.job(job_id)["round"] == 1
+    assert call("POST", link, files={"field-0": (None, "Replay it")}).ok
 
-    decided, told = mine.ended(2)
+    decided = mine.ended()[0]
     assert decided.items("Replay")[0] == decided.items("Replay")[0] | {"job_id": job_id, "status": "queued"}
-    assert told.items("A report failed")[0]["body"]["status"] == "completed"
     assert system.wait_told(job_id)["status"] == "completed"
     assert system.job(job_id)["round"] == 2
+    ordered_by = [post.json() for post in person.posts("/ordered")]
+    assert [(post["job_id"], post["status"]) for post in ordered_by] == [(job_id, "completed")]
+
+
+def test_a_person_lets_a_failure_be(n8n: N8n, system: System, person: Receiver, runs: Callable[[str], Runs]) -> None:
+    mine = runs(workflows.ON_FAILURE)
+    url = f"{n8n.url}/webhook/reportq-g"
+    job_id = system.post("/api/reports/generate-async", ordered("n8n-nowhere-g") | {"callback": url})["job_id"]
+    wait_until(lambda: any(job_id in post.json().get("text", "") for post in person.posts()), 60, "a person is told")
+    text = next(post.json()["text"] for post in person.posts() if job_id in post.json().get("text", ""))
+    wait_until(lambda: n8n.statuses(workflows.ON_FAILURE)[-1] == "waiting", 30, "n8n waits for the decision")
+    assert call("POST", text.split(" ")[-1], files={"field-0": (None, "Let it be")}).ok
+    assert mine.ended()[0].items("Replay") == []
+    assert system.job(job_id)["round"] == 1

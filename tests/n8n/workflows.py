@@ -112,6 +112,29 @@ def wrong_method(submit_and_wait: Workflow) -> Workflow:
     return made
 
 
+def hasty(synchronous: Workflow, url: str) -> Workflow:
+    """(d) that waits one second at most, through something that counts answers: a job that is held back is a 202."""
+    made = renamed(synchronous, "testHastySync0001", "test-hasty")
+    generate = node(made, "Generate")["parameters"]
+    generate["url"] = f"{url}/api/reports/generate"
+    prefer = generate["headerParameters"]["parameters"][1]
+    prefer["value"] = prefer["value"].replace("wait=60", "wait=1")
+    return made
+
+
+def by_sql(two_endpoints: Workflow, credential: str) -> Workflow:
+    """(b) as its note says: the MySQL node enabled, given a credential, and connected in the look-up's place."""
+    made = renamed(two_endpoints, "testLookUpBySql01", "test-sql")
+    for name, path in (("A report is ready", "test-sql-complete"), ("A report failed", "test-sql-failed")):
+        node(made, name)["parameters"]["path"] = path
+    sql = node(made, "Look the link up by SQL")
+    sql |= {"disabled": False, "credentials": {"mySql": {"id": credential, "name": credential}}}
+    connections = made["connections"]
+    connections["Link or job id?"]["main"][1][0]["node"] = sql["name"]
+    connections[sql["name"]] = connections.pop("Look the link up")
+    return made
+
+
 def through(many_items: Workflow, url: str) -> Workflow:
     """(e) that submits through something which breaks answers; it retries quickly."""
     made = renamed(many_items, "testRetryOnFail01", "test-retry-on-fail")
