@@ -79,7 +79,7 @@ class SignedSender:
         try:
             check_literal(post.url, self._allow)
             request = requests.Request("POST", post.url, self._headers(post), data=post.body).prepare()
-            adapter = self._adapter_for(post.url)
+            adapter = self._adapter_for(str(request.url))
         except (Refused, requests.RequestException, ValueError) as refused:
             detail = getattr(refused, "detail", "The callback URL cannot be called.")
             return _no_answer("refused_address", detail, started)
@@ -130,10 +130,9 @@ class SignedSender:
         return headers
 
     def _adapter_for(self, url: str) -> ExactAdapter:
-        """The connection pool of the policy that this origin falls under."""
+        """The connection pool of the policy that this origin falls under; `url` as it was prepared to be called."""
         parts = urlsplit(url)
-        host = (parts.hostname or "").encode("idna" if not url.isascii() else "ascii").decode().lower()
-        policy = self._allow.policy_for(host, parts.port or (443 if parts.scheme == "https" else 80))
+        policy = self._allow.policy_for((parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80))
         with self._opening:
             adapter = self._adapters.get(id(policy))
             if adapter is None:

@@ -6,6 +6,8 @@ IPv6 address or network stands in brackets (`[fd00::/8]:5678`). Without a port e
 A listed network opens exactly its addresses. A listed host opens whatever private or loopback address its
 name resolves to, but never link-local (the metadata services of clouds live there), multicast or unspecified
 ones: whoever answers for that name in DNS must not be able to point us at those.
+
+A port below 1024 other than 80 and 443 is opened by an entry for that entry's host or network alone.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ssrfguard import Policy
+from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Policy, Reach
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -31,6 +33,19 @@ _PRIVATE: tuple[Network, ...] = tuple(
         "127.0.0.0/8",
         "fc00::/7",
         "::1/128",
+    )
+)
+# "IPv4-translated" addresses (RFC 2765 §2.1) lead to the IPv4 address in their last half; ssrfguard does not know them.
+_DENIED = AddressTable(
+    (
+        *DEFAULT_DENIED.blocks,
+        Block(ipaddress.ip_network("::ffff:0:0:0/96"), "IPv4-translated", "RFC 2765", Reach.DENIED),
+    )
+)
+_ALL_DENIED = AddressTable(
+    tuple(
+        Block(ipaddress.ip_network(network), "not listed", "REPORTQ_WEBHOOK_ALLOW", Reach.DENIED)
+        for network in ("0.0.0.0/0", "::/0")
     )
 )
 
@@ -92,28 +107,49 @@ class AllowList:
         return cls(frozenset(hosts), tuple(networks))
 
     def port_is_open(self, host: str, port: int) -> bool:
-        """Whether this port may be called at all on that host (lower case, no trailing dot)."""
-        return (
-            port in _PUBLIC_PORTS or self._lists_host(host, port) or any(port == listed for _, listed in self.networks)
-        )
+        """Whether this port may be called on that host (as the resolver sees it), were its address a listed one."""
+        if port in _PUBLIC_PORTS or self._lists_host(host, port):
+            return True
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:  # a name: the policy sees to it that it leads into a network whose entry opens the port
+            return bool(self._networks_of(port))
+        return any(address in network for network in self._networks_of(port))
 
     def policy_for(self, host: str, port: int) -> Policy:
         """The guard's policy for one origin; `host` as the resolver sees it."""
-        networks = tuple(network for network, listed in self.networks if listed in (None, port))
+        networks = self._networks_of(port)
         if self._lists_host(host, port):
-            networks += _PRIVATE
-        extra = None if port in _PUBLIC_PORTS or not self.port_is_open(host, port) else port
-        return _policy(networks, extra)
+            return _policy(networks + _PRIVATE, None if port in _PUBLIC_PORTS else port)
+        if port in _PUBLIC_PORTS or not networks:
+            return _policy(networks, None)
+        return _policy(networks, port, only_these=True)
+
+    def _networks_of(self, port: int) -> tuple[Network, ...]:
+        return tuple(network for network, listed in self.networks if listed in (None, port))
 
     def _lists_host(self, host: str, port: int) -> bool:
         name = host.rstrip(".").lower()
         return (name, port) in self.hosts or (name, None) in self.hosts
 
 
+def resolver_name(host: str) -> str:
+    """The host as the connection asks for it (urllib3 by IDNA 2008; others would look `ß` up as `ss`).
+
+    Raises ValueError when nothing can be asked for.
+    """
+    if host.isascii():
+        return host.lower()
+    import idna  # its tables take memory that most processes never need
+
+    return idna.encode(host.lower(), strict=True, std3_rules=True).decode("ascii")
+
+
 @lru_cache(maxsize=256)
-def _policy(networks: tuple[Network, ...], extra_port: int | None) -> Policy:
+def _policy(networks: tuple[Network, ...], extra_port: int | None, *, only_these: bool = False) -> Policy:
     """Policies are few and shared: each owns a pool of connections in the sender."""
     return _Guard(
+        denied_networks=_ALL_DENIED if only_these else _DENIED,
         allowed_networks=networks,
         allowed_ports=_PUBLIC_PORTS if extra_port is None else _Ports(extra_port),  # type: ignore[arg-type]
         # A name with a listed and an unlisted address (localhost: 127.0.0.1 and ::1) is called on the listed
@@ -162,11 +198,10 @@ def _network(place: str, entry: str) -> Network | None:
 def _host(place: str, entry: str) -> str:
     """A host name in the form the resolver sees, lower case and without a trailing dot."""
     name = place.rstrip(".").lower()
-    if not name.isascii():
-        try:
-            name = name.encode("idna").decode("ascii")
-        except UnicodeError:
-            raise ValueError(f"{entry!r} is not a usable host name.") from None
+    try:
+        name = resolver_name(name)
+    except ValueError:
+        raise ValueError(f"{entry!r} is not a usable host name.") from None
     if not _HOST.fullmatch(name):
         raise ValueError(f"{entry!r} is not an entry: write host, host:port, network/prefix or network/prefix:port.")
     return name

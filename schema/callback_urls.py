@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from ssrfguard import BlockedAddressError, BlockedURLError
 
-from schema.allow_list import AllowList
+from schema.allow_list import AllowList, resolver_name
 from schema.errors import Refused
 
 MAX_BYTES = 2048
@@ -85,7 +85,7 @@ def host_key(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
-        host = _ascii_host(parts.hostname or "").rstrip(".")
+        host = resolver_name(parts.hostname or "").rstrip(".")
     except ValueError:
         return "-"
     if not host:
@@ -118,7 +118,7 @@ def _fault(url: str, allow: AllowList) -> str | None:
     try:
         parts = urlsplit(url)
         port = parts.port
-        host = _ascii_host(parts.hostname or "")
+        host = resolver_name(parts.hostname or "")
     except ValueError:
         return "The callback URL cannot be read: its host or port is malformed."
     if parts.scheme not in _DEFAULT_PORTS or not url.lower().startswith(f"{parts.scheme}://"):
@@ -153,11 +153,6 @@ def _host_fault(host: str, port: int, allow: AllowList) -> str | None:
     if target.address is None and _LOOKS_NUMERIC.fullmatch(host):
         return "The callback's host is a number in disguise: write an address in its plain form."
     return None
-
-
-def _ascii_host(host: str) -> str:
-    """The host as a resolver is asked for it; ValueError when no resolver could be."""
-    return host.lower() if host.isascii() else host.encode("idna").decode("ascii").lower()
 
 
 def is_plain_word(part: str) -> bool:

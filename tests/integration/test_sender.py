@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -150,6 +151,26 @@ def test_a_hostile_literal_is_never_called(build: Build, url: str) -> None:
     assert answer.detail
 
 
+@pytest.mark.parametrize("url", LITERALS)
+def test_a_hostile_literal_is_refused_when_connecting_too(
+    build: Build, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were nothing refused as text, and did every name lead to this machine: the guard under the connection holds."""
+    monkeypatch.setattr("actors.sender.check_literal", lambda *_: None)
+
+    def here(host: str, port: int, *rest: Any) -> list[Any]:
+        return resolving({host: ["127.0.0.1"]})(host, port, *rest)
+
+    with only_loopback() as strays:
+        answer = build(allow=AllowList(), resolver=here).send(post(url))
+    assert strays == []
+    assert answer.status is None
+    if not url.lower().startswith("http") or re.search(r"/.*[ \r\0]", url):
+        assert answer.failure in ("refused_address", "connect")  # no HTTP could be spoken there: nothing is connected
+    else:
+        assert answer.failure == "refused_address"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_that_leads_somewhere_private_is_refused_when_connecting(build: Build, name: str) -> None:
     url = f"http://{name}/webhook"
@@ -208,6 +229,25 @@ def test_a_listed_network_opens_its_addresses_on_its_port(build: Build) -> None:
         sender = build(allow=AllowList.parse(f"127.0.0.0/30:{n8n.port}"), resolver=resolving({}))
         assert sender.send(post(f"{n8n.url}/webhook/x")).status == 200
         assert sender.send(post(f"http://127.0.0.5:{n8n.port}/")).failure == "refused_address"
+
+
+def test_a_name_is_called_by_the_policy_of_the_name_that_is_asked_for(build: Build) -> None:
+    """IDNA 2003 would take `straße.lan` for `strasse.lan`, which is listed; the connection asks for another name."""
+    names = {"strasse.lan": ["127.0.0.1"], "xn--strae-oqa.lan": ["127.0.0.1"]}
+    with Receiver() as receiver:
+        sender = build(allow=AllowList.parse("strasse.lan"), resolver=resolving(names))
+        assert sender.send(post(f"http://straße.lan:{receiver.port}/")).failure == "refused_address"
+        assert receiver.connections == 0
+        assert sender.send(post(f"http://strasse.lan:{receiver.port}/")).status == 200
+        other = build(allow=AllowList.parse("straße.lan"), resolver=resolving(names))
+        assert other.send(post(f"http://Straße.lan:{receiver.port}/")).status == 200
+
+
+def test_a_port_that_a_network_opens_is_not_open_elsewhere(build: Build) -> None:
+    names = {"mail.example.com": ["8.8.8.8"], "both.example.com": ["8.8.8.8", "127.0.0.1"]}
+    sender = build(allow=AllowList.parse("127.0.0.0/8:25"), resolver=resolving(names))
+    assert sender.send(post("http://mail.example.com:25/")).failure == "refused_address"
+    assert sender.send(post("http://both.example.com:25/")).failure == "connect"  # 127.0.0.1, where nobody listens
 
 
 def test_a_listed_name_that_comes_to_lead_to_metadata_is_refused(build: Build) -> None:

@@ -67,6 +67,17 @@ def test_an_ordinary_url_passes(url: str) -> None:
         ("[fd00::/8]:5678", "http://[fd00::5]:5678/", True),
         ("[fd00::5]:5678", "http://[fd00::5]:5678/", True),
         ("fd00::/8", "http://[fd00::5]/", True),
+        ("10.0.0.0/8:81", "http://n8n.example.com:81/", True),  # it may lead there: judged when connecting
+        ("10.0.0.0/8:81", "http://8.8.8.8:81/", False),
+        ("10.0.0.0/8:81", "http://192.168.1.1:81/", False),
+        ("10.0.0.0/8:81", "http://[fd00::5]:81/", False),
+        ("10.0.0.0/8:81", "http://n8n.example.com:82/", False),
+        ("10.0.0.0/8", "http://10.1.1.1:81/", True),
+        ("10.0.0.0/8", "http://8.8.8.8:81/", False),
+        ("8.8.8.8:81", "http://8.8.8.8:81/", True),
+        ("straße.lan:81", "http://straße.lan:81/", True),
+        ("straße.lan:81", "http://strasse.lan:81/", False),
+        ("strasse.lan:81", "http://straße.lan:81/", False),
         ("n8n.lan:81", "http://N8N.lan.:81/", True),
         ("n8n.lan:81", "http://n8n.lan:82/", False),
         ("127.0.0.0/8", "http://2130706433/", False),
@@ -108,6 +119,15 @@ def test_an_entry_that_means_nothing_or_everything_is_refused(entry: str) -> Non
     with pytest.raises(ValueError) as refused:
         AllowList.parse(f"fine.example.com, {entry}")
     assert entry in str(refused.value)
+
+
+def test_a_port_that_a_network_opens_is_open_in_that_network_alone() -> None:
+    allow = AllowList.parse("10.0.0.0/8:25, hooks.example.com:81")
+    mail = allow.policy_for("n8n.example.com", 25)
+    assert mail.permits_address("10.1.2.3")
+    assert not any(mail.permits_address(address) for address in ("8.8.8.8", "192.168.1.20", "2606:4700::1111"))
+    assert allow.policy_for("hooks.example.com", 81).permits_address("8.8.8.8")  # a listed host may be public
+    assert allow.policy_for("n8n.example.com", 443).permits_address("8.8.8.8")
 
 
 def test_a_listed_name_may_not_lead_to_metadata() -> None:
