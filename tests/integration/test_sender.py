@@ -20,6 +20,7 @@ import pytest
 from ssrfguard.resolvers import UdpResolver
 from standardwebhooks.webhooks import Webhook
 
+from actors.exact_http import Exchange
 from actors.sender import SignedSender, signer
 from schema.allow_list import AllowList
 from schema.callback_urls import check_literal
@@ -377,10 +378,8 @@ def test_a_date_without_a_zone_is_read_as_utc(build: Build, monkeypatch: pytest.
 def test_a_2xx_counts_whatever_is_wrong_with_the_rest_of_the_answer(build: Build, rest: bytes) -> None:
     """It would be sent again otherwise, and no POST follows a 2xx."""
     with Receiver(lambda request: lambda line: line.sendall(b"HTTP/1.1 200 OK\r\n" + rest)) as receiver:
-        sender = build()
-        answers = [sender.send(post(receiver.url)) for _ in range(2)]
-    assert [(answer.status, answer.failure, answer.retry_after) for answer in answers] == [(200, None, None)] * 2
-    assert len(receiver.requests) == 2
+        answer = build().send(post(receiver.url))
+    assert (answer.status, answer.failure, answer.retry_after) == (200, None, None)
 
 
 def endless(line: socket.socket) -> None:
@@ -396,13 +395,15 @@ def endless_head(line: socket.socket) -> None:
         line.sendall(b"X-Filler: " + b"x" * 1000 + b"\r\n")
 
 
-def drip(*pieces: bytes) -> Callable[[socket.socket], None]:
-    """Sends the pieces, then single bytes for ever: no single read ever times out."""
+def drip(
+    *pieces: bytes, until: Callable[[], bool] = lambda: False
+) -> Callable[[socket.socket], None]:
+    """Sends the pieces, then single bytes without end (or `until`): no single read ever times out."""
 
     def write(line: socket.socket) -> None:
         for piece in pieces:
             line.sendall(piece)
-        while True:
+        while not until():
             line.sendall(b"x")
             time.sleep(0.02)
 
@@ -420,30 +421,68 @@ def test_an_endless_head_is_no_answer(build: Build) -> None:
         assert build().send(post(receiver.url)).failure == "too_large"
 
 
+@pytest.fixture
+def exchanges(monkeypatch: pytest.MonkeyPatch) -> dict[str | None, Exchange]:
+    """The exchange of every target: a test can then let its time run out when it wants."""
+    begun: dict[str | None, Exchange] = {}
+
+    def begin(target: str | None, deadline: float) -> Exchange:
+        begun[target] = Exchange(target, deadline)
+        return begun[target]
+
+    monkeypatch.setattr("actors.sender.Exchange", begin)
+    return begun
+
+
+def run_out(sender: SignedSender, exchange: Exchange) -> None:
+    """Its deadline is now: the sender's own thread cuts it, whenever it gets to run."""
+    exchange.deadline = time.monotonic()
+    sender._deadlines.watch(exchange)
+
+
 @pytest.mark.parametrize(
-    ("pieces", "status", "failure"),
+    ("pieces", "read", "status", "failure"),
     [
-        ((), None, "timeout"),
-        ((b"HTTP/1.1 200 OK\r\nX-Slow: ",), None, "timeout"),
-        ((b"HTTP/1.1 503 Busy\r\nContent-Length: 9999\r\n\r\n",), None, "timeout"),
-        ((b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n",), 200, None),
-        ((b"HTTP/1.1 200 OK\r\n\r\n",), 200, None),
+        ((), None, None, "timeout"),
+        ((b"HTTP/1.1 200 OK\r\nX-Slow: ",), None, None, "timeout"),
+        ((b"HTTP/1.1 503 Busy\r\nContent-Length: 9999\r\n\r\n",), 503, None, "timeout"),
+        ((b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n",), 200, 200, None),
+        ((b"HTTP/1.1 200 OK\r\n\r\n",), 200, 200, None),
     ],
 )
-def test_a_slow_drip_ends_at_the_total_timeout(
-    build: Build, pieces: tuple[bytes, ...], status: int | None, failure: str | None
+def test_a_slow_drip_ends_at_the_deadline(
+    build: Build,
+    exchanges: dict[str | None, Exchange],
+    pieces: tuple[bytes, ...],
+    read: int | None,
+    status: int | None,
+    failure: str | None,
 ) -> None:
     """A 2xx counts once its head is there: the callback was taken, and must not come again."""
-    with Receiver(lambda request: drip(*pieces)) as receiver:
-        answer = build(timeout=0.5).send(post(receiver.url))
+    sender = build(timeout=60)
+
+    def until_read(line: socket.socket) -> None:
+        drip(*pieces, until=lambda: exchanges["/"].status == read)(line)
+        run_out(sender, exchanges["/"])
+        drip()(line)
+
+    with Receiver(lambda request: until_read) as receiver:
+        answer = sender.send(post(receiver.url))
     assert (answer.status, answer.failure) == (status, failure)
-    assert answer.duration >= 0.5
+    assert exchanges["/"].expired
+
+
+def test_a_slow_drip_ends_at_the_total_timeout(build: Build) -> None:
+    """No single byte is late; all of them together are."""
+    with Receiver(lambda request: drip()) as receiver:
+        answer = build(timeout=2).send(post(receiver.url))
+    assert (answer.status, answer.failure) == (None, "timeout")
 
 
 def test_silence_is_a_timeout(build: Build) -> None:
     hold = threading.Event()
     with Receiver(lambda request: lambda line: hold.wait(30) and None) as receiver:
-        answer = build(timeout=0.3).send(post(receiver.url))
+        answer = build(timeout=1).send(post(receiver.url))
         hold.set()
     assert answer.failure == "timeout"
 
@@ -545,24 +584,58 @@ def test_a_connection_that_was_cut_or_told_to_close_is_not_reused(build: Build) 
         assert sender.send(post(receiver.url)).status == 200
 
 
-def test_a_timeout_cuts_its_own_connection_only(build: Build) -> None:
+def test_a_timeout_cuts_its_own_connection_only(build: Build, exchanges: dict[str | None, Exchange]) -> None:
     """Fifty quick posts beside slow ones, all on one sender: each gets the answer to its own request."""
+    sender = build(timeout=60, connections=12)
 
     def answer(request: Received) -> Any:
-        if request.target == "/slow":
+        if request.target.startswith("/slow"):
+            run_out(sender, exchanges[request.target])
             return drip(b"HTTP/1.1 200 OK\r\nX-Slow: ")
         return http("200 OK", request.target.encode())
 
     with Receiver(answer) as receiver, ThreadPoolExecutor(12) as threads:
-        sender = build(timeout=0.4, connections=12)
-        targets = ["/slow" if n % 10 == 0 else f"/{n}" for n in range(60)]
+        targets = [f"/slow{n}" if n % 10 == 0 else f"/{n}" for n in range(60)]
 
         def send(target: str) -> Answer:
             return sender.send(post(f"{receiver.url}{target}"))
 
         answers = list(threads.map(send, targets))
     for target, found in zip(targets, answers, strict=True):
-        assert (found.failure, found.body_head) == (("timeout", "") if target == "/slow" else (None, target))
+        expected = ("timeout", "") if target.startswith("/slow") else (None, target)
+        assert (found.failure, found.body_head) == expected
+
+
+class Mark(Exchange):
+    """Tells when the deadlines before its own have been dealt with."""
+
+    def __init__(self) -> None:
+        super().__init__(None, time.monotonic())
+        self.reached = threading.Event()
+
+    def expire(self) -> None:
+        self.reached.set()
+
+
+def test_the_deadline_of_an_exchange_that_has_ended_cuts_nothing(
+    build: Build, exchanges: dict[str | None, Exchange]
+) -> None:
+    """Its connection is another exchange's by then."""
+    sender = build(timeout=60)
+
+    def answer(request: Received) -> bytes:
+        if request.target == "/second":
+            run_out(sender, exchanges["/first"])
+            mark = Mark()
+            sender._deadlines.watch(mark)
+            assert mark.reached.wait(60)
+        return http("200 OK", request.target.encode())
+
+    with Receiver(answer) as receiver:
+        answers = [sender.send(post(f"{receiver.url}{target}")) for target in ("/first", "/second")]
+    assert [found.body_head for found in answers] == ["/first", "/second"]
+    assert receiver.connections == 1
+    assert not exchanges["/first"].expired
 
 
 def test_the_guard_of_these_tests_holds() -> None:
