@@ -26,6 +26,7 @@ PRODUCT = "minatBakatUmum"
 SECRET_TEXT = "0123456789abcdef0123456789abcdef"
 SECRET = "whsec_" + base64.b64encode(SECRET_TEXT.encode()).decode()
 SCALE = 0.05
+PATIENCE = 180.0  # seconds that something of a moment may take beside another lane on a busy machine
 
 
 class System:
@@ -78,7 +79,7 @@ class System:
         )
         return [(row["verdict"], row["status"]) for row in self.stack.sql(query, job_id)]
 
-    def wait_all(self, code: str, status: str, timeout: float = 120) -> list[str]:
+    def wait_all(self, code: str, status: str, timeout: float = PATIENCE) -> list[str]:
         """The ids of a code's jobs once all of them have this status; the error tells the statuses there are."""
         query = "SELECT job_id, status, stage, published_at, start_no, error_code FROM pdf_job_results WHERE code=%s"
         try:
@@ -92,7 +93,7 @@ class System:
             raise TimeoutError(f"{late}, but {others}") from None
         return self.jobs(code)
 
-    def wait_told(self, job_id: str, timeout: float = 60) -> dict[str, Any]:
+    def wait_told(self, job_id: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """The job once nothing is owed for it any more."""
 
         def told() -> bool:

@@ -16,7 +16,7 @@ from ops.servers.process import wait_until
 from ops.servers.receiver import Receiver
 from tests.n8n import workflows
 from tests.n8n.breaking_proxy import BreakingProxy
-from tests.n8n.conftest import PRODUCT, SECRET, System
+from tests.n8n.conftest import PATIENCE, PRODUCT, SECRET, System
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -96,7 +96,7 @@ def test_two_endpoints_look_the_link_up_when_only_the_job_id_came(
     n8n: N8n, system: System, runs: Callable[[str], Runs], code: str
 ) -> None:
     job_id = system.post("/api/reports/generate-async", ordered(code))["job_id"]
-    wait_until(lambda: bool(system.job(job_id)["status"] == "completed"), 60, "the report is made")
+    wait_until(lambda: bool(system.job(job_id)["status"] == "completed"), PATIENCE, "the report is made")
     mine = runs(workflows.TWO)
     n8n.order("pdf-complete", {"job_id": job_id, "status": "completed"})
     run = mine.ended()[0]
@@ -108,7 +108,7 @@ def test_two_endpoints_look_the_link_up_by_sql(
     n8n: N8n, system: System, runs: Callable[[str], Runs], code: str
 ) -> None:
     job_id = system.post("/api/reports/generate-async", ordered(code))["job_id"]
-    wait_until(lambda: bool(system.job(job_id)["status"] == "completed"), 60, "the report is made")
+    wait_until(lambda: bool(system.job(job_id)["status"] == "completed"), PATIENCE, "the report is made")
     mine = runs("testLookUpBySql01")
     n8n.order("test-sql-complete", {"job_id": job_id, "status": "completed"})
     run = mine.ended()[0]
@@ -150,7 +150,7 @@ def test_synchronous_goes_on_as_polling_when_it_takes_longer(
     breaking.posts, breaking.spoiled = 0, set()
     with system.held():
         n8n.order("test-hasty", ordered(code))
-        wait_until(lambda: breaking.posts == 1, 30, "n8n has its 202")
+        wait_until(lambda: breaking.posts == 1, PATIENCE, "n8n has its 202")
     run = mine.ended()[0]
     (job_id,) = system.jobs(code)
     assert run.items("Generate")[0]["statusCode"] == 202
@@ -223,13 +223,15 @@ def test_a_person_reads_of_a_failure_and_replays_it_for_whoever_ordered_it(
     late = "n8n-report-that-comes-late"
     told = {"callback": person.url("/ordered"), "failureCallback": f"{n8n.url}/webhook/reportq-g"}
     job_id = system.post("/api/reports/generate-async", ordered(late) | told)["job_id"]
-    wait_until(lambda: any(job_id in post.json().get("text", "") for post in person.posts()), 60, "a person is told")
+    wait_until(
+        lambda: any(job_id in post.json().get("text", "") for post in person.posts()), PATIENCE, "a person is told"
+    )
     text = next(post.json()["text"] for post in person.posts() if job_id in post.json().get("text", ""))
     assert system.job(job_id)["error"]["message"] in text
 
     system.save_report(late)  # the person puts it right
     link = text.split(" ")[-1]
-    wait_until(lambda: "waiting" in n8n.statuses(workflows.ON_FAILURE), 30, "n8n waits for the decision")
+    wait_until(lambda: "waiting" in n8n.statuses(workflows.ON_FAILURE), PATIENCE, "n8n waits for the decision")
     for agent in (PREVIEW, BROWSER):  # a preview, and the person who opens the form: nothing is decided yet
         shown = call("GET", link, headers={"User-Agent": agent})
         assert shown.ok
@@ -251,9 +253,11 @@ def test_a_person_lets_a_failure_be(n8n: N8n, system: System, person: Receiver, 
     mine = runs(workflows.ON_FAILURE)
     url = f"{n8n.url}/webhook/reportq-g"
     job_id = system.post("/api/reports/generate-async", ordered("n8n-nowhere-g") | {"callback": url})["job_id"]
-    wait_until(lambda: any(job_id in post.json().get("text", "") for post in person.posts()), 60, "a person is told")
+    wait_until(
+        lambda: any(job_id in post.json().get("text", "") for post in person.posts()), PATIENCE, "a person is told"
+    )
     text = next(post.json()["text"] for post in person.posts() if job_id in post.json().get("text", ""))
-    wait_until(lambda: n8n.statuses(workflows.ON_FAILURE)[-1] == "waiting", 30, "n8n waits for the decision")
+    wait_until(lambda: n8n.statuses(workflows.ON_FAILURE)[-1] == "waiting", PATIENCE, "n8n waits for the decision")
     assert call("POST", text.split(" ")[-1], files={"field-0": (None, "Let it be")}).ok
     assert mine.ended()[0].items("Replay") == []
     assert system.job(job_id)["round"] == 1
