@@ -1,14 +1,15 @@
 """Erases a person on request: every row, record, PDF and dead letter of a report's code (`ops/reportq erase`).
 
 Waiting jobs are cancelled first; what a worker is at is waited for, so that nothing is written again afterwards. Then
-the PDFs go, then the rows that know of them, then the permanent records: whatever is interrupted is repeated whole.
-The audit keeps that an erasure happened, by whom and how much, under a hash of the code. The source document belongs
-to others: only our mark in it is removed. Copies in a backup and in a receiver's hands are not ours to reach.
+the PDFs go, then the rows that know of them, then the permanent records: whatever is interrupted is repeated whole, and
+all of it once more as long as anything was found. The audit keeps that an erasure happened, by whom and how much, under
+a hash of the code. The source document belongs to others: only our mark in it is removed. Copies in a backup and in a
+receiver's hands are not ours to reach.
 """
 
 from __future__ import annotations
 
-import hashlib
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,10 +20,12 @@ from schema.errors import ReportqError
 from schema.ports import Artifacts, Documents
 
 _BATCH = 100
+_PASSES = 10  # so often is looked again; who submits without end is stopped first
+_ENDED = "status IN ('completed','failed','cancelled')"
 
 
 class StillAtWork(ReportqError):
-    """A worker is at one of the person's jobs and did not end in time; nothing was erased yet."""
+    """A worker is at one of the person's jobs, or new ones keep coming, and did not end in time; not all is erased."""
 
     code = "still_at_work"
 
@@ -43,10 +46,10 @@ def preview(db: Database, documents: Documents, code: str, product_id: str | Non
     ends = documents.ends_of(code, product_id)
     ids = {row["artifact_id"] for row in db.fetch_all(f"SELECT artifact_id FROM pdf_job_results WHERE {where}", params)}
     return Erased(
-        jobs=int(db.scalar(f"SELECT COUNT(*) FROM pdf_job_results WHERE {where}", params)),
+        jobs=_count(db, "pdf_job_results", code, product_id),
         pdfs=len((ids | {end.artifact_id for end in ends}) - {None}),
         records=len(ends),
-        dead_letters=int(db.scalar(f"SELECT COUNT(*) FROM dead_letters WHERE {where}", params)),
+        dead_letters=_count(db, "dead_letters", code, product_id),
     )
 
 
@@ -64,39 +67,36 @@ def erase(
 ) -> Erased:
     """Remove everything of a code (and product); raises StillAtWork after `patience` seconds, or a store's outage."""
     erased = Erased()
-    _settle(db, code, product_id, patience, pause)
-    ends = documents.ends_of(code, product_id)
-    where, params = _where(code, product_id)
-    while True:
-        rows = db.fetch_all(
-            f"SELECT job_id, artifact_id FROM pdf_job_results WHERE {where} ORDER BY job_id LIMIT {_BATCH}", params
-        )
-        if not rows:
-            break
-        for artifact_id in filter(None, (row["artifact_id"] for row in rows)):
+    pdfs: set[str] = set()
+
+    def delete(artifact_id: str | None) -> None:
+        if artifact_id is not None:
             artifacts.delete(artifact_id)
-            erased.pdfs += 1
-        ids = [row["job_id"] for row in rows]
-        db.transaction(lambda ids=ids: retention.remove(db, ids))  # type: ignore[misc]
-        erased.jobs += len(ids)
-    for end in ends:
-        if end.artifact_id is not None:
-            artifacts.delete(end.artifact_id)
-    erased.pdfs = max(erased.pdfs, len({end.artifact_id for end in ends} - {None}))
-    erased.records = documents.forget(code, product_id)
+            pdfs.add(artifact_id)
+
+    # What comes in or is taken up meanwhile is met by the next pass: the last one has found nothing.
+    for _ in range(_PASSES):
+        _settle(db, code, product_id, patience, pause)
+        jobs = _remove_rows(db, code, product_id, delete)
+        ends = documents.ends_of(code, product_id)
+        for end in ends:
+            delete(end.artifact_id)
+        erased.jobs += jobs
+        erased.records += documents.forget(code, product_id)
+        if not jobs and not ends and not _count(db, "pdf_job_results", code, product_id):
+            break
+    else:
+        raise StillAtWork("Jobs of this code keep coming in; not all is erased. Stop who submits them, and try again.")
+    erased.pdfs = len(pdfs)
 
     def letters_and_audit() -> None:
         erased.dead_letters = _scrub_letters(db, code, product_id, by)
+        _scrub_audit(db, code)
         told = ", ".join(f"{n} {name}" for name, n in asdict(erased).items())
-        audit.note(db, by, "erase", subject_of(code), f"{told}. {why or ''}".strip())
+        audit.note(db, by, "erase", audit.subject_of(code), f"{told}. {why or ''}".strip())
 
     db.transaction(letters_and_audit)
     return erased
-
-
-def subject_of(code: str) -> str:
-    """How the audit names whom it must not name."""
-    return f"code sha256:{hashlib.sha256(code.encode()).hexdigest()[:16]}"
 
 
 def _settle(db: Database, code: str, product_id: str | None, patience: float, pause: Callable[[float], object]) -> None:
@@ -117,21 +117,74 @@ def _settle(db: Database, code: str, product_id: str | None, patience: float, pa
         if not posting and not going_on:
             return
         if time.monotonic() > until:
-            raise StillAtWork("A worker is still at one of these jobs; nothing was erased. Try again in a minute.")
+            raise StillAtWork("A worker is still at one of these jobs; not all is erased. Try again in a minute.")
         pause(0.2)
 
 
+def _remove_rows(
+    db: Database, code: str, product_id: str | None, delete: Callable[[str | None], None]
+) -> int:  # fmt: skip
+    """Delete the PDFs and rows of jobs that nobody is at, looked at again under a lock: what a worker has taken up since
+    it was settled stays, so that its worker's last writes are met by the next pass."""
+    where, params = _where(code, product_id, "j.")
+    rows = db.fetch_all(
+        f"SELECT job_id, artifact_id FROM pdf_job_results j WHERE {where} AND {_ENDED} AND NOT EXISTS (SELECT 1 "
+        "FROM deliveries d WHERE d.job_id=j.job_id AND d.status='processing') ORDER BY job_id",
+        params,
+    )
+    removed = 0
+    for start in range(0, len(rows), _BATCH):
+        batch = rows[start : start + _BATCH]
+        for row in batch:
+            delete(row["artifact_id"])
+        removed += _remove_free(db, [row["job_id"] for row in batch])
+    return removed
+
+
+def _remove_free(db: Database, ids: list[str]) -> int:
+    """Of these jobs delete those that still nobody is at; returns how many."""
+    marks = ",".join(["%s"] * len(ids))
+    lock = " FOR UPDATE" if db.dialect == "mysql" else ""
+
+    def work() -> int:
+        ended = db.fetch_all(
+            f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks}) AND {_ENDED} ORDER BY job_id{lock}", ids
+        )
+        owed = db.fetch_all(f"SELECT job_id, status FROM deliveries WHERE job_id IN ({marks}){lock}", ids)
+        posting = {row["job_id"] for row in owed if row["status"] == "processing"}
+        free = [row["job_id"] for row in ended if row["job_id"] not in posting]
+        retention.remove(db, free)
+        return len(free)
+
+    return db.transaction(work)
+
+
+def _scrub_audit(db: Database, code: str) -> None:
+    """Bulk replays and discards were once noted with the code they asked for; it gives way to its hash."""
+    named = re.compile(rf"(^| )code={re.escape(code)}(?= |$)")
+    for act in db.fetch_all("SELECT id, subject FROM audit WHERE act IN ('bulk_replay','bulk_discard')"):
+        scrubbed = named.sub(lambda found: found[1] + audit.subject_of(code), act["subject"])
+        if scrubbed != act["subject"]:
+            db.execute("UPDATE audit SET subject=%s WHERE id=%s", (scrubbed[:255], act["id"]))
+
+
 def _scrub_letters(db: Database, code: str, product_id: str | None, by: str) -> int:
-    """Letters go; one whose copy lies in `.XQ` stays as an empty shell until the leader has taken the copy out."""
+    """Letters go; one whose copy lies in `.XQ`, or is on its way there in a relay's hands, stays as an empty shell until
+    the leader has taken the copy out: a copy without a row would be put back for ever."""
     where, params = _where(code, product_id)
     shells = db.execute(
         f"UPDATE dead_letters SET status=CASE WHEN status='open' THEN 'discarded' ELSE status END, "
         f"resolved_at=COALESCE(resolved_at, {db.now()}), resolved_by=COALESCE(resolved_by, %s), "
         "error_message='(erased)', traceback=NULL, raw=NULL, code=NULL, product_id=NULL "
-        f"WHERE {where} AND published_at IS NOT NULL AND swept_at IS NULL",
+        f"WHERE {where} AND (published_at IS NOT NULL OR relay_token IS NOT NULL) AND swept_at IS NULL",
         (by[:128], *params),
     )
     return shells + db.execute(f"DELETE FROM dead_letters WHERE {where}", params)
+
+
+def _count(db: Database, table: str, code: str, product_id: str | None) -> int:
+    where, params = _where(code, product_id)
+    return int(db.scalar(f"SELECT COUNT(*) FROM {table} WHERE {where}", params))
 
 
 def _where(code: str, product_id: str | None, table: str = "") -> tuple[str, tuple[str, ...]]:

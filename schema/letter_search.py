@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from schema.audit import subject_of
 from schema.database import Database, Row, as_column, as_time
 from schema.errors import Refused
 
@@ -60,9 +61,10 @@ class LetterFilter:
         return bool(self.ids or self.job_ids) or any(word is not None for word in words)
 
     def shown(self) -> str:
-        """The filter in one line, for the audit."""
-        words = [f"{name}={getattr(self, name)}" for name in ("queue", "kind", "code", "product_id", "error", "fingerprint")
+        """The filter in one line, for the audit: the code, which may be a person's, only by its hash."""
+        words = [f"{name}={getattr(self, name)}" for name in ("queue", "kind", "product_id", "error", "fingerprint")
                  if getattr(self, name) is not None]  # fmt: skip
+        words += [subject_of(self.code)] if self.code is not None else []
         words += [f"{len(values)} {name}" for name, values in (("ids", self.ids), ("jobs", self.job_ids)) if values]
         words += [f"since={self.since.isoformat(timespec='seconds')}"] if self.since else []
         return " ".join(words) or "all"

@@ -122,7 +122,7 @@ def test_replay_of_all_that_match_and_nothing_else(world: World) -> None:
     assert [world.job(job)["status"] for job in others] == ["failed"] * 2
     assert summary.remaining == 0
     assert audit.of(world.db, chosen[0])[0]["who"] == "tester"
-    assert audit.of(world.db, "code=K1")[0]["act"] == "bulk_replay"
+    assert audit.of(world.db, audit.subject_of("K1"))[0]["act"] == "bulk_replay"
 
 
 def test_a_dry_run_changes_nothing(world: World) -> None:
