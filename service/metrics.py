@@ -1,14 +1,14 @@
 """GET /metrics, and the counting of requests.
 
 The database is read at most once every five seconds by each process however often it is scraped, and less often when
-reading takes long; dependencies are asked by a thread that runs only while somebody scrapes.
+reading takes long; it is read beside the scrape, which a database that hangs must not outlast Prometheus's patience.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import falcon
@@ -25,13 +25,15 @@ from schema import VERSION, gauges, metrics
 from schema.database import DatabaseDown
 from schema.gauges import Reading
 from schema.metrics import DATABASE
+from service.asked import Asked
 from service.parts import Parts
 
 log = structlog.get_logger()
 
 _EVERY = 5.0  # seconds between reads of the rows
-_ASK_EVERY = 15.0  # seconds between questions to one dependency
-_LISTENED = 60.0  # seconds after the last scrape until the dependencies are left alone
+_RARER = 20  # times what a reading took, when that is longer: reading costs at most a twentieth of the time
+_PATIENCE = 4.0  # seconds a scrape waits for a reading of the rows
+_FRESH = 30.0  # seconds a reading may be told while the next one takes longer than that
 _REPORTS = "/api/reports/"
 
 
@@ -57,11 +59,7 @@ class RowCollector(Collector):
     """The gauges of schema/gauges.py, and whether the dependencies answer."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._mutex = threading.Lock()
-        self._readings: list[Reading] = []
-        self._read_at = float("-inf")
-        self._cost = 0.0
+        self._rows = Rows(parts)
         self._broker = parts.settings.broker_url.partition(":")[0]
         self._asked = Asked(
             {
@@ -74,7 +72,7 @@ class RowCollector(Collector):
 
     def collect(self) -> Iterator[Family]:
         """One family a gauge; while the database is away only `reportq_accepting 0` and the dependencies are told."""
-        readings = [*self._rows(), *self._asked.readings()]
+        readings = [*self._rows.readings(), *self._dependencies()]
         readings.append(Reading(metrics.BUILD_INFO, {"version": VERSION, "broker": self._broker}, 1))
         families: dict[str, Family] = {}
         for metric in metrics.TABLE.values():
@@ -89,67 +87,56 @@ class RowCollector(Collector):
         """Nothing to compare at registration: the table has no name twice."""
         return []
 
-    def _rows(self) -> list[Reading]:
-        with self._mutex:
-            now = time.monotonic()
-            if now - self._read_at < max(_EVERY, 20 * self._cost):
-                return self._readings
-            try:
-                readings = gauges.read(self._parts.db, self._parts.settings)
-            except DatabaseDown:
-                log.warning("metrics.database_unavailable")
-                self._read_at = float("-inf")
-                return [Reading(metrics.ACCEPTING, {}, 0)]
-            self._read_at = time.monotonic()
-            self._cost = self._read_at - now
-            self._readings = [*readings, Reading(metrics.READ_SECONDS, {}, self._cost)]
-            return self._readings
+    def _dependencies(self) -> Iterator[Reading]:
+        for name, answer in self._asked.answers().items():
+            yield Reading(metrics.DEPENDENCY_UP, {"dependency": name}, int(answer.up))
+            if answer.up:
+                yield Reading(metrics.DEPENDENCY_SECONDS, {"dependency": name}, answer.seconds)
 
 
-class Asked:
-    """Whether each dependency answered the last time it was asked, and how quickly."""
+class Rows:
+    """The latest reading of the rows, made by a thread of its own when a scrape finds the one before too old."""
 
-    def __init__(self, pings: Mapping[str, Callable[[], object]]) -> None:
-        self._pings = pings
-        self._mutex = threading.Lock()
-        self._answers: dict[str, tuple[bool, float]] = {}
-        self._wanted_at = 0.0
-        self._running = False
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._changed = threading.Condition()
+        self._readings: list[Reading] = []
+        self._read_at = float("-inf")
+        self._cost = 0.0
+        self._reading = False
+        self._away = False
 
     def readings(self) -> list[Reading]:
-        """What is known now; never waits for a dependency."""
-        self._wanted_at = time.monotonic()
-        with self._mutex:
-            start = not self._running
-            self._running = True
-        if start:
-            threading.Thread(target=self._run, name="dependencies", daemon=True).start()
-        found = []
-        for name, (up, seconds) in self._answers.items():
-            found.append(Reading(metrics.DEPENDENCY_UP, {"dependency": name}, int(up)))
-            if up:
-                found.append(Reading(metrics.DEPENDENCY_SECONDS, {"dependency": name}, seconds))
-        return found
+        """What the rows say; only `reportq_accepting 0` while the database is away or hangs."""
+        with self._changed:
+            now = time.monotonic()
+            if now - self._read_at < max(_EVERY, _RARER * self._cost):
+                return self._readings
+            if not self._reading:
+                self._reading = True
+                threading.Thread(target=self._read, name="reads-rows", daemon=True).start()
+            done = self._changed.wait_for(lambda: not self._reading, _PATIENCE)
+            if self._away if done else time.monotonic() - self._read_at > _FRESH:
+                return [Reading(metrics.ACCEPTING, {}, 0)]
+            return self._readings
 
-    def _run(self) -> None:
-        while True:
-            self._ask_all()
-            time.sleep(_ASK_EVERY)
-            with self._mutex:
-                if time.monotonic() - self._wanted_at > _LISTENED:
-                    self._running = False
-                    return
-
-    def _ask_all(self) -> None:
-        for name, ping in self._pings.items():
-            began = time.monotonic()
-            try:
-                ping()
-                up = True
-            except Exception as error:  # whatever a client library raises: the dependency did not answer
-                log.debug("metrics.dependency_down", dependency=name, error=type(error).__name__)
-                up = False
-            self._answers[name] = (up, time.monotonic() - began)
+    def _read(self) -> None:
+        began = time.monotonic()
+        found: list[Reading] | None = None
+        try:
+            found = gauges.read(self._parts.db, self._parts.settings)
+        except DatabaseDown:
+            log.warning("metrics.database_unavailable")
+        finally:
+            with self._changed:
+                self._reading, self._away = False, found is None
+                self._read_at = float("-inf")
+                if found is not None:
+                    self._read_at = time.monotonic()
+                    self._cost = self._read_at - began
+                    self._readings = [*found, Reading(metrics.READ_SECONDS, {}, self._cost)]
+                self._changed.notify_all()
+            self._parts.db.close()  # this thread's connection
 
 
 class Counted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,12 @@ class Counting(Database):
 
     asked = 0
     away = False
+    hangs: threading.Event | None = None
 
     def fetch_all(self, sql: str, params: Any = ()) -> list[dict[str, Any]]:
         self.asked += "GROUP BY status, priority" in sql
+        if self.hangs is not None and "GROUP BY status, priority" in sql:
+            self.hangs.wait(60)
         if self.away:
             raise DatabaseDown("It is away.")
         return super().fetch_all(sql, params)
@@ -89,7 +93,8 @@ def test_promtool_finds_nothing_to_complain_of(db: Counting, tmp_path: Path) -> 
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
-def test_many_scrapes_read_the_rows_once(db: Counting, tmp_path: Path) -> None:
+def test_many_scrapes_read_the_rows_once(db: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.metrics._EVERY", 3600.0)
     client = client_of(db, tmp_path)
     for _ in range(20):
         client.simulate_get("/metrics", headers=LOCAL)
@@ -104,6 +109,28 @@ def test_without_its_database_it_says_that_nothing_is_accepted(db: Counting, tmp
     assert [s.value for s in shown["reportq_accepting"]] == [0]
     assert "reportq_jobs" not in shown  # no old number is passed off as the present
     assert "reportq_submissions_total" in shown
+
+
+def test_a_database_that_hangs_does_not_hang_the_scrape(
+    db: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.metrics._PATIENCE", 0.05)
+    for name in ("_EVERY", "_RARER"):
+        monkeypatch.setattr(f"service.metrics.{name}", 0.0)
+    client = client_of(db, tmp_path)
+
+    def accepting() -> list[float]:
+        return [s.value for s in samples(client.simulate_get("/metrics", headers=LOCAL).text)["reportq_accepting"]]
+
+    wait_until(lambda: accepting() == [1], 20, "the rows are read")
+    db.hangs = threading.Event()
+    try:
+        assert accepting() == [1], "the reading before is young enough"
+        monkeypatch.setattr("service.metrics._FRESH", 0.0)
+        assert accepting() == [0]
+    finally:
+        db.hangs.set()
+    wait_until(lambda: accepting() == [1], 20, "the rows are read again")
 
 
 def test_dependencies_are_asked_beside_the_scrape(db: Counting, tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""Whether each dependency answers: asked in the background while somebody wants to know, one thread for each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import structlog
+
+log = structlog.get_logger()
+
+EVERY = 15.0  # seconds between two questions to one dependency
+HANGS = 10.0  # seconds without an answer after which a question that is still out counts as "down"
+FRESH = 45.0  # seconds an answer stands for the present
+LISTENED = 60.0  # seconds after the last look until the dependencies are left alone
+
+
+class Answer(NamedTuple):
+    """What one dependency said, or that it said nothing."""
+
+    up: bool
+    seconds: float  # it took to answer, or has taken so far
+    detail: str | None = None  # what a person reads: why it is down, or the note it answered with
+
+
+class Asked:
+    """The latest answer of each dependency. A ping raises when it is down, and may return a note.
+
+    One that hangs delays no other. An answer that is not fresh is not told: a process that nobody has looked at for a
+    while knows nothing at first, rather than something old.
+    """
+
+    def __init__(
+        self,
+        pings: Mapping[str, Callable[[], object]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._pings = pings
+        self._clock = clock
+        self._sleep = sleep
+        self._changed = threading.Condition()
+        self._answers: dict[str, tuple[Answer, float]] = {}  # with the moment it was given
+        self._out: dict[str, float] = {}  # when the question that is out was put
+        self._running: set[str] = set()
+        self._wanted_at = 0.0
+
+    def answers(self, wait: float = 0.0) -> dict[str, Answer]:
+        """What is known now; `wait` gives those that are not known yet so many seconds to answer."""
+        until = self._clock() + wait
+        with self._changed:
+            self._wanted_at = self._clock()
+            for name in self._pings.keys() - self._running:
+                self._running.add(name)
+                threading.Thread(target=self._run, args=(name,), name=f"asks-{name}", daemon=True).start()
+            while True:
+                known = self._known()
+                left = until - self._clock()
+                if len(known) == len(self._pings) or left <= 0:
+                    return known
+                self._changed.wait(left)
+
+    def _known(self) -> dict[str, Answer]:
+        now = self._clock()
+        known: dict[str, Answer] = {}
+        for name in self._pings:
+            waited = now - self._out.get(name, now)
+            answer, at = self._answers.get(name, (None, 0.0))
+            if waited > HANGS:
+                known[name] = Answer(False, waited, f"No answer for {waited:.0f} s.")
+            elif answer is not None and now - at < FRESH:
+                known[name] = answer
+        return known
+
+    def _run(self, name: str) -> None:
+        while True:
+            with self._changed:
+                self._out[name] = self._clock()
+            answer = self._ask(name)
+            with self._changed:
+                del self._out[name]
+                self._answers[name] = (answer, self._clock())
+                self._changed.notify_all()
+            self._sleep(EVERY)
+            with self._changed:
+                if self._clock() - self._wanted_at > LISTENED:
+                    self._running.discard(name)
+                    return
+
+    def _ask(self, name: str) -> Answer:
+        began = self._clock()
+        try:
+            note = self._pings[name]()
+        except Exception as error:  # whatever a client library raises: the dependency did not answer
+            log.debug("dependency.down", dependency=name, error=type(error).__name__)
+            return Answer(False, self._clock() - began, getattr(error, "detail", type(error).__name__))
+        return Answer(True, self._clock() - began, note if isinstance(note, str) else None)
