@@ -8,8 +8,9 @@ import msgspec
 import typer
 
 from ops.commands.terminal import REFUSED, Desk, Json, Why, desk, out, print_json, print_table, short
-from schema import allow_list, callback_urls, jobs, rounds
+from schema import allow_list, callback_urls, jobs, rounds, story
 from schema.database import Row, as_column
+from schema.documents import open_documents
 from schema.errors import Refused
 from schema.letter_search import moment_of
 from service.deliveries import delivery_log
@@ -26,23 +27,26 @@ _REPLAY_REFUSED = {
 
 @app.command()
 def show(job_id: str, as_json: Json = False) -> None:
-    """One job with its attempts and callbacks; URLs are shown without what makes them capabilities."""
+    """One job and its story: attempts, callbacks with their answers, dead letters, operators, what comes next.
+
+    URLs are shown without what makes them capabilities. A job that was cleaned away is told from its permanent record.
+    """
     with desk() as here:
         job = _shown(here, job_id)
     if as_json:
         print_json(job)
         return
-    attempts, log = job.pop("attempts"), job.pop("deliveries")
-    error = job.pop("error")
+    told, error = job.pop("story"), job.pop("error")
+    for name in ("attempts", "deliveries"):
+        job.pop(name, None)
     print_table(("", ""), [(name, value) for name, value in job.items() if value is not None])
     if error:
         out.print(f"{error['code']}: {error['message']} → {error['next_step']}", markup=False)
-    if attempts:
-        columns = ("round", "number", "started_at", "ended_at", "outcome", "error_code")
-        print_table(columns, [[a[c] for c in columns] for a in attempts], "attempts")
-    for one in log:
-        head = f"callback of round {one['round']}: {one['state']}, {one['tries']} tries, {one['url'] or 'no URL'}"
-        out.print(f"{head}{' — ' + one['hint'] if one['hint'] else ''}", markup=False)
+    out.print("\nWhat happened", style="bold")
+    for event in told:
+        out.print(f"{short(event['at']):21} {event['title']}", markup=False)
+        for line in event["lines"]:
+            out.print(f"{'':24}{line}", markup=False)
 
 
 @app.command("list")
@@ -123,7 +127,7 @@ def replay(
 def _shown(here: Desk, job_id: str) -> dict[str, Any]:
     row = jobs.find(here.db, job_id)
     if row is None:
-        raise Refused(f"There is no job {job_id[:80]!r}; ended jobs are kept for a limited time.", code="job_not_found")
+        return _recorded(here, job_id)
     names = ("job_id", "status", "code", "product_id", "round", "stage", "progress", "retry_count", "google_drive_link")
     return {name: row[name] for name in names} | {
         "priority": jobs.priority_word(row["priority"]),
@@ -135,7 +139,31 @@ def _shown(here: Desk, job_id: str) -> dict[str, Any]:
         "error": msgspec.to_builtins(error_of(row["error_code"], row["error_message"])),
         "attempts": [_attempt(attempt) for attempt in jobs.attempts_of(here.db, job_id)],
         "deliveries": delivery_log(here.db, job_id),
+        "story": [_event(event) for event in story.of_job(here.db, row)],
     }
+
+
+def _recorded(here: Desk, job_id: str) -> dict[str, Any]:
+    """What the permanent record keeps of a job whose rows were cleaned away."""
+    documents = open_documents(here.settings.documents_url, here.db)
+    try:
+        end = documents.find_end(job_id)
+    finally:
+        documents.close()
+    if end is None:
+        raise Refused(f"There is no job {job_id[:80]!r}.", code="job_not_found")
+    names = ("job_id", "status", "code", "product_id", "round", "retry_count", "google_drive_link")
+    return {name: getattr(end, name) for name in names} | {
+        "requested_at": moment(end.requested_at),
+        "ended_at": moment(end.ended_at),
+        "kept": "the permanent record; its rows were cleaned away",
+        "error": msgspec.to_builtins(error_of(end.error_code, end.error_message)),
+        "story": [_event(event) for event in story.of_end(end)],
+    }
+
+
+def _event(event: story.Event) -> dict[str, Any]:
+    return {"at": moment(event.at), "title": event.title, "lines": event.lines}
 
 
 def _attempt(row: Row) -> dict[str, Any]:

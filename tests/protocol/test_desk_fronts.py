@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from falcon import testing
 
 from ops import cli
 from schema import pauses
+from schema.documents.tables import TableDocuments
 from schema.errors import Permanent
+from schema.ports import End
 from service.app import Parts, create_app
 from tests.protocol.kit import World, answer
 from tests.receiver import Receiver
@@ -244,6 +247,49 @@ def test_command_line_shows_and_cancels_and_replays_jobs(world: World, reportq: 
     assert reportq("jobs", "show", "pdf_none")[0] == 1
     assert json.loads(reportq("status", "--json")[1])["jobs"] == {"queued": 1}
     assert "queued 1" in reportq("status")[1]
+
+
+def test_command_line_tells_a_jobs_story(world: World, reportq: Command) -> None:
+    """Failed, its callback refused, replayed and made: each with its moment, its answer, and who did what."""
+    world.mouth.answers = [answer(404, '{"message": "The webhook is not registered."}')]
+    job_id = bury(world, callback=HOOK)[0]
+    assert reportq("jobs", "replay", job_id, "--why", "the report was mended")[0] == 0
+    assert "Next: waits for a worker" in reportq("jobs", "show", job_id)[1]
+    world.run()
+    code, shown = reportq("jobs", "show", job_id)
+    story = shown.partition("What happened")[2]
+    told = [
+        "Submitted", "Attempt 1 (round 1) failed", "invalid_data: Field 'a' is missing.", "Job failed (round 1)",
+        "Dead letter", "replayed by cli:", "Callback answered 404", "The webhook is not registered.", "Replayed by cli:",
+        "the report was mended", "Callback of round 1 superseded", "Attempt 2 (round 2) completed", "PDF stored (round 2)",
+        "Callback answered 200",
+    ]  # fmt: skip
+    assert code == 0
+    places = [story.find(words) for words in told]
+    assert -1 not in places, story
+    assert places == sorted(places), story
+    events = json.loads(reportq("jobs", "show", job_id, "--json")[1])["story"]
+    assert [event["at"] for event in events] == sorted(event["at"] for event in events)
+
+
+def test_command_line_tells_why_a_callback_was_given_up(world: World, reportq: Command) -> None:
+    job_id = world.submit(callback=HOOK)
+    world.mouth.answers = [answer(410)]
+    world.run()
+    story = reportq("jobs", "show", job_id)[1].partition("What happened")[2]
+    assert "Callback given up" in story
+    assert world.delivery(job_id)["hint"] in story
+
+
+def test_command_line_tells_of_a_cleaned_job_from_its_record(world: World, reportq: Command) -> None:
+    moment = datetime(2026, 5, 1, 8, tzinfo=UTC)
+    end = End("pdf_old", "K1", "p", 2, "failed", moment, moment, error_code="invalid_data", error_message="No name.")
+    TableDocuments(world.db).record_end(end)
+    code, shown = reportq("jobs", "show", "pdf_old")
+    assert code == 0
+    assert "permanent record" in shown
+    assert "Job failed (round 2)" in shown
+    assert json.loads(reportq("jobs", "show", "pdf_old", "--json")[1])["status"] == "failed"
 
 
 def test_command_line_resends_callbacks(world: World, reportq: Command) -> None:
