@@ -79,6 +79,37 @@ def test_alertmanager_knows_the_alerts_it_speaks_of() -> None:
                     assert any(re.fullmatch(one, name) for name in names), one
 
 
+def mutes(source: dict[str, str], target: dict[str, str]) -> bool:
+    """Whether an alert with these labels keeps another from being told, as Alertmanager would decide."""
+
+    def fits(matchers: list[str], labels: dict[str, str]) -> bool:
+        for matcher in matchers:
+            label, sign, pattern = re.fullmatch(r'(\w+) (=~?) "?([^"]+)"?', matcher).groups()  # type: ignore[union-attr]
+            value = labels.get(label, "")
+            if not (re.fullmatch(pattern, value) if sign == "=~" else value == pattern):
+                return False
+        return True
+
+    rules = yaml.safe_load((OPS / "alertmanager" / "alertmanager.yml").read_text())["inhibit_rules"]
+    return any(
+        fits(rule["source_matchers"], source)
+        and fits(rule["target_matchers"], target)
+        and all(source.get(label, "") == target.get(label, "") for label in rule.get("equal", ()))
+        for rule in rules
+    )
+
+
+def test_a_consequence_is_muted_and_a_cause_is_not() -> None:
+    waiting = {"alertname": "ReportqOldestWaitingHigh", "priority": "high"}
+    unavailable = {"alertname": "ReportqUnavailable"}
+    assert mutes(unavailable, {"alertname": "ReportqAcceptanceLow"})
+    for cause in ("ReportqNoWorkers", "ReportqHousekeepingStopped", "ReportqRelayStuck", "ReportqDependencyDown"):
+        assert not mutes(unavailable, {"alertname": cause, "queue": "pdf", "dependency": "broker"}), cause
+    for name in ("ReportqRelayStuck", "ReportqNoWorkers"):
+        assert mutes({"alertname": name, "queue": "pdf"}, waiting)
+        assert not mutes({"alertname": name, "queue": "webhooks"}, waiting), name
+
+
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
 def test_an_alert_names_its_severity_and_a_runbook_that_helps(alert: dict[str, dict[str, str]]) -> None:
     assert alert["labels"]["severity"] in ("critical", "warning")
