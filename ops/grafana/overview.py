@@ -174,7 +174,7 @@ _DESK = Section(
         Panel(
             "Open dead letters by cause",
             "What they died of. Replay those of one cause together once it is put right.",
-            "short", {"{{queue}} {{code}}": "max by (queue, code) (reportq_dead_letters_open)"}, "stacked", 10,
+            "short", {"{{queue}} {{code}}": "max by (queue, code) (reportq_dead_letters_open) > 0"}, "stacked", 10,
         ),
         Panel(
             "Replays",

@@ -101,6 +101,13 @@ def test_many_scrapes_read_the_rows_once(db: Counting, tmp_path: Path, monkeypat
     assert db.asked == 1
 
 
+def test_known_causes_of_dead_letters_are_told_as_zero(db: Counting, tmp_path: Path) -> None:
+    """An alert on growth compares sums: what is new must not be told from nothing, nor what stood before from zero."""
+    shown = samples(client_of(db, tmp_path).simulate_get("/metrics", headers=LOCAL).text)["reportq_dead_letters_open"]
+    told = {(s.labels["queue"], s.labels["code"]): s.value for s in shown}
+    assert told[("pdf", "invalid_data")] == told[("webhooks", "webhook_gone")] == 0
+
+
 def test_without_its_database_it_says_that_nothing_is_accepted(db: Counting, tmp_path: Path) -> None:
     client = client_of(db, tmp_path)
     client.simulate_get("/openapi.json", headers=LOCAL)  # whether keys are needed is known from before
