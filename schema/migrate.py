@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,18 +15,38 @@ from schema.database import Database, DatabaseDown
 DIRECTORY = Path(__file__).parent / "migrations"
 _LOCK = "reportq_migrations"
 _LOCK_SECONDS = 60
+_STEP_SECONDS = 3600  # a step that rebuilds a big table takes as long as it takes
 
 
 def migrate(database: Database) -> list[str]:
-    """Apply all pending steps in order and return their names; waits up to 60 s for another starter's migration."""
-    with _alone(database):
-        return list(Runner(database.peewee, str(DIRECTORY), table_name="schema_migration").up())
+    """Apply all pending steps in order and return their names; waits up to 60 s for another starter's migration.
+
+    On a connection of its own: the usual one gives up on an answer long before a big table is changed.
+    """
+    own = _patient(database)
+    try:
+        with _alone(own):
+            return list(Runner(own.peewee, str(DIRECTORY), table_name="schema_migration").up())
+    finally:
+        if own is not database:
+            own.close()
 
 
 def pending(database: Database) -> list[str]:
     """Names of the steps this code knows and the database has not seen."""
     runner = Runner(database.peewee, str(DIRECTORY), table_name="schema_migration")
     return [step.name for step in runner.status() if step.path is not None and not step.applied]
+
+
+def _patient(database: Database) -> Database:
+    """The same database by a connection that waits for slow answers; SQLite's has no such limit."""
+    if database.dialect != "mysql":
+        return database
+    own = copy.copy(database)
+    usual = database.peewee
+    waits = {"read_timeout": _STEP_SECONDS, "write_timeout": _STEP_SECONDS}
+    own.peewee = type(usual)(usual.database, **{**usual.connect_params, **waits})
+    return own
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ulid import ULID
 from middleware.broker import encode
 from ops import backups
 from ops.servers.mariadb import MariaDB
+from ops.servers.process import wait_until
 from schema import jobs, migrate, outbox, rounds
 from schema.database import Database
 from schema.documents.record import from_json
@@ -80,6 +82,32 @@ def test_starters_at_the_same_time_do_not_collide(empty: str) -> None:
     db = Database(empty)
     assert migrate.pending(db) == []
     db.close()
+
+
+def test_a_slow_migration_outlasts_the_usual_limit_of_an_answer(
+    mariadb: MariaDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another starter holds the lock for longer than an answer may take, and then a step itself takes as long."""
+    steps = tmp_path / "steps"
+    steps.mkdir()
+    (steps / "0001_slow.py").write_text("atomic = False\ndef up(migrator, db):\n    db.execute_sql('DO SLEEP(1.2)')\n")
+    monkeypatch.setattr(migrate, "DIRECTORY", steps)
+    name = f"t{str(ULID()).lower()}"
+    admin = Database(mariadb.admin_url)
+    admin.execute(f"CREATE DATABASE {name}")
+    hasty = Database(mariadb.admin_url.rpartition("/")[0] + f"/{name}", io_timeout=0.6)
+    waits = "SELECT COUNT(*) FROM information_schema.processlist WHERE db=%s AND info LIKE 'SELECT GET_LOCK%%'"
+    try:
+        assert admin.scalar("SELECT GET_LOCK(%s, 0)", (migrate._LOCK,)) == 1
+        with ThreadPoolExecutor(1) as starter:
+            done = starter.submit(migrate.migrate, hasty)
+            wait_until(lambda: admin.scalar(waits, (name,)) or done.done(), 30, "it waits for the lock")
+            admin.scalar("SELECT SLEEP(1.2)")
+            admin.scalar("SELECT RELEASE_LOCK(%s)", (migrate._LOCK,))
+            assert done.result(60) == ["0001_slow"]
+    finally:
+        admin.execute(f"DROP DATABASE {name}")
+        admin.close()
 
 
 def history() -> list[str]:
