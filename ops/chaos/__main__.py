@@ -2,7 +2,8 @@
 
     python -m ops.chaos --jobs 2000 --seed 1 [--sabotage NAME] [--folder DIR]
 
-The last line is the verdict; the exit code is 0 only when its zeros are zeros. The same seed makes the same schedule.
+The last line is the verdict; the exit code is 0 only when its zeros are zeros, and `gauges_wrong` above it too. The same
+seed makes the same schedule.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from ops.chaos.faults import Faults
 from ops.chaos.judge import STUCK, Verdict, at_rest, collect, judge
 from ops.chaos.load import Load, troubled
+from ops.chaos.numbers import compare
 from ops.chaos.sabotage import SABOTAGES
 from ops.chaos.schedule import KINDS, RECEIVERS, length, plan
 from ops.chaos.system import System
@@ -75,6 +77,8 @@ def run(folder: Path, jobs: int, seed: int, sabotage: str | None = None) -> tupl
         verdict = judge(collect(system.stack), load.accepted, load.unconfirmed)
         for trouble in faults.troubles:
             tell(f"trouble with {trouble}")
+        verdict.gauges_wrong, compared = compare(system.stack, faults.happened)
+        tell(compared)
         faults.happened.update(troubled(system, load))
         return verdict, faults.happened
 
@@ -101,13 +105,14 @@ def report(verdict: Verdict, happened: Counter[str], seed: int) -> int:
     print("\nfaults that really happened:")
     for kind in sorted(kinds):
         print(f"  {kind:24} {happened[kind]}" + ("" if happened[kind] else "   (never)"))
-    for name in Verdict.ZEROS:
+    for name in (*Verdict.ZEROS, "gauges_wrong"):
         found = getattr(verdict, name)
         for line in found[:20]:
             print(f"{name}: {line}")
         if len(found) > 20:
             print(f"{name}: … and {len(found) - 20} more")
     print(f"unconfirmed={verdict.unconfirmed}")
+    print(f"gauges_wrong={len(verdict.gauges_wrong)}")
     print(verdict.line(sum(happened.values()), seed))
     return 0 if verdict.good else 1
 

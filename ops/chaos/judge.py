@@ -38,13 +38,16 @@ class Verdict:
     double_ends: list[str] = field(default_factory=list)
     untold: list[str] = field(default_factory=list)
     posts_after_recorded_2xx: list[str] = field(default_factory=list)
+    gauges_wrong: list[str] = field(
+        default_factory=list
+    )  # metrics that do not tell what the rows do; not of the last line
 
     ZEROS = ("lost", "duplicate_files", "double_ends", "untold", "posts_after_recorded_2xx")
 
     @property
     def good(self) -> bool:
-        """Every zero is a zero."""
-        return not any(getattr(self, name) for name in self.ZEROS)
+        """Every zero is a zero, and the metrics tell the truth."""
+        return not self.gauges_wrong and not any(getattr(self, name) for name in self.ZEROS)
 
     def line(self, faults: int, seed: int) -> str:
         """The last line of a run."""

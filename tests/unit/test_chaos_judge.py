@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from ops.chaos import numbers
+from ops.chaos.__main__ import report
 from ops.chaos.judge import Evidence, Verdict, judge
 
 JOB = "pdf_1"
@@ -140,3 +143,85 @@ def test_what_was_sent_again_after_an_unknown_outcome_is_counted_and_no_harm() -
     verdict = judge(seen, [JOB])
     assert verdict.good
     assert verdict.repeated_after_unknown == 1
+
+
+SCRAPE = """
+# TYPE reportq_jobs gauge
+reportq_jobs{status="queued",priority="high"} 0
+# TYPE reportq_deliveries gauge
+reportq_deliveries{status="queued"} 0
+# TYPE reportq_dead_letters_open gauge
+reportq_dead_letters_open{queue="pdf",code="invalid_data"} 2
+reportq_dead_letters_open{queue="pdf",code="timeout"} 0
+# TYPE reportq_workers gauge
+reportq_workers{queue="pdf"} 3
+reportq_workers{queue="webhooks"} 1
+# TYPE reportq_attempts_total counter
+reportq_attempts_total{outcome="completed"} 90
+reportq_attempts_total{outcome="failed"} 8
+# TYPE reportq_jobs_ended_total counter
+reportq_jobs_ended_total{status="completed"} 90
+reportq_jobs_ended_total{status="cancelled"} 3
+# TYPE reportq_jobs_cancelled_waiting_total counter
+reportq_jobs_cancelled_waiting_total 4
+"""
+ROWS: dict[str, dict[tuple[str, ...], float]] = {
+    "reportq_jobs": {},
+    "reportq_deliveries": {},
+    "reportq_dead_letters_open": {("pdf", "invalid_data"): 2},
+    "reportq_workers": {("pdf",): 3, ("webhooks",): 1},
+}
+COUNTS = {"attempts": 98, "failures": 0, "completed": 90, "failed": 0, "cancelled": 7, "buried": 0}
+
+
+def test_gauges_that_tell_what_the_rows_do_are_right() -> None:
+    assert numbers.gauges_apart(numbers.samples_of(SCRAPE), ROWS) == []
+
+
+@pytest.mark.parametrize(
+    ("gauge", "rows"),
+    [
+        ("reportq_jobs", {("queued", "high"): 1}),
+        ("reportq_jobs", {("processing", "low"): 1}),
+        ("reportq_deliveries", {("processing",): 1}),
+        ("reportq_dead_letters_open", {("pdf", "invalid_data"): 1}),
+        ("reportq_dead_letters_open", {("pdf", "invalid_data"): 2, ("webhooks", "webhook_gone"): 1}),
+        ("reportq_workers", {("pdf",): 2, ("webhooks",): 1}),
+    ],
+)
+def test_a_gauge_that_lies_is_found(gauge: str, rows: dict[tuple[str, ...], float]) -> None:
+    wrong = numbers.gauges_apart(numbers.samples_of(SCRAPE), {**ROWS, gauge: rows})
+    assert len(wrong) == 1
+    assert gauge in wrong[0]
+
+
+def test_a_gauge_that_is_not_told_at_all_is_found() -> None:
+    without = "\n".join(line for line in SCRAPE.splitlines() if "reportq_jobs{" not in line)
+    assert numbers.gauges_apart(numbers.samples_of(without), ROWS) == ["reportq_jobs is not told"]
+
+
+def test_a_counter_may_miss_one_event_for_each_kill_and_no_more() -> None:
+    samples = numbers.samples_of(SCRAPE)
+    assert numbers.counters_apart(samples, COUNTS, 0) == []
+    assert numbers.counters_apart(samples, {**COUNTS, "attempts": 100}, 2) == []
+    for rows in ({**COUNTS, "attempts": 100}, {**COUNTS, "cancelled": 5}, {**COUNTS, "buried": 2}):
+        assert len(numbers.counters_apart(samples, rows, 1)) == 1
+
+
+def test_only_faults_that_can_come_between_a_commit_and_its_count_excuse_a_counter() -> None:
+    happened = Counter(
+        {"kill:render": 3, "kill:mariadb": 1, "cut:database-front": 2, "drive:hang": 9, "kill:rabbitmq": 5}
+    )
+    assert numbers.allowed(happened) == 6
+
+
+def test_metrics_that_lie_fail_a_run_above_the_last_line(capsys: pytest.CaptureFixture[str]) -> None:
+    verdict = judge(evidence(), [JOB])
+    assert report(verdict, Counter(), 3) == 0
+    assert capsys.readouterr().out.splitlines()[-2] == "gauges_wrong=0"
+    verdict.gauges_wrong = ["reportq_jobs{queued,high} tells 1, rows 0"]
+    assert report(verdict, Counter(), 3) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2] == "gauges_wrong=1"
+    assert "gauges_wrong: reportq_jobs{queued,high} tells 1, rows 0" in lines
+    assert lines[-1] == verdict.line(0, 3)

@@ -1,0 +1,175 @@
+"""What the metrics say after a run, beside what the rows say: gauges are the truth, counters miss at most one event for
+each time a process was killed, or lost its connection, between a commit and its count."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from ops.chaos.system import CLOCKS
+from ops.stack import Stack
+from schema.jobs import priority_word
+from schema.metrics import code_label
+
+Series = Mapping[tuple[str, ...], float]  # label values, in the order of the names below → value
+PATIENCE = 40.0  # seconds a gauge may lag: readings are kept for a while, and leases must run out
+
+# gauge → its labels here, and the rows it tells of, by the same labels
+GAUGES: dict[str, tuple[tuple[str, ...], str]] = {
+    "reportq_jobs": (
+        ("status", "priority"),
+        "SELECT status, priority, COUNT(*) AS n FROM pdf_job_results WHERE status IN ('queued','processing') "
+        "GROUP BY status, priority",
+    ),
+    "reportq_deliveries": (
+        ("status",),
+        "SELECT status, COUNT(*) AS n FROM deliveries WHERE status IN ('queued','processing') GROUP BY status",
+    ),
+    "reportq_dead_letters_open": (
+        ("queue", "code"),
+        "SELECT queue, error_code AS code, COUNT(*) AS n FROM dead_letters WHERE status='open' GROUP BY queue, error_code",
+    ),
+    "reportq_workers": (
+        ("queue",),
+        "SELECT kind AS queue, COUNT(*) AS n FROM workers "
+        f"WHERE seen_at >= TIMESTAMPADD(SECOND, -{CLOCKS['REPORTQ_LEASE']}, UTC_TIMESTAMP(6)) GROUP BY kind",
+    ),
+}
+# what is counted → the counters that are added up for it, and how many rows there are of it. An attempt that an outage
+# gave back after it was counted as failed keeps its error code.
+COUNTERS: dict[str, tuple[tuple[tuple[str, Mapping[str, str]], ...], str]] = {
+    "attempts": ((("reportq_attempts_total", {}),), "SELECT COUNT(*) AS n FROM attempts"),
+    "failures": (
+        (("reportq_attempt_failures_total", {}),),
+        "SELECT COUNT(*) AS n FROM attempts WHERE outcome IN ('failed','timeout','crashed') "
+        "OR (outcome='returned' AND error_code IS NOT NULL)",
+    ),
+    "completed": (
+        (("reportq_jobs_ended_total", {"status": "completed"}),),
+        "SELECT COUNT(*) AS n FROM deliveries WHERE event='completed'",
+    ),
+    "failed": (
+        (("reportq_jobs_ended_total", {"status": "failed"}),),
+        "SELECT COUNT(*) AS n FROM deliveries WHERE event='failed'",
+    ),
+    "cancelled": (
+        (("reportq_jobs_ended_total", {"status": "cancelled"}), ("reportq_jobs_cancelled_waiting_total", {})),
+        "SELECT COUNT(*) AS n FROM deliveries WHERE event='cancelled'",
+    ),
+    "buried": ((("reportq_jobs_failed_total", {}),), "SELECT COUNT(*) AS n FROM dead_letters WHERE kind='job'"),
+}
+# Faults after which a process may have committed what it never counts: it is gone, or took the answer for lost.
+_COSTLY = (
+    "kill:api",
+    "kill:relay",
+    "kill:render",
+    "kill:webhook",
+    "stop:render",
+    "stop:relay",
+    "mariadb",
+    ":database-",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One series of a scrape."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+def samples_of(text: str) -> list[Sample]:
+    """A target's answer."""
+    return [
+        Sample(sample.name, sample.labels, sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    ]
+
+
+def allowed(happened: Counter[str]) -> int:
+    """How many events a counter may miss after these faults."""
+    return sum(count for kind, count in happened.items() if any(part in kind for part in _COSTLY))
+
+
+def gauges_apart(samples: list[Sample], rows: Mapping[str, Series]) -> list[str]:
+    """Gauges that do not tell what the rows do, in either direction."""
+    found = []
+    for name, (labels, _) in GAUGES.items():
+        shown = {tuple(s.labels[label] for label in labels): s.value for s in samples if s.name == name}
+        if not shown and name != "reportq_dead_letters_open":
+            found.append(f"{name} is not told")
+            continue
+        for key in sorted({*shown, *rows[name]}):
+            if shown.get(key, 0) != rows[name].get(key, 0):
+                found.append(f"{name}{{{','.join(key)}}} tells {shown.get(key, 0):g}, rows {rows[name].get(key, 0):g}")
+    return found
+
+
+def counters_apart(samples: list[Sample], rows: Mapping[str, int], most: int) -> list[str]:
+    """Counters that miss, or have made up, more than `most` events."""
+    counted = counts_of(samples)
+    return [
+        f"{what}: counted {counted[what]}, rows {rows[what]}, at most {most} apart"
+        for what in COUNTERS
+        if abs(counted[what] - rows[what]) > most
+    ]
+
+
+def counts_of(samples: list[Sample]) -> dict[str, int]:
+    """What was counted, by COUNTERS' words."""
+    return {
+        what: sum(
+            round(s.value)
+            for name, wanted in series
+            for s in samples
+            if s.name == name and all(s.labels.get(label) == value for label, value in wanted.items())
+        )
+        for what, (series, _) in COUNTERS.items()
+    }
+
+
+def compare(stack: Stack, happened: Counter[str], patience: float = PATIENCE) -> tuple[list[str], str]:
+    """What is wrong after a run (nothing, when all is well), and one line of what was compared."""
+    until = time.monotonic() + patience
+    while wrong := gauges_apart(samples_of(_text(stack.port)), _rows(stack)):
+        if time.monotonic() > until:
+            break
+        time.sleep(1)
+    most = allowed(happened)
+    counted = [*samples_of(_text(stack.port)), *samples_of(_text(stack.metrics_port))]
+    rows = {what: int(stack.sql(statement)[0]["n"]) for what, (_, statement) in COUNTERS.items()}
+    told = ", ".join(f"{what} {n} of {rows[what]}" for what, n in counts_of(counted).items())
+    return [*wrong, *counters_apart(counted, rows, most)], f"counted {told} (at most {most} apart)"
+
+
+def _rows(stack: Stack) -> dict[str, Series]:
+    found: dict[str, Series] = {}
+    for name, (labels, statement) in GAUGES.items():
+        counts: Counter[tuple[str, ...]] = Counter()
+        for row in stack.sql(statement):
+            counts[tuple(_word(label, row[label]) for label in labels)] += int(row["n"])
+        found[name] = dict(counts)
+    return found
+
+
+def _word(label: str, value: object) -> str:
+    if label == "priority":
+        return priority_word(int(str(value)))
+    return code_label(str(value)) if label == "code" else str(value)
+
+
+def _text(port: int) -> str:
+    """What a target of this machine shows."""
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.get(f"http://127.0.0.1:{port}/metrics", timeout=30)
+    answer.raise_for_status()
+    return answer.text
