@@ -34,15 +34,14 @@ def make(settings: Settings, folder: Path) -> list[Path]:
     if any(folder.iterdir()):
         raise BackupFailed(f"{folder} is not empty.")
     if settings.database_url.startswith("sqlite"):
-        target = folder / "reportq.db"
+        target = _closed_file(folder / "reportq.db")
         with closing(sqlite3.connect(_sqlite_path(settings))) as live, closing(sqlite3.connect(target)) as copy:
             live.backup(copy)
     else:
-        target = folder / "reportq.sql"
+        target = _closed_file(folder / "reportq.sql")
         options = ["--single-transaction", "--quick", "--hex-blob", "--skip-lock-tables", "--routines=0"]
         with target.open("wb") as sink:
             _run("mariadb-dump", settings, options, stdout=sink)
-    target.chmod(0o600)
     pdfs = _pdf_folder(settings)
     if pdfs is not None and pdfs.is_dir():
         shutil.copytree(pdfs, folder / "artifacts", ignore=shutil.ignore_patterns(".*"))
@@ -72,6 +71,12 @@ def restore(settings: Settings, folder: Path) -> int:
     db.execute("DELETE FROM workers")
     db.close()
     return waiting
+
+
+def _closed_file(path: Path) -> Path:
+    """An empty file that nobody else can read: it holds people's results from its first byte on."""
+    path.touch(mode=0o600, exist_ok=False)
+    return path
 
 
 def _sqlite_path(settings: Settings) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -194,7 +196,12 @@ def test_a_backup_taken_while_jobs_come_in_is_restored_whole(empty: str, mariadb
     (tmp_path / "pdfs").mkdir()
     (tmp_path / "pdfs" / "01J.pdf").write_bytes(b"%PDF-1.7")
     outbox.JOBS.mark(db, taken := outbox.JOBS.take(db, limit=10, hold=10), taken.rows)
-    backups.make(settings, tmp_path / "backup")
+    with busy(empty) as written:
+        wait_until(lambda: len(written) > 5, 30, "jobs come in")
+        before = list(written)
+        backups.make(settings, tmp_path / "backup")
+        after = len(written)
+        wait_until(lambda: len(written) > after, 30, "jobs come in afterwards")
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "backup").glob("reportq.*"))
     later = f"pdf_{ULID()}"
     jobs.submit(db, NewJob(later, "K2", "p"))
@@ -205,6 +212,11 @@ def test_a_backup_taken_while_jobs_come_in_is_restored_whole(empty: str, mariadb
         copy = Database(target)
         assert jobs.find(copy, later) is None
         check(copy, ids)
+        there = {row["job_id"] for row in copy.fetch_all("SELECT job_id FROM pdf_job_results WHERE code='MEANWHILE'")}
+        whole = {row["job_id"] for row in copy.fetch_all("SELECT job_id FROM report_data")}
+        assert there >= set(before), "what was accepted before it began is in it"
+        assert len(there) < len(written), "what came after its one moment is not"
+        assert there <= whole, "a job is in it with its data, or not at all"
         copy.close()
         assert (tmp_path / "again" / "01J.pdf").read_bytes() == b"%PDF-1.7"
         with pytest.raises(backups.BackupFailed, match="empty"):
@@ -214,6 +226,43 @@ def test_a_backup_taken_while_jobs_come_in_is_restored_whole(empty: str, mariadb
     finally:
         drop()
         db.close()
+
+
+def test_a_backup_is_closed_to_others_from_its_first_byte(
+    empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only once it is whole: a big one takes minutes, and its folder may be there and open."""
+    settings = Settings(database_url=empty, run_dir=str(tmp_path))
+    db = Database(empty)
+    migrate.migrate(db)
+    db.close()
+    folder = tmp_path / "backup"
+    folder.mkdir(mode=0o755)
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)
+    backups.make(settings, folder)
+    assert [path.stat().st_mode & 0o777 for path in folder.glob("reportq.*")] == [0o600]
+
+
+@contextlib.contextmanager
+def busy(url: str) -> Iterator[list[str]]:
+    """Jobs with inline data (two rows in one transaction) come in for as long as the block lasts; yields their ids."""
+    done, written = threading.Event(), list[str]()
+
+    def write() -> None:
+        db = Database(url)
+        while not done.is_set():
+            job_id = f"pdf_{ULID()}"
+            jobs.submit(db, NewJob(job_id, "MEANWHILE", "p", inline=b'{"a":1}'))
+            written.append(job_id)
+        db.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(write)
+        try:
+            yield written
+        finally:
+            done.set()
+            writer.result(60)
 
 
 def _another(url: str, mariadb: MariaDB, folder: Path) -> tuple[str, Callable[[], object]]:
