@@ -50,5 +50,11 @@ def known_names() -> set[str]:
     return names
 
 
+def edges_in(expression: str) -> set[tuple[str, str]]:
+    """Histogram and `le` of every bucket an expression asks for by its edge."""
+    asked = re.findall(r"(reportq_\w+)_bucket\{([^}]*)\}", expression)
+    return {(name, edge) for name, labels in asked for edge in re.findall(r'\ble="([^"]*)"', labels)}
+
+
 def names_in(expression: str) -> set[str]:
     return set(_NAME.findall(re.sub(r"\{[^}]*\}|\"[^\"]*\"", "", expression)))

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from middleware.metrics import number_text
 from ops.grafana import build
 from ops.servers.packages import need
+from schema.metrics import TABLE
 from tests.observability.expressions import (
     BOARDS,
     OPS,
@@ -18,6 +20,7 @@ from tests.observability.expressions import (
     RULES_TEST,
     RUNBOOKS,
     alerts,
+    edges_in,
     known_names,
     names_in,
     panels,
@@ -135,6 +138,15 @@ def test_rules_and_panels_name_only_metrics_that_are_declared() -> None:
     for _, panel in panels():
         for target in panel["targets"]:
             assert names_in(target["expr"]) <= known, panel["title"]
+
+
+def test_buckets_are_asked_for_by_edges_they_have() -> None:
+    """Prometheus compares `le` as text: a bucket that is not there is no error, only an empty answer."""
+    asked = {edge for rule in rules() for edge in edges_in(rule["expr"])}
+    asked |= {edge for _, panel in panels() for target in panel["targets"] for edge in edges_in(target["expr"])}
+    assert ("reportq_job_end_to_end_seconds", "30.0") in asked
+    for name, edge in asked:
+        assert edge in {number_text(limit) for limit in (*TABLE[name].buckets, float("inf"))}, (name, edge)
 
 
 def test_dashboards_are_what_the_code_builds() -> None:
