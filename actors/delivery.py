@@ -54,6 +54,7 @@ class Delivering:
         worker_id: str,
         wake: Callable[[], None],
         posted: Callable[[Row, Verdict, Answer], None] = lambda row, verdict, answer: None,
+        given_up: Callable[[str], None] = lambda code: None,
     ) -> None:
         self._settings = settings
         self._db = db
@@ -64,6 +65,7 @@ class Delivering:
         self._worker_id = worker_id
         self._wake = wake
         self._posted = posted
+        self._given_up = given_up
 
     def __call__(self, delivery_id: str) -> None:
         """Do one start of a delivery, if the hint is still worth anything."""
@@ -92,7 +94,7 @@ class Delivering:
         try:
             if failure.permanent or crashes >= MAX_CRASHES:
                 sentence = failure.message if isinstance(error, ReportqError) else _BROKEN.format(type(error).__name__)
-                self._stop(held, failure.code, sentence, None)
+                self._give_up(held, failure.code, sentence)
             else:
                 deliveries.wait(self._db, held.row, seconds=_RECORD_AGAIN * crashes, crashed=True)
         except DatabaseDown:
@@ -126,7 +128,7 @@ class Delivering:
             hint = "The resume URL was used up by an earlier round; ask for the status, or replay with a new callback."
             deliveries.end(self._db, held, "not_sent", code="resume_url_used", hint=hint)
         elif too_old:
-            self._stop(held, "webhook_too_old", _TOO_OLD, None)
+            self._give_up(held, "webhook_too_old", _TOO_OLD)
         else:
             self._post(held, end)
         self._wake()
@@ -153,7 +155,7 @@ class Delivering:
             if members is not None:
                 refund(self._db, members)  # jobs that had counted the outage's first errors as failures
             if last:
-                self._stop(held, "webhook_too_old", f"{_TOO_OLD} {error.detail}", None)
+                self._give_up(held, "webhook_too_old", f"{_TOO_OLD} {error.detail}")
                 return False
             deliveries.wait(self._db, held.row, seconds=_RECORD_AGAIN * random.uniform(0.5, 1.0))
             return False
@@ -197,12 +199,14 @@ class Delivering:
         )
         # A 2xx in hand is worth much patience: forgotten, the receiver would be told twice.
         patience = self._settings.lease * (_KEEP_TRYING if verdict.kind == "delivered" else 1)
-        patiently(lambda: self._write(held, number, answer, verdict), patience)
+        stopped = patiently(lambda: self._write(held, number, answer, verdict), patience)
         self._posted(row, verdict, answer)
+        if stopped is not None:
+            self._given_up(stopped)
         self._note_host(held, answer)
 
-    def _write(self, held: DeliveryClaim, number: int, answer: Answer, verdict: Verdict) -> None:
-        """Attempt row and what becomes of the delivery, in one commit."""
+    def _write(self, held: DeliveryClaim, number: int, answer: Answer, verdict: Verdict) -> str | None:
+        """Attempt row and what becomes of the delivery, in one commit; the code it was given up with, if it was."""
         unknown = answer.failure in ("timeout", "reset", "too_large")
         words = {"delivered": "delivered", "again": "failed", "stop": "refused"}
         outcome = Outcome(
@@ -214,30 +218,37 @@ class Delivering:
             verdict.answer,
         )
 
-        def work() -> None:
+        def work() -> str | None:
             deliveries.end_post(self._db, held, number, outcome)
             if verdict.kind == "delivered":
                 hint = "A later answer showed that it had arrived." if verdict.unconfirmed else None
                 deliveries.end(self._db, held, "delivered", hint=hint, last_status=answer.status)
             elif verdict.kind == "stop":
-                self._stop(held, verdict.code or "webhook_rejected", verdict.hint or "", answer.status)
+                code = verdict.code or "webhook_rejected"
+                return code if self._stop(held, code, verdict.hint or "", answer.status) else None
             else:
                 deliveries.wait(
                     self._db, held.row, seconds=verdict.after, last_status=answer.status, hint=verdict.hint
                 )  # fmt: skip
+            return None
 
-        self._db.transaction(work)
+        return self._db.transaction(work)
 
-    def _stop(self, held: DeliveryClaim, code: str, hint: str, status: int | None) -> None:
-        """The delivery dies: a dead letter with a plain hint. One whose job was replayed meanwhile needs neither."""
+    def _give_up(self, held: DeliveryClaim, code: str, hint: str) -> None:
+        """Stop without an answer."""
+        if self._db.transaction(lambda: self._stop(held, code, hint, None)):
+            self._given_up(code)
 
-        def work() -> None:
-            if deliveries.overtaken(self._db, held.row):
-                deliveries.end(self._db, held, "superseded", hint=hint, last_status=status)
-            elif deliveries.end(self._db, held, "dead", code=code, hint=hint, last_status=status):
-                dead_letters.bury_delivery(self._db, held.row, code, hint)
-
-        self._db.transaction(work)
+    def _stop(self, held: DeliveryClaim, code: str, hint: str, status: int | None) -> bool:
+        """The delivery dies, in the caller's transaction: a dead letter with a plain hint, counted once it is committed.
+        False for one whose job was replayed meanwhile, which needs neither."""
+        if deliveries.overtaken(self._db, held.row):
+            deliveries.end(self._db, held, "superseded", hint=hint, last_status=status)
+            return False
+        if not deliveries.end(self._db, held, "dead", code=code, hint=hint, last_status=status):
+            return False
+        dead_letters.bury_delivery(self._db, held.row, code, hint)
+        return True
 
     def _note_host(self, held: DeliveryClaim, answer: Answer) -> None:
         """A host that does not answer at all is paused; any complete answer ends that."""

@@ -211,6 +211,7 @@ class Runtime:
             worker_id=self.worker_id,
             wake=self.wake,
             posted=self.worker_meters.posted,
+            given_up=self.worker_meters.given_up,
         )
 
     @cached_property

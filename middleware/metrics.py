@@ -224,9 +224,10 @@ class WorkerMeters(dramatiq.Middleware):
         self._meters.observe(metrics.WEBHOOK_SECONDS, answer.duration)
         if verdict.kind == "delivered":
             self._meters.observe(metrics.DELIVERY_SECONDS, float(row["age"]) + answer.duration)
-        if verdict.kind == "stop":
-            code = metrics.code_label(verdict.code or "webhook_rejected")
-            self._meters.count(metrics.CALLBACKS_STOPPED, code=code)
+
+    def given_up(self, code: str) -> None:
+        """A callback died, whether it was ever posted or not; its dead letter is written."""
+        self._meters.count(metrics.CALLBACKS_STOPPED, code=metrics.code_label(code))
 
 
 def answer_class(answer: Answer) -> str:

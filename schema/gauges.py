@@ -107,7 +107,7 @@ def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
 
 def _desk(db: Database) -> Iterator[Reading]:
     # Known causes are told as zero: what stood before an outage of this reading is then told from what is new.
-    for queue, codes in ((PDF, metrics.JOB_CODES), (WEBHOOKS, metrics.CALLBACK_CODES)):
+    for queue, codes in ((PDF, metrics.JOB_CODES), (WEBHOOKS, metrics.GIVEN_UP_CODES)):
         for code in codes:
             yield Reading(metrics.LETTERS_OPEN, {"queue": queue, "code": code}, 0)
     for row in db.fetch_all(

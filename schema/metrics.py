@@ -52,6 +52,8 @@ ANSWERS = (
 VERDICTS = ("delivered", "again", "stop")
 DEPENDENCIES = ("database", "documents", "artifacts", "broker")
 REPLAYS = ("job", "callback")
+# A callback is given up after an answer, when it was owed for too long, or when it cannot even be prepared.
+GIVEN_UP_CODES = (*CALLBACK_CODES, "internal_error", "invalid_data", "webhook_too_old")
 # Seconds a priority promises from submission to end (the plan's service levels); each is a bucket's edge below.
 TARGETS: Mapping[str, int] = MappingProxyType({"high": 30, "normal": 120, "low": 900})
 
@@ -187,8 +189,8 @@ DELIVERY_SECONDS = Metric(
 CALLBACKS_STOPPED = Metric(
     "reportq_callbacks_stopped_total",
     COUNTER,
-    "Callbacks given up after an answer, each with its dead letter, by error code.",
-    {"code": CALLBACK_CODES},
+    "Callbacks given up, each with its dead letter, by error code.",
+    {"code": GIVEN_UP_CODES},
 )
 RESCUES = Metric(
     "reportq_rescues_total",

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from schema import metrics
 from schema.errors import Permanent
-from tests.protocol.kit import World
+from tests.protocol.kit import World, answer
 
 URL = "https://hooks.example/webhook/x"
 
@@ -44,3 +45,22 @@ def test_a_delivery_that_always_breaks_is_buried_after_three_starts(world: World
     assert (delivery["status"], delivery["error_code"], delivery["start_no"]) == ("dead", "internal_error", 3)
     assert "RuntimeError" in delivery["hint"]
     assert "mistake" not in delivery["hint"]
+
+
+def test_every_callback_that_is_given_up_is_counted_with_its_code(world: World) -> None:
+    """After an answer, when it was owed for too long, when it cannot be prepared: one count for each dead letter."""
+    counted: list[str] = []
+    world.runtime.delivering._given_up = counted.append
+    world.mouth.answers = [answer(410)]
+    gone = world.submit(callback=URL)
+    world.run()
+    old = world.submit(callback=URL)
+    world.hint(world.relay()[0])
+    world.db.execute(f"UPDATE deliveries SET owed_at={world.db.later(-100_000)} WHERE job_id=%s", (old,))
+    world.run()
+    world.reports.fail = [Permanent("The document cannot be kept in MongoDB.", code="invalid_data")]
+    broken = world.submit(callback=URL)
+    world.run()
+    assert counted == ["webhook_gone", "webhook_too_old", "invalid_data"]
+    assert [world.letters(job)[0]["error_code"] for job in (gone, old, broken)] == counted
+    assert set(counted) <= set(metrics.GIVEN_UP_CODES)
