@@ -165,6 +165,8 @@ def _judge_ends(verdict: Verdict, evidence: Evidence, job: Row) -> None:
             )
         elif per_round[round_] and events != {"completed"}:
             verdict.double_ends.append(f"{job_id} round {round_}: an attempt completed, ended {sorted(events)}")
+        if "failed" in events and not buried[round_]:
+            verdict.lost.append(f"{job_id} round {round_}: failed without a dead letter")
     last = [row["event"] for row in evidence.deliveries.get(job_id, []) if row["round"] == job["round"]]
     if job["status"] in ENDED and last and last != [job["status"]]:
         verdict.double_ends.append(f"{job_id}: row {job['status']}, delivery of {last}")
@@ -188,6 +190,8 @@ def _judge_told(verdict: Verdict, evidence: Evidence, job: Row) -> None:
             verdict.untold.append(f"{name}: {row['status']} without a reason")
         elif row["status"] == "recorded" and row["url"]:
             verdict.untold.append(f"{name}: only recorded, although it had a callback")
+        elif row["status"] == "superseded" and round_ == rounds:
+            verdict.untold.append(f"{name}: superseded, and no newer round tells")
 
 
 def _judge_posts(verdict: Verdict, evidence: Evidence, delivery: Row) -> None:

@@ -93,6 +93,7 @@ def told_two_ends(seen: Evidence) -> None:
 
 
 def failed_after_a_completion(seen: Evidence) -> None:
+    seen.letters[JOB] = [{"round": 1, "kind": "job"}]
     seen.jobs[JOB]["status"] = seen.deliveries[JOB][0]["event"] = seen.results[JOB]["status"] = "failed"
     seen.received["msg_pdf_1_1"][0]["body"]["status"] = "failed"
 
@@ -118,6 +119,16 @@ def posted_unwritten(seen: Evidence) -> None:
     seen.received["msg_pdf_1_1"].append({"time": AFTER - 2, "body": {"status": "completed"}})
 
 
+def superseded_by_nobody(seen: Evidence) -> None:
+    seen.deliveries[JOB][0]["status"] = "superseded"
+
+
+def failed_without_letter(seen: Evidence) -> None:
+    seen.jobs[JOB]["status"] = seen.results[JOB]["status"] = seen.deliveries[JOB][0]["event"] = "failed"
+    seen.attempts[JOB][0]["outcome"] = "failed"
+    seen.received["msg_pdf_1_1"][0]["body"]["status"] = "failed"
+
+
 @pytest.mark.parametrize(
     ("harm", "found"),
     [
@@ -125,6 +136,7 @@ def posted_unwritten(seen: Evidence) -> None:
         (another_rounds_record, "lost"), (two_files, "duplicate_files"), (a_stray_file, "duplicate_files"),
         (completed_twice, "double_ends"), (told_two_ends, "double_ends"), (failed_after_a_completion, "double_ends"),
         (still_owed, "untold"), (nobody_received_it, "untold"), (stopped_without_reason, "untold"),
+        (superseded_by_nobody, "untold"), (failed_without_letter, "lost"),
         (posted_again, "posts_after_recorded_2xx"), (posted_unwritten, "posts_after_recorded_2xx"),
     ],
 )  # fmt: skip
