@@ -24,7 +24,7 @@ class _Block(_Strict, tag_field="block", frozen=True, kw_only=True):
 
 
 class Detail(_Strict, frozen=True, kw_only=True):
-    """A line of the cover: what, and its value."""
+    """A line of the cover: what, and its value; left out when the value comes out empty."""
 
     label: str
     value: str

@@ -183,6 +183,7 @@ class Composer:
             )
             for number, detail in enumerate(block.details)
         ]
+        details = [(label, value) for label, value in details if value.strip()]
         return cover_item(fill("kicker"), fill("title"), fill("subtitle"), fill("name"), details, fill("note"))
 
     def _each(self, block: b.Each, path: Path, scope: Mapping[str, Any], measure: float) -> list[Item]:

@@ -77,15 +77,30 @@ def day(value: object) -> str:
 
 
 def highest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
-    """The `count` elements with the greatest `key`, greatest first; missing values come last, ties keep
+    """The `count` elements with the greatest `key`, greatest first; missing values are left out, ties keep
     order.
     """
-    return sorted(rows, key=lambda row: (row.get(key) is None, -(row.get(key) or 0)))[:count]
+    return sorted((row for row in rows if row.get(key) is not None), key=lambda row: -row[key])[:count]
 
 
 def lowest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
     """The `count` elements with the smallest `key`, smallest first; missing values are left out."""
     return sorted((row for row in rows if row.get(key) is not None), key=lambda row: row[key])[:count]
+
+
+def strongest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
+    """What may be called strong beside the rest: at most `count`, at most half of what was measured, and only
+    what lies above the lowest. Equal or too few scores single out nothing.
+    """
+    ranked = highest(rows, len(rows), key)
+    return [row for row in ranked[: min(count, len(ranked) // 2)] if row[key] > ranked[-1][key]]
+
+
+def weakest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
+    """The counterpart of `strongest`, lowest first; no element is in both lists, whatever the counts."""
+    ranked = highest(rows, len(rows), key)
+    half = len(ranked) // 2
+    return [row for row in ranked[::-1][: min(count, half)] if row[key] < ranked[half - 1][key]]
 
 
 def band_of(scale: Scale, value: float) -> tuple[int, Band]:
@@ -133,6 +148,8 @@ class Expressions:
             tanggal=day,
             tertinggi=highest,
             terendah=lowest,
+            terkuat=strongest,
+            terlemah=weakest,
             kategori=lambda value, name: self._band(scales, name, value, "label"),
             tafsiran=lambda value, name: self._band(scales, name, value, "text"),
             tingkat=lambda value, name: band_of(scales[name], value)[0],

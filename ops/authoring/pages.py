@@ -40,7 +40,9 @@ Put the folder beside the shipped ones or into a folder named by `REPORTQ_TEMPLA
 
 Values stand in double braces: `{{ peserta.nama }}`. Fields marked *expression* hold one expression without
 braces. Beside Jinja's own filters there are `angka` (Indonesian numbers, `angka(1)` with one decimal),
-`tanggal` (a date written out), `tertinggi(n)` and `terendah(n)` (by `skor`, or another key),
+`tanggal` (a date written out), `tertinggi(n)` and `terendah(n)` (by `skor`, or another key; what was not
+measured is left out), `terkuat(n)` and `terlemah(n)` (what may be called strong and weak beside the rest: at
+most half of the list, never the same element in both, nothing when all scores are equal or too few),
 `kategori('scale')`, `tafsiran('scale')` and `tingkat('scale')` (name, text and place of the norm band a
 score falls into). What comes from the data never counts as markup.
 """

@@ -1,0 +1,60 @@
+"""Reports made up from a product's JSON Schema: every field takes every value the schema lets in, null included."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from actors.pdf.renderer import TEMPLATES
+
+WORDS = ("Ayu", "Lestari", "Budi", "Nasution", "Yogyakarta", "Sarjana", "Saya senang bertemu orang")
+
+
+def schema_of(product: str) -> dict[str, Any]:
+    """A shipped product's schema."""
+    found: dict[str, Any] = json.loads((TEMPLATES / product / "schema.json").read_text("utf-8"))
+    return found
+
+
+def generated(schema: dict[str, Any], chance: random.Random, missing: float) -> Any:
+    """A value that fits; `missing` is the share of nulls and empty texts where they are allowed."""
+    if "enum" in schema:
+        return chance.choice(schema["enum"])
+    kinds: Sequence[str] = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    if "null" in kinds and chance.random() < missing:
+        return None
+    kind = next(kind for kind in kinds if kind != "null")
+    match kind:
+        case "object":
+            required = schema["required"]
+            return {
+                name: generated(inner, chance, missing)
+                for name, inner in schema["properties"].items()
+                if name in required or chance.random() > missing
+            }
+        case "array":
+            return _list(schema, chance, missing)
+        case "boolean":
+            return chance.random() < 0.5
+        case "string":
+            empty = not schema.get("minLength") and chance.random() < missing
+            return "" if empty else " ".join(chance.sample(WORDS, 2))
+        case _:
+            low, high = schema.get("minimum", 0), schema.get("maximum", 40)
+            value = chance.choice((low, high, chance.uniform(low, high)))
+            return round(value) if kind == "integer" else round(value, 1)
+
+
+def _list(schema: dict[str, Any], chance: random.Random, missing: float) -> list[Any]:
+    """As many elements as allowed (at most thirty), each code once where there are as many codes as elements."""
+    most = min(schema["maxItems"], 30)
+    made = [
+        generated(schema["items"], chance, missing) for _ in range(chance.choice((schema.get("minItems", 0), most)))
+    ]
+    codes = schema["items"]["properties"].get("kode", {}).get("enum", ())
+    if len(codes) == len(made):
+        for element, code in zip(made, codes, strict=True):
+            element["kode"] = code
+    return made
