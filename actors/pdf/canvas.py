@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from actors.pdf.faces import Face, Run
+from actors.pdf.bidi import Drawn, in_visual_order
+from actors.pdf.faces import Face, Placed, Run
 from actors.pdf.linebreak import Line
 from actors.pdf.style import PAGE_HEIGHT, Colour
-from actors.pdf.words import Chunk
 
 Point = tuple[float, float]
 _CIRCLE = 0.5522847498
@@ -23,12 +23,21 @@ class Ink:
     def __init__(self) -> None:
         self.faces: dict[int, Face] = {}
         self.glyphs: dict[int, set[int]] = {}
+        self.aliases: dict[int, dict[tuple[int, str], int]] = {}  # face → (glyph, what it says here) → code
+
+    def code(self, face: Face, placed: Placed) -> int:
+        """The code that shows a glyph and says its text: the glyph's own number, or one beyond all glyphs."""
+        if face.spelling.get(placed.glyph, "") == placed.text:
+            return placed.glyph
+        known = self.aliases[face.number]
+        return known.setdefault((placed.glyph, placed.text), face.glyph_count + len(known))
 
     def use(self, run: Run) -> None:
         number = run.face.number
         if number not in self.faces:
             self.faces[number] = run.face
             self.glyphs[number] = set()
+            self.aliases[number] = {}
         if not run.core:
             self.glyphs[number] |= run.glyphs
 
@@ -54,11 +63,11 @@ class Canvas:
 
     def line(self, x: float, baseline: float, line: Line, colour: Colour | None = None) -> None:
         """Draw a line of chunks from `x`."""
-        chunks = line.chunks
-        if not chunks:
+        if not line.chunks:
             return
-        if any(chunk.rtl for chunk in chunks):
-            chunks = _reordered(chunks)
+        chunks: Sequence[Drawn] = line.chunks
+        if any(chunk.rtl for chunk in line.chunks):
+            chunks = in_visual_order(line)
         parts: list[bytes] = [b"BT 1 0 0 1 %.2f %.2f Tm" % (x, self.height - baseline)]
         shown: list[bytes] = []
         last = len(chunks) - 1
@@ -80,7 +89,10 @@ class Canvas:
                     parts.append(b"/F%d %g Tf" % (face.number, set_size))
                 if not run.core or face.number not in ink.faces:
                     ink.use(run)
-                if run.actual or len(run.shows) > 1:
+                if run.placed:
+                    _flush(parts, shown)
+                    _show_placed(parts, run, ink, set_size)
+                elif run.actual or len(run.shows) > 1:
                     _flush(parts, shown)
                     _show_spelled(parts, run, set_size)
                 else:
@@ -221,26 +233,14 @@ def _show_spelled(parts: list[bytes], run: Run, size: float) -> None:
         parts.append(b"EMC")
 
 
-def _reordered(chunks: list[Chunk]) -> list[Chunk]:
-    """Right-to-left words that follow each other stand in reversed order; each keeps the gap it had to its
-    left.
-    """
-    order: list[Chunk] = []
-    backwards: list[Chunk] = []
-    for chunk in chunks:
-        if chunk.rtl:
-            backwards.append(chunk)
-            continue
-        order += _backwards(backwards)
-        backwards = []
-        order.append(chunk)
-    return order + _backwards(backwards)
-
-
-def _backwards(chunks: list[Chunk]) -> list[Chunk]:
-    if len(chunks) < 2:
-        return chunks
-    turned = [Chunk(chunk.text, chunk.family, chunk.type, chunk.space) for chunk in reversed(chunks)]
-    for place, chunk in enumerate(turned):
-        chunk.space = chunks[place].space
-    return turned
+def _show_placed(parts: list[bytes], run: Run, ink: Ink, size: float) -> None:
+    """The glyphs where they stand: TJ moves from each to the next, and at last to the end of the run."""
+    face, at = run.face, 0
+    for placed in run.placed:
+        if placed.rise:
+            parts.append(b"%.2f Ts" % (placed.rise * size / 1000))
+        parts.append(b"[%d <%04X>]TJ" % (at - placed.x, ink.code(face, placed)))
+        if placed.rise:
+            parts.append(b"0 Ts")
+        at = placed.x + face.advance(placed.glyph)
+    parts.append(b"[%d]TJ" % (at - round(run.width / face.zoom)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -75,16 +76,18 @@ class _Embedded:
     tag: str
 
 
-def _embedded(face: Face, glyphs: frozenset[int]) -> _Embedded:
+def _embedded(face: Face, glyphs: frozenset[int], aliases: Mapping[tuple[int, str], int]) -> _Embedded:
     file, plain_length = face.subset(glyphs)
     spelled = [(glyph, face.spelling[glyph]) for glyph in sorted(glyphs) if glyph in face.spelling]
+    spelled += [(code, text) for (_, text), code in aliases.items() if text]
+    widths = face.widths(glyphs, {code: glyph for (glyph, _), code in aliases.items()})
     tag = "".join(chr(65 + byte % 26) for byte in hashlib.sha256(repr(sorted(glyphs)).encode()).digest()[:6])
-    return _Embedded(file, plain_length, face.widths(glyphs), zlib.compress(_to_unicode(spelled)), tag)
+    return _Embedded(file, plain_length, widths, zlib.compress(_to_unicode(spelled)), tag)
 
 
 @lru_cache(maxsize=32)
 def _core(face: Face) -> _Embedded:
-    return _embedded(face, face.core)
+    return _embedded(face, face.core, {})
 
 
 def _to_unicode(spelled: list[tuple[int, str]]) -> bytes:
@@ -110,11 +113,12 @@ class _Producer(OutputProducer):
         document = self.fpdf
         assert isinstance(document, Document)
         ink = document.ink
-        return {number: self._embed(face, ink.glyphs[number]) for number, face in sorted(ink.faces.items())}
+        return {number: self._embed(face, ink.glyphs[number], ink.aliases[number]) for number, face in sorted(ink.faces.items())}
 
-    def _embed(self, face: Face, extra: set[int]) -> PDFFont:
+    def _embed(self, face: Face, extra: set[int], aliases: Mapping[tuple[int, str], int]) -> PDFFont:
         glyphs = face.core | extra
-        made = _core(face) if extra <= face.core and face.latin else _embedded(face, glyphs | {0})
+        plain = extra <= face.core and face.latin and not aliases
+        made = _core(face) if plain else _embedded(face, glyphs | {0}, aliases)
         name = f"{made.tag}+{face.name}"
         file = _Packed(made.file, made.plain_length)
         self._add_pdf_obj(file, "fonts")
@@ -129,6 +133,11 @@ class _Producer(OutputProducer):
         cid.font_descriptor = descriptor
         cid.c_i_d_system_info = info
         cid.c_i_d_to_g_i_d_map = Name("Identity")
+        if aliases:
+            numbers = [*range(face.glyph_count), *(glyph for glyph, _ in aliases)]
+            codes = _Packed(zlib.compress(b"".join(number.to_bytes(2, "big") for number in numbers)))
+            self._add_pdf_obj(codes, "fonts")
+            cid.c_i_d_to_g_i_d_map = codes
         self._add_pdf_obj(cid, "fonts")
         font = PDFFont(subtype="Type0", base_font=name, encoding="Identity-H")
         font.descendant_fonts = PDFArray([cid])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,6 +56,22 @@ class Run:
     glyphs: frozenset[int]
     core: bool  # nothing but glyphs of the core subset
     actual: bool  # the glyphs do not spell the text: extraction needs /ActualText
+    placed: tuple[Placed, ...] = ()  # instead of `shows`: right-to-left glyphs that do not spell the text
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A glyph of a right-to-left run, from the left: where it stands (1/1000 em) and what it says.
+
+    Each says one character at most, since readers turn characters round one by one. What a glyph stands for besides
+    (a ligature's other letters, a letter's marks) is said by empty glyphs without width at its left. Marks say
+    nothing themselves and are drawn after the letters, so that a reader of the file meets whole words on one line.
+    """
+
+    glyph: int
+    x: int
+    rise: int
+    text: str
 
 
 class Face:
@@ -72,6 +89,7 @@ class Face:
         self.upem: int = self._face.upem
         self.scale = 1000 / self.upem
         self._kerns: dict[str, int] = {}
+        self.glyph_count: int = self._face.glyph_count
         self.coverage = frozenset(self._face.unicodes)
         self.outlines = "CFF" if self._table("CFF ") else "glyf"
 
@@ -110,6 +128,7 @@ class Face:
         buffer = hb.Buffer()
         buffer.add_str(text)
         buffer.guess_segment_properties()
+        buffer.cluster_level = hb.BufferClusterLevel.MONOTONE_CHARACTERS
         if direction:
             buffer.direction = direction
         hb.shape(self._font, buffer, {"kern": True, "liga": True})
@@ -177,11 +196,11 @@ class Face:
             for place in places
         )
 
-    def shape(self, text: str) -> Run:
-        """The run for `text`, all of whose characters this face covers."""
-        if self.latin and (simple := self._simply_shaped(text)):
+    def shape(self, text: str, direction: str | None = None) -> Run:
+        """The run for `text`, all of whose characters this face covers; without a direction, its script's."""
+        if self.latin and direction is None and (simple := self._simply_shaped(text)):
             return simple
-        infos, positions = self._shape(text, None)
+        infos, positions = self._shape(text, direction)
         scale, advance_of = self.scale, self._font.get_glyph_h_advance
         shows: list[tuple[int, bytes]] = []
         current, rise, width, pending = b"", 0, 0, 0
@@ -211,8 +230,36 @@ class Face:
         glyphs = frozenset(info.codepoint for info in infos)
         backwards = bool(infos) and infos[0].cluster > infos[-1].cluster
         # Readers turn right-to-left glyphs round by themselves, and would turn an /ActualText round as well.
-        actual = not backwards and "".join(spelled) != text
-        return Run(self, text, round(width * self.zoom), tuple(shows), glyphs, glyphs <= self.core, actual)
+        plain = "".join(reversed(spelled) if backwards else spelled) == text and (len(shows) == 1 or not backwards)
+        placed = self._placed(text, infos, positions) if backwards and not plain else ()
+        actual = not backwards and not plain
+        width = round(width * self.zoom)
+        return Run(self, text, width, tuple(shows), glyphs, glyphs <= self.core, actual, placed)
+
+    def _placed(
+        self, text: str, infos: Sequence[hb.GlyphInfo], positions: Sequence[hb.GlyphPosition]
+    ) -> tuple[Placed, ...]:
+        """The glyphs of a right-to-left run, letters before marks."""
+        empty: int | None = self._font.get_nominal_glyph(0x200C)
+        letters: list[Placed] = []
+        marks: list[Placed] = []
+        scale, x, end = self.scale, 0, len(text)
+        spoken = {info.cluster for info, position in zip(infos, positions, strict=True) if position.x_advance}
+        starts = sorted({0, *spoken})
+        for info, position in zip(infos, positions, strict=True):
+            at, rise = x + round(position.x_offset * scale), round(position.y_offset * scale)
+            x += round(position.x_advance * scale)
+            if position.x_advance and info.cluster in spoken:
+                spoken.discard(info.cluster)  # a second glyph of the same letters says nothing more
+                after = next((start for start in starts if start > info.cluster), end)
+                said = text[info.cluster : after]
+                if empty is not None and not self.advance(empty):
+                    letters += [Placed(empty, at, 0, char) for char in reversed(said[1:])]
+                    said = said[:1]
+                letters.append(Placed(info.codepoint, at, rise, said))
+            else:
+                marks.append(Placed(info.codepoint, at, rise, ""))
+        return (*letters, *marks)
 
     @cached_property
     def _space(self) -> Run:
@@ -239,15 +286,20 @@ class Face:
         plain = bytes(made.blob.data)
         return zlib.compress(plain, 6), len(plain)
 
-    def widths(self, glyphs: frozenset[int]) -> str:
-        """The /W array of the glyphs, 1/1000 em."""
+    def advance(self, glyph: int) -> int:
+        """A glyph's natural width, 1/1000 em."""
+        natural: int = self._font.get_glyph_h_advance(glyph)
+        return round(natural * self.scale)
+
+    def widths(self, glyphs: frozenset[int], aliases: Mapping[int, int]) -> str:
+        """The /W array of the glyphs and of their other codes (code → glyph), 1/1000 em."""
         parts: list[str] = []
         previous = -2
-        for glyph in sorted(glyphs):
-            if glyph != previous + 1:
-                parts.append(f"{']' if parts else ''} {glyph} [")
-            parts.append(f" {round(self._font.get_glyph_h_advance(glyph) * self.scale)}")
-            previous = glyph
+        for code in sorted({*glyphs, *aliases}):
+            if code != previous + 1:
+                parts.append(f"{']' if parts else ''} {code} [")
+            parts.append(f" {self.advance(aliases.get(code, code))}")
+            previous = code
         return f"[{''.join(parts)}]]"
 
     def metrics(self) -> dict[str, int]:

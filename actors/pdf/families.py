@@ -24,15 +24,18 @@ class Family:
         self.runs = lru_cache(maxsize=WORDS)(self._runs)
         self.divided = lru_cache(maxsize=WORDS)(self._divided)
 
-    def long_runs(self, word: str) -> tuple[Run, ...]:
+    def long_runs(self, word: str, direction: str | None = None) -> tuple[Run, ...]:
         """Like `runs`, without remembering."""
-        return self._runs(word)
+        return self._runs(word, direction)
 
-    def _runs(self, word: str) -> tuple[Run, ...]:
-        """`word` (no spaces, already cleaned) in as few runs as coverage allows."""
+    def _runs(self, word: str, direction: str | None = None) -> tuple[Run, ...]:
+        """`word` (no spaces, already cleaned) in as few runs as coverage allows, from left to right.
+
+        Without a `direction` every run has that of its script; with one, all of them have it.
+        """
         main = self.main.coverage
         if all(ord(char) in main for char in word):
-            return (self.main.shape(word),)
+            return (self.main.shape(word, direction),)
         pieces: list[tuple[Face, str]] = []
         for char in word:
             face, shown = self._face_for(char, pieces[-1][0] if pieces else self.main)
@@ -40,7 +43,9 @@ class Family:
                 pieces[-1] = (face, pieces[-1][1] + shown)
             else:
                 pieces.append((face, shown))
-        return tuple(face.shape(text) for face, text in pieces)
+        if direction == "rtl":
+            pieces.reverse()
+        return tuple(face.shape(text, direction) for face, text in pieces)
 
     def _face_for(self, char: str, current: Face) -> tuple[Face, str]:
         code = ord(char)

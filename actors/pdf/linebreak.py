@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from actors.pdf.words import Chunk, hyphen_places, shredded
+from actors.pdf.words import Chunk, hyphen_places, right_to_left, shredded
 
 STRETCH, SHRINK = 0.55, 0.24  # of a word space, at ratio 1
 HYPHEN_COST, PIECE_COST = 55.0, 8.0
@@ -21,14 +21,23 @@ _INFINITE = float("inf")
 
 
 class Line:
-    """Chunks side by side; `stretch` points are added to every word space."""
+    """Chunks side by side; `stretch` points are added to every word space. `rtl`: it starts at the right."""
 
-    __slots__ = ("chunks", "stretch", "width")
+    __slots__ = ("chunks", "rtl", "stretch", "width")
 
-    def __init__(self, chunks: list[Chunk], width: float, stretch: float = 0.0) -> None:
+    def __init__(self, chunks: list[Chunk], width: float, stretch: float = 0.0, *, rtl: bool = False) -> None:
         self.chunks = chunks
         self.width = width
         self.stretch = stretch
+        self.rtl = rtl
+
+
+def _directed(lines: list[Line], chunks: list[Chunk]) -> list[Line]:
+    """The lines of one paragraph, all of them with its direction."""
+    if any(chunk.rtl for chunk in chunks) and right_to_left(" ".join(chunk.text for chunk in chunks)):
+        for line in lines:
+            line.rtl = True
+    return lines
 
 
 def _fitting(chunks: list[Chunk], measure: float) -> list[Chunk]:
@@ -73,7 +82,7 @@ def ragged(chunks: list[Chunk], measure: float, *, hyphenate: bool = True) -> li
         place += len(group)
     if line or not lines:
         lines.append(Line(line, width))
-    return lines
+    return _directed(lines, chunks)
 
 
 def _divide(chunk: Chunk, room: float) -> tuple[Chunk, Chunk] | None:
@@ -91,11 +100,11 @@ def justified(chunks: list[Chunk], measure: float) -> list[Line]:
     chunks = _fitting(chunks, measure)
     total = sum(chunk.width + chunk.space for chunk in chunks) - chunks[-1].space
     if total <= measure:
-        return [Line(chunks, total)]
+        return _directed([Line(chunks, total)], chunks)
     for hyphenate, tolerance in ((False, 1.5), (True, 2.6), (True, 7.0)):
         ends = _Breaks(chunks, hyphenate).best(measure, tolerance)
         if ends is not None:
-            return ends
+            return _directed(ends, chunks)
     return ragged(chunks, measure)
 
 

@@ -22,7 +22,7 @@ from actors.pdf.style import (
     Colour,
     Type,
 )
-from actors.pdf.words import PLAIN, Chunk, emphasis, measured
+from actors.pdf.words import PLAIN, Chunk, emphasis, measured, right_to_left
 
 BULLET_INDENT = 14.0
 NARROW = 230.0  # below this measure even spaces are not to be had: ragged right
@@ -84,7 +84,7 @@ def plain_lines(text: str, type_: Type, measure: float, limit: int = 0) -> list[
             last = last[:-1]
         if last and last[-1].width + dots.width > measure:
             last = _shortened(last[-1], measure - dots.width)
-        lines[-1] = Line([*last, dots], sum(c.width + c.space for c in last) + dots.width)
+        lines[-1] = Line([*last, dots], sum(c.width + c.space for c in last) + dots.width, rtl=lines[-1].rtl)
     return lines
 
 
@@ -106,12 +106,15 @@ def snapped(items: list[Item]) -> list[Item]:
 
 
 def paragraph(text: str, type_: Type, measure: float, *, before: float = 0.0, indent: float = 0.0) -> list[Item]:
-    """Lines that never leave one of them alone on a page; justified where the measure allows it."""
+    """Lines that never leave one of them alone on a page; justified where the measure allows it.
+
+    Text that runs from right to left starts at the right, `indent` points from its edge.
+    """
     set_lines = justified if measure - indent >= NARROW else ragged
     lines: list[Line] = []
     for chunks in measured(emphasis(text), type_):
         lines += set_lines(chunks, measure - indent)
-    items = [line_item(line, type_, indent) for line in lines]
+    items = [line_item(line, type_, measure - indent - line.width if line.rtl else indent) for line in lines]
     items[0].before = before
     _hold_ends(items)
     return items
@@ -147,10 +150,11 @@ def _bullet(text: str, type_: Type, measure: float, before: float) -> list[Item]
     items = paragraph(" ".join(text.split()), type_, measure, before=before, indent=BULLET_INDENT)
     first = items[0]
     inner = first.draw
+    left = measure - first.indent - BULLET_INDENT + 9.0 if right_to_left(text) else 2.5 - BULLET_INDENT
 
     def draw(place: Place, x: float, top: float) -> None:
         middle = top + baseline(type_) - type_.size * 0.27
-        place.canvas.rectangle(x - BULLET_INDENT + 2.5, middle - 1.3, 2.6, 2.6, ACCENT)
+        place.canvas.rectangle(x + left, middle - 1.3, 2.6, 2.6, ACCENT)
         inner(place, x, top)
 
     first.draw = draw

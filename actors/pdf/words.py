@@ -58,6 +58,12 @@ def clean(text: str) -> str:
     return _CONTROL.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
 
 
+def right_to_left(text: str) -> bool:
+    """Whether a paragraph starts at the right: its first letter with a direction decides (UAX #9, P2)."""
+    kinds = (unicodedata.bidirectional(char) for char in text)
+    return next((kind for kind in kinds if kind in ("L", "R", "AL")), "L") != "L"
+
+
 def one_line(text: str) -> str:
     """`text` for where only characters count: bookmarks, alternative texts, metadata."""
     return clean(text).replace(HARD_BREAK, " ")
