@@ -193,11 +193,13 @@ class Composer:
         return items
 
     def _columns(self, block: b.Columns, path: Path, scope: Mapping[str, Any], measure: float) -> list[Item]:
+        known = len(self.headings)
         narrow = (measure - GUTTER) * block.share
         wide = measure - GUTTER - narrow
         left = self._column(block.left, (*path, "left"), scope, narrow)
         right = self._column(block.right, (*path, "right"), scope, wide)
         if max(total(left), total(right)) > BODY_HEIGHT - 4 * GRID:
+            del self.headings[known:]  # both columns are composed anew, in the full measure
             return self._column(block.left, (*path, "left"), scope, measure) + self._column(
                 block.right, (*path, "right"), scope, measure
             )
@@ -208,7 +210,7 @@ class Composer:
             first.draw(place, x, top)
             second.draw(place, x + narrow + GUTTER, top)
 
-        return [Item(height, draw, before=HALF)]
+        return [Item(height, draw, before=HALF, headings=(*first.headings, *second.headings))]
 
     def _table(self, block: b.Table, path: Path, scope: Mapping[str, Any], measure: float) -> list[Item]:
         rows: list[list[Cell]] = []

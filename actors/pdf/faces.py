@@ -87,7 +87,7 @@ class Face:
         self._face = hb.Face(self._blob, index)
         self._font = hb.Font(self._face)
         self.upem: int = self._face.upem
-        self.scale = 1000 / self.upem
+        self.scale: float = 1000 / self.upem
         self._kerns: dict[str, int] = {}
         self.glyph_count: int = self._face.glyph_count
         self.coverage = frozenset(self._face.unicodes)

@@ -41,7 +41,7 @@ class Item:
     keep: bool = False
     repeated: Sequence[Item] = ()
     starts_page: bool = False
-    heading: int = -1  # number of the heading it is, for the table of contents
+    headings: Sequence[tuple[int, float]] = ()  # those in it, for the contents: number, distance below its top
     indent: float = 0.0
     full_page: bool = False  # drawn on a page of its own, without furniture
 

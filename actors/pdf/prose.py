@@ -178,7 +178,7 @@ def heading_items(text: str, level: int, measure: float, number: int) -> list[It
         inner(place, x, top)
 
     items[0].draw = draw
-    items[0].heading = number
+    items[0].headings = ((number, 0.0),)
     items[0].before = (GRID * 2, GRID * 1.5, GRID)[level - 1]
     if level == 1:
         items[-1].height += HALF
@@ -244,4 +244,8 @@ def _tinted(item: Item, measure: float, pad: float, number: int) -> Item:
 def boxed(items: Sequence[Item], width: float) -> Item:
     """A whole column as one undivided item."""
     column = list(items)
-    return Item(total(column), lambda place, x, top: draw_column(column, place, x, top))
+    headings: list[tuple[int, float]] = []
+    for place, item in enumerate(column):
+        above = total(column[:place]) + item.before if place else 0.0
+        headings += [(number, above + y) for number, y in item.headings]
+    return Item(total(column), lambda place, x, top: draw_column(column, place, x, top), headings=headings)

@@ -11,6 +11,7 @@ from actors.pdf.compose import Composer
 from actors.pdf.document import Document, Metadata
 from actors.pdf.flow import Place, draw_page, paginated
 from actors.pdf.front import draw_furniture
+from actors.pdf.style import TOP
 from actors.pdf.template import NAME, Template
 from schema.errors import Permanent
 from schema.ports import RenderRequest
@@ -83,10 +84,10 @@ class PdfRenderer:
         )
         header = composer.fill(layout.header, data, ("header",))
         found = {
-            item.heading: (number, y)
+            heading: (number, TOP + y + below)
             for number, page in enumerate(pages, start=1)
             for y, item in page.placed
-            if item.heading >= 0
+            for heading, below in item.headings
         }
         for number, page in enumerate(pages, start=1):
             place = Place(document, document.page_canvas(), number, len(pages), found)
