@@ -66,8 +66,10 @@ class Canvas:
         if not line.chunks:
             return
         chunks: Sequence[Drawn] = line.chunks
+        ends_with_space = not line.chunks[-1].text.endswith("-")
         if any(chunk.rtl for chunk in line.chunks):
             chunks = in_visual_order(line)
+            ends_with_space = ends_with_space and not line.rtl
         parts: list[bytes] = [b"BT 1 0 0 1 %.2f %.2f Tm" % (x, self.height - baseline)]
         shown: list[bytes] = []
         last = len(chunks) - 1
@@ -97,7 +99,8 @@ class Canvas:
                     _show_spelled(parts, run, set_size)
                 else:
                     shown.append(run.shows[0][1])
-            if chunk.space and place != last:
+            # Lines end with a space where words end: a screen reader joins what has none between.
+            if chunk.space if place != last else ends_with_space:
                 main = chunk.family.main
                 if self._font != (main.number, size):
                     _flush(parts, shown)
@@ -109,7 +112,7 @@ class Canvas:
                         ink.use(run)
                 shown.append(main.space_hex)
                 extra = line.stretch * 1000 / size
-                if extra:
+                if extra and place != last:
                     shown.append(b"%.1f" % -extra)
         _flush(parts, shown)
         parts.append(b"ET")
@@ -208,8 +211,13 @@ class Canvas:
             b"q %.2f 0 0 %.2f %.2f %.2f cm /I%d Do Q" % (width, height, x, self.height - y - height, number)
         )
 
-    def open_figure(self, mark: int) -> None:
-        self.out.append(b"/Figure <</MCID %d>> BDC" % mark)
+    def open_mark(self, name: str, number: int) -> None:
+        """Until `close_mark`, all that is drawn belongs to the page's structure element `number`."""
+        self.out.append(b"/%s <</MCID %d>> BDC" % (name.encode(), number))
+
+    def open_artifact(self) -> None:
+        """Until `close_mark`, all that is drawn is not read out."""
+        self.out.append(b"/Artifact BMC")
 
     def close_mark(self) -> None:
         self.out.append(b"EMC")

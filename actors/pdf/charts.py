@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.pdf.blocks import Scale
-from actors.pdf.flow import Item, Place
+from actors.pdf.flow import ARTIFACT, Item, Place
 from actors.pdf.linebreak import Line
 from actors.pdf.prose import aligned, baseline, plain_lines
 from actors.pdf.style import (
@@ -114,7 +114,7 @@ def scale_head(scale: Scale, left: float, track: float) -> Item:
     """The names of the bands above their stretches; nothing when they do not fit (the legend has them then)."""
     names = _band_names(scale, track)
     if names is None:
-        return Item(HALF, lambda place, x, top: None, before=HALF, keep=True)
+        return Item(HALF, lambda place, x, top: None, before=HALF, keep=True, tag=ARTIFACT)
     height = HALF * (2 if max(map(len, names)) == 1 else 3)
 
     def draw(place: Place, x: float, top: float) -> None:
@@ -125,7 +125,7 @@ def scale_head(scale: Scale, left: float, track: float) -> Item:
             put(place, lines, SMALL, x + left + start * track, above, (end - start) * track, "center")
             start = end
 
-    return Item(height, draw, before=HALF, keep=True)
+    return Item(height, draw, before=HALF, keep=True, tag=ARTIFACT)
 
 
 def with_foot(items: list[Item], scale: Scale, left: float, track: float, measure: float) -> list[Item]:
@@ -145,7 +145,7 @@ def axis_item(scale: Scale, left: float, track: float) -> Item:
             lines = plain_lines(number(value), SMALL, 40)
             put(place, lines, SMALL, at - 20, top + 1, 40, "center")
 
-    return Item(GRID, draw)
+    return Item(GRID, draw, tag=ARTIFACT)
 
 
 def legend_item(scale: Scale, measure: float) -> Item:
@@ -171,4 +171,4 @@ def legend_item(scale: Scale, measure: float) -> Item:
                 left += line.width + 24
             top += GRID
 
-    return Item(GRID * len(rows), draw)
+    return Item(GRID * len(rows), draw, tag=ARTIFACT)

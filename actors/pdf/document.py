@@ -155,6 +155,7 @@ class Document(FPDF):
         super().__init__(unit="pt", format=(PAGE_WIDTH, PAGE_HEIGHT))
         self.ink = Ink()
         self.canvases: list[Canvas] = []
+        self._marks: dict[int, int] = {}  # elements of the structure tree on each page
         self.allow_images_transparency = False
         self.set_auto_page_break(False)
         self.set_title(one_line(metadata.title))
@@ -183,13 +184,23 @@ class Document(FPDF):
         self.y = y
         self.start_section(one_line(name), level=min(level, deepest))
 
+    def mark(self, canvas: Canvas, name: str) -> None:
+        """What is drawn until `canvas.close_mark()` is read out as a `name` (P, H1 …), or not at all (Artifact)."""
+        if name == "Artifact":
+            canvas.open_artifact()
+        else:
+            canvas.open_mark(name, self._element(name))
+
     def figure(self, canvas: Canvas, title: str, alternative: str) -> None:
         """What is drawn until `canvas.close_mark()` is one figure, described by `alternative`."""
-        mark = self.struct_builder.next_mcid_for_page(self.page)
-        self._add_marked_content(
-            struct_type="/Figure", mcid=mark, title=one_line(title), alt_text=one_line(alternative)
-        )
-        canvas.open_figure(mark)
+        canvas.open_mark("Figure", self._element("Figure", title=one_line(title), alt_text=one_line(alternative)))
+
+    def _element(self, name: str, **described: str) -> int:
+        """A new element of the structure tree; its number on the page (fpdf2 would count all elements each time)."""
+        number = self._marks.get(self.page, 0)
+        self._marks[self.page] = number + 1
+        self._add_marked_content(struct_type=f"/{name}", mcid=number, **described)
+        return number
 
     def jump(self, x: float, y: float, width: float, height: float, page: int, target: float) -> None:
         """A clickable area that leads to `target` points below the top of `page`."""

@@ -27,6 +27,18 @@ class Place:
 Draw = Callable[[Place, float, float], None]  # (place, x, top)
 
 
+class Tag:
+    """What a screen reader is told: one paragraph or heading, whose items share one tag. Compared by identity."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name  # of a standard structure type (ISO 32000-1, 14.8.4): P, H1, H2, H3
+
+
+ARTIFACT = Tag("Artifact")  # nothing to be read out: furniture, and what a figure's description says as well
+
+
 @dataclass(slots=True)
 class Item:
     """Something that is not divided: a line, a table row, a chart.
@@ -44,6 +56,7 @@ class Item:
     headings: Sequence[tuple[int, float]] = ()  # those in it, for the contents: number, distance below its top
     indent: float = 0.0
     full_page: bool = False  # drawn on a page of its own, without furniture
+    tag: Tag | None = None  # None: it opens its own marks, as charts and columns do
 
 
 @dataclass(slots=True)
@@ -105,14 +118,30 @@ def total(items: Sequence[Item]) -> float:
 
 def draw_column(items: Sequence[Item], place: Place, x: float, top: float) -> None:
     """Draw an unbroken column."""
-    y = top
+    placed: list[tuple[float, Item]] = []
+    y = 0.0
     for number, item in enumerate(items):
         y += item.before if number else 0.0
-        item.draw(place, x + item.indent, y)
+        placed.append((y, item))
         y += item.height
+    _draw(placed, place, x, top)
 
 
 def draw_page(page: Page, place: Place) -> None:
     """Draw what `paginated` placed, noting where headings land."""
-    for y, item in page.placed:
-        item.draw(place, LEFT + item.indent, TOP + y)
+    _draw(page.placed, place, LEFT, TOP)
+
+
+def _draw(placed: Sequence[tuple[float, Item]], place: Place, x: float, top: float) -> None:
+    """Items that follow each other with the same tag are one marked sequence."""
+    opened: Tag | None = None
+    for y, item in placed:
+        if item.tag is not opened:
+            if opened:
+                place.canvas.close_mark()
+            opened = item.tag
+            if opened:
+                place.document.mark(place.canvas, opened.name)
+        item.draw(place, x + item.indent, top + y)
+    if opened:
+        place.canvas.close_mark()

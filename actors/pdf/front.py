@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from actors.pdf.flow import Draw, Item, Place
+from actors.pdf.flow import Draw, Item, Place, Tag
 from actors.pdf.linebreak import Line
 from actors.pdf.prose import aligned, balanced_lines, baseline, line_item, plain_lines
 from actors.pdf.style import (
@@ -59,7 +59,7 @@ def cover_item(
         _column(place, subtitle_lines, y + HALF, COVER_SUBTITLE, TINT)
         _person(place, name, details, note)
 
-    return Item(BODY_HEIGHT, draw, full_page=True)
+    return Item(BODY_HEIGHT, draw, full_page=True, tag=Tag("P"))
 
 
 def _column(place: Place, lines: Sequence[Line], top: float, type_: Type, colour: Colour) -> float:
@@ -112,6 +112,7 @@ def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: s
 def draw_furniture(place: Place, header: str, document_id: str) -> None:
     """Running head and foot: what this is and whose, where we are, which document."""
     canvas = place.canvas
+    canvas.open_artifact()
     top = TOP - 3 * GRID
     line = plain_lines(header, FURNITURE, MEASURE, 1)[0]
     canvas.line(LEFT, top + baseline(FURNITURE), line)
@@ -121,6 +122,7 @@ def draw_furniture(place: Place, header: str, document_id: str) -> None:
     canvas.line(LEFT, y, identity)
     count = plain_lines(f"Halaman {place.page} dari {place.pages}", FURNITURE, MEASURE * 0.4, 1)[0]
     canvas.line(LEFT + aligned(count, MEASURE, "right"), y, count)
+    canvas.close_mark()
 
 
 def contents_items(headings: Sequence[tuple[int, int, str]], measure: float) -> list[Item]:
@@ -130,7 +132,8 @@ def contents_items(headings: Sequence[tuple[int, int, str]], measure: float) -> 
         indent = 0.0 if level == 1 else GRID
         type_ = replace(BODY, plain="sans-bold" if level == 1 else "body", size=9.2)
         lines = plain_lines(text, type_, measure - indent - 34, 2)
-        entry = [line_item(line, type_, indent) for line in lines]
+        tag = Tag("P")
+        entry = [line_item(line, type_, indent, tag=tag) for line in lines]
         entry[0].before = HALF if level == 1 else 0.0
         for item in entry[:-1]:
             item.keep = True

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from actors.pdf.flow import Item, Place, draw_column, total
+from actors.pdf.flow import ARTIFACT, Item, Place, Tag, draw_column, total
 from actors.pdf.linebreak import Line, justified, ragged
 from actors.pdf.style import (
     ACCENT,
@@ -34,14 +34,14 @@ def baseline(type_: Type) -> float:
     return (type_.leading - type_.size) / 2 + type_.size * 0.80
 
 
-def line_item(line: Line, type_: Type, indent: float = 0.0, colour: Colour | None = None) -> Item:
+def line_item(line: Line, type_: Type, indent: float = 0.0, colour: Colour | None = None, *, tag: Tag) -> Item:
     """A line of text as an item."""
     down = baseline(type_)
 
     def draw(place: Place, x: float, top: float) -> None:
         place.canvas.line(x, top + down, line, colour)
 
-    return Item(type_.leading, draw, indent=indent)
+    return Item(type_.leading, draw, indent=indent, tag=tag)
 
 
 def aligned(line: Line, measure: float, align: str) -> float:
@@ -114,7 +114,8 @@ def paragraph(text: str, type_: Type, measure: float, *, before: float = 0.0, in
     lines: list[Line] = []
     for chunks in measured(emphasis(text), type_):
         lines += set_lines(chunks, measure - indent)
-    items = [line_item(line, type_, measure - indent - line.width if line.rtl else indent) for line in lines]
+    tag = Tag("P")
+    items = [line_item(line, type_, measure - indent - line.width if line.rtl else indent, tag=tag) for line in lines]
     items[0].before = before
     _hold_ends(items)
     return items
@@ -165,7 +166,8 @@ def heading_items(text: str, level: int, measure: float, number: int) -> list[It
     """A heading that stays with what follows; its box fills whole lines of the grid."""
     type_ = HEADINGS[level - 1]
     lines = balanced_lines(text, type_, measure)
-    items = [line_item(line, type_) for line in lines]
+    tag = Tag(f"H{level}")
+    items = [line_item(line, type_, tag=tag) for line in lines]
     plain = "".join(part for part, _ in emphasis(text))
     inner = items[0].draw
 
@@ -189,7 +191,8 @@ def heading_items(text: str, level: int, measure: float, number: int) -> list[It
 
 def caption_items(text: str, measure: float) -> list[Item]:
     """A small line under a chart or table."""
-    items = [line_item(line, CAPTION) for line in text_lines(text, CAPTION, measure, hyphenate=False)]
+    tag = Tag("P")
+    items = [line_item(line, CAPTION, tag=tag) for line in text_lines(text, CAPTION, measure, hyphenate=False)]
     items[0].before = HALF
     for item in items[:-1]:
         item.keep = True
@@ -199,7 +202,8 @@ def caption_items(text: str, measure: float) -> list[Item]:
 def figure_title(text: str, measure: float) -> list[Item]:
     """The title above a chart or table, kept with it."""
     type_ = replace(HEADINGS[2], size=8.8)
-    items = [line_item(line, type_) for line in text_lines(text, type_, measure, hyphenate=False)]
+    tag = Tag("P")
+    items = [line_item(line, type_, tag=tag) for line in text_lines(text, type_, measure, hyphenate=False)]
     for item in items:
         item.keep = True
     return items
@@ -210,17 +214,17 @@ def callout_items(title: str, text: str, measure: float) -> list[Item]:
     pad = GRID
     inner: list[Item] = []
     if title:
-        inner += [
-            line_item(line, HEADINGS[2]) for line in text_lines(title, HEADINGS[2], measure - 2 * pad, hyphenate=False)
-        ]
+        tag = Tag("P")
+        lines = text_lines(title, HEADINGS[2], measure - 2 * pad, hyphenate=False)
+        inner += [line_item(line, HEADINGS[2], tag=tag) for line in lines]
         for item in inner:
             item.keep = True
     inner += text_items(text, "body", measure - 2 * pad)
     pieces = [_tinted(item, measure, pad, place) for place, item in enumerate(inner)]
     if not pieces:
         return []
-    foot = Item(HALF, lambda place, x, top: _ground(place, x, top, measure, HALF))
-    head = Item(HALF, lambda place, x, top: _ground(place, x, top, measure, HALF), keep=True, before=GRID)
+    foot = Item(HALF, lambda place, x, top: _ground(place, x, top, measure, HALF), tag=ARTIFACT)
+    head = replace(foot, keep=True, before=GRID)
     pieces[-1].keep = True
     return [head, *pieces, foot]
 
@@ -238,7 +242,7 @@ def _tinted(item: Item, measure: float, pad: float, number: int) -> Item:
         _ground(place, x, top, measure, height + above)
         inner(place, x + pad + indent, top + above)
 
-    return Item(height + above, draw, keep=item.keep)
+    return Item(height + above, draw, keep=item.keep, tag=item.tag)
 
 
 def boxed(items: Sequence[Item], width: float) -> Item:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from actors.pdf.bars import bars_items
 from actors.pdf.blocks import Scale
 from actors.pdf.charts import GUTTER, MOST_LINES, Datum, figure, legend_item, put, share, shown, spoken
-from actors.pdf.flow import Draw, Item, Place
+from actors.pdf.flow import ARTIFACT, Draw, Item, Place
 from actors.pdf.linebreak import Line
 from actors.pdf.prose import plain_lines
 from actors.pdf.style import BANDS, DEEP, GRID, HALF, LABEL, LABEL_STRONG, RULE, WHITE
@@ -76,7 +76,7 @@ def _key(data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
         pair = entries[place::half]
         tallest = max(len(lines) for _, lines, _ in pair)
         height = math.ceil((tallest * LABEL.leading + 3) / HALF) * HALF
-        items.append(Item(height, _key_row(pair, width)))
+        items.append(Item(height, _key_row(pair, width), tag=ARTIFACT))
     items[0].before = HALF
     return items
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.pdf.blocks import Column, Scale
-from actors.pdf.flow import Item, Place, total
+from actors.pdf.flow import Item, Place, Tag, total
 from actors.pdf.linebreak import Line
 from actors.pdf.prose import aligned, baseline, text_lines
 from actors.pdf.style import (
@@ -103,7 +103,7 @@ def _head(columns: Sequence[Column], widths: Sequence[float], measure: float) ->
             _draw_lines(place, lines, CELL_HEAD, left, top + height - block - 3, width, column.align)
             left += width
 
-    return Item(height, draw, before=HALF, keep=True)
+    return Item(height, draw, before=HALF, keep=True, tag=Tag("P"))
 
 
 def _row(columns: Sequence[Column], row: Sequence[Cell], widths: Sequence[float], measure: float) -> list[Item]:
@@ -144,7 +144,7 @@ def _row_part(
                 draw_meter(place, row[number], left + PAD, top + above + CELL.leading / 2, width - 2 * PAD)
             left += width
 
-    return Item(height, draw)
+    return Item(height, draw, tag=Tag("P"))
 
 
 def draw_meter(place: Place, cell: Cell, x: float, middle: float, width: float) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -128,9 +130,28 @@ def test_the_file_says_what_it_is(renderer: PdfRenderer) -> None:
 
 def test_charts_are_described_for_those_who_cannot_see_them(renderer: PdfRenderer) -> None:
     pdf = PdfReader(io.BytesIO(renderer.render(request("minatBakatUmum", sample("minatBakatUmum")))))
-    figures = [element.get_object() for element in pdf.root_object["/StructTreeRoot"]["/K"][0]["/K"]]
-    spoken = [figure["/Alt"] for figure in figures]
+    elements = [element.get_object() for element in pdf.root_object["/StructTreeRoot"]["/K"][0]["/K"]]
+    spoken = [element["/Alt"] for element in elements if element["/S"] == "/Figure"]
     assert any(text.startswith("Segi enam minat. Realistik: 46 (Sedang); Investigatif: 88") for text in spoken)
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_screen_reader_meets_every_word(renderer: PdfRenderer, tmp_path: Path, product: str) -> None:
+    """The file says it is tagged: given its tags alone, then headings and all text but furniture are there."""
+    file = tmp_path / "report.pdf"
+    file.write_bytes(renderer.render(request(product, sample(product))))
+    done = subprocess.run(["pdfinfo", "-struct-text", str(file)], capture_output=True, check=True, timeout=60)
+    tagged = done.stdout.decode("utf-8")
+    assert "H1 (block)" in tagged
+    assert "P (block)" in tagged
+    assert "Halaman 2 dari" not in tagged
+    drawn = subprocess.run(["pdftotext", str(file), "-"], capture_output=True, check=True, timeout=60).stdout.decode()
+    heard = re.sub("[ -]", "", "".join(re.findall(r'"(.*?)"', tagged)))  # words divided at a line's end
+    prose = [line for line in drawn.splitlines() if len(line.split()) > 6 and drawn.count(line) < 3]  # no header
+    assert len(prose) > 15
+    assert [line for line in prose if re.sub("[ -]", "", line) not in heard] == []
+    name = sample(product)["peserta"]["nama"]
+    assert re.search(rf"\b{name} (?=[A-Z])", tagged), "the lines of the cover run into each other"
 
 
 def test_the_contents_lead_to_their_pages(renderer: PdfRenderer) -> None:
