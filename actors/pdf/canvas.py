@@ -140,6 +140,11 @@ class Canvas:
         self.fill(colour)
         self.out.append(b"%.2f %.2f %.2f %.2f re f" % (x, self.height - y - height, width, height))
 
+    def outline(self, x: float, y: float, width: float, height: float, colour: Colour, line: float = 0.35) -> None:
+        """The edge of a rectangle."""
+        self.stroke(colour, line)
+        self.out.append(b"%.2f %.2f %.2f %.2f re S" % (x, self.height - y - height, width, height))
+
     def rule(self, x: float, y: float, x2: float, y2: float, colour: Colour, width: float = 0.5) -> None:
         self.stroke(colour, width)
         self.out.append(b"%.2f %.2f m %.2f %.2f l S" % (x, self.height - y, x2, self.height - y2))
@@ -195,14 +200,14 @@ class Canvas:
         )
 
     def ring_part(
-        self, x: float, y: float, inner: float, outer: float, start: float, end: float, colour: Colour
+        self, x: float, y: float, inner: float, outer: float, start: float, end: float, colour: Colour, rim: Colour
     ) -> None:
         """A piece of a ring between two angles (radians, clockwise from the left), as a fine polygon."""
         steps = max(2, math.ceil(abs(end - start) / 0.05))
         angles = [start + (end - start) * step / steps for step in range(steps + 1)]
         edge = [(x - outer * math.cos(a), y - outer * math.sin(a)) for a in angles]
         edge += [(x - inner * math.cos(a), y - inner * math.sin(a)) for a in reversed(angles)]
-        self.path(edge, fill=colour)
+        self.path(edge, fill=colour, stroke=rim, width=0.35)
 
     def image(self, number: int, x: float, y: float, width: float, height: float) -> None:
         """Place a picture the document has registered under `number`."""

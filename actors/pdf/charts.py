@@ -13,6 +13,7 @@ from actors.pdf.style import (
     BANDS,
     GRID,
     HALF,
+    RULE,
     SMALL,
     Colour,
     Type,
@@ -92,6 +93,7 @@ def draw_bands(place: Place, scale: Scale, x: float, top: float, width: float, h
         left, right = x + (start - scale.low) / span * width, x + (band.upto - scale.low) / span * width
         place.canvas.rectangle(left, top, right - left - 0.8, height, BANDS[tone])
         start = band.upto
+    place.canvas.outline(x, top, width - 0.8, height, RULE)  # the lightest band must show on white
 
 
 def _band_names(scale: Scale, width: float) -> list[list[Line]] | None:
@@ -149,24 +151,25 @@ def axis_item(scale: Scale, left: float, track: float) -> Item:
 
 
 def legend_item(scale: Scale, measure: float) -> Item:
-    """The bands' tones with their names and ranges, side by side in as few rows as they need."""
+    """The bands' tones with their names and upper ends, side by side in as few rows as they need."""
     rows: list[list[tuple[int, Line]]] = [[]]
     room = measure
-    start = scale.low
+    ends = [number(band.upto) for band in scale.bands]
     for tone, band in enumerate(scale.bands):
-        line = plain_lines(f"{band.label} {number(start)}–{number(band.upto)}", SMALL, measure - 24, 1)[0]
+        reach = f"di atas {ends[tone - 1]}" if tone and tone == len(ends) - 1 else f"sampai {ends[tone]}"
+        line = plain_lines(f"{band.label} {reach}", SMALL, measure - 24, 1)[0]
         if line.width + 11 > room and rows[-1]:
             rows.append([])
             room = measure
         rows[-1].append((tone, line))
         room -= line.width + 24
-        start = band.upto
 
     def draw(place: Place, x: float, top: float) -> None:
         for row in rows:
             left = x + (measure - sum(line.width + 24 for _, line in row) + 13) / 2
             for tone, line in row:
                 place.canvas.rectangle(left, top + 4, 8, 6, BANDS[tone])
+                place.canvas.outline(left, top + 4, 8, 6, RULE)
                 put(place, [line], SMALL, left + 11, top + 2.5, line.width)
                 left += line.width + 24
             top += GRID

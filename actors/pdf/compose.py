@@ -71,8 +71,6 @@ class Composer:
                 continue
             made = heading_items(block.title, 1, MEASURE, -1) + contents_items(listed, MEASURE)
             made[0].starts_page = True
-            if place < len(column):
-                column[place].starts_page = True
             column[place:place] = made
 
     def fill(self, source: str, scope: Mapping[str, Any], path: Path) -> str:

@@ -9,7 +9,7 @@ from actors.pdf.blocks import Scale
 from actors.pdf.charts import Datum, figure, put, share, shown, spoken
 from actors.pdf.flow import Item, Place
 from actors.pdf.prose import plain_lines
-from actors.pdf.style import BANDS, DEEP, GRID, HALF, LABEL_STRONG, SMALL, WHITE
+from actors.pdf.style import BANDS, DEEP, GRID, HALF, LABEL_STRONG, RULE, SMALL, WHITE
 from actors.pdf.values import band_of
 
 
@@ -32,6 +32,7 @@ def gauge_items(title: str, value: float | None, scale: Scale, measure: float) -
                 start * math.pi + 0.008,
                 end * math.pi - 0.008,
                 BANDS[tone],
+                RULE,
             )
             angle = (start + end) / 2 * math.pi
             lines = plain_lines(band.label, SMALL, 60, 2)

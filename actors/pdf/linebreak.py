@@ -12,7 +12,7 @@ from bisect import bisect_left
 
 from actors.pdf.words import Chunk, hyphen_places, right_to_left, shredded
 
-STRETCH, SHRINK = 0.55, 0.24  # of a word space, at ratio 1
+STRETCH, SHRINK = 0.55, 0.33  # of a word space, at ratio 1
 HYPHEN_COST, PIECE_COST = 55.0, 8.0
 LONE_WORD_COST = 40.0  # a last line shorter than this part of the measure looks like a crumb
 LONE_WORD = 0.12

@@ -25,6 +25,8 @@ from actors.pdf.style import (
 from actors.pdf.words import PLAIN, Chunk, emphasis, measured, right_to_left
 
 BULLET_INDENT = 14.0
+BETWEEN_BULLETS = 3.5
+WORTH_FILLING = 0.2  # of the measure: so much white before an ellipsis means that a long word was left out
 NARROW = 230.0  # below this measure even spaces are not to be had: ragged right
 STYLES = {"body": BODY, "lead": LEAD, "small": replace(SMALL, size=7.8, leading=10.5)}
 
@@ -77,15 +79,27 @@ def plain_lines(text: str, type_: Type, measure: float, limit: int = 0) -> list[
     """Marked-up text without hyphenation; beyond `limit` lines the last one ends with an ellipsis."""
     lines = text_lines(text, type_, measure, hyphenate=False)
     if limit and len(lines) > limit:
+        following = lines[limit].chunks
         lines = lines[:limit]
-        last = lines[-1].chunks
-        dots = measured([("…", PLAIN)], type_)[0][0]
-        while len(last) > 1 and sum(c.width + c.space for c in last) + dots.width > measure:
-            last = last[:-1]
-        if last and last[-1].width + dots.width > measure:
-            last = _shortened(last[-1], measure - dots.width)
-        lines[-1] = Line([*last, dots], sum(c.width + c.space for c in last) + dots.width, rtl=lines[-1].rtl)
+        lines[-1] = _cut_short([*lines[-1].chunks, *following], type_, measure, rtl=lines[-1].rtl)
     return lines
+
+
+def _cut_short(chunks: Sequence[Chunk], type_: Type, measure: float, *, rtl: bool) -> Line:
+    """As much of the chunks as fits, in whole words but for a long last one, and an ellipsis."""
+    dots = measured([("…", PLAIN)], type_)[0][0]
+    kept: list[Chunk] = []
+    room = measure - dots.width
+    for chunk in chunks:
+        if chunk.width > room:
+            if room > WORTH_FILLING * measure or not kept:
+                kept += _shortened(chunk, room)
+            break
+        kept.append(chunk)
+        room -= chunk.width + chunk.space
+    if kept:
+        kept[-1] = Chunk(kept[-1].text, kept[-1].family, kept[-1].type, 0.0)
+    return Line([*kept, dots], sum(c.width + c.space for c in kept) + dots.width, rtl=rtl)
 
 
 def _shortened(chunk: Chunk, measure: float) -> list[Chunk]:
@@ -94,7 +108,7 @@ def _shortened(chunk: Chunk, measure: float) -> list[Chunk]:
         text = text[:-1]
         shorter = Chunk(text, chunk.family, chunk.type, 0.0)
         if shorter.width <= measure:
-            return [shorter]
+            return [shorter] if text else []
     return []
 
 
@@ -138,7 +152,7 @@ def text_items(text: str, style: str, measure: float) -> list[Item]:
         gap = HALF if items else 0.0
         if re.match(r"\s*- ", part):
             for number, entry in enumerate(re.split(r"\n?\s*(?<![^\n])- ", "\n" + part.strip())[1:]):
-                items += _bullet(entry, type_, measure, gap if not number else 0.0)
+                items += _bullet(entry, type_, measure, BETWEEN_BULLETS if number else gap)
             continue
         items += paragraph(" ".join(part.split("\n")), type_, measure, before=gap)
     if items:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from actors.pdf.blocks import Column, Scale
 from actors.pdf.flow import Item, Place, Tag, total
 from actors.pdf.linebreak import Line
-from actors.pdf.prose import aligned, baseline, text_lines
+from actors.pdf.prose import aligned, baseline, snapped, text_lines
 from actors.pdf.style import (
     BANDS,
     BODY_HEIGHT,
@@ -26,6 +26,7 @@ from actors.pdf.style import (
 
 PAD = 5.0
 METER_HEIGHT = 7.0
+QUARTER = HALF / 2  # rows of half lines would be too tight or too wide; the whole table ends on the grid again
 SHORT = 16 * GRID
 
 
@@ -58,13 +59,14 @@ def table_items(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], measu
     for item in items[1:]:
         item.repeated = (head,)
     closing = items[-1]
-    inner = closing.draw
+    inner, bottom = closing.draw, closing.height
 
     def draw(place: Place, x: float, top: float) -> None:
         inner(place, x, top)
-        place.canvas.rule(x, top + closing.height, x + measure, top + closing.height, DEEP, 0.7)
+        place.canvas.rule(x, top + bottom, x + measure, top + bottom, DEEP, 0.7)
 
     closing.draw = draw
+    snapped(items)
     if total(items) < SHORT:  # a short table is not divided at all
         for item in items[:-1]:
             item.keep = True
@@ -131,7 +133,7 @@ def _row_part(
     measure: float,
 ) -> Item:
     tallest = max((len(lines) for lines in cells), default=1) or 1
-    height = math.ceil((tallest * CELL.leading + 6) / HALF) * HALF
+    height = math.ceil((tallest * CELL.leading + 6) / QUARTER) * QUARTER
     above = (height - tallest * CELL.leading) / 2
 
     def draw(place: Place, x: float, top: float) -> None:
@@ -158,6 +160,7 @@ def draw_meter(place: Place, cell: Cell, x: float, middle: float, width: float) 
         end = x + (min(band.upto, scale.high) - low) / span * width
         start = x + ((scale.bands[number - 1].upto if number else low) - low) / span * width
         canvas.rectangle(start, top, end - start - 0.6, METER_HEIGHT, BANDS[number])
+    canvas.outline(x, top, width - 0.6, METER_HEIGHT, RULE)
     if cell.value is None:
         canvas.rule(x, middle, x + width, middle, PALE, 0.5)
         return

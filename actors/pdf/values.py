@@ -104,7 +104,8 @@ def weakest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
 
 
 def band_of(scale: Scale, value: float) -> tuple[int, Band]:
-    """The band a value falls into, and its place from the bottom."""
+    """The band a value falls into, and its place from the bottom; the value as it is printed decides."""
+    value = round(value, scale.decimals)
     for place, band in enumerate(scale.bands):
         if value <= band.upto:
             return place, band

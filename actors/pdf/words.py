@@ -7,8 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-import pyphen
-
+from actors.pdf import hyphenation
 from actors.pdf.faces import Run
 from actors.pdf.families import Family, families
 from actors.pdf.style import Type
@@ -26,7 +25,6 @@ _CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U000200
 
 PLAIN, ITALIC, BOLD = 0, 1, 2
 REMEMBERED = 32  # letters: longer words are shaped anew, or they would fill the cache with themselves
-_hyphens = pyphen.Pyphen(lang="id_ID", left=3, right=3)
 
 
 class Chunk:
@@ -145,8 +143,7 @@ def hyphen_places(word: str) -> tuple[int, ...]:
     if not found or found.group()[0].isupper() or not found.group().isascii():
         return ()
     first = found.start()
-    _hyphens.hd.cache.clear()  # pyphen remembers every word for ever: names would pile up
-    return tuple(first + place for place in _hyphens.positions(found.group()))
+    return tuple(first + place for place in hyphenation.places(found.group()))
 
 
 def shredded(chunk: Chunk, measure: float) -> list[Chunk]:

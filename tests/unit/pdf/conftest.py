@@ -66,6 +66,7 @@ class Box:
     right: float
     bottom: float
     text: str
+    stretch: float = 0.0  # points added to each word space
 
     def meets(self, other: Box) -> bool:
         """Whether two lines lie over each other by more than a hair."""
@@ -92,7 +93,9 @@ class WatchedCanvas(Canvas):
             gaps = sum(1 for chunk in chunks[:-1] if chunk.space)
             width = sum(chunk.width + chunk.space for chunk in chunks) - chunks[-1].space + gaps * line.stretch
             text = "".join(chunk.text + (" " if chunk.space else "") for chunk in chunks)
-            self.boxes.append(Box(self.page, x, baseline - 0.68 * size, x + width, baseline + 0.16 * size, text))
+            self.boxes.append(
+                Box(self.page, x, baseline - 0.68 * size, x + width, baseline + 0.16 * size, text, line.stretch)
+            )
         super().line(x, baseline, line, colour)
 
 

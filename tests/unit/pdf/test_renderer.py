@@ -125,7 +125,7 @@ def test_the_file_says_what_it_is(renderer: PdfRenderer) -> None:
     assert pdf.root_object["/Lang"] == "id"
     titles = [entry["/Title"] for entry in pdf.outline if not isinstance(entry, list)]
     assert titles == ["Daftar isi", "Ringkasan", "Minat Anda", "Bakat Anda", "Saran"]
-    assert "Halaman 3 dari 8" in pdf.pages[2].extract_text()
+    assert "Halaman 3 dari 6" in pdf.pages[2].extract_text()
 
 
 def test_charts_are_described_for_those_who_cannot_see_them(renderer: PdfRenderer) -> None:
@@ -158,4 +158,4 @@ def test_the_contents_lead_to_their_pages(renderer: PdfRenderer) -> None:
     pdf = PdfReader(io.BytesIO(renderer.render(request("minatBakatUmum", sample("minatBakatUmum")))))
     links = [note.get_object() for note in pdf.pages[1]["/Annots"]]
     assert len(links) == 10
-    assert pdf.get_page_number(links[-1]["/Dest"][0].get_object()) == 7
+    assert pdf.get_page_number(links[-1]["/Dest"][0].get_object()) == 5

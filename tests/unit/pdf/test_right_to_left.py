@@ -63,12 +63,12 @@ def test_a_paragraph_starts_at_the_right(renderer: PdfRenderer, watched: type[Wa
     """Given several lines, then each ends at the right edge, the short last one and list entries as well."""
     assert right_to_left("123 «علي»")
     assert not right_to_left("Dr. علي")
-    items = text_items(SENTENCE * 3, "body", MEASURE)
+    items = text_items(SENTENCE * 4, "body", MEASURE)
     assert len(items) > 2
     assert items[0].indent == pytest.approx(0, abs=0.01)
     assert items[-1].indent > 20
     report = sample("minatBakatUmum")
-    report["catatan"] = SENTENCE * 3
+    report["catatan"] = SENTENCE * 4
     renderer.render(request("minatBakatUmum", report))
     assert misplaced(watched.boxes) == []
     right = max(box.right for box in watched.boxes)

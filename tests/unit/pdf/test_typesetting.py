@@ -7,15 +7,20 @@ import re
 import pytest
 import yaml
 
-from actors.pdf.blocks import Column
+from actors.pdf.blocks import Band, Column, Scale
+from actors.pdf.canvas import Canvas, Ink
+from actors.pdf.charts import draw_bands
 from actors.pdf.families import STYLES, families
-from actors.pdf.flow import Item, paginated
-from actors.pdf.linebreak import justified, ragged
-from actors.pdf.prose import text_items
-from actors.pdf.renderer import TEMPLATES
-from actors.pdf.style import BODY, BODY_HEIGHT, GRID, MEASURE
+from actors.pdf.flow import Item, Place, paginated
+from actors.pdf.linebreak import SHRINK, justified, ragged
+from actors.pdf.prose import plain_lines, text_items
+from actors.pdf.renderer import TEMPLATES, PdfRenderer
+from actors.pdf.style import BODY, BODY_HEIGHT, FURNITURE, GRID, MEASURE, TOP
 from actors.pdf.tables import column_widths
+from actors.pdf.values import band_of
 from actors.pdf.words import PLAIN, clean, emphasis, hyphen_places, measured
+from tests.people import people
+from tests.unit.pdf.conftest import PRODUCTS, WatchedCanvas, request, sample
 
 PROSE = " ".join(
     text
@@ -44,7 +49,7 @@ def test_every_line_of_a_justified_paragraph_but_the_last_fills_the_measure() ->
         drawn = sum(chunk.width + chunk.space for chunk in line.chunks) - line.chunks[-1].space
         drawn += line.stretch * sum(1 for chunk in line.chunks[:-1] if chunk.space)
         assert drawn == pytest.approx(MEASURE, abs=0.05)
-        assert line.stretch > -0.25 * 2.6
+        assert line.stretch > -SHRINK * 2.6
     assert sum(line.stretch > 2.6 for line in lines) <= 1
 
 
@@ -63,6 +68,91 @@ def test_names_are_not_hyphenated_and_stubs_are_not_made() -> None:
     assert hyphen_places("Wulandari") == ()
     for place in hyphen_places("kepribadian"):
         assert 3 <= place <= len("kepribadian") - 3
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("keenam-nya", "keempat", "seenak-nya", "trans-krip", "per-ubahan", "ber-olah-raga", "per-ubahan-nya"),
+        *("pen-di-dikan", "menya-ta-kan", "memi-liki", "ber-ikut", "pengi-ngat", "tanyakan", "jawab-an-nya"),
+    ],
+)
+def test_words_are_divided_at_syllables_and_affixes(word: str) -> None:
+    plain = word.replace("-", "")
+    shown = plain
+    for place in reversed(hyphen_places(plain)):
+        shown = f"{shown[:place]}-{shown[place:]}"
+    assert shown == word
+
+
+def test_no_line_of_a_real_report_has_holes(renderer: PdfRenderer, watched: type[WatchedCanvas]) -> None:
+    """A word space is 2.5 points; one stretched to more than twice its width and a half is a hole."""
+    for product in PRODUCTS:
+        renderer.render(request(product, sample(product)))
+    for product, report in people(every=60):
+        renderer.render(request(product, report))
+    assert [box for box in watched.boxes if box.stretch > 3.8] == []
+    assert max(box.stretch for box in watched.boxes) > 1.5
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_no_page_but_the_last_is_nearly_empty(
+    renderer: PdfRenderer, watched: type[WatchedCanvas], product: str
+) -> None:
+    renderer.render(request(product, sample(product)))
+    last = max(box.page for box in watched.boxes)
+    first = min(box.page for box in watched.boxes)
+    for page in range(first + 1, last):
+        foot = max(box.bottom for box in watched.boxes if box.page == page and box.bottom < TOP + BODY_HEIGHT + 1)
+        assert foot > TOP + 0.45 * BODY_HEIGHT, page - first + 1
+
+
+def test_the_answers_of_a_questionnaire_fill_one_page(renderer: PdfRenderer, watched: type[WatchedCanvas]) -> None:
+    renderer.render(request("profilKepribadian", sample("profilKepribadian")))
+    rows = [box for box in watched.boxes if "(terbalik)" in box.text]
+    assert len(rows) > 5
+    assert len({box.page for box in rows}) == 1
+    assert "kosong (terbalik)" in {box.text for box in rows}
+
+
+def test_a_list_has_air_between_its_entries() -> None:
+    items = text_items("- satu\n- dua\n- tiga", "body", MEASURE)
+    assert [item.before > 0 for item in items] == [True, True, True]
+    assert sum(item.height + item.before for item in items) % (GRID / 2) == pytest.approx(0)
+
+
+def test_a_long_word_is_shortened_not_left_out() -> None:
+    """Given a header whose name is one long word, then as much of it stands there as fits."""
+    line = plain_lines(f"Profil Kepribadian · {'W' * 300}", FURNITURE, MEASURE, 1)[0]
+    said = "".join(chunk.text + (" " if chunk.space else "") for chunk in line.chunks)
+    assert said.startswith("Profil Kepribadian · WWWWWWWW")
+    assert said.endswith("W…")
+    assert 0.95 * MEASURE < line.width <= MEASURE
+    whole = plain_lines("Satu dua tiga empat", FURNITURE, 48, 1)[0]
+    assert [chunk.text for chunk in whole.chunks] == ["Satu", "dua", "…"]
+
+
+T_SCALE = Scale(low=20, high=80, decimals=1, bands=[Band(upto=35, label="a"), Band(upto=80, label="b")])
+
+
+@pytest.mark.parametrize(("score", "band"), [(35, 0), (35.04, 0), (35.06, 1), (20, 0), (99, 1)])
+def test_a_score_belongs_to_the_band_of_its_printed_value(score: float, band: int) -> None:
+    assert band_of(T_SCALE, score)[0] == band
+
+
+def test_the_lightest_band_has_an_edge() -> None:
+    """On white paper it would not be seen."""
+    canvas = Canvas(Ink())
+    place = Place(None, canvas, 1, 1, {})  # type: ignore[arg-type]
+    draw_bands(place, T_SCALE, 100, 100, 200, 14)
+    assert b"re S" in canvas.content()
+
+
+def test_a_legend_gives_each_value_one_band(renderer: PdfRenderer, watched: type[WatchedCanvas]) -> None:
+    renderer.render(request("minatBakatUmum", sample("minatBakatUmum")))
+    said = [box.text for box in watched.boxes]
+    for entry in ("Rendah sampai 40", "Sedang sampai 60", "Tinggi sampai 80", "Sangat tinggi di atas 80"):
+        assert entry in said
 
 
 def test_emphasis_is_only_what_the_template_wrote() -> None:

@@ -1,0 +1,66 @@
+"""Where an Indonesian word may be divided: LibreOffice's patterns (pyphen), minus what they do not know of affixes.
+
+The patterns divide by syllables; the spelling rules (EYD V, III.A) divide a derived word at its affixes first. Where
+the two may differ we rather do not divide, and words of our texts that deserve better stand in a list.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pyphen
+
+LEFT = RIGHT = 3  # letters of a word that are never alone at a line's end or beginning
+DIVIDED = (
+    "antar-manusia", "ber-akhir", "ber-asal", "ber-ikut", "ber-ikutnya", "ber-istirahat", "ber-olah-raga",
+    "ber-usaha", "kesa-lahan", "manu-skrip", "memi-liki", "olah-raga", "pasca-sarjana", "per-empuan", "per-ingatan",
+    "per-ubahan", "per-ubahan-nya", "peri-laku", "pengi-ngat", "ter-akhir", "ter-ampil", "ter-utama", "trans-formasi",
+    "trans-krip", "trans-portasi",
+)  # fmt: skip
+EXCEPTIONS = {
+    word.replace("-", ""): [
+        place - number for number, place in enumerate(i for i, char in enumerate(word) if char == "-")
+    ]
+    for word in DIVIDED
+}
+# Prefix and vowel: the patterns draw the prefix's consonant to the root (be-ro-lah) or the root's vowel to the prefix.
+_PREFIX = re.compile("(?:ber|ter|per)(?=[aiueo])|(?:ke|se|di)(?=[aiueo])")
+# The suffix -an keeps its root's last consonant on its own side of the hyphen: perubah-an, not peruba-han.
+_SUFFIX = re.compile("(?:n[gy]|sy|kh|[^aiueo])an(?:nya|mu|ku|lah|kah|pun)?")
+_VERB = re.compile("me|di|ter")  # whose ending -kan is a suffix: menyata-kan, but pendidik-an
+_WHOLE_PREFIX = re.compile("(?:mem|pem)?(?:ber|ter|per)|meng|peng|antar|pasca|trans")
+_ENDING = re.compile("an(?:nya|mu|ku|lah|kah|pun)")
+_VOWELS = frozenset("aiueo")
+_patterns = pyphen.Pyphen(lang="id_ID", left=LEFT, right=RIGHT)
+
+
+def places(word: str) -> list[int]:
+    """The letters before which `word` (lower case, letters only) may be divided."""
+    known = EXCEPTIONS.get(word)
+    if known is not None:
+        return known
+    _patterns.hd.cache.clear()  # pyphen remembers every word for ever: names would pile up
+    prefix = _PREFIX.match(word)
+    spoilt = range(prefix.end() + 1, prefix.end() + (2 if prefix.end() == 3 else 3)) if prefix else ()
+    found = [int(place) for place in _patterns.positions(word) if place not in spoilt]
+    return [
+        place
+        for place in found
+        if place + 1 not in found  # a lone letter (tran-s-krip, kena-i-nya) stays with what stands before it
+        and not _tears_suffix(word, place)
+        and not _tears_syllable(word, place)
+    ]
+
+
+def _tears_suffix(word: str, place: int) -> bool:
+    if not _SUFFIX.fullmatch(word, place):
+        return False
+    own = word.startswith("kan", place) and (_VERB.match(word) is not None or word[place - 1] not in _VOWELS)
+    return not own
+
+
+def _tears_syllable(word: str, place: int) -> bool:
+    """A consonant before a vowel begins its syllable (memi-liki), unless a prefix ends or a suffix begins there."""
+    if word[place - 1] in _VOWELS or word[place] not in _VOWELS:
+        return False
+    return not (_WHOLE_PREFIX.fullmatch(word, 0, place) or _ENDING.fullmatch(word, place))
