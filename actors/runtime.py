@@ -9,6 +9,7 @@ import fcntl
 import os
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -103,7 +104,8 @@ class Runtime:
             return given
         from actors.pdf.renderer import PdfRenderer  # late: only render processes pay for fonts
 
-        renderer: Renderer = PdfRenderer([Path(p) for p in self.settings.templates_dir.split(":") if p])
+        folders = [Path(p) for p in self.settings.templates_dir.split(":") if p]
+        renderer: Renderer = PdfRenderer(folders, _log_missing_scripts)
         return renderer
 
     @cached_property
@@ -324,6 +326,11 @@ class Runtime:
             self.db.close()
         if self._lock is not None:
             self._lock.close()
+
+
+def _log_missing_scripts(document_id: str, scripts: Sequence[str]) -> None:
+    """A report went out with the numbers of characters for which this host has no font."""
+    log.warning("report.fonts_missing", document=document_id, scripts=list(scripts))
 
 
 def build(settings: Settings, **given: object) -> Runtime:

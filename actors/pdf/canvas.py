@@ -23,6 +23,7 @@ class Ink:
     def __init__(self) -> None:
         self.faces: dict[int, Face] = {}
         self.glyphs: dict[int, set[int]] = {}
+        self.missing: set[str] = set()  # characters that no face had
         self.aliases: dict[int, dict[tuple[int, str], int]] = {}  # face → (glyph, what it says here) → code
 
     def code(self, face: Face, placed: Placed) -> int:
@@ -91,6 +92,8 @@ class Canvas:
                     parts.append(b"/F%d %g Tf" % (face.number, set_size))
                 if not run.core or face.number not in ink.faces:
                     ink.use(run)
+                if run.missing:
+                    ink.missing.update(run.missing)
                 if run.placed:
                     _flush(parts, shown)
                     _show_placed(parts, run, ink, set_size)

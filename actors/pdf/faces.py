@@ -57,6 +57,7 @@ class Run:
     core: bool  # nothing but glyphs of the core subset
     actual: bool  # the glyphs do not spell the text: extraction needs /ActualText
     placed: tuple[Placed, ...] = ()  # instead of `shows`: right-to-left glyphs that do not spell the text
+    missing: str = ""  # characters no face has, whose numbers are shown instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +92,6 @@ class Face:
         self._kerns: dict[str, int] = {}
         self.glyph_count: int = self._face.glyph_count
         self.coverage = frozenset(self._face.unicodes)
-        self.outlines = "CFF" if self._table("CFF ") else "glyf"
-
-    def _table(self, tag: str) -> bytes:
-        blob = self._face.reference_table(tag)
-        return bytes(blob.data) if blob else b""
 
     @cached_property
     def spelling(self) -> dict[int, str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from actors.pdf.faces import FONTS, Face, Run
@@ -13,12 +17,31 @@ SYSTEM_CJK = (
     Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf"),
     Path("/usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf"),
 )
+CJK = "\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
+
+
+class Fallback:
+    """A face for other scripts, read when the first character of its blocks is met."""
+
+    def __init__(self, path: Path, number: int, blocks: str, zoom: float = 1.0) -> None:
+        self.path = path
+        self._number = number
+        self._blocks = re.compile(f"[{blocks}]")
+        self._zoom = zoom
+
+    @cached_property
+    def face(self) -> Face:
+        return Face(self.path, self._number, zoom=self._zoom)
+
+    def meant_for(self, char: str) -> bool:
+        """Whether the face was made for the character's script: others are asked only when none was."""
+        return self._blocks.match(char) is not None
 
 
 class Family:
     """A main face and the faces tried, in order, for characters it lacks."""
 
-    def __init__(self, main: Face, fallbacks: tuple[Face, ...]) -> None:
+    def __init__(self, main: Face, fallbacks: tuple[Fallback, ...]) -> None:
         self.main = main
         self.fallbacks = fallbacks
         self.runs = lru_cache(maxsize=WORDS)(self._runs)
@@ -36,25 +59,34 @@ class Family:
         main = self.main.coverage
         if all(ord(char) in main for char in word):
             return (self.main.shape(word, direction),)
-        pieces: list[tuple[Face, str]] = []
+        pieces: list[tuple[Face, str, str]] = []  # face, what it shows, what it could not show
         for char in word:
-            face, shown = self._face_for(char, pieces[-1][0] if pieces else self.main)
-            if pieces and pieces[-1][0] is face:
-                pieces[-1] = (face, pieces[-1][1] + shown)
+            face = self._face_for(char, pieces[-1][0] if pieces else self.main)
+            shown, missing = (char, "") if face else (f"[U+{ord(char):04X}]", char)
+            face = face or self.main
+            if pieces and pieces[-1][0] is face and bool(pieces[-1][2]) == bool(missing):
+                pieces[-1] = (face, pieces[-1][1] + shown, pieces[-1][2] + missing)
             else:
-                pieces.append((face, shown))
+                pieces.append((face, shown, missing))
         if direction == "rtl":
             pieces.reverse()
-        return tuple(face.shape(text, direction) for face, text in pieces)
+        return tuple(
+            replace(face.shape(shown), missing=missing) if missing else face.shape(shown, direction)
+            for face, shown, missing in pieces
+        )
 
-    def _face_for(self, char: str, current: Face) -> tuple[Face, str]:
+    def _face_for(self, char: str, current: Face) -> Face | None:
+        """The face that draws a character, None when there is none."""
         code = ord(char)
         if current is not self.main and code in current.coverage and not char.isascii():
-            return current, char
-        for face in (self.main, *self.fallbacks):
-            if code in face.coverage:
-                return face, char
-        return self.main, f"[U+{code:04X}]"
+            return current
+        if code in self.main.coverage:
+            return self.main
+        likely = [fallback for fallback in self.fallbacks if fallback.meant_for(char)]
+        for fallback in (*likely, *self.fallbacks):
+            if code in fallback.face.coverage:
+                return fallback.face
+        return None
 
     def _divided(self, word: str, places: tuple[int, ...]) -> tuple[tuple[int, int, int], ...]:
         found = self.main.divided(word, places)
@@ -69,10 +101,6 @@ class Family:
             )
         return found
 
-    def covers(self, char: str) -> bool:
-        """Whether any face of the family has the character."""
-        return any(ord(char) in face.coverage for face in (self.main, *self.fallbacks))
-
 
 STYLES = {
     "body": "NotoSerif-Regular",
@@ -82,27 +110,44 @@ STYLES = {
     "sans-italic": "NotoSans-Italic",
     "sans-bold": "NotoSans-Bold",
 }
-FALLBACKS = {  # and how large beside Latin of the same size
-    "NotoNaskhArabic-Regular": 1.0,
-    "NotoSansDevanagari-Regular": 0.95,
-    "NotoSansJavanese-Regular": 0.78,
-    "NotoSansBalinese-Regular": 0.78,
-    "NotoSansSundanese-Regular": 0.95,
+FALLBACKS = {  # their blocks, and how large they are set beside Latin of the same size
+    "NotoNaskhArabic-Regular": ("\u0600-\u08ff\ufb50-\ufdff\ufe70-\ufeff", 1.0),
+    "NotoSansDevanagari-Regular": ("\u0900-\u097f\u1cd0-\u1cff\ua830-\ua83f\ua8e0-\ua8ff", 0.95),
+    "NotoSansJavanese-Regular": ("\ua980-\ua9df", 0.78),
+    "NotoSansBalinese-Regular": ("\u1b00-\u1b7f", 0.78),
+    "NotoSansSundanese-Regular": ("\u1b80-\u1bbf\u1cc0-\u1ccf", 0.95),
 }
+SCRIPTS = ("Latin", "Greek", "Cyrillic", "Arabic", "Devanagari", "Javanese", "Balinese", "Sundanese")  # come along
+
+
+def cjk_fonts() -> list[Path]:
+    """The fonts for Han, Kana and Hangul that this machine has."""
+    return [path for path in SYSTEM_CJK if path.exists()]
+
+
+def scripts_of(chars: Iterable[str]) -> list[str]:
+    """The scripts of characters, by Unicode's names for letters: what may be told of somebody's name in a log."""
+    return sorted({_script(char) for char in chars})
+
+
+def _script(char: str) -> str:
+    if unicodedata.category(char)[0] not in "LM":
+        return "symbols"
+    word = unicodedata.name(char, "unnamed").split()[0]
+    return word if word == "CJK" else word.title()
 
 
 @lru_cache(maxsize=1)
 def families() -> dict[str, Family]:
-    """The process's fonts by style name; read at first use."""
-    number = len(STYLES)
-    fallbacks: list[Face] = []
-    for name, zoom in FALLBACKS.items():
-        number += 1
-        fallbacks.append(Face(FONTS / f"{name}.ttf", number, zoom=zoom))
-    for path in SYSTEM_CJK:
-        if path.exists():
-            number += 1
-            fallbacks.append(Face(path, number))
+    """The process's fonts by style name; the main faces are read at first use, the fallbacks when they are met."""
+    first = len(STYLES) + 1
+    fallbacks = [
+        Fallback(FONTS / f"{name}.ttf", number, blocks, zoom)
+        for number, (name, (blocks, zoom)) in enumerate(FALLBACKS.items(), start=first)
+    ]
+    fallbacks += [
+        Fallback(path, number, CJK) for number, path in enumerate(cjk_fonts(), start=first + len(FALLBACKS))
+    ]
     shared = tuple(fallbacks)
     return {
         style: Family(Face(FONTS / f"{name}.ttf", place, latin=True), shared)

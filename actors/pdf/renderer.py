@@ -9,6 +9,7 @@ from pathlib import Path
 
 from actors.pdf.compose import Composer
 from actors.pdf.document import Document, Metadata
+from actors.pdf.families import scripts_of
 from actors.pdf.flow import Place, draw_page, paginated
 from actors.pdf.front import draw_furniture
 from actors.pdf.style import TOP
@@ -24,13 +25,22 @@ def _ignored(_percent: int) -> None:
     pass
 
 
+def _untold(_document_id: str, _scripts: Sequence[str]) -> None:
+    pass
+
+
 class PdfRenderer:
     """Draws reports from the templates that ship here and those of `template_dirs`, which win over ours.
+
+    `missing` is told of documents with characters no font has (they stand there as [U+738B]): id and scripts.
 
     Raises Permanent with code template_not_found, template_invalid or invalid_data.
     """
 
-    def __init__(self, template_dirs: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, template_dirs: Sequence[Path] = (), missing: Callable[[str, Sequence[str]], None] = _untold
+    ) -> None:
+        self._missing = missing
         self._folders = (*template_dirs, TEMPLATES)
         self._read: dict[Path, tuple[tuple[int, ...], Template]] = {}
 
@@ -96,5 +106,7 @@ class PdfRenderer:
             draw_page(page, place)
             progress(COMPOSED + round((DRAWN - COMPOSED) * number / len(pages)))
         made = document.finish()
+        if document.ink.missing:
+            self._missing(request.document_id, scripts_of(document.ink.missing))
         progress(100)
         return made

@@ -45,6 +45,11 @@ measured is left out), `terkuat(n)` and `terlemah(n)` (what may be called strong
 most half of the list, never the same element in both, nothing when all scores are equal or too few),
 `kategori('scale')`, `tafsiran('scale')` and `tingkat('scale')` (name, text and place of the norm band a
 score falls into). What comes from the data never counts as markup.
+
+Latin, Greek, Cyrillic, Arabic, Devanagari, Javanese, Balinese and Sundanese come along. For Chinese, Japanese
+and Korean names install Debian's `fonts-droid-fallback` (4 MB) on every host that renders; no setting is needed.
+A character no font has is shown as its number, `[U+738B]`; the worker logs `report.fonts_missing` with the
+scripts, `render` and `templates check` say so, and `ops/reportq doctor` says which scripts there are.
 """
 
 

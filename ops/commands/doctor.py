@@ -16,6 +16,7 @@ from pathlib import Path
 
 import typer
 
+from actors.pdf.families import SCRIPTS, cjk_fonts
 from actors.runtime import Runtime, build
 from ops.commands.terminal import REFUSED, Json, out, print_json, print_table
 from schema import VERSION, workers
@@ -186,6 +187,15 @@ def _templates(runtime: Runtime) -> Iterator[Finding]:
         )
 
 
+def _fonts(_runtime: Runtime) -> Iterator[Finding]:
+    said = f"{', '.join(SCRIPTS)}; Han, Kana and Hangul: "
+    if found := cjk_fonts():
+        yield Finding("fonts", "good", said + found[0].name)
+    else:
+        said += "none, shown as [U+738B]"
+        yield Finding("fonts", "good", said, "Where such names occur: apt-get install fonts-droid-fallback.")
+
+
 def _processes(runtime: Runtime) -> Iterator[Finding]:
     live = workers.live(runtime.db, runtime.settings.lease)
     for queue in QUEUES:
@@ -221,6 +231,7 @@ CHECKS: dict[str, Check] = {
     "PDF store": _artifacts,
     "broker": _broker,
     "templates": _templates,
+    "fonts": _fonts,
     "processes": _processes,
 }
 

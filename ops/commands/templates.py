@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +28,10 @@ WATCH_INTERVAL = 0.5  # seconds between looks at the files
 
 def _folders(given: list[Path] | None) -> list[Path]:
     return [folder for folder in given or [] if str(folder) not in ("", ".")]
+
+
+def _tell_missing(_document_id: str, scripts: Sequence[str]) -> None:
+    typer.echo(f"no font for {', '.join(scripts)}: such characters are shown as [U+…]", err=True)
 
 
 def _stop(error: Permanent) -> typer.Exit:
@@ -63,7 +68,7 @@ def render(
     watch: Annotated[bool, typer.Option(help="Draw again whenever the template or the data change.")] = False,
 ) -> None:
     """Draw one report into a file, without queue and servers."""
-    renderer = PdfRenderer(_folders(templates_dir))
+    renderer = PdfRenderer(_folders(templates_dir), _tell_missing)
     try:
         _render_once(renderer, product, data, output)
     except Permanent as error:
@@ -103,7 +108,7 @@ def _watch(renderer: PdfRenderer, product: str, data: Path | None, output: Path,
 @app.command("list")
 def list_products(templates_dir: Folders = None) -> None:
     """Name every product, where it lives and how many blocks it has."""
-    renderer = PdfRenderer(_folders(templates_dir))
+    renderer = PdfRenderer(_folders(templates_dir), _tell_missing)
     for product in renderer.products():
         try:
             template = renderer.template(product)
@@ -121,7 +126,7 @@ def check(
     """Read every template and draw its sample; the first line of each answer says ok, or where it is
     wrong.
     """
-    renderer = PdfRenderer(_folders(templates_dir))
+    renderer = PdfRenderer(_folders(templates_dir), _tell_missing)
     wrong = 0
     for product in products or renderer.products():
         try:
