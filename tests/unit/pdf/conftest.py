@@ -6,7 +6,7 @@ import io
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +15,12 @@ from typing import Any, ClassVar
 import pytest
 from pypdf import PdfReader
 
-from actors.pdf import document
+from actors.pdf import document, prose
 from actors.pdf.canvas import Canvas
 from actors.pdf.linebreak import Line
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
 from actors.pdf.style import LEFT, MEASURE, PAGE_HEIGHT, Colour
+from actors.pdf.words import Chunk
 from ops.authoring.gallery import make_product
 from ops.servers.packages import need
 from schema.ports import RenderRequest
@@ -79,6 +80,7 @@ class WatchedCanvas(Canvas):
     """A canvas that notes every line of text it draws."""
 
     boxes: ClassVar[list[Box]] = []
+    too_wide: ClassVar[list[str]] = []  # lines set in a cell, a call-out or beside a chart that do not fit there
     pages = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -124,9 +126,30 @@ def misplaced(boxes: list[Box]) -> list[str]:
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[WatchedCanvas]]:
     """Every canvas made from now on is watched."""
     monkeypatch.setattr(document, "Canvas", WatchedCanvas)
+    for name in ("ragged", "justified"):
+        monkeypatch.setattr(prose, name, measuring(getattr(prose, name)))
     WatchedCanvas.boxes.clear()
+    WatchedCanvas.too_wide.clear()
     yield WatchedCanvas
     WatchedCanvas.boxes.clear()
+    WatchedCanvas.too_wide.clear()
+
+
+def measuring(set_lines: Callable[..., list[Line]]) -> Callable[..., list[Line]]:
+    """The same division into lines, which notes those wider than they may be."""
+
+    def measured(chunks: list[Chunk], measure: float, **how: bool) -> list[Line]:
+        lines = set_lines(chunks, measure, **how)
+        for line in lines:
+            if not line.chunks:
+                continue
+            width = sum(chunk.width + chunk.space for chunk in line.chunks) - line.chunks[-1].space
+            width += line.stretch * sum(1 for chunk in line.chunks[:-1] if chunk.space)
+            if max(width, line.width) > measure + 0.6:
+                WatchedCanvas.too_wide.append(f"{line.chunks[0].text[:40]!r}: {width:.1f} in {measure:.1f}")
+        return lines
+
+    return measured
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from actors.pdf.linebreak import Line
 from actors.pdf.renderer import PdfRenderer
+from actors.pdf.style import BODY
+from actors.pdf.words import PLAIN, measured
 from ops.authoring.gallery import sample as gallery_sample
-from tests.unit.pdf.conftest import WatchedCanvas, misplaced, request, sample
+from tests.unit.pdf.conftest import WatchedCanvas, measuring, misplaced, request, sample
 
 SCRIPTS = (
     "abcdefghijklmnopqrstuvwxyz ABC 'éñçšđ-",
@@ -52,9 +55,17 @@ QUICK = settings(
 
 def drawn(renderer: PdfRenderer, product: str, report: dict[str, Any], watched: type[WatchedCanvas]) -> list[str]:
     watched.boxes.clear()
+    watched.too_wide.clear()
     pdf = renderer.render(request(product, report))
     assert pdf.startswith(b"%PDF-1.4")
-    return misplaced(watched.boxes)
+    return misplaced(watched.boxes) + watched.too_wide
+
+
+def test_a_line_too_wide_for_its_box_is_noticed(watched: type[WatchedCanvas]) -> None:
+    chunks = measured([("Kata", PLAIN)], BODY)[0]
+    for measure, noticed in ((chunks[0].width, 0), (5.0, 1)):
+        measuring(lambda chunks, _: [Line(chunks, chunks[0].width)])(chunks, measure)
+        assert len(watched.too_wide) == noticed
 
 
 @given(name=names, note=texts, city=st.text(max_size=40), scores=st.lists(scores, min_size=6, max_size=6))

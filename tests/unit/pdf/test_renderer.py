@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
 
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
+from ops.stack import ROOT
 from schema.errors import Cancelled, Permanent
 from tests.unit.pdf.conftest import PRODUCTS, request, sample, text_of
 
@@ -24,13 +27,41 @@ def test_a_sample_becomes_a_document_with_the_persons_name(renderer: PdfRenderer
 
 
 def test_equal_requests_give_equal_bytes() -> None:
-    """Given two renderers, then neither history nor the process's hash seed shows in the file."""
+    """Given two renderers, then what one of them has drawn before does not show in the file."""
     report = sample("minatBakatUmum")
     other = {**report, "peserta": {**report["peserta"], "nama": "Ngurah ᬦ᭄ᬕᬸᬭᬄ Ľubomír"}}
     first, second = PdfRenderer(), PdfRenderer()
     before = first.render(request("minatBakatUmum", report))
     second.render(request("minatBakatUmum", other))
     assert second.render(request("minatBakatUmum", report)) == before
+
+
+DIGEST = """
+import hashlib
+from actors.pdf.renderer import PdfRenderer
+from tests.unit.pdf.conftest import request, sample
+report = sample("minatBakatUmum")
+report["peserta"]["nama"] = "Ngurah ᬦ᭄ᬕᬸᬭᬄ Ľubomír محمد علاء"
+print(hashlib.sha256(PdfRenderer().render(request("minatBakatUmum", report))).hexdigest(), hash("a"))
+"""
+
+
+def test_every_process_gives_the_same_bytes() -> None:
+    """Given processes with other hash seeds, so that sets and dictionaries of theirs differ in order."""
+    said = []
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", DIGEST],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+        said.append(done.stdout.split())
+    assert said[0][1] != said[1][1]
+    assert said[0][0] == said[1][0]
 
 
 def test_the_stores_own_keys_are_ignored(renderer: PdfRenderer) -> None:

@@ -80,10 +80,8 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, mistake: tuple[str, st
     error = error_of(product(tmp_path, GOOD.replace(*mistake)))
     assert error.code == "template_invalid"
     assert error.detail.startswith("uji/template.yaml, line")
-    assert place.split(":")[0].split()[0] in error.detail
+    assert f"{place}:" in error.detail
     assert expected in error.detail
-    if "not YAML" not in expected:
-        assert place in error.detail
 
 
 @pytest.mark.parametrize(
