@@ -72,7 +72,7 @@ def test_a_changed_template_is_read_again(tmp_path: Path) -> None:
         (("upto: 100", "upto: 90"), "line 7: scales.skor.bands", "end at high (100)"),
         (("low: 0", "low: 200"), "line 4: scales.skor", "must be below high"),
         (("title: ", "titel: "), "line 1", "unknown field `titel`"),
-        (("Isi laporan.\"", "Isi laporan."), "line 1", "not YAML"),
+        (("Isi laporan.\"", "Isi laporan."), "line 14", "not YAML"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_line(tmp_path: Path, mistake: tuple[str, str], place: str, expected: str) -> None:
