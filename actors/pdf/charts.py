@@ -23,6 +23,7 @@ from actors.pdf.words import PLAIN, measured
 
 MISSING = "–"
 VALUE_WIDTH = 34.0
+LEGEND_GAP = 21.0  # from the end of an entry to the next one's text
 MOST_LINES = 20  # of a label; a longer one ends in an ellipsis, as a chart must fit on a page
 GUTTER = 22.0
 SHORT = 20 * GRID
@@ -156,22 +157,22 @@ def legend_item(scale: Scale, measure: float) -> Item:
     room = measure
     ends = [number(band.upto) for band in scale.bands]
     for tone, band in enumerate(scale.bands):
-        reach = f"di atas {ends[tone - 1]}" if tone and tone == len(ends) - 1 else f"sampai {ends[tone]}"
+        reach = f"> {ends[tone - 1]}" if tone and tone == len(ends) - 1 else f"s.d. {ends[tone]}"
         line = plain_lines(f"{band.label} {reach}", SMALL, measure - 24, 1)[0]
         if line.width + 11 > room and rows[-1]:
             rows.append([])
             room = measure
         rows[-1].append((tone, line))
-        room -= line.width + 24
+        room -= line.width + LEGEND_GAP
 
     def draw(place: Place, x: float, top: float) -> None:
         for row in rows:
-            left = x + (measure - sum(line.width + 24 for _, line in row) + 13) / 2
+            left = x + (measure - sum(line.width + LEGEND_GAP for _, line in row) + LEGEND_GAP - 11) / 2
             for tone, line in row:
                 place.canvas.rectangle(left, top + 4, 8, 6, BANDS[tone])
                 place.canvas.outline(left, top + 4, 8, 6, RULE)
                 put(place, [line], SMALL, left + 11, top + 2.5, line.width)
-                left += line.width + 24
+                left += line.width + LEGEND_GAP
             top += GRID
 
     return Item(GRID * len(rows), draw, tag=ARTIFACT)

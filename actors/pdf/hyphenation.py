@@ -13,9 +13,9 @@ import pyphen
 LEFT = RIGHT = 3  # letters of a word that are never alone at a line's end or beginning
 DIVIDED = (
     "antar-manusia", "ber-akhir", "ber-asal", "ber-ikut", "ber-ikutnya", "ber-istirahat", "ber-olah-raga",
-    "ber-usaha", "kesa-lahan", "manu-skrip", "memi-liki", "olah-raga", "pasca-sarjana", "per-empuan", "per-ingatan",
-    "per-ubahan", "per-ubahan-nya", "peri-laku", "pengi-ngat", "ter-akhir", "ter-ampil", "ter-utama", "trans-formasi",
-    "trans-krip", "trans-portasi",
+    "ber-usaha", "kesa-lahan", "manu-skrip", "memi-liki", "meng-ikuti", "olah-raga", "pasca-sarjana", "pengi-ngat",
+    "per-empuan", "per-ingatan", "per-ubahan", "per-ubahan-nya", "peri-laku", "sebaik-nya", "ter-akhir", "ter-ampil",
+    "ter-utama", "trans-formasi", "trans-krip", "trans-portasi",
 )  # fmt: skip
 EXCEPTIONS = {
     word.replace("-", ""): [

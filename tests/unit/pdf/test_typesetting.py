@@ -151,7 +151,7 @@ def test_the_lightest_band_has_an_edge() -> None:
 def test_a_legend_gives_each_value_one_band(renderer: PdfRenderer, watched: type[WatchedCanvas]) -> None:
     renderer.render(request("minatBakatUmum", sample("minatBakatUmum")))
     said = [box.text for box in watched.boxes]
-    for entry in ("Rendah sampai 40", "Sedang sampai 60", "Tinggi sampai 80", "Sangat tinggi di atas 80"):
+    for entry in ("Rendah s.d. 40", "Sedang s.d. 60", "Tinggi s.d. 80", "Sangat tinggi > 80"):
         assert entry in said
 
 
