@@ -12,10 +12,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from actors.pdf import families as module
-from actors.pdf.families import FALLBACKS, SCRIPTS, SYSTEM_CJK, Fallback, families, scripts_of
+from actors.pdf.families import FALLBACKS, SCRIPTS, Fallback, families, scripts_of
 from actors.pdf.renderer import PdfRenderer
 from actors.runtime import build
 from ops.authoring.pages import PAGE
+from ops.servers.packages import need
 from ops.stack import ROOT
 from schema.settings import Settings
 from tests.unit.pdf.conftest import copied, request, sample, text_of
@@ -97,11 +98,12 @@ def test_the_manuals_name_the_scripts_and_the_optional_package() -> None:
         assert [script for script in SCRIPTS if script not in said] == []
 
 
-@pytest.mark.skipif(not any(path.exists() for path in SYSTEM_CJK), reason="fonts-droid-fallback is optional")
-def test_chinese_names_are_drawn_when_the_optional_font_is_there(renderer: PdfRenderer) -> None:
+def test_chinese_names_are_drawn_when_the_optional_font_is_there() -> None:
+    need("fonts-droid-fallback")
+    module.families.cache_clear()  # which fonts there are is looked up once
     report = sample("profilKognitif")
     report["peserta"]["nama"] = "王小明 Wibowo"
-    assert "王小明" in copied(renderer.render(request("profilKognitif", report)))
+    assert "王小明" in copied(PdfRenderer().render(request("profilKognitif", report)))
 
 
 def test_without_the_optional_font_chinese_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
