@@ -11,41 +11,53 @@ from schema.database import DatabaseDown
 
 T = TypeVar("T")
 
+REST = 2.0  # seconds after a read that failed in which nobody reads again: callers are told at once instead
+PATIENCE = 10.0  # seconds to wait for somebody else's read: as long as one statement may take
+
 
 class Refreshed(Generic[T]):
     """`read` is called at most once every `every` seconds, by one thread; the others use what was read before.
 
-    While the database is down the last value stays. The very first read raises DatabaseDown when it fails.
+    While the database is down the last value stays, for ever or, with `stale`, until it is so many seconds old. Without
+    a usable value DatabaseDown is raised, in bounded time however many ask: a failed read is not tried again by each.
     """
 
-    def __init__(self, read: Callable[[], T], every: float) -> None:
+    def __init__(self, read: Callable[[], T], every: float, *, stale: float | None = None) -> None:
         self._read = read
         self._every = every
+        self._stale = stale
         self._value: T | None = None
         self._at = float("-inf")
+        self._failed_at = float("-inf")
         self._mutex = threading.Lock()
 
     def get(self, within: float | None = None) -> T:
         """The value, at most `within` seconds old (default: `every`) unless the database is down."""
         limit = self._every if within is None else within
-        if time.monotonic() - self._at < limit and self._value is not None:
-            return self._value
-        # The first value and one wanted fresher than usual are waited for; an ordinary refresh is one thread's work.
-        if not self._mutex.acquire(blocking=self._value is None or within is not None):
-            assert self._value is not None
-            return self._value
-        try:
-            if self._value is None or time.monotonic() - self._at >= limit:
-                self._refresh()
-            assert self._value is not None
-            return self._value
-        finally:
-            self._mutex.release()
+        if self._due(limit):
+            # A first value and one wanted fresher than usual are waited for; an ordinary refresh is one thread's work.
+            waits = within is not None or not self._usable()
+            if self._mutex.acquire(timeout=PATIENCE if waits else 0):
+                try:
+                    if self._due(limit):
+                        self._refresh()
+                finally:
+                    self._mutex.release()
+        if not self._usable():
+            raise DatabaseDown("The database did not answer.")
+        assert self._value is not None
+        return self._value
+
+    def _due(self, limit: float) -> bool:
+        now = time.monotonic()
+        return now - self._at >= limit and now - self._failed_at >= REST
+
+    def _usable(self) -> bool:
+        return self._value is not None and (self._stale is None or time.monotonic() - self._at < self._stale)
 
     def _refresh(self) -> None:
         try:
             self._value = self._read()
+            self._at = time.monotonic()
         except DatabaseDown:
-            if self._value is None:
-                raise
-        self._at = time.monotonic()
+            self._failed_at = time.monotonic()

@@ -19,6 +19,7 @@ import structlog
 from schema import messages, workers
 from schema.database import Database, DatabaseDown, Row, as_column, as_time
 from schema.errors import Refused
+from schema.refreshed import PATIENCE, REST
 from schema.settings import Settings
 
 log = structlog.get_logger()
@@ -77,6 +78,7 @@ class QueueView:
         self._settings = settings
         self._picture = _Picture()
         self._seen_at = float("-inf")
+        self._failed_at = float("-inf")
         self._cost = 0.0
         self._asked_at = 0.0
         self._looking = False
@@ -84,12 +86,13 @@ class QueueView:
         self._looks = threading.Lock()  # one look at a time
 
     def picture(self) -> _Picture:
-        """What the last look saw; the first question, and one after a quiet time, looks itself."""
+        """What the last look saw; the first question, and one after a quiet time, looks itself.
+
+        Raises DatabaseDown in bounded time however many ask: a look that failed is not tried again by each of them.
+        """
         self._asked_at = time.monotonic()
-        if self._asked_at - self._seen_at > _STALE + _SHARE * self._cost:
-            with self._looks:
-                if self._asked_at - self._seen_at > _STALE + _SHARE * self._cost:
-                    self._look()
+        if self._stale():
+            self._look_once()
         if not self._looking:
             with self._mutex:
                 start, self._looking = not self._looking, True
@@ -103,9 +106,9 @@ class QueueView:
             raise Refused(f"{self._settings.max_backlog} jobs may wait, and do.", code="backlog_full")
 
     def submitted(self, turn: int, product_id: str) -> tuple[int, str]:
-        """Position (1 is next) and estimate of a job that was just written."""
-        picture = self.picture()
+        """Position (1 is next) and estimate of a job that was just written, by what admit() saw: it never raises."""
         with self._mutex:
+            picture = self._picture
             ahead = sum(line.count for t, line in picture.lines.items() if t <= turn)
             picture.lines.setdefault(turn, _Line(0)).count += 1
         return ahead + 1, self._estimate(picture, ahead, product_id)
@@ -144,6 +147,24 @@ class QueueView:
 
     # -- looking --------------------------------------------------------------------------------------------------
 
+    def _stale(self) -> bool:
+        return time.monotonic() - self._seen_at > _STALE + _SHARE * self._cost
+
+    def _look_once(self) -> None:
+        """Look, or wait until somebody else has."""
+        if not self._looks.acquire(timeout=0 if self._failed_lately() else PATIENCE):
+            raise DatabaseDown("The database did not answer in time.")
+        try:
+            if self._stale():
+                if self._failed_lately():
+                    raise DatabaseDown("The database did not answer.")
+                self._look()
+        finally:
+            self._looks.release()
+
+    def _failed_lately(self) -> bool:
+        return time.monotonic() - self._failed_at < REST
+
     def _keep_looking(self) -> None:
         """The background: looks until nobody has asked for a minute."""
         while True:
@@ -162,6 +183,13 @@ class QueueView:
         self._db.close()
 
     def _look(self) -> None:
+        try:
+            self._see()
+        except DatabaseDown:
+            self._failed_at = time.monotonic()
+            raise
+
+    def _see(self) -> None:
         began = time.monotonic()
         rows = self._db.fetch_all(
             "SELECT turn, COUNT(*) AS n, MIN(requested_at) AS first, MAX(requested_at) AS last FROM pdf_job_results "

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import falcon.testing
 import pytest
 
+from actors.artifacts import open_artifacts
+from ops.servers.process import free_port
 from schema import problems
 from schema.database import Database
+from schema.documents import open_documents
 from schema.settings import Settings
+from service.app import Parts, create_app
 from tests.api.conftest import BODY, Api
 
 ASYNC = "/api/reports/generate-async"
@@ -150,27 +158,49 @@ def test_a_full_backlog_is_told_with_when_to_come_back(api_of: Callable[..., Api
     assert api.post("/api/reports/batch", {"jobs": [BODY]}).status_code == 429
 
 
-def test_a_database_that_is_down_is_told_in_bounded_time(tmp_path: Any) -> None:
-    """Nobody listens on the port: 503 with Retry-After on every call that needs rows, and probes that say so."""
-    import falcon.testing
+OPERATOR = {"X-API-Key": "operator-key-0123456789"}
 
-    from actors.artifacts import open_artifacts
-    from ops.servers.process import free_port
-    from schema.documents import open_documents
-    from service.app import Parts, create_app
 
-    db = Database(f"mysql://root@127.0.0.1:{free_port()}/reportq", connect_timeout=1.0)
+def client_of(url: str, tmp_path: Any) -> falcon.testing.TestClient:
+    """An application whose database is somebody who does not answer; a statement is given up after a second."""
+    db = Database(url, connect_timeout=1.0, io_timeout=1.0)
     settings = Settings(run_dir=str(tmp_path), api_keys="n8n:operate:operator-key-0123456789")
     artifacts = open_artifacts(f"file:{tmp_path}")
     parts = Parts(settings, db, open_documents("database:", db), artifacts, lambda: None, lambda: None)
-    client = falcon.testing.TestClient(create_app(parts), headers={"X-API-Key": "operator-key-0123456789"})
+    return falcon.testing.TestClient(create_app(parts), headers=OPERATOR)
+
+
+def test_a_database_that_is_down_is_told(tmp_path: Any) -> None:
+    """Nobody listens on the port: 503 with Retry-After on every call that needs rows, and probes that say so."""
+    client = client_of(f"mysql://root@127.0.0.1:{free_port()}/reportq", tmp_path)
     for method, path in (
-        ("POST", ASYNC), ("POST", "/api/reports/generate"), ("GET", "/api/jobs"), ("GET", "/api/jobs/x"),
-        ("POST", "/api/jobs/x/cancel"), ("GET", "/api/jobs/x/download"),
+        ("POST", ASYNC), ("POST", "/api/reports/generate"), ("POST", "/api/reports/batch"), ("GET", "/api/jobs"),
+        ("GET", "/api/jobs/x"), ("POST", "/api/jobs/x/cancel"), ("GET", "/api/jobs/x/download"), ("GET", "/api/overview"),
     ):  # fmt: skip
-        answer = client.simulate_request(method, path, json=BODY if method == "POST" else None)
+        body = {"jobs": [BODY]} if path.endswith("batch") else BODY
+        answer = client.simulate_request(method, path, json=body if method == "POST" else None)
         assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable"), path
         assert answer.headers["retry-after"]
     assert client.simulate_get("/livez").status_code == 200
     ready = client.simulate_get("/readyz")
     assert (ready.status_code, ready.json["status"]) == (503, "not_ready")
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", ASYNC), ("GET", "/api/overview")])
+def test_sixteen_callers_of_a_hanging_database_wait_once_and_not_in_turn(
+    tmp_path: Any, method: str, path: str
+) -> None:
+    """Connections are taken and never answered: one caller finds out, the others are told what it found."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as silent:
+        client = client_of(f"mysql://root@127.0.0.1:{silent.getsockname()[1]}/reportq", tmp_path)
+        began = time.monotonic()
+        with ThreadPoolExecutor(16) as callers:
+            answers = list(
+                callers.map(
+                    lambda _: client.simulate_request(method, path, json=BODY if method == "POST" else None), range(16)
+                )
+            )
+        took = time.monotonic() - began
+    assert {(answer.status_code, answer.json["code"]) for answer in answers} == {(503, "database_unavailable")}
+    # Two seconds for the one who asks (a read is asked once more); in turn they would have waited for 32.
+    assert took < 16

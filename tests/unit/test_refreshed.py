@@ -1,0 +1,80 @@
+"""A value that is read now and then: what is told while the database is away, and for how long."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from schema.database import DatabaseDown
+from schema.refreshed import REST, Refreshed
+
+
+class Source:
+    """A database that can be away, and a clock that is moved."""
+
+    def __init__(self) -> None:
+        self.moment = 1000.0
+        self.away = False
+        self.reads = 0
+
+    def monotonic(self) -> float:
+        return self.moment
+
+    def read(self) -> int:
+        self.reads += 1
+        if self.away:
+            raise DatabaseDown("away")
+        return self.reads
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> Source:
+    made = Source()
+    monkeypatch.setattr("schema.refreshed.time", SimpleNamespace(monotonic=made.monotonic))
+    return made
+
+
+def test_it_is_read_once_however_many_ask_until_it_is_old(source: Source) -> None:
+    value = Refreshed(source.read, 3.0)
+    assert [value.get(), value.get()] == [1, 1]
+    source.moment += 3
+    assert value.get() == 2
+
+
+def test_while_the_database_is_away_the_last_value_stays_and_failures_rest(source: Source) -> None:
+    value = Refreshed(source.read, 3.0)
+    value.get()
+    source.away = True
+    source.moment += 3600
+    assert [value.get() for _ in range(5)] == [1] * 5
+    assert source.reads == 2, "a failed read is not tried again by each caller"
+    source.away = False
+    source.moment += REST
+    assert value.get() == 3
+
+
+def test_a_first_read_that_fails_is_told_to_everybody_and_not_repeated_by_each(source: Source) -> None:
+    value = Refreshed(source.read, 3.0)
+    source.away = True
+    for _ in range(5):
+        with pytest.raises(DatabaseDown):
+            value.get()
+    assert source.reads == 1
+    source.away = False
+    source.moment += REST
+    assert value.get() == 2
+
+
+def test_a_value_that_may_not_be_told_for_ever_is_kept_only_until_it_is_stale(source: Source) -> None:
+    value = Refreshed(source.read, 2.0, stale=10.0)
+    value.get()
+    source.away = True
+    source.moment += 9
+    assert value.get() == 1
+    source.moment += 1
+    with pytest.raises(DatabaseDown):
+        value.get()
+    source.away = False
+    source.moment += REST
+    assert value.get() == source.reads
