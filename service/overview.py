@@ -18,6 +18,7 @@ from service.jobs import moment
 from service.parts import Parts
 
 _EVERY = 2.0  # seconds
+_STALE = 10.0  # seconds after which what was seen is no longer told as how things stand
 _SHOWN = 60  # minutes
 _SETTLING = timedelta(minutes=2)  # a minute may still change for so long after its start
 _MOST_WORKERS = 200
@@ -30,10 +31,10 @@ class Overview:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._minutes = Minutes(parts.db)
-        self._seen = Refreshed(self._look, _EVERY)
+        self._seen = Refreshed(self._look, _EVERY, stale=_STALE)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """How everything stands, at most two seconds old."""
+        """How everything stands, at most two seconds old; DatabaseDown when nothing newer than ten is known."""
         caller = req.context.caller
         seen = msgspec.structs.replace(self._seen.get(), role=caller.role if caller else None)
         resp.data = msgspec.json.encode(seen)

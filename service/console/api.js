@@ -2,10 +2,12 @@
 
 const STORE = "reportq-key";
 let asking = null;
+let declined = false; // "Not now" holds until the person does something: the pages ask the API every few seconds
 let askForKey = async () => null;
 
 export const setKeyPrompt = (prompt) => { askForKey = prompt; };
 export const forgetKey = () => sessionStorage.removeItem(STORE);
+export const askAgain = () => { declined = false; };
 export const hasKey = () => sessionStorage.getItem(STORE) !== null;
 
 export class Problem extends Error {
@@ -39,9 +41,13 @@ export async function answered(method, path, body, options = {}) {
     const problem = new Problem(answer.status, await answer.json().catch(() => null));
     if (answer.status !== 401) throw problem;
     if (sessionStorage.getItem(STORE) !== key) continue; // another call was given one meanwhile
+    if (declined) throw problem;
     asking ??= askForKey(key !== null).finally(() => { asking = null; });
     const given = await asking;
-    if (!given) throw problem;
+    if (!given) {
+      declined = true;
+      throw problem;
+    }
     sessionStorage.setItem(STORE, given);
   }
 }

@@ -1,6 +1,6 @@
 // The frame: which page is shown, when it is asked again, what is said when the API does not answer.
 
-import { forgetKey, hasKey, Problem, setKeyPrompt } from "./api.js";
+import { askAgain, forgetKey, hasKey, Problem, setKeyPrompt } from "./api.js";
 import { askKey } from "./ask.js";
 import { h, morphChildren } from "./dom.js";
 import { place } from "./words.js";
@@ -15,6 +15,7 @@ const main = document.getElementById("main");
 const trouble = document.getElementById("trouble");
 const freshness = document.getElementById("freshness");
 const find = document.getElementById("find");
+const keyButton = document.getElementById("forget");
 let visit = null;
 
 setKeyPrompt(askKey);
@@ -61,24 +62,28 @@ class Visit {
     try {
       const data = await this.view.load();
       if (!this.live || turn !== this.turn) return;
+      if (this.failing) trouble.hidden = true;
+      this.failing = this.locked = false;
       this.data = data;
       this.draw();
-      if (this.failing) trouble.hidden = true;
-      this.failing = false;
-      freshness.textContent = `As of ${new Date().toLocaleTimeString("en-GB")}`;
+      // The server's own moment where it tells one: an answer that came just now may have been seen before.
+      freshness.textContent = `As of ${new Date(data.at ?? Date.now()).toLocaleTimeString("en-GB")}`;
     } catch (error) {
       if (!this.live || turn !== this.turn) return;
-      if (this.data === null) main.replaceChildren();
       this.failing = true;
+      this.locked = error.status === 401;
+      if (this.data === null) main.replaceChildren();
+      else this.draw();
       complain(error);
       freshness.textContent = this.data === null ? "Nothing loaded" : `${freshness.textContent.replace(/ \(stale\)$/, "")} (stale)`;
     }
-    document.getElementById("forget").hidden = !hasKey();
-    if (this.live) this.timer = setTimeout(() => (document.hidden ? undefined : this.load()), this.failing ? 5000 : this.view.every(this.data));
+    keyButton.hidden = !hasKey() && !this.locked;
+    keyButton.textContent = hasKey() ? "Forget the key" : "Use a key";
+    if (this.live && !this.locked) this.timer = setTimeout(() => (document.hidden ? undefined : this.load()), this.failing ? 5000 : this.view.every(this.data));
   }
 
   draw() {
-    if (this.live && this.data !== null) morphChildren(main, this.view.draw(this.data).flat(Infinity).filter(Boolean));
+    if (this.live && this.data !== null) morphChildren(main, this.view.draw(this.data, this.failing).flat(Infinity).filter(Boolean));
   }
 
   // Do something once: its problem is shown, and the page is asked again whatever came of it.
@@ -86,6 +91,7 @@ class Visit {
     if (this.acting) return;
     this.acting = true;
     trouble.hidden = true;
+    askAgain();
     try {
       await work();
     } catch (error) {
@@ -113,6 +119,7 @@ function route() {
   }
   visit?.end();
   trouble.hidden = true;
+  askAgain();
   visit = new Visit(parts[0] ?? "", parts.slice(1), new URLSearchParams(search));
   visit.load();
   if (!first) {
@@ -131,7 +138,12 @@ document.getElementById("skip").onclick = (event) => {
   event.preventDefault();
   main.focus();
 };
-document.getElementById("forget").onclick = () => {
+keyButton.onclick = () => {
+  if (!hasKey()) {
+    askAgain();
+    visit.load();
+    return;
+  }
   forgetKey();
   location.reload();
 };

@@ -19,11 +19,14 @@ export function open() {
       if (seen.length > KEPT) seen.shift();
       return data;
     },
-    draw: (data) => [h("h1", {}, "Overview"), verdict(data), tiles(data), charts(data), lines(data), held(data), workers(data)],
+    draw: (data, failing) => [h("h1", {}, "Overview"), failing ? unknown() : verdict(data), tiles(data), charts(data), lines(data), held(data), workers(data)],
   };
 }
 
 const sum = (items, name) => items.reduce((total, item) => total + item[name], 0);
+
+// What was seen before is still shown, but not as how things stand.
+const unknown = () => h("div", { class: "note bad" }, h("p", {}, "Not known at the moment: what follows was seen earlier."));
 
 function verdict(data) {
   const serving = (queue) => sum(data.workers.filter((worker) => worker.queue === queue), "threads");

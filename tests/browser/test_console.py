@@ -192,3 +192,34 @@ def test_the_policy_is_strict_and_the_files_need_no_key(stack: Stack) -> None:
             assert again.status_code == 304
         assert session.get(stack.url + "/console/..%2fconsole.py").status_code == 404
         assert session.get(stack.url + "/api/overview").status_code == 401
+
+
+def test_not_now_holds_until_the_person_asks_for_a_key(chromium: Chromium, stack: Stack) -> None:
+    """The page that asks the API again must not bring the dialog back each time."""
+    chromium.driver.get(stack.url + "/console/icon.svg")
+    chromium.driver.execute_script("sessionStorage.clear()")
+    chromium.driver.get(stack.url + "/")
+    chromium.click("dialog button", "Not now")
+    chromium.wait_text("The key is missing or not known.")
+    asked = "return performance.getEntriesByType('resource').filter((one) => one.name.endsWith('/api/overview')).length"
+    before = chromium.driver.execute_script(asked)
+    chromium.driver.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
+    wait_until(lambda: chromium.driver.execute_script(asked) > before, 60, "the page was asked again")
+    chromium.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    assert not chromium.driver.execute_script("return document.getElementById('dialog').open")
+    chromium.click("footer button", "Use a key")
+    chromium.one("dialog input").send_keys(OPERATOR, Keys.ENTER)
+    chromium.wait_text("Waits by priority")
+
+
+def test_an_outage_of_the_database_is_said_and_nothing_old_is_told_as_working(console: Chromium, stack: Stack) -> None:
+    console.wait_text("Jobs are accepted and worked on")
+    stack.mariadb.kill()
+    try:
+        told = console.wait_text("The database did not answer.", "Not known at the moment", "(stale)")
+        assert "Jobs are accepted and worked on" not in told
+        assert console.one("#trouble").is_displayed()
+    finally:
+        stack.mariadb.start()
+    console.wait_text("Jobs are accepted and worked on")
+    assert not console.one("#trouble").is_displayed()
