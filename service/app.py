@@ -139,7 +139,8 @@ def _refused(req: falcon.Request, resp: falcon.Response, error: ReportqError, pa
         problem(req, resp, "storage_unavailable", error.detail)
     else:
         shown: dict[str, Any] = {k: v for k, v in error.fields.items() if k in ("errors", "job_id")}
-        problem(req, resp, error.code, error.detail, **shown)
+        status = error.fields.get("status")
+        problem(req, resp, error.code, error.detail, status if isinstance(status, int) else None, **shown)
         if isinstance(error, Refused) and error.code == "unauthorized":
             resp.set_header("WWW-Authenticate", 'Bearer realm="reportq"')
 

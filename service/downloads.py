@@ -27,7 +27,8 @@ class Downloads:
                 raise Refused(f"There is no job {job_id[:80]!r}.", code="job_not_found")
             row = {name: getattr(end, name) for name in end.__slots__}
         if row["status"] == "failed":
-            raise Refused(row["error_message"] or "The job failed.", code=row["error_code"] or "job_failed")
+            # Whatever it failed of, there is a job and no PDF: nothing is wrong with this request or with the service.
+            raise Refused(row["error_message"] or "The job failed.", code=row["error_code"] or "job_failed", status=409)
         if row["status"] == "cancelled":
             raise Refused("The job was cancelled; there is no PDF.", code="job_cancelled")
         if row["status"] != "completed" or row["artifact_id"] is None:

@@ -187,9 +187,7 @@ def test_a_database_that_is_down_is_told(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", ASYNC), ("GET", "/api/overview")])
-def test_sixteen_callers_of_a_hanging_database_wait_once_and_not_in_turn(
-    tmp_path: Any, method: str, path: str
-) -> None:
+def test_sixteen_callers_of_a_hanging_database_wait_once_and_not_in_turn(tmp_path: Any, method: str, path: str) -> None:
     """Connections are taken and never answered: one caller finds out, the others are told what it found."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as silent:
         client = client_of(f"mysql://root@127.0.0.1:{silent.getsockname()[1]}/reportq", tmp_path)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from ops.servers.process import wait_until
-from schema import switches
+from schema import problems, switches
+from service.waiters import WaiterBoard
 from tests.api.conftest import BODY, Api
 
 SYNC = "/api/reports/generate"
@@ -46,14 +47,24 @@ def test_a_trace_is_kept_and_a_broken_one_costs_nothing(api: Api) -> None:
 # -- the synchronous endpoint -------------------------------------------------------------------------------------
 
 
-def ending(api: Api, status: str, **columns: object) -> threading.Thread:
-    """Somebody who ends the first job as soon as it is there."""
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once a caller has found the job unended and waits."""
+    event, wait = threading.Event(), WaiterBoard.wait
+
+    def noted(board: WaiterBoard, job_id: str, seconds: float) -> bool:
+        event.set()
+        return wait(board, job_id, seconds)
+
+    monkeypatch.setattr(WaiterBoard, "wait", noted)
+    return event
+
+
+def ending(api: Api, waited: threading.Event, status: str, **columns: object) -> threading.Thread:
+    """Somebody who ends the first job once it is waited for."""
 
     def work() -> None:
-        def there() -> bool:
-            return bool(api.db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='queued'"))
-
-        wait_until(there, 10, "a job is queued")
+        assert waited.wait(30)
         job_id = api.db.scalar("SELECT job_id FROM pdf_job_results WHERE status='queued'")
         api.end(job_id, status, **columns)
         api.db.close()
@@ -63,8 +74,8 @@ def ending(api: Api, status: str, **columns: object) -> threading.Thread:
     return thread
 
 
-def test_the_synchronous_endpoint_answers_with_the_pdf(api: Api) -> None:
-    worker = ending(api, "completed")
+def test_the_synchronous_endpoint_answers_with_the_pdf(api: Api, waited: threading.Event) -> None:
+    worker = ending(api, waited, "completed")
     answer = api.post(SYNC, BODY)
     worker.join()
     assert answer.status_code == 200
@@ -72,13 +83,24 @@ def test_the_synchronous_endpoint_answers_with_the_pdf(api: Api) -> None:
     assert answer.content == b"%PDF-1.7 done"
 
 
-def test_the_synchronous_endpoint_tells_why_a_job_failed(api: Api) -> None:
-    worker = ending(api, "failed", error_code="template_not_found", error_message="There is no template for 'p'.")
+def test_the_synchronous_endpoint_tells_why_a_job_failed(api: Api, waited: threading.Event) -> None:
+    worker = ending(
+        api, waited, "failed", error_code="template_not_found", error_message="There is no template for 'p'."
+    )
     answer = api.post(SYNC, BODY)
     worker.join()
     assert (answer.status_code, answer.json["code"]) == (409, "template_not_found")
     assert answer.json["detail"] == "There is no template for 'p'."
     assert api.row(answer.json["job_id"])["status"] == "failed"
+
+
+def test_the_synchronous_endpoint_answers_409_also_for_a_job_that_failed_of_a_fault_here(
+    api: Api, waited: threading.Event
+) -> None:
+    worker = ending(api, waited, "failed", error_code="internal_error", error_message="Something went wrong.")
+    answer = api.post(SYNC, BODY)
+    worker.join()
+    assert (answer.status_code, answer.json["status"], answer.json["code"]) == (409, 409, "internal_error")
 
 
 def test_the_synchronous_endpoint_waits_no_longer_than_asked(api: Api) -> None:
@@ -111,9 +133,9 @@ def _asked(api: Api, job_id: str) -> object:
     return api.get(f"/api/jobs/{job_id}", headers={"Prefer": "wait=0.01"})
 
 
-def test_a_long_poll_ends_with_the_job(api: Api) -> None:
+def test_a_long_poll_ends_with_the_job(api: Api, waited: threading.Event) -> None:
     job_id = api.submit()
-    worker = ending(api, "completed")
+    worker = ending(api, waited, "completed")
     answer = api.get(f"/api/jobs/{job_id}", headers={"Prefer": "wait=30"})
     worker.join()
     assert answer.json["status"] == "completed"
@@ -250,3 +272,16 @@ def test_the_download_says_what_became_of_the_job(api: Api) -> None:
     failed = api.get(f"/api/jobs/{job_id}/download")
     assert (failed.status_code, failed.json["code"]) == (409, "invalid_data")
     assert api.get("/api/jobs/pdf_nothing/download").status_code == 404
+
+
+def test_the_download_of_a_failed_job_is_409_whatever_it_failed_of(api: Api) -> None:
+    job_id = api.submit()
+    api.end(job_id, "failed")
+    for code in (*problems.CATALOGUE, "render_failed", "no_such_code"):
+        api.db.execute(
+            "UPDATE pdf_job_results SET error_code=%s, error_message='It went wrong.' WHERE job_id=%s", (code, job_id)
+        )
+        answer = api.get(f"/api/jobs/{job_id}/download")
+        assert (answer.status_code, answer.json["status"], answer.json["code"]) == (409, 409, code)
+        assert answer.json["detail"] == "It went wrong."
+        assert "retry-after" not in answer.headers

@@ -121,7 +121,9 @@ def test_what_is_no_http_is_refused_and_hurts_nobody(system: Stack, head: bytes)
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"POST /api/reports/generate-async HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "], ids=["silent", "half a request"]
+    "said",
+    [b"", b"POST /api/reports/generate-async HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "],
+    ids=["silent", "half a request"],
 )
 def test_clients_that_fall_silent_are_let_go(system: Stack, said: bytes) -> None:
     """More of them than there are threads: the service is back once they are cut off, without their help."""
