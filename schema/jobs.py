@@ -20,6 +20,7 @@ from schema.database import Database, DatabaseDown, Row, is_duplicate
 from schema.errors import Cancelled, LeaseLost, ReportqError
 
 _EMPTY = {"owner": "", "inline_data": 0}  # what a row without a value for these columns holds; others NULL
+_INSERTS = 5  # tries while the row that has the idempotency key vanishes before it is read
 PRIORITIES = {"high": 9, "normal": 5, "low": 0}
 HIGHEST = 9
 PROMOTED = 7
@@ -102,23 +103,27 @@ def submit_all(db: Database, together: Sequence[NewJob]) -> None:
 
 
 def _insert(db: Database, job: NewJob) -> bool:
+    """Whether the row was written now; False when it was before: the same insert, its first answer lost."""
     values = _columns(job)
     now = db.now()
-    try:
-        db.execute(
-            f"INSERT INTO pdf_job_results ({','.join(values)},requested_at,run_at) "
-            f"VALUES ({'%s,' * len(values)}{now},{now})",
-            tuple(values.values()),
-        )
-        return True
-    except peewee.IntegrityError as error:
-        if not is_duplicate(error):
-            raise
-        if job.idempotency_key is not None:
-            row = find_by_key(db, job.idempotency_key)
-            if row is not None and row["job_id"] != job.job_id:
-                raise KeyTaken(row) from None
-        return False  # the same insert, sent twice because its first answer was lost
+    for _ in range(_INSERTS):
+        try:
+            db.execute(
+                f"INSERT INTO pdf_job_results ({','.join(values)},requested_at,run_at) "
+                f"VALUES ({'%s,' * len(values)}{now},{now})",
+                tuple(values.values()),
+            )
+            return True
+        except peewee.IntegrityError as error:
+            if not is_duplicate(error):
+                raise
+        row = None if job.idempotency_key is None else find_by_key(db, job.idempotency_key)
+        if row is not None and row["job_id"] != job.job_id:
+            raise KeyTaken(row)
+        if row is not None or find(db, job.job_id) is not None:
+            return False
+        # Whoever had the key was cleaned away since: no row is left that stands for this request.
+    raise DatabaseDown("The row that held this Idempotency-Key comes and goes.")
 
 
 def _columns(job: NewJob) -> dict[str, Any]:

@@ -39,20 +39,22 @@ class Batch(Submitting):
         batch = requests.read(read_body(req, settings.max_body), requests.Batch, self._allow)
         if len(batch.jobs) > settings.max_batch:
             raise Refused(f"A batch may have {settings.max_batch} jobs.", code="batch_too_large")
-        self._view.admit(len(batch.jobs))
-        caller = req.context.caller
-        if caller is not None:
-            self._rates.owe(caller.key_id, caller.rate, len(batch.jobs) - 1)
         wanted = _keyed(req, batch)
         try:
-            patiently(lambda: self._parts.db.transaction(lambda: self._write(wanted)), _AGAIN)
+            rows = self._admitted_all(wanted)
+            if not rows:
+                patiently(lambda: self._parts.db.transaction(lambda: self._write(wanted)), _AGAIN)
         except jobs.KeyTaken:
+            rows = self._earlier(wanted)
+        if rows:
             resp.set_header("Idempotent-Replayed", "true")
             req.context.repeated = True
-            rows = self._earlier(wanted)
             answers = [_result(row["job_id"], row["status"], *self._view.of(row)) for row in rows]
         else:
             self._parts.wake()
+            caller = req.context.caller
+            if caller is not None:
+                self._rates.owe(caller.key_id, caller.rate, len(wanted) - 1)
             req.context.asked = tuple(submission.priority for submission in batch.jobs)
             log.info("batch.submitted", count=len(wanted), request_id=req.context.request_id)
             answers = [
@@ -62,6 +64,19 @@ class Batch(Submitting):
         resp.status = falcon.HTTP_202
         resp.set_header("Retry-After", "2")
         resp.data = msgspec.json.encode(responses.BatchAccepted(answers))
+
+    def _admitted_all(self, wanted: list[NewJob]) -> list[Row]:
+        """Nothing when there is room for all; the rows that this key has made before are found also when there is none.
+
+        Raises Refused: backlog_full, idempotency_key_reused.
+        """
+        try:
+            self._view.admit(len(wanted))
+        except Refused:
+            if not any(jobs.find_by_key(self._parts.db, job.idempotency_key) for job in wanted if job.idempotency_key):
+                raise
+            return self._earlier(wanted)
+        return []
 
     def _write(self, wanted: list[NewJob]) -> None:
         for job in wanted:

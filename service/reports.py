@@ -12,7 +12,7 @@ from schema.allow_list import AllowList
 from schema.database import Row, patiently
 from schema.errors import Refused
 from schema.intake import Intake
-from schema.jobs import PRIORITIES, KeyTaken, NewJob, turn_of
+from schema.jobs import PRIORITIES, KeyTaken, NewJob, find_by_key, turn_of
 from service.estimates import QueueView
 from service.parts import Parts
 
@@ -35,23 +35,40 @@ class Submitting:
 
         The same Idempotency-Key with another body is refused: no job was made.
         """
-        self._view.admit()
         job = new_job(submission, req)
-        try:
-            # The insert is harmless when repeated: a restarted database costs nobody their request.
-            patiently(lambda: self._intake.submit(job), _AGAIN)
-        except KeyTaken as taken:
-            if taken.row["fingerprint"] != job.fingerprint:
+        earlier = self._admitted(job)
+        if earlier is None:
+            try:
+                # The insert is harmless when repeated: a restarted database costs nobody their request.
+                patiently(lambda: self._intake.submit(job), _AGAIN)
+            except KeyTaken as taken:
+                earlier = taken.row
+        if earlier is not None:
+            if earlier["fingerprint"] != job.fingerprint:
                 raise Refused(
                     "This Idempotency-Key was sent before with another body; no job was made.",
                     code="idempotency_key_reused",
-                ) from None
+                )
             req.context.repeated = True
-            return str(taken.row["job_id"]), taken.row
+            return str(earlier["job_id"]), earlier
         self._parts.wake()
         req.context.asked = (*req.context.asked, submission.priority)
         log.info("job.submitted", job_id=job.job_id, priority=submission.priority, request_id=job.request_id)
         return job.job_id, None
+
+    def _admitted(self, job: NewJob) -> Row | None:
+        """None when there is room for the job; the row that its key has made before is found also when there is none.
+
+        Else a caller who sends a request again would believe that no job was made. Raises Refused("backlog_full").
+        """
+        try:
+            self._view.admit()
+        except Refused:
+            row = None if job.idempotency_key is None else find_by_key(self._parts.db, job.idempotency_key)
+            if row is None:
+                raise
+            return row
+        return None
 
     def answer(self, resp: falcon.Response, submission: requests.Submission, job_id: str, earlier: Row | None) -> None:
         """The plan's 202."""

@@ -157,6 +157,19 @@ def test_a_batch_passes_whole_and_is_paid_for_afterwards(api_of: Callable[..., A
     assert 30 <= int(limited.headers["retry-after"]) <= 42
 
 
+def test_a_repeated_or_refused_batch_is_not_paid_for_again(api_of: Callable[..., Api]) -> None:
+    api = api_of(max_backlog=150)
+    headers = {
+        "X-API-Key": api_keys.make(api.db, "slow", "submit", by="test", rate=200)[1],
+        "Idempotency-Key": "b1",
+    }
+    for _ in range(3):
+        assert api.post("/api/reports/batch", {"jobs": [BODY] * 100}, headers=headers).status_code == 202
+    other = {**headers, "Idempotency-Key": "b2"}
+    assert api.post("/api/reports/batch", {"jobs": [BODY] * 100}, headers=other).json["code"] == "backlog_full"
+    assert api.get("/api/jobs", headers=headers).status_code == 200
+
+
 @pytest.fixture
 def rates(tmp_path: object) -> Iterator[Callable[[], RateLimits]]:
     made: list[RateLimits] = []

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import falcon.testing
 import pytest
 
 from ops.servers.process import wait_until
-from schema import problems, switches
+from schema import jobs, problems, switches
+from schema.database import Database, Row
 from service.waiters import WaiterBoard
 from tests.api.conftest import BODY, Api
 
@@ -35,6 +37,48 @@ def test_the_same_key_and_body_give_the_same_job_and_another_body_is_refused(api
     other = api.post("/api/reports/generate-async", {**BODY, "code": "K2"}, headers=headers)
     assert (other.status_code, other.json["code"]) == (422, "idempotency_key_reused")
     assert api.db.scalar("SELECT COUNT(*) FROM pdf_job_results") == 1
+
+
+@pytest.mark.parametrize("path", ["/api/reports/generate-async", SYNC, BATCH])
+def test_a_repeated_request_gives_its_job_also_while_the_backlog_is_full(api_of: Callable[..., Api], path: str) -> None:
+    api = api_of(max_backlog=2)
+    body = {"jobs": [BODY, BODY]} if path == BATCH else BODY
+    headers = {"Idempotency-Key": "1234-0", "Prefer": "respond-async"}
+
+    def ids(answer: falcon.testing.Result) -> list[str]:
+        return [job["job_id"] for job in answer.json.get("jobs", [answer.json])]
+
+    first = api.post(path, body, headers=headers)
+    if path != BATCH:
+        api.submit(code="the last place")
+    again = api.post(path, body, headers=headers)
+    assert (again.status_code, ids(again)) == (202, ids(first))
+    assert again.headers["idempotent-replayed"] == "true"
+    for other in (None, {"Idempotency-Key": "1234-1"}):
+        full = api.post(path, body, headers=other)
+        assert (full.status_code, full.json["code"]) == (429, "backlog_full")
+    changed = {"jobs": [BODY, {**BODY, "code": "K2"}]} if path == BATCH else {**BODY, "code": "K2"}
+    assert api.post(path, changed, headers=headers).json["code"] == "idempotency_key_reused"
+
+
+@pytest.mark.parametrize("more", [{}, {"data": {"n": 1}}])
+def test_a_key_whose_job_is_cleaned_away_at_this_very_moment_makes_a_new_one(
+    api: Api, monkeypatch: pytest.MonkeyPatch, more: dict[str, object]
+) -> None:
+    headers = {"Idempotency-Key": "1234-0"}
+    first = api.post("/api/reports/generate-async", {**BODY, **more}, headers=headers).json["job_id"]
+    found = jobs.find_by_key
+
+    def too_late(db: Database, key: str) -> Row | None:
+        db.execute("DELETE FROM report_data WHERE job_id=%s", (first,))
+        db.execute("DELETE FROM pdf_job_results WHERE job_id=%s", (first,))
+        return found(db, key)
+
+    monkeypatch.setattr(jobs, "find_by_key", too_late)
+    answer = api.post("/api/reports/generate-async", {**BODY, **more}, headers=headers)
+    assert answer.status_code == 202
+    assert answer.json["job_id"] != first
+    assert api.row(answer.json["job_id"])["status"] == "queued"
 
 
 def test_a_trace_is_kept_and_a_broken_one_costs_nothing(api: Api) -> None:
