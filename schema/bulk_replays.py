@@ -116,7 +116,8 @@ class _Run:
         if outcome is None:
             outcome = "replayed"
             if not self._manner.dry_run:
-                self._keep_rate()
+                if not self._keep_rate():
+                    return "left"  # for the next run: nothing was decided about it
                 outcome = replay_letter(self._db, letter["dead_letter_id"], by=self._manner.by, why=self._manner.why)
                 if self._acted % _WAKE_EVERY == 0:
                     self._manner.wake()
@@ -152,12 +153,16 @@ class _Run:
         self._summary.outcomes[outcome] += 1
         self._manner.progress(self._summary, "")
 
-    def _keep_rate(self) -> None:
+    def _keep_rate(self) -> bool:
+        """Wait until the next letter is due by the rate; False when the run was cut before that."""
         if self._manner.rate:
             due = self._began + self._acted / self._manner.rate
-            while (left := due - time.monotonic()) > 0 and not self._manner.stopping():
+            while (left := due - time.monotonic()) > 0:
+                if self._cut():
+                    return False
                 time.sleep(min(left, 0.2))
         self._acted += 1
+        return True
 
     def _cut(self) -> bool:
         out_of_time = self._manner.seconds is not None and time.monotonic() - self._began > self._manner.seconds

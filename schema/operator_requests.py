@@ -46,7 +46,7 @@ class LettersAct(Struct, forbid_unknown_fields=True):
     ids: Ids = []
     filter: Filter | None = None
     dry_run: bool = False
-    rate: Annotated[float, Meta(gt=0, le=10_000)] | None = None
+    rate: Annotated[float, Meta(ge=0.01, le=10_000)] | None = None
     trial: Annotated[int, Meta(ge=0, le=100)] = 5
     skip_newer: bool = False
     why: Why | None = None

@@ -191,8 +191,8 @@ class Alive(Struct):
 class Part(Struct, omit_defaults=True):
     """One thing that jobs need."""
 
-    state: Literal["up", "down"]
-    detail: str | UnsetType = UNSET
+    state: Annotated[Literal["up", "down", "unknown"], Meta(description="unknown: it has not answered yet")]
+    detail: Annotated[str | UnsetType, Meta(description="What to look at; told to callers with a key")] = UNSET
 
 
 class Readiness(Struct):

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import falcon
 
 from schema.api_keys import KeyRing
+from schema.database import DatabaseDown
 from schema.errors import Refused
 from schema.operations import role_of
 from schema.settings import Settings
@@ -35,6 +36,7 @@ class Access:
         req.context.caller = None
         req.context.role = ""
         if req.path in _PROBES:
+            req.context.role = self._role_of_probe(req) if req.path == "/readyz" else ""
             return
         if self._loopback and not self._keys.in_use:
             _check_local(req)
@@ -52,6 +54,17 @@ class Access:
         if wait:
             resp.set_header("Retry-After", str(int(wait)))
             raise Refused(f"This key may ask {caller.rate} times a minute.", code="rate_limited")
+
+    def _role_of_probe(self, req: falcon.Request) -> str:
+        """Whose probe this is: every one is answered, and this decides how much it is told."""
+        try:
+            if self._loopback and not self._keys.in_use:
+                _check_local(req)
+                return "operate"
+            caller = self._keys.find(_key_of(req))
+        except (Refused, DatabaseDown):
+            return ""
+        return caller.role if caller else ""
 
     def process_resource(self, req: falcon.Request, resp: falcon.Response, resource: Any, params: Any) -> None:
         """Compare the caller's role with the route's; raises Refused: forbidden."""

@@ -1,6 +1,7 @@
 """The API's description: for machines at /openapi.json, for people at /docs and /docs/problems.
 
-The pages are written from the same document, load nothing from anywhere, and run no script.
+The pages are written from the same document, load nothing from anywhere, and run no script. Nobody needs a key for
+them: each is made once, not once a request.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import falcon
 import msgspec
@@ -34,7 +35,7 @@ class OpenApi:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """OpenAPI 3.1."""
-        resp.data = msgspec.json.encode(document(self._server, secured=self._keys.in_use))
+        resp.data = _encoded(self._server, self._keys.in_use)
 
 
 class Docs:
@@ -46,8 +47,7 @@ class Docs:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The same for people."""
-        described = document(self._server, secured=self._keys.in_use)
-        page(resp, "docs.html", api=described)
+        page(resp, _written(self._server, self._keys.in_use))
 
 
 class ProblemDocs:
@@ -55,18 +55,32 @@ class ProblemDocs:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """All codes with meaning and remedy."""
-        page(resp, "problems.html", catalogue=CATALOGUE)
+        page(resp, _problems())
 
 
-def page(resp: falcon.Response, name: str, **values: Any) -> None:
-    """Answer with a page of service/pages that may load nothing."""
+def page(resp: falcon.Response, text: str) -> None:
+    """Answer with a page that may load nothing."""
     resp.content_type = falcon.MEDIA_HTML
     resp.set_header("Content-Security-Policy", _POLICY)
     resp.set_header("X-Content-Type-Options", "nosniff")
-    resp.text = _pages().get_template(name).render(**values)
+    resp.text = text
 
 
 @cache
+def _encoded(server: str, secured: bool) -> bytes:
+    return msgspec.json.encode(document(server, secured=secured))
+
+
+@cache
+def _written(server: str, secured: bool) -> str:
+    return _pages().get_template("docs.html").render(api=document(server, secured=secured))
+
+
+@cache
+def _problems() -> str:
+    return _pages().get_template("problems.html").render(catalogue=CATALOGUE)
+
+
 def _pages() -> jinja2.Environment:
     import jinja2  # late: few processes are ever asked for a page
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import falcon
 import msgspec
+import peewee
 
 from schema import VERSION, responses, workers
-from schema.errors import Transient
+from schema.database import DatabaseDown
 from schema.messages import QUEUES
 from schema.migrate import pending
+from schema.refreshed import Refreshed
+from service.asked import Asked
 from service.parts import Parts
+
+_DATABASE_EVERY = 1.0  # seconds between questions to the database, however many probes come
+_WAIT = 2.0  # seconds for the other parts' first answers after nobody had asked for a while
 
 
 class Live:
@@ -26,45 +32,67 @@ class Ready:
     """GET /readyz: walks the parts and says which is down.
 
     Only the database is needed to accept jobs; without it the answer is 503. Whatever else is down is named, and jobs
-    wait for it.
+    wait for it. No key is needed, so a probe costs next to nothing: the database is asked once a second at most, the
+    other parts in the background, each by a thread of its own; one that hangs holds no request.
     """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._migrated = False
+        self._database = Refreshed(self._look, _DATABASE_EVERY, stale=_DATABASE_EVERY)
+        self._others = Asked(
+            {
+                "documents": parts.documents.ping,
+                "artifacts": parts.artifacts.ping,
+                "broker": parts.broker_ping,
+            }
+        )
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Each part with "up", or "down" and what to look at."""
-        parts = {"database": self._ask(self._database)}
-        if parts["database"].state == "up":
-            parts |= {"workers": self._ask(self._workers)}
-        parts |= {
-            "documents": self._ask(self._parts.documents.ping),
-            "artifacts": self._ask(self._parts.artifacts.ping),
-            "broker": self._ask(self._parts.broker_ping),
-        }
+        """Each part with "up", "down", or "unknown" before its first answer; what to look at for callers with a key."""
+        try:
+            parts = dict(self._database.get())
+        except DatabaseDown as error:
+            parts = {"database": responses.Part("down", error.detail)}
+        answers = self._others.answers(wait=_WAIT)
+        for name in ("documents", "artifacts", "broker"):
+            answer = answers.get(name)
+            if answer is None:
+                parts[name] = responses.Part("unknown")
+            else:
+                parts[name] = _part("up" if answer.up else "down", answer.detail)
         down = [name for name, part in parts.items() if part.state == "down"]
         ready = "database" not in down
         resp.status = falcon.HTTP_200 if ready else falcon.HTTP_503
         status: Literal["ready", "degraded", "not_ready"] = "not_ready"
         if ready:
             status = "degraded" if down else "ready"
+        if not req.context.role:
+            parts = {name: responses.Part(part.state) for name, part in parts.items()}
         resp.data = msgspec.json.encode(responses.Readiness(status, down, parts))
 
-    def _ask(self, ask: Any) -> responses.Part:
-        try:
-            note = ask()
-        except Exception as error:
-            return responses.Part("down", getattr(error, "detail", type(error).__name__))
-        return responses.Part("up") if note is None else responses.Part("up", note)
-
-    def _database(self) -> str | None:
+    def _look(self) -> dict[str, responses.Part]:
+        """The database, and what is known by it; raises DatabaseDown."""
         self._parts.db.ping()
-        steps = pending(self._parts.db)
-        return f"migrations pending: {', '.join(steps)}" if steps else None
-
-    def _workers(self) -> str:
+        note = self._migrations()
         live = workers.live(self._parts.db, self._parts.settings.lease)
         missing = [queue for queue in QUEUES if not any(worker["kind"] == queue for worker in live)]
-        if missing:
-            raise Transient(f"No worker serves {', '.join(missing)}.")
-        return f"{len(live)} alive"
+        served = (
+            _part("down", f"No worker serves {', '.join(missing)}.") if missing else _part("up", f"{len(live)} alive")
+        )
+        return {"database": _part("up", note), "workers": served}
+
+    def _migrations(self) -> str | None:
+        """What this code knows and the database has not seen; once that is nothing it stays so."""
+        if self._migrated:
+            return None
+        try:
+            steps = pending(self._parts.db)
+        except peewee.PeeweeException:
+            raise DatabaseDown("The database did not say which migrations it has seen.") from None
+        self._migrated = not steps
+        return f"migrations pending: {', '.join(steps)}" if steps else None
+
+
+def _part(state: Literal["up", "down"], detail: str | None) -> responses.Part:
+    return responses.Part(state) if detail is None else responses.Part(state, detail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,12 @@ class Api:
     documents: Documents
     artifacts: Artifacts
     settings: Settings
+
+    def anew(self, **chosen: Any) -> Api:
+        """A new application over the same parts, which a test has changed meanwhile, and with these settings."""
+        settings = replace(self.settings, **chosen)
+        parts = Parts(settings, self.db, self.documents, self.artifacts, wake=lambda: None, broker_ping=lambda: None)
+        return replace(self, client=falcon.testing.TestClient(create_app(parts)), settings=settings)
 
     def get(self, path: str, **options: Any) -> falcon.testing.Result:
         return self.client.simulate_get(path, host="127.0.0.1", **options)
