@@ -35,6 +35,7 @@ CATALOGUE: dict[str, Problem] = {
     "idempotency_key_reused": Problem(
         422, "This Idempotency-Key was used with another body", "Use a new key for a new request."
     ),
+    "idempotency_key_taken": Problem(409, "This Idempotency-Key was used before", "Use the job that it made."),
     "invalid_header": Problem(400, "A header cannot be used", "Correct the header named in `detail`."),
     "batch_too_large": Problem(422, "The batch has too many jobs", "Send it in several batches, each with its own key."),
     "sync_disabled": Problem(
@@ -70,9 +71,13 @@ CATALOGUE: dict[str, Problem] = {
     ),
     "artifact_gone": Problem(410, "The stored PDF is gone", "Submit the job again to make a new one."),
     "still_at_work": Problem(409, "A worker is still at it", "Try again in a minute."),
+    "already_running": Problem(
+        409, "Another process has this folder", "Stop it first, or give this one a REPORTQ_RUN_DIR of its own."
+    ),
     "backup_failed": Problem(500, "The backup was not made", "Put right what the tool says, and run it again."),
     # the service
     "database_unavailable": Problem(503, "The database does not answer", "Send the same request again after Retry-After."),
+    "database_busy": Problem(503, "The same rows are wanted by too many", "Send the same request again after Retry-After."),
     "backlog_full": Problem(429, "Too many jobs are waiting", "Send the same request again after Retry-After."),
     "storage_unavailable": Problem(503, "The PDF store does not answer", "Send the same request again after Retry-After."),
     "internal_error": Problem(500, "Something went wrong here", "Send it again; if it stays, tell an operator the request id."),
@@ -105,9 +110,101 @@ CATALOGUE: dict[str, Problem] = {
     "drive_credentials_invalid": Problem(
         409, "Google does not accept the service account", "Renew REPORTQ_GDRIVE_CREDENTIALS, then replay."
     ),
+    "drive_request_refused": Problem(
+        409, "Google Drive refused the request as malformed", "Read what it answered in `detail`; it is a fault here."
+    ),
+    "drive_content_mismatch": Problem(
+        409, "Google Drive stored the PDF incompletely, again and again", "Replay the job; if it stays, ask Google's status page."
+    ),
+    "drive_upload_interrupted": Problem(
+        409, "The upload to Google Drive broke off, again and again", "Look at the network between here and Google, then replay."
+    ),
+    "folder_unavailable": Problem(
+        409, "The PDF folder cannot be written", "Put right its disk, mount or permissions, then replay."
+    ),
+    "folder_full": Problem(409, "The disk of the PDF folder is full", "Free space or move REPORTQ_ARTIFACTS_URL, then replay."),
+    "artifact_id_invalid": Problem(
+        409, "The row names a file that cannot be one", "Submit the report again; find out who changed the job's row."
+    ),
     "mongodb_unavailable": Problem(409, "MongoDB did not answer", "Replay the job once MongoDB answers again."),
+    "mongodb_access_refused": Problem(
+        409, "MongoDB refused our user or its rights", "Correct REPORTQ_DOCUMENTS_URL or grant the rights, then replay."
+    ),
+    "broker_unavailable": Problem(
+        503, "RabbitMQ did not answer", "Nothing is lost: what waits is published once RabbitMQ answers again."
+    ),
+    "dependency_unavailable": Problem(
+        409, "Something the job needs did not answer", "See what /readyz names as down, then replay the job."
+    ),
+    "temporary_failure": Problem(
+        409, "It failed on every try, though it might have worked", "Read the error; replay once what it names is put right."
+    ),
+    "permanent_failure": Problem(
+        409, "It would fail the same way each time", "Put right what the error names, then replay."
+    ),
+    # how an attempt can end without a failure of the report
+    "cancelled": Problem(409, "The job was cancelled while it was worked on", "Replay it if the report is wanted after all."),
+    "returned": Problem(409, "The attempt was given back unfinished", "Nothing to do: it costs no try and goes on by itself."),
+    "lease_lost": Problem(409, "Another worker has taken over", "Nothing to do: that worker tells the job's end."),
+    "stopped": Problem(409, "The attempt was stopped", "Nothing to do: the job goes on by itself."),
+    # why a callback was given up
     "resume_url_used": Problem(
         409, "The resume URL was used up by an earlier round", "Ask for the status, or replay with a new callback."
+    ),
+    "webhook_never_waited": Problem(
+        409, "The n8n execution never reached its Wait node", "Put the Wait node right after the submission, then resend."
+    ),
+    "webhook_execution_finished": Problem(
+        409, "The n8n execution had ended before the callback came",
+        "Raise the Wait node's time limit above what a job takes; ask for this job by its id.",
+    ),
+    "webhook_resume_url_changed": Problem(
+        409, "n8n does not accept the signature in the resume URL",
+        "Pass {{ $execution.resumeUrl }} as callback unchanged, with nothing appended.",
+    ),
+    "webhook_unauthorized": Problem(
+        409, "The callback URL asks for credentials",
+        "Set the Webhook node's authentication to None and verify the webhook-signature header instead, then resend.",
+    ),
+    "webhook_gone": Problem(
+        409, "The receiver says that this URL is gone for good", "Replay the job with the workflow's current URL as callback."
+    ),
+    "webhook_wrong_method": Problem(
+        409, "The node listens for another method than POST",
+        "Set HTTP Method to POST in the Wait or Webhook node (GET is n8n's default), then resend.",
+    ),
+    "webhook_test_url": Problem(
+        409, "A test URL lives for one call only", "Replay with the production URL of a published workflow as callback."
+    ),
+    "webhook_workflow_inactive": Problem(
+        409, "No active workflow listens at this URL", "Publish (activate) the workflow and check its path, then resend."
+    ),
+    "webhook_not_listening": Problem(
+        409, "Nothing waits for a POST at this URL",
+        "Check that the workflow is active and its Wait node listens for POST, then resend.",
+    ),
+    "webhook_exhausted": Problem(
+        409, "The receiver did not take the callback for hours", "Check that it runs and is reachable from here, then resend."
+    ),
+    "webhook_too_old": Problem(
+        409, "The callback was owed for too long", "Ask for the job's status, or resend once the receiver is back."
+    ),
+    "webhook_address_refused": Problem(
+        409, "The receiver's address is private, local or reserved",
+        "If it is meant, have an operator list host or network with its port in REPORTQ_WEBHOOK_ALLOW, then resend.",
+    ),
+    "webhook_redirected": Problem(
+        409, "The callback URL redirects, which callbacks do not follow", "Replay with the final URL as callback (often https)."
+    ),
+    "webhook_forbidden": Problem(
+        409, "The receiver forbids the call",
+        "In n8n's Webhook node switch off Ignore Bots and check IP Allowlist, then resend.",
+    ),
+    "webhook_conflict": Problem(
+        409, "The receiver says that the callback comes at the wrong time", "Read its answer in the delivery log, then resend."
+    ),
+    "webhook_rejected": Problem(
+        409, "The receiver does not take this callback as it is", "Read its answer in the delivery log, correct it, and resend."
     ),
     # what only the broker's dead-letter queue held
     "undecodable_message": Problem(
@@ -119,10 +216,12 @@ CATALOGUE: dict[str, Problem] = {
     "message_rejected": Problem(
         409, "A message that a worker rejected", "Look at the worker's log; rows are the truth, so it may be discarded."
     ),
-    "folder_unavailable": Problem(409, "The PDF folder cannot be written", "Free disk space or permissions, then replay."),
 }  # fmt: skip
 
 
+_UNFORESEEN = "Read the traceback of the dead letter, and replay once its cause is put right."
+
+
 def problem_of(code: str) -> Problem:
-    """The entry of a code; codes of callbacks and unknown ones have a general one."""
-    return CATALOGUE.get(code, Problem(409, code.replace("_", " ").capitalize(), "See the job's dead letter."))
+    """The entry of a code; what nobody foresaw has a general one."""
+    return CATALOGUE.get(code) or Problem(409, code.replace("_", " ").capitalize(), _UNFORESEEN)

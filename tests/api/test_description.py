@@ -11,6 +11,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from schema import openapi, operations, problems
+from tests.api import codes
 from tests.api.conftest import BODY, Api
 
 PEOPLE = re.compile(r"/$|/docs|/console|/favicon")  # pages and files for a browser
@@ -53,6 +54,19 @@ def test_every_code_has_a_meaning_and_a_remedy_and_stands_in_the_documentation(a
         assert entry.title
         assert entry.next_step.endswith(".")
         assert f'id="{code}"' in page
+
+
+def test_every_code_that_the_source_can_raise_has_a_meaning_and_a_remedy() -> None:
+    raised = codes.raised()
+    # The reading of the source works: a class's own, a keyword's, one of two, a dependency's.
+    assert {"lease_lost", "callback_refused", "folder_full", "drive_unavailable", "artifact_id_invalid"} <= raised
+    assert codes.everything() - set(problems.CATALOGUE) == set()
+
+
+def test_no_remedy_sends_the_reader_to_where_they_are(api: Api) -> None:
+    """The remedy stands on the dead letter's own page."""
+    for code in (*problems.CATALOGUE, "KeyError"):
+        assert "See the job's dead letter" not in problems.problem_of(code).next_step
 
 
 def test_the_pages_load_nothing_from_anywhere(api: Api) -> None:
