@@ -25,6 +25,7 @@ from schema import VERSION, gauges, metrics
 from schema.database import DatabaseDown
 from schema.gauges import Reading
 from schema.metrics import DATABASE
+from schema.operations import OPERATIONS
 from service.asked import Asked
 from service.parts import Parts
 
@@ -35,6 +36,7 @@ _RARER = 20  # times what a reading took, when that is longer: reading costs at 
 _PATIENCE = 4.0  # seconds a scrape waits for a reading of the rows
 _FRESH = 30.0  # seconds a reading may be told while the next one takes longer than that
 _REPORTS = "/api/reports/"
+_SUBMITTING = {operation.path for operation in OPERATIONS if operation.path.startswith(_REPORTS)}
 
 
 class Metrics:
@@ -153,7 +155,8 @@ class Counted:
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
         status = int(str(resp.status).split(" ", 1)[0])
-        route = req.uri_template or "none"
+        # A request that is turned away at the door (no key, too often) has a path but no route yet.
+        route = req.uri_template or (req.path if req.path in _SUBMITTING else "none")
         seconds = time.monotonic() - req.context.began
         method = req.method if req.method in ("GET", "POST", "DELETE", "HEAD", "OPTIONS") else "other"
         self._meters.observe(
