@@ -10,8 +10,8 @@ from schema.database import Database, Row
 from schema.queries import ListQuery, after_cursor, first_id
 
 _COLUMNS = (
-    "job_id, code, product_id, status, priority, round, progress, created_at, ended_at, retry_count, google_drive_link, "
-    "error_code"
+    "job_id, code, product_id, status, priority, round, progress, created_at, requested_at, ended_at, retry_count, "
+    "google_drive_link, error_code"
 )
 
 # filter → the index that holds its pages in order (each ends with the job_id). MariaDB must be told: of a value that half

@@ -57,6 +57,17 @@ class RequestIds:
             structlog.contextvars.bind_contextvars(trace_id=trace)
 
 
+class Private:
+    """Answers are about people's reports: no cache keeps one, and no browser takes it for something else.
+
+    What may be kept (the console's files) says so itself.
+    """
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.set_header("Cache-Control", "no-store")
+        resp.set_header("X-Content-Type-Options", "nosniff")
+
+
 def create_app(parts: Parts) -> Any:
     """The WSGI application over these parts."""
     allow = AllowList.parse(parts.settings.webhook_allow)
@@ -69,7 +80,7 @@ def create_app(parts: Parts) -> Any:
     rollout = RolloutBoard(parts.db, parts.settings)
     app: Any = falcon.App(
         media_type="application/json",
-        middleware=[RequestIds(), Counted(meters), Access(parts.settings, keys, rates)],
+        middleware=[RequestIds(), Private(), Counted(meters), Access(parts.settings, keys, rates)],
     )
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.keep_blank_qs_values = True

@@ -62,7 +62,6 @@ def page(resp: falcon.Response, text: str) -> None:
     """Answer with a page that may load nothing."""
     resp.content_type = falcon.MEDIA_HTML
     resp.set_header("Content-Security-Policy", _POLICY)
-    resp.set_header("X-Content-Type-Options", "nosniff")
     resp.text = text
 
 

@@ -46,7 +46,6 @@ class Downloads:
         resp.status = falcon.HTTP_200
         resp.content_type = "application/pdf"
         resp.set_header("Content-Disposition", f'inline; filename="{job_id}.pdf"')
-        resp.set_header("X-Content-Type-Options", "nosniff")
         resp.set_header("Cache-Control", "private, no-store")
         resp.stream = chunks
 

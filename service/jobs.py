@@ -94,7 +94,7 @@ class Job:
             stage=row["stage"],
             estimated_completion=estimate,
             position_in_queue=position,
-            created_at=moment(row["created_at"]),
+            created_at=_submitted_at(row),
             started_at=moment(row["started_at"]),
             completed_at=moment(row["ended_at"]),
             attempts=tried,
@@ -166,6 +166,11 @@ def moment(value: Any) -> str | None:
     return None if when is None else when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _submitted_at(row: Row) -> str | None:
+    """When the job was asked for. The plan's `created_at` has whole seconds on MariaDB; a replay moves `requested_at`."""
+    return moment(row["requested_at"] if row["round"] == 1 else row["created_at"])
+
+
 def error_of(code: str | None, message: str | None) -> responses.JobError | None:
     """Why a job failed, and what to do."""
     return None if code is None else responses.JobError(code, message, problem_of(code).next_step)
@@ -194,7 +199,7 @@ def _summary(row: Row) -> responses.JobSummary:
         priority=jobs.priority_word(row["priority"]),  # type: ignore[arg-type]
         round=row["round"],
         progress=row["progress"],
-        created_at=moment(row["created_at"]),
+        created_at=_submitted_at(row),
         completed_at=moment(row["ended_at"]),
         retry_count=row["retry_count"],
         google_drive_link=row["google_drive_link"],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import falcon.testing
 import pytest
 
 from ops.servers.process import wait_until
 from schema import jobs, problems, switches
-from schema.database import Database, Row
+from schema.database import Database, Row, as_time
 from service.waiters import WaiterBoard
 from tests.api.conftest import BODY, Api
 
@@ -26,6 +27,35 @@ def test_a_report_is_accepted_with_where_to_look(api: Api) -> None:
     assert answer.json["status"] == "queued"
     assert answer.json["position_in_queue"] == 1
     assert api.get(f"/api/jobs/{job_id}").json["code"] == "K1"
+
+
+def test_a_job_is_no_older_than_its_submission(api: Api) -> None:
+    """The plan's created_at has whole seconds on MariaDB: a job of 20 ms would seem to have taken a second."""
+    job_id = api.submit()
+    api.end(job_id)
+    requested = as_time(api.row(job_id)["requested_at"])
+    shown = [api.get(f"/api/jobs/{job_id}").json, api.get("/api/jobs").json["jobs"][0]]
+    assert requested is not None
+    for job in shown:
+        assert abs(datetime.fromisoformat(job["created_at"]) - requested) < timedelta(milliseconds=2)
+    # A replay asks anew for the same job: what is shown is still when it was made.
+    api.db.execute(f"UPDATE pdf_job_results SET round=2, requested_at={api.db.later(3600)} WHERE job_id=%s", (job_id,))
+    created = datetime.fromisoformat(api.get(f"/api/jobs/{job_id}").json["created_at"])
+    assert abs(created - requested) < timedelta(seconds=2)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kept"),
+    [
+        ("GET", "/api/jobs", "no-store"), ("GET", "/api/jobs/pdf_none", "no-store"), ("GET", "/api/overview", "no-store"),
+        ("POST", "/api/reports/generate-async", "no-store"), ("GET", "/metrics", "no-store"), ("GET", "/x", "no-store"),
+        ("GET", "/", "no-cache"), ("GET", "/console/main.js", "no-cache"),
+    ],
+)  # fmt: skip
+def test_answers_are_kept_by_nobody_and_taken_for_nothing_else(api: Api, method: str, path: str, kept: str) -> None:
+    answer = api.client.simulate_request(method, path, host="127.0.0.1")
+    assert answer.headers["cache-control"] == kept
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_the_same_key_and_body_give_the_same_job_and_another_body_is_refused(api: Api) -> None:
