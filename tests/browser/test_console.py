@@ -208,6 +208,7 @@ def test_not_now_holds_until_the_person_asks_for_a_key(chromium: Chromium, stack
     chromium.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
     assert not chromium.driver.execute_script("return document.getElementById('dialog').open")
     chromium.click("footer button", "Use a key")
+    chromium.wait_text("A key is needed")
     chromium.one("dialog input").send_keys(OPERATOR, Keys.ENTER)
     chromium.wait_text("Waits by priority")
 
