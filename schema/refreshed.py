@@ -11,7 +11,7 @@ from schema.database import DatabaseDown
 
 T = TypeVar("T")
 
-REST = 2.0  # seconds after a read that failed in which nobody reads again: callers are told at once instead
+REST = 2.0  # seconds after a read that hung in which nobody reads again: callers are told at once instead
 PATIENCE = 10.0  # seconds to wait for somebody else's read: as long as one statement may take
 
 
@@ -19,7 +19,7 @@ class Refreshed(Generic[T]):
     """`read` is called at most once every `every` seconds, by one thread; the others use what was read before.
 
     While the database is down the last value stays, for ever or, with `stale`, until it is so many seconds old. Without
-    a usable value DatabaseDown is raised, in bounded time however many ask: a failed read is not tried again by each.
+    a usable value DatabaseDown is raised, in bounded time however many ask: a read that hung is not tried again by each.
     """
 
     def __init__(self, read: Callable[[], T], every: float, *, stale: float | None = None) -> None:
@@ -28,7 +28,7 @@ class Refreshed(Generic[T]):
         self._stale = stale
         self._value: T | None = None
         self._at = float("-inf")
-        self._failed_at = float("-inf")
+        self._rest_until = float("-inf")
         self._mutex = threading.Lock()
 
     def get(self, within: float | None = None) -> T:
@@ -50,14 +50,24 @@ class Refreshed(Generic[T]):
 
     def _due(self, limit: float) -> bool:
         now = time.monotonic()
-        return now - self._at >= limit and now - self._failed_at >= REST
+        return now - self._at >= limit and now >= self._rest_until
 
     def _usable(self) -> bool:
         return self._value is not None and (self._stale is None or time.monotonic() - self._at < self._stale)
 
     def _refresh(self) -> None:
+        began = time.monotonic()
         try:
             self._value = self._read()
             self._at = time.monotonic()
         except DatabaseDown:
-            self._failed_at = time.monotonic()
+            self._rest_until = rest_until(began)
+
+
+def rest_until(began: float) -> float:
+    """Until when to leave the database alone after a read that began then and has failed just now.
+
+    As long as it took, at most REST: what is refused at once costs nothing to ask, and may be back in an instant.
+    """
+    now = time.monotonic()
+    return now + min(REST, now - began)

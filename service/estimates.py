@@ -19,7 +19,7 @@ import structlog
 from schema import messages, workers
 from schema.database import Database, DatabaseDown, Row, as_column, as_time
 from schema.errors import Refused
-from schema.refreshed import PATIENCE, REST
+from schema.refreshed import PATIENCE, rest_until
 from schema.settings import Settings
 
 log = structlog.get_logger()
@@ -78,7 +78,7 @@ class QueueView:
         self._settings = settings
         self._picture = _Picture()
         self._seen_at = float("-inf")
-        self._failed_at = float("-inf")
+        self._rest_until = float("-inf")
         self._cost = 0.0
         self._asked_at = 0.0
         self._looking = False
@@ -88,7 +88,7 @@ class QueueView:
     def picture(self) -> _Picture:
         """What the last look saw; the first question, and one after a quiet time, looks itself.
 
-        Raises DatabaseDown in bounded time however many ask: a look that failed is not tried again by each of them.
+        Raises DatabaseDown in bounded time however many ask: a look that hung is not tried again by each of them.
         """
         self._asked_at = time.monotonic()
         if self._stale():
@@ -152,18 +152,18 @@ class QueueView:
 
     def _look_once(self) -> None:
         """Look, or wait until somebody else has."""
-        if not self._looks.acquire(timeout=0 if self._failed_lately() else PATIENCE):
+        if not self._looks.acquire(timeout=0 if self._rests() else PATIENCE):
             raise DatabaseDown("The database did not answer in time.")
         try:
             if self._stale():
-                if self._failed_lately():
+                if self._rests():
                     raise DatabaseDown("The database did not answer.")
                 self._look()
         finally:
             self._looks.release()
 
-    def _failed_lately(self) -> bool:
-        return time.monotonic() - self._failed_at < REST
+    def _rests(self) -> bool:
+        return time.monotonic() < self._rest_until
 
     def _keep_looking(self) -> None:
         """The background: looks until nobody has asked for a minute."""
@@ -183,10 +183,11 @@ class QueueView:
         self._db.close()
 
     def _look(self) -> None:
+        began = time.monotonic()
         try:
             self._see()
         except DatabaseDown:
-            self._failed_at = time.monotonic()
+            self._rest_until = rest_until(began)
             raise
 
     def _see(self) -> None:

@@ -16,6 +16,7 @@ class Source:
     def __init__(self) -> None:
         self.moment = 1000.0
         self.away = False
+        self.hangs = 20.0
         self.reads = 0
 
     def monotonic(self) -> float:
@@ -24,6 +25,7 @@ class Source:
     def read(self) -> int:
         self.reads += 1
         if self.away:
+            self.moment += self.hangs
             raise DatabaseDown("away")
         return self.reads
 
@@ -39,6 +41,15 @@ def test_it_is_read_once_however_many_ask_until_it_is_old(source: Source) -> Non
     value = Refreshed(source.read, 3.0)
     assert [value.get(), value.get()] == [1, 1]
     source.moment += 3
+    assert value.get() == 2
+
+
+def test_what_is_refused_at_once_is_asked_again_at_once(source: Source) -> None:
+    value = Refreshed(source.read, 3.0)
+    source.away, source.hangs = True, 0.0
+    with pytest.raises(DatabaseDown):
+        value.get()
+    source.away = False
     assert value.get() == 2
 
 
@@ -69,7 +80,7 @@ def test_a_first_read_that_fails_is_told_to_everybody_and_not_repeated_by_each(s
 def test_a_value_that_may_not_be_told_for_ever_is_kept_only_until_it_is_stale(source: Source) -> None:
     value = Refreshed(source.read, 2.0, stale=10.0)
     value.get()
-    source.away = True
+    source.away, source.hangs = True, 0.0
     source.moment += 9
     assert value.get() == 1
     source.moment += 1
