@@ -70,7 +70,23 @@ def test_a_report_that_takes_all_memory_costs_its_own_attempts_only(stack: Stack
 
     assert (job["status"], job["error"]["code"]) == ("failed", "out_of_memory")
     assert outcomes(job) == ["failed"] * 4
-    assert workers(stack) == before  # nobody died of it
+    wait_until(lambda: workers(stack) == before, 30, "nobody died of it")
+    rest_is_served(stack)
+
+
+def test_a_spent_budget_is_whole_again_when_the_letter_is_moved_back(stack: Stack) -> None:
+    """By hand, with the management API's shovel: four attempts more, not one."""
+    job_id = submit(stack, "hog")
+    assert outcomes(stack.wait_ended(job_id, 120)) == ["failed"] * 4
+
+    def moved() -> bool:
+        stack.rabbitmq.move("pdf.XQ", "pdf")  # its copy may not be there yet
+        return bool(stack.job(job_id)["round"] == 2)
+
+    wait_until(moved, 30, "the letter is moved back")
+    wait_until(lambda: stack.job(job_id)["status"] == "failed" and stack.job(job_id)["round"] == 2, 120, "round 2 ends")
+    job = stack.job(job_id)
+    assert [attempt["round"] for attempt in job["attempts"]] == [1] * 4 + [2] * 4
     rest_is_served(stack)
 
 
