@@ -138,9 +138,9 @@ class TcpProxy:
                 if self.rate is not None:
                     await asyncio.sleep(len(chunk) / self.rate)
                 await self._open.wait()
+                self.bytes[way] += len(chunk)  # before anybody can have seen them
                 writer.write(chunk)
                 await writer.drain()
-                self.bytes[way] += len(chunk)
             await self._open.wait()
             if writer.can_write_eof():
                 writer.write_eof()
