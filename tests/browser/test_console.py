@@ -113,8 +113,19 @@ def test_a_queue_is_paused_and_resumed(console: Chromium, stack: Stack) -> None:
 
 def test_what_waits_is_cancelled(console: Chromium, stack: Stack) -> None:
     stack.call("POST", "/api/queues/pdf/pause", json={})
-    try:
+    waiting: list[str] = []
+
+    def one_waits() -> bool:
+        """A worker sees the pause up to REPORTQ_SWITCH_POLL late, and may take a job until then."""
         job = stack.submit(data=SAMPLE, code="K-4000")
+        shown = stack.call("GET", f"/api/jobs/{job}", headers={"Prefer": "wait=2"}).json()
+        if shown["status"] == "queued":
+            waiting.append(job)
+        return bool(waiting)
+
+    try:
+        wait_until(one_waits, 60, "a job waits in the paused queue")
+        job = waiting[0]
         console.driver.get(f"{stack.url}/#/jobs/{job}")
         console.click("main button", "Cancel job")
         console.click("dialog button", "Cancel the job")
