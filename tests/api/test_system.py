@@ -31,12 +31,14 @@ ASYNC = "/api/reports/generate-async"
 def test_every_answer_is_a_described_one(system: Stack, tmp_path: Path, role: str | None) -> None:
     """schemathesis: all checks, all phases (examples, coverage, fuzzing, stateful), with each role and without a key.
 
-    The webhook worker is stopped meanwhile: generated callbacks must not leave this machine.
+    The webhook worker is stopped meanwhile: generated callbacks must not leave this machine. One check is left out: DELETE
+    cancels a job here, and what became of it stays to be read.
     """
     headers = ["-H", f"X-API-Key: {KEYS[role]}"] if role else []
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml"), "run",
-        f"{system.url}/openapi.json", "--checks", "all", "--max-examples", "20", "--seed", "7", *headers,
+        f"{system.url}/openapi.json", "--checks", "all", "--exclude-checks", "use_after_free",
+        "--max-examples", "20", "--seed", "7", *headers,
         "--suppress-health-check", "all", "--continue-on-failure", "--no-color", "--wait-for-schema", "20",
     ]  # fmt: skip
     environment = {
