@@ -24,6 +24,11 @@ _INSERTS = 5  # tries while the row that has the idempotency key vanishes before
 PRIORITIES = {"high": 9, "normal": 5, "low": 0}
 HIGHEST = 9
 PROMOTED = 7
+# What an attempt needs of its row, from the claim to the end: each further column costs the client as much as a statement.
+_NEEDED = (
+    "job_id, code, product_id, priority, turn, status, requested_at, round, start_no, tries, crashes, returns, retry_count, "
+    "worker_id, callback, failure_callback, meta, inline_data, artifact_id, request_id, traceparent"
+)
 MOST_KEPT = 7_500_000  # bytes; escaped in a statement they may be twice as many, and servers take 16 MB by default
 
 
@@ -197,7 +202,7 @@ class NotClaimed:
 def claim(db: Database, job_id: str, *, worker_id: str, lease: float, timeout: float) -> Claim | NotClaimed:
     """Take a waiting, due job under a lease. A hint against anything else is forgotten by the caller."""
     row = db.fetch_one(
-        f"SELECT *, CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END AS due, {db.age('requested_at')} AS age "
+        f"SELECT {_NEEDED}, CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END AS due, {db.age('requested_at')} AS age "
         "FROM pdf_job_results WHERE job_id=%s",
         (job_id,),
     )

@@ -127,6 +127,14 @@ class Outbox:
             )
         )
 
+    def published_by(self, db: Database, group: str) -> dict[int, int]:
+        """The same, counted by the number that the expression `group` gives each row."""
+        rows = db.fetch_all(
+            f"SELECT {group} AS place, COUNT(*) AS n FROM {self.table} "
+            f"WHERE status='{self.waiting}' AND published_at IS NOT NULL GROUP BY 1"
+        )
+        return {int(row["place"]): int(row["n"]) for row in rows}
+
     @staticmethod
     def _by_hint(rows: Iterable[Row]) -> dict[int, list[str]]:
         groups: dict[int, list[str]] = defaultdict(list)
