@@ -122,15 +122,18 @@ class Delivering:
         too_old = float(row["age"]) > self._settings.delivery_deadline
         if row["recorded_at"] is None and not self._record(held, end, last=too_old):
             return
+        if row["url"] and not spent and not too_old:
+            self._post(held, end)  # which notes the record in its own commit
+            self._wake()
+            return
+        deliveries.note_recorded(self._db, held)
         if not row["url"]:
             deliveries.end(self._db, held, "recorded")
         elif spent:
             hint = "The resume URL was used up by an earlier round; ask for the status, or replay with a new callback."
             deliveries.end(self._db, held, "not_sent", code="resume_url_used", hint=hint)
-        elif too_old:
-            self._give_up(held, "webhook_too_old", _TOO_OLD)
         else:
-            self._post(held, end)
+            self._give_up(held, "webhook_too_old", _TOO_OLD)
         self._wake()
 
     def _record(self, held: DeliveryClaim, end: End, *, last: bool) -> bool:
@@ -159,7 +162,6 @@ class Delivering:
                 return False
             deliveries.wait(self._db, held.row, seconds=_RECORD_AGAIN * random.uniform(0.5, 1.0))
             return False
-        deliveries.note_recorded(self._db, held)
         log.info("delivery.recorded", seconds=round(time.monotonic() - began, 3))
         return True
 
@@ -173,7 +175,7 @@ class Delivering:
             return
         webhook_id = f"msg_{row['job_id']}_{row['round']}"
         body = callback_body(end)
-        earlier = _earlier(self._db, row, number)
+        earlier = _earlier(self._db, row, number) if number > 1 else History()
         if time.monotonic() - asked > self._settings.lease:
             # Stopped or starved since the row was ours: another worker may have been told 2xx by now.
             log.warning("delivery.not_sent_late", delivery_id=held.delivery_id, attempt=number)

@@ -29,7 +29,7 @@ from schema.wakeup import Listener
 log = structlog.get_logger()
 
 BATCH = 200  # hints published with one wait for confirms
-_PACE = 0.01  # seconds between the beginnings of two looks; a relay that was idle looks at once
+_PACE = 0.003  # seconds between the beginnings of two looks; a relay that was idle looks at once
 _PROMOTE_EVERY = 1.0  # seconds
 EXEMPT_TURN = turn_of(PROMOTED)
 # Each has a window of its own: a high job waits for no place behind promoted ones, nor these behind the rest.

@@ -13,6 +13,11 @@ from schema.database import Database, Row, as_time
 from schema.ports import End
 
 ENDED = ("delivered", "recorded", "dead", "superseded", "not_sent")
+# What a start needs of its row: each further column costs the client as much as a statement.
+_NEEDED = (
+    "delivery_id, job_id, round, status, url, host, record, owed_at, budget_at, start_no, crashes, tries, recorded_at, "
+    "post_kind"
+)
 _OPEN = "status IN ('queued','processing')"
 
 
@@ -88,7 +93,8 @@ class DeliveryClaim:
 def claim(db: Database, delivery_id: str, *, worker_id: str, lease: float, timeout: float) -> DeliveryClaim | str:
     """Take a waiting, due delivery under a lease, or say why not: unknown, processing, ended, not_due, taken, earlier."""
     row = db.fetch_one(
-        f"SELECT d.*, CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END AS due, {db.age('COALESCE(budget_at, owed_at)')} AS age, "
+        f"SELECT {_NEEDED}, CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END AS due, "
+        f"{db.age('COALESCE(budget_at, owed_at)')} AS age, "
         "CASE WHEN round=1 THEN 0 ELSE (SELECT COUNT(*) FROM deliveries e WHERE e.job_id=d.job_id AND e.round<d.round "
         f"AND e.{_OPEN}) END AS earlier_open, "
         "(SELECT request_id FROM pdf_job_results j WHERE j.job_id=d.job_id) AS request_id, "
@@ -129,7 +135,8 @@ def note_recorded(db: Database, held: DeliveryClaim) -> bool:
 
 
 def begin_post(db: Database, held: DeliveryClaim, kind: str = "scheduled") -> int | str:
-    """Commit the attempt row `sending` before the POST leaves and return its number.
+    """Commit the attempt row `sending` before the POST leaves and return its number; the caller has written the permanent
+    record, which is noted by the same commit.
 
     `lost` when the lease is, `delivered` when a 2xx is recorded already: then nothing may be sent again.
     """
@@ -137,7 +144,8 @@ def begin_post(db: Database, held: DeliveryClaim, kind: str = "scheduled") -> in
     def work() -> int | str:
         # The row is locked first, so that no worker can write its 2xx between the look and the POST.
         where, params = _guard(held)
-        if not db.execute(f"UPDATE deliveries SET tries=tries+1 WHERE {where}", params):
+        noted = f"recorded_at=COALESCE(recorded_at, {db.now()})"
+        if not db.execute(f"UPDATE deliveries SET tries=tries+1, {noted} WHERE {where}", params):
             return "lost"
         tried = attempts_of(db, held.delivery_id)
         if any(attempt["outcome"] == "delivered" and _counts(held.row, attempt, kind) for attempt in tried):
