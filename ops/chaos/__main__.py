@@ -25,7 +25,8 @@ from ops.chaos.schedule import KINDS, RECEIVERS, length, plan
 from ops.chaos.system import System
 
 PATIENCE = 5.0  # a slow machine may need so many times the planned seconds, and then some
-REST = 300.0  # seconds the system may need to come to rest once the faults have stopped
+REST = 300.0  # seconds the system may need to come to rest once the faults have stopped, and
+REST_A_JOB = 0.5  # so many for each job: most of a large load is still waiting then
 
 
 def main(argv: list[str]) -> int:
@@ -68,7 +69,7 @@ def run(folder: Path, jobs: int, seed: int, sabotage: str | None = None) -> tupl
         faults.stop()
         tell(f"{len(load.accepted)} accepted, {load.unconfirmed} unconfirmed, refused {load.refused}; faults stop")
         system.heal()
-        left = _rest(system)
+        left = _rest(system, REST + REST_A_JOB * jobs)
         tell(
             f"at rest; {load.replays} replays, cancels {Counter(load.cancels.values())}"
             if not left
@@ -83,7 +84,7 @@ def run(folder: Path, jobs: int, seed: int, sabotage: str | None = None) -> tupl
         return verdict, faults.happened
 
 
-def _rest(system: System) -> dict[str, int]:
+def _rest(system: System, most: float) -> dict[str, int]:
     """Wait until nothing is left to do, or what is left has not changed for a long time and cannot move by itself."""
     began = changed = time.monotonic()
     calm, before = 0, {"": 0}
@@ -93,7 +94,7 @@ def _rest(system: System) -> dict[str, int]:
         if left != before:
             before, changed = left, now
         calm = calm + 1 if not left else 0
-        if left and ((not moving and now - changed > STUCK) or now - began > REST):
+        if left and ((not moving and now - changed > STUCK) or now - began > most):
             return left
         time.sleep(0.5)
     return {}
