@@ -146,6 +146,8 @@ class ReceiverExchange(Exchange):
 
     def respond(self, method: str) -> None:
         body = self.body()
+        if len(body) < int(self.headers.get("Content-Length") or 0):
+            raise Unanswered  # its sender died in the middle: nobody has received that
         if self.route.startswith("/_control/"):
             self._control(method, body)
             return

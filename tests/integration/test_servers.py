@@ -510,6 +510,14 @@ class TestReceiver:
         assert (post.path, post.body) == ("/webhook/a?x=%2F", body)
         assert post.header("Webhook-Id") == "msg_1"
 
+    def test_a_post_whose_sender_died_in_the_middle_was_not_received(self, receiver: Receiver) -> None:
+        with socket.create_connection(("127.0.0.1", receiver.port), timeout=10) as line:
+            line.sendall(b"POST /webhook/cut HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+            line.shutdown(socket.SHUT_WR)
+            assert line.recv(1) == b""
+        requests.post(receiver.url("/webhook/cut"), json={}, timeout=10)
+        assert len(receiver.posts("/webhook/cut")) == 1
+
     def test_answers_as_scripted_one_step_after_the_other(self, receiver: Receiver) -> None:
         receiver.script(
             "/webhook/b",

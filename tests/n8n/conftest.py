@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ PRODUCT = "minatBakatUmum"
 SECRET_TEXT = "0123456789abcdef0123456789abcdef"
 SECRET = "whsec_" + base64.b64encode(SECRET_TEXT.encode()).decode()
 SCALE = 0.05
+SWITCH_POLL = 0.5  # seconds between two looks of a process at the pauses
 PATIENCE = 180.0  # seconds that something of a moment may take beside another lane on a busy machine
 
 
@@ -50,6 +52,7 @@ class System:
         db = Database(self.stack.mariadb.url)
         try:
             pauses.pause(db, "queue:pdf", reason="the test holds the jobs back", by="tests")
+            time.sleep(2 * SWITCH_POLL)  # until then a worker may not have read it
             yield
         finally:
             pauses.resume(db, "queue:pdf")
@@ -122,7 +125,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         "REPORTQ_LEASE": "6",
         "REPORTQ_HEARTBEAT": "1.5",
         "REPORTQ_SWEEP": "0.5",
-        "REPORTQ_SWITCH_POLL": "0.5",
+        "REPORTQ_SWITCH_POLL": f"{SWITCH_POLL:g}",
     }
     with Stack(tmp_path_factory.mktemp("stack"), settings=settings) as stack:
         yield System(stack)
