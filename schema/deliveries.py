@@ -10,6 +10,7 @@ from ulid import ULID
 
 from schema.callback_urls import failure_url, host_key, is_resume_url
 from schema.database import Database, Row, as_time
+from schema.outbox import Outbox
 from schema.ports import End
 
 ENDED = ("delivered", "recorded", "dead", "superseded", "not_sent")
@@ -239,8 +240,8 @@ def wait(
         db.execute(
             f"UPDATE deliveries SET ended_at=CASE WHEN {newer} THEN {db.now()} END, "
             f"status=CASE WHEN {newer} THEN 'superseded' ELSE 'queued' END, "
-            f"run_at={db.later(seconds)}, published_at=NULL, relay_token=NULL, "
-            "relay_until=NULL, hint_no=hint_no+1, lease_until=NULL, last_status=COALESCE(%s, last_status), hint=%s, "
+            f"run_at={db.later(seconds)}, {Outbox.BACK}, lease_until=NULL, "
+            "last_status=COALESCE(%s, last_status), hint=%s, "
             "crashes=crashes+%s WHERE delivery_id=%s AND start_no=%s AND status=%s",
             (last_status, hint, int(crashed), row["delivery_id"], row["start_no"], from_status),
         )

@@ -119,12 +119,10 @@ class Outbox:
             "AND (published_at IS NOT NULL OR relay_token IS NOT NULL)"
         )
 
-    def published(self, db: Database, only: str = "1=1") -> int:
+    def published(self, db: Database) -> int:
         """How many rows have a hint in the broker and were not claimed yet."""
         return int(
-            db.scalar(
-                f"SELECT COUNT(*) FROM {self.table} WHERE status='{self.waiting}' AND published_at IS NOT NULL AND {only}"
-            )
+            db.scalar(f"SELECT COUNT(*) FROM {self.table} WHERE status='{self.waiting}' AND published_at IS NOT NULL")
         )
 
     def published_by(self, db: Database, group: str) -> dict[int, int]:
