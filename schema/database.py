@@ -7,6 +7,7 @@ parameters because guarded transitions must be read word by word. The database's
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -151,11 +152,9 @@ class Database:
             return
         last = getattr(self._ready_at, "time", None)
         now = time.monotonic()
-        if (
-            last is not None
-            and now - last > 30
-            and not self.peewee.is_closed()
-            and not self.peewee.is_connection_usable()
+        if not self.peewee.is_closed() and (
+            _hung_up(self.peewee._state.conn)
+            or (last is not None and now - last > 30 and not self.peewee.is_connection_usable())
         ):
             self._drop()
         self._ready_at.time = now
@@ -282,6 +281,15 @@ class _Rerun(Transient):
     """A deadlock or a locked file: the transaction was rolled back and may simply run again."""
 
     code = "database_busy"
+
+
+def _hung_up(connection: Any) -> bool:
+    """Whether the server closed an idle connection, or said goodbye on it: it answers only what it was asked."""
+    if connection._sock is None:
+        return True
+    poll = select.poll()
+    poll.register(connection._sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _force_close(connection: Any) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ops.servers.mariadb import MariaDB
-from schema import jobs, rounds
+from ops.servers.process import wait_until
+from schema import jobs, queues, rounds
 from schema.database import Database, DatabaseDown, patiently
 from schema.jobs import NewJob
 from schema.migrate import migrate
@@ -35,6 +36,19 @@ def test_a_submission_survives_that_its_connection_was_dropped(
     assert jobs.find(on_mariadb, job.job_id) is not None
     if inline:
         assert json.loads(jobs.inline_report(on_mariadb, job.job_id) or "") == {"name": "x"}
+
+
+def test_a_write_is_not_lost_to_a_connection_that_the_server_dropped(mariadb: MariaDB, on_mariadb: Database) -> None:
+    """By itself and in a transaction: both are asked on a new connection, once, and nobody is told of an outage."""
+    note = "INSERT INTO audit (who, act, subject, at) VALUES ('night','idle',%s,UTC_TIMESTAMP(6))"
+    for work in (lambda: on_mariadb.execute(note, ("a",)), lambda: queues.pause(on_mariadb, "pdf", by="n", why="idle")):
+        number = on_mariadb.scalar("SELECT CONNECTION_ID()")
+        mariadb.query(f"KILL {number}")
+        gone = f"SELECT 1 FROM information_schema.processlist WHERE id={number}"
+        wait_until(lambda: not mariadb.query(gone), 10, "the connection is dropped")  # noqa: B023
+        work()
+    assert on_mariadb.scalar("SELECT COUNT(*) FROM audit WHERE act='idle'") == 1
+    assert on_mariadb.scalar("SELECT set_by FROM pauses WHERE scope='queue:pdf'") == "n"
 
 
 def test_a_read_only_database_is_a_database_that_is_away(mariadb: MariaDB, on_mariadb: Database) -> None:
