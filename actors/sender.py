@@ -132,7 +132,9 @@ class SignedSender:
     def _adapter_for(self, url: str) -> ExactAdapter:
         """The connection pool of the policy that this origin falls under; `url` as it was prepared to be called."""
         parts = urlsplit(url)
-        policy = self._allow.policy_for((parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80))
+        policy = self._allow.policy_for(
+            (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
+        )
         with self._opening:
             adapter = self._adapters.get(id(policy))
             if adapter is None:

@@ -32,7 +32,7 @@ def _run(*command: str, **environ: str) -> bool:
 
 def _lint(_: list[str]) -> bool:
     """ruff, mypy --strict, and the direction of imports."""
-    tools = (["ruff", "check", "."], ["mypy"])
+    tools = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
     checks = [_run(sys.executable, "-m", *tool) for tool in tools]
     checks.append(_run(str(Path(sys.executable).with_name("lint-imports"))))
     return all(checks)

@@ -47,7 +47,5 @@ class DnsServer:
         self.lookups[name, kind] = self.lookups.get((name, kind), 0) + 1
         addresses = [ipaddress.ip_address(text) for text in self._answers(name, self.lookups[name, kind])]
         packed = [one.packed for one in addresses if (one.version == 6) == (kind == _AAAA)]
-        records = b"".join(
-            b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 0, len(address)) + address for address in packed
-        )
+        records = b"".join(b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 0, len(address)) + address for address in packed)
         return query[:2] + struct.pack("!HHHHH", 0x8180, 1, len(packed), 0, 0) + question + records

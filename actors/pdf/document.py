@@ -113,7 +113,10 @@ class _Producer(OutputProducer):
         document = self.fpdf
         assert isinstance(document, Document)
         ink = document.ink
-        return {number: self._embed(face, ink.glyphs[number], ink.aliases[number]) for number, face in sorted(ink.faces.items())}
+        return {
+            number: self._embed(face, ink.glyphs[number], ink.aliases[number])
+            for number, face in sorted(ink.faces.items())
+        }
 
     def _embed(self, face: Face, extra: set[int], aliases: Mapping[tuple[int, str], int]) -> PDFFont:
         glyphs = face.core | extra

@@ -145,9 +145,7 @@ def families() -> dict[str, Family]:
         Fallback(FONTS / f"{name}.ttf", number, blocks, zoom)
         for number, (name, (blocks, zoom)) in enumerate(FALLBACKS.items(), start=first)
     ]
-    fallbacks += [
-        Fallback(path, number, CJK) for number, path in enumerate(cjk_fonts(), start=first + len(FALLBACKS))
-    ]
+    fallbacks += [Fallback(path, number, CJK) for number, path in enumerate(cjk_fonts(), start=first + len(FALLBACKS))]
     shared = tuple(fallbacks)
     return {
         style: Family(Face(FONTS / f"{name}.ttf", place, latin=True), shared)

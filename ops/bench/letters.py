@@ -53,7 +53,9 @@ def main(argv: list[str]) -> int:
         shown = json.loads(command)
         if shown["total"] != asked.jobs or len(shown["groups"]) != 1:
             raise RuntimeError(f"{shown['total']} letters in {len(shown['groups'])} groups")
-        console.print(f"grouped listing: {statistics.median(listed):.3f} s by the API, {shown['took_ms']:.0f} ms in the desk")
+        console.print(
+            f"grouped listing: {statistics.median(listed):.3f} s by the API, {shown['took_ms']:.0f} ms in the desk"
+        )
 
         broken.unlink()
         began = time.monotonic()
@@ -115,7 +117,10 @@ def _replayed(ours: Ours) -> int:
 def _wrong(ours: Ours, jobs: int) -> list[str]:
     """Everything that is not exactly once."""
     wanted: dict[str, tuple[str, Any]] = {
-        "jobs completed in round 2": ("SELECT COUNT(*) FROM pdf_job_results WHERE status='completed' AND round=2", jobs),
+        "jobs completed in round 2": (
+            "SELECT COUNT(*) FROM pdf_job_results WHERE status='completed' AND round=2",
+            jobs,
+        ),
         "letters replayed": ("SELECT COUNT(*) FROM dead_letters WHERE status='replayed'", jobs),
         "letters": ("SELECT COUNT(*) FROM dead_letters", jobs),
         "failed attempts of round 1": ("SELECT COUNT(*) FROM attempts WHERE round=1 AND outcome='failed'", jobs),

@@ -68,9 +68,7 @@ def raised(act: Callable[[], object]) -> ReportqError:
     return error.value
 
 
-def test_the_file_lies_in_the_folder_with_link_title_and_labels(
-    double: DriveDouble, store: GoogleDrive
-) -> None:
+def test_the_file_lies_in_the_folder_with_link_title_and_labels(double: DriveDouble, store: GoogleDrive) -> None:
     artifact_id = store.reserve()
 
     link = put(store, artifact_id)
@@ -114,9 +112,7 @@ def test_a_dropped_upload_is_never_resent_empty(double: DriveDouble, store: Goog
 
 
 @pytest.mark.parametrize("left", [b"", PDF[:100]])
-def test_a_file_cut_short_by_somebody_is_repaired(
-    double: DriveDouble, store: GoogleDrive, left: bytes
-) -> None:
+def test_a_file_cut_short_by_somebody_is_repaired(double: DriveDouble, store: GoogleDrive, left: bytes) -> None:
     """An upload that lost its end, as the library's own way of sending would leave it."""
     artifact_id = store.reserve()
     put(store, artifact_id)
@@ -169,9 +165,7 @@ def test_silence_is_an_outage_and_not_a_hang(
 
 
 @pytest.mark.parametrize("kind", ["rate_limit", "too_many_requests", "server_error", "html", "drop"])
-@pytest.mark.parametrize(
-    "operation", ["token", "generateIds", "insert", "get", "download", "update", "delete"]
-)
+@pytest.mark.parametrize("operation", ["token", "generateIds", "insert", "get", "download", "update", "delete"])
 def test_outages_pause_the_dependency(
     double: DriveDouble, opened: Callable[..., GoogleDrive], operation: str, kind: str
 ) -> None:
@@ -276,9 +270,7 @@ def test_eight_threads_fetch_one_token(double: DriveDouble, store: GoogleDrive) 
     assert double.counts()["token"] == before + 1
 
 
-def test_links_are_shared_only_when_asked_for(
-    double: DriveDouble, opened: Callable[..., GoogleDrive]
-) -> None:
+def test_links_are_shared_only_when_asked_for(double: DriveDouble, opened: Callable[..., GoogleDrive]) -> None:
     private, public = opened(), opened(link_sharing=True)
     before = double.counts().get("permissions", 0)
 
@@ -306,9 +298,7 @@ def test_where_deleting_is_denied_the_file_goes_to_the_trash_and_comes_back(
     assert double.content(artifact_id) == OTHER
 
 
-def test_files_survive_the_death_of_the_server_and_so_does_the_client(
-    double: DriveDouble, store: GoogleDrive
-) -> None:
+def test_files_survive_the_death_of_the_server_and_so_does_the_client(double: DriveDouble, store: GoogleDrive) -> None:
     artifact_id, unused = store.reserve(), store.reserve()
     put(store, artifact_id)
 

@@ -64,9 +64,7 @@ def tables(database: Database, server: Server | None) -> Store:
     def sources() -> int:
         return int(database.scalar("SELECT COUNT(*) FROM report_documents"))
 
-    return Store(
-        open_documents("database:", database), generation, sources, database.close, server, DatabaseDown
-    )
+    return Store(open_documents("database:", database), generation, sources, database.close, server, DatabaseDown)
 
 
 def moments(generation: dict[str, Any]) -> dict[str, Any]:
@@ -138,9 +136,7 @@ def test_saving_again_replaces_the_report_and_keeps_what_was_generated(store: St
     assert (store.generation() or {})["job_id"] == "pdf_1"
 
 
-@pytest.mark.parametrize(
-    ("code", "product"), [("K2", "minat"), ("K1", "other"), ("k1", "minat"), ("K1 ", "minat")]
-)
+@pytest.mark.parametrize(("code", "product"), [("K2", "minat"), ("K1", "other"), ("k1", "minat"), ("K1 ", "minat")])
 def test_another_key_finds_nothing(store: Store, code: str, product: str) -> None:
     store.documents.save_report("K1", "minat", REPORT)
 
@@ -213,9 +209,7 @@ def test_an_end_never_creates_a_report(store: Store) -> None:
 
 def test_an_older_end_changes_nothing(store: Store) -> None:
     store.documents.save_report("K1", "minat", REPORT)
-    store.documents.record_end(
-        replace(FIRST, job_id="pdf_2", requested_at=LATER, google_drive_link="https://d/2")
-    )
+    store.documents.record_end(replace(FIRST, job_id="pdf_2", requested_at=LATER, google_drive_link="https://d/2"))
     before = store.generation()
 
     store.documents.record_end(FIRST)
@@ -287,9 +281,7 @@ def test_a_success_between_an_older_success_and_a_newer_failure_keeps_both(store
     store.documents.record_end(FIRST)
     store.documents.record_end(replace(FAILED, requested_at=LATEST))
 
-    store.documents.record_end(
-        replace(FIRST, job_id="pdf_2", requested_at=LATER, google_drive_link="https://d/2")
-    )
+    store.documents.record_end(replace(FIRST, job_id="pdf_2", requested_at=LATER, google_drive_link="https://d/2"))
 
     generation = store.generation() or {}
     assert generation["google_drive_link"] == "https://d/2"
@@ -349,9 +341,7 @@ def test_racing_writers_leave_the_newest(store: Store) -> None:
     """Eight threads end forty rounds of one report and one job, each in another order."""
     store.documents.save_report("K1", "minat", REPORT)
     ends = [
-        replace(
-            FIRST if n % 3 else FAILED, job_id="pdf_r", round=n, requested_at=NOON + timedelta(microseconds=n)
-        )
+        replace(FIRST if n % 3 else FAILED, job_id="pdf_r", round=n, requested_at=NOON + timedelta(microseconds=n))
         for n in range(1, 41)
     ]
     start = threading.Barrier(8)
@@ -457,9 +447,7 @@ def test_a_url_that_names_no_store_is_refused_without_its_password(sqlite: Datab
     assert "pa%ss" not in str(refused.value)
 
 
-def test_documents_that_others_wrote_are_read_as_json_would_hold_them(
-    mongo: MongoWire, sqlite: Database
-) -> None:
+def test_documents_that_others_wrote_are_read_as_json_would_hold_them(mongo: MongoWire, sqlite: Database) -> None:
     documents = open_documents(mongo.url, sqlite)
     with pymongo.MongoClient[dict[str, Any]](mongo.url) as client:
         sources = client["workflow"]["psikotes_v2"]

@@ -184,13 +184,9 @@ def test_a_name_that_leads_somewhere_private_is_refused_when_connecting(build: B
 def test_a_name_that_rebinds_between_check_and_connect_is_refused(build: Build) -> None:
     """The first lookup says a public address, every later one this machine's."""
     with Receiver() as receiver, DnsServer(lambda _, n: ["203.0.114.7"] if n == 1 else ["127.0.0.1"]) as dns:
-        resolver = UdpResolver(
-            nameservers=("127.0.0.1",), nameserver_port=dns.port, families=(socket.AF_INET,)
-        )
+        resolver = UdpResolver(nameservers=("127.0.0.1",), nameserver_port=dns.port, families=(socket.AF_INET,))
         assert resolver("rebind.example.com", 80)[0][4][0] == "203.0.114.7"  # the attacker's show for a check
-        answer = build(allow=AllowList(), resolver=resolver).send(
-            post(f"http://rebind.example.com:{receiver.port}/")
-        )
+        answer = build(allow=AllowList(), resolver=resolver).send(post(f"http://rebind.example.com:{receiver.port}/"))
     assert answer.failure == "refused_address"
     assert dns.lookups["rebind.example.com", 1] == 2
     assert receiver.connections == 0
@@ -199,9 +195,7 @@ def test_a_name_that_rebinds_between_check_and_connect_is_refused(build: Build) 
 def test_a_connection_goes_to_the_address_that_was_checked_without_a_second_lookup(build: Build) -> None:
     """Were there one after the check, it would lead to 127.0.0.2, where nobody listens."""
     with Receiver() as receiver, DnsServer(lambda _, n: [f"127.0.0.{n}"]) as dns:
-        resolver = UdpResolver(
-            nameservers=("127.0.0.1",), nameserver_port=dns.port, families=(socket.AF_INET,)
-        )
+        resolver = UdpResolver(nameservers=("127.0.0.1",), nameserver_port=dns.port, families=(socket.AF_INET,))
         sender = build(resolver=resolver)
         url = f"http://rebind.example.com:{receiver.port}/"
         assert [sender.send(post(url)).status for _ in range(3)] == [200, 200, 200]
@@ -252,15 +246,11 @@ def test_a_port_that_a_network_opens_is_not_open_elsewhere(build: Build) -> None
 
 
 def test_a_listed_name_that_comes_to_lead_to_metadata_is_refused(build: Build) -> None:
-    sender = build(
-        allow=AllowList.parse("n8n.lan:5678"), resolver=resolving({"n8n.lan": ["169.254.169.254"]})
-    )
+    sender = build(allow=AllowList.parse("n8n.lan:5678"), resolver=resolving({"n8n.lan": ["169.254.169.254"]}))
     assert sender.send(post("http://n8n.lan:5678/")).failure == "refused_address"
 
 
-@pytest.mark.parametrize(
-    "target", ["http://127.0.0.1:{port}/x", "http://10.0.0.1/", "/elsewhere", "file:///x"]
-)
+@pytest.mark.parametrize("target", ["http://127.0.0.1:{port}/x", "http://10.0.0.1/", "/elsewhere", "file:///x"])
 def test_redirects_are_told_and_never_followed(build: Build, target: str) -> None:
     with Receiver() as receiver:
         location = target.format(port=receiver.port)
@@ -395,9 +385,7 @@ def endless_head(line: socket.socket) -> None:
         line.sendall(b"X-Filler: " + b"x" * 1000 + b"\r\n")
 
 
-def drip(
-    *pieces: bytes, until: Callable[[], bool] = lambda: False
-) -> Callable[[socket.socket], None]:
+def drip(*pieces: bytes, until: Callable[[], bool] = lambda: False) -> Callable[[socket.socket], None]:
     """Sends the pieces, then single bytes without end (or `until`): no single read ever times out."""
 
     def write(line: socket.socket) -> None:

@@ -31,7 +31,14 @@ def test_an_upload_that_fails_although_the_probe_answers_ends_the_job(world: Wor
             world.db, "dependency:drive", ("other", start), streak=99, owners=2, window=None, probe_every=5, reason="x"
         )
         pauses.note_failure(
-            world.db, "dependency:drive", ("another", start), streak=99, owners=2, window=None, probe_every=5, reason="x"
+            world.db,
+            "dependency:drive",
+            ("another", start),
+            streak=99,
+            owners=2,
+            window=None,
+            probe_every=5,
+            reason="x",
         )
     assert world.job(job_id)["status"] == "failed"
     assert len(world.letters(job_id)) == 1
@@ -56,9 +63,7 @@ def test_a_callback_that_kills_its_worker_before_the_post_is_buried(world: World
     for hint in world.relay():
         world.hint(hint)
     for _ in range(3):
-        held = deliveries.claim(
-            world.db, world.delivery(job_id)["delivery_id"], worker_id="dies", lease=20, timeout=50
-        )
+        held = deliveries.claim(world.db, world.delivery(job_id)["delivery_id"], worker_id="dies", lease=20, timeout=50)
         assert isinstance(held, DeliveryClaim)
         world.pass_time(60)
         world.rescue()
@@ -72,9 +77,7 @@ def test_a_callback_whose_answer_kills_workers_climbs_the_schedule(world: World)
         world.hint(hint)
     waits = []
     for _ in range(3):
-        held = deliveries.claim(
-            world.db, world.delivery(job_id)["delivery_id"], worker_id="dies", lease=20, timeout=50
-        )
+        held = deliveries.claim(world.db, world.delivery(job_id)["delivery_id"], worker_id="dies", lease=20, timeout=50)
         assert isinstance(held, DeliveryClaim)
         deliveries.begin_post(world.db, held)
         world.db.execute(f"UPDATE deliveries SET lease_until={world.db.later(-1)}")

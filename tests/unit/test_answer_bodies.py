@@ -21,9 +21,7 @@ def test_stack_traces_and_paths_are_cut() -> None:
     )
     kept = head(body)
     assert kept == '{"code": 0, "message": "Cannot read ENOENT …"}'
-    plain = head(
-        b"Error: no\n    at run (/usr/lib/node_modules/n8n/a.js:1:2)\n    at file:///srv/b/c.mjs:3:4\nend"
-    )
+    plain = head(b"Error: no\n    at run (/usr/lib/node_modules/n8n/a.js:1:2)\n    at file:///srv/b/c.mjs:3:4\nend")
     assert "/usr" not in plain
     assert "/srv" not in plain
     assert plain.startswith("Error: no")

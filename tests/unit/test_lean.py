@@ -9,7 +9,9 @@ import pytest
 
 from schema.allow_list import AllowList
 
-SETTINGS = "from schema.settings import Settings; s = Settings.from_env({'REPORTQ_BROKER_URL': 'amqp://x:y@127.0.0.1/'})"
+SETTINGS = (
+    "from schema.settings import Settings; s = Settings.from_env({'REPORTQ_BROKER_URL': 'amqp://x:y@127.0.0.1/'})"
+)
 API = "from actors.logs import set_up; from actors.runtime import build; from service.app import create_app"
 WORKER = "import actors.worker"
 
@@ -17,8 +19,14 @@ WORKER = "import actors.worker"
 @pytest.mark.parametrize(
     ("program", "unneeded"),
     [
-        (f"{API}; {SETTINGS}; build(s).publisher", ("rich", "requests", "jinja2", "fpdf", "googleapiclient", "pymongo")),
-        (f"import os; os.environ['REPORTQ_BROKER_URL'] = 'amqp://x:y@127.0.0.1/'; {WORKER}", ("rich", "falcon", "fpdf")),
+        (
+            f"{API}; {SETTINGS}; build(s).publisher",
+            ("rich", "requests", "jinja2", "fpdf", "googleapiclient", "pymongo"),
+        ),
+        (
+            f"import os; os.environ['REPORTQ_BROKER_URL'] = 'amqp://x:y@127.0.0.1/'; {WORKER}",
+            ("rich", "falcon", "fpdf"),
+        ),
     ],
 )
 def test_a_process_loads_what_it_uses(program: str, unneeded: tuple[str, ...]) -> None:

@@ -13,8 +13,7 @@ FINISHED = '{"code":0,"message":"The execution \\"7 has finished already."}'
 FAILED = '{"code":0,"message":"The execution \\"7\\" has finished with error."}'
 UNKNOWN_EXECUTION = '{"code":404,"message":"The execution \\"7\\" does not exist."}'
 WRONG_METHOD = (
-    '{"code":404,"message":"This webhook is not registered for POST requests. '
-    'Did you mean to make a GET request?"}'
+    '{"code":404,"message":"This webhook is not registered for POST requests. Did you mean to make a GET request?"}'
 )
 INACTIVE = (
     '{"code":404,"message":"The requested webhook \\"POST x\\" is not registered.",'
@@ -170,7 +169,9 @@ def test_a_window_begins_anew_after_the_host_was_away() -> None:
         assert judge(body, History.of(reversed(earlier))).after == judge(body, History()).after
         assert judge(body, History.of([*earlier, (before, 600.0)])).after != judge(body, History()).after
         assert judge(body, History.of([(before, 3600.0), ("missing", 60.0), ("running", 60.0)])).kind == "stop"
-    assert judge(answered(503), History.of([("unreachable", 9.0), ("missing", 5.0), ("busy", 1.0)])).after == SCHEDULE[3]
+    assert (
+        judge(answered(503), History.of([("unreachable", 9.0), ("missing", 5.0), ("busy", 1.0)])).after == SCHEDULE[3]
+    )
 
 
 def test_the_schedule_is_jittered_by_a_fifth_at_most_and_can_be_scaled_down() -> None:

@@ -85,9 +85,7 @@ def test_the_worker_logs_it(tmp_path: Path) -> None:
     finally:
         runtime.close()
     warned = [entry for entry in logs if entry["log_level"] == logging.getLevelName(logging.WARNING).lower()]
-    assert [(entry["event"], entry["scripts"]) for entry in warned] == [
-        ("report.fonts_missing", ["Adlam", "Bamum"])
-    ]
+    assert [(entry["event"], entry["scripts"]) for entry in warned] == [("report.fonts_missing", ["Adlam", "Bamum"])]
 
 
 def test_the_manuals_name_the_scripts_and_the_optional_package() -> None:
