@@ -40,9 +40,9 @@ from schema.settings import Settings
 from schema.wakeup import Waker
 
 if TYPE_CHECKING:  # each process loads what it uses: the API sends no callbacks and publishes nothing
+    from actors.admission import Relay
     from actors.delivery import Delivering
     from actors.reconcile import Housekeeper
-    from actors.relay import Relay
     from actors.rendering import Rendering
 
 log = structlog.get_logger()
@@ -218,7 +218,7 @@ class Runtime:
 
     @cached_property
     def relay(self) -> Relay:
-        from actors.relay import Relay
+        from actors.admission import Relay
 
         return Relay(self.settings, self.db, self.publisher, self.board)
 

@@ -181,7 +181,7 @@ def test_who_waits_too_long_is_promoted_and_the_oldest_goes_first(world: World) 
     world.pass_time(601)
 
     def look() -> list[tuple[str, int]]:
-        relay._promoted_at = float("-inf")
+        relay._promotion._at = float("-inf")
         return [(h.key, h.priority) for h in world.relay() if h.queue == "pdf"]
 
     assert look() == [(ids[0], 9), (ids[1], 7), (ids[2], 7)]

@@ -69,8 +69,8 @@ def test_a_lost_hint_of_a_high_job_is_not_hidden_by_stale_copies_for_ever(world:
     assert world.relay() == []
 
     world.pass_time(world.runtime.settings.promote_after + 1)
-    world.runtime.relay._promoted_at = float("-inf")
+    world.runtime.relay._promotion._at = float("-inf")
 
     assert [hint.key for hint in world.relay()] == [job_id]
-    world.runtime.relay._promoted_at = float("-inf")
+    world.runtime.relay._promotion._at = float("-inf")
     assert world.relay() == []

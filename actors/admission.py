@@ -1,0 +1,193 @@
+"""The relay's work: due rows → broker through the admission windows (DESIGN §2.1, §2.8).
+
+It has a thread of its own beside housekeeping's, so that a hung confirm never stops rescue.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from actors.promotion import EXEMPT_TURN, Promotion
+from schema import deliveries, messages, outbox, pauses, workers
+from schema.database import Database, DatabaseDown, Row
+from schema.errors import DependencyDown
+from schema.outbox import Outbox, Taken
+from schema.pauses import PauseBoard
+from schema.ports import Hint, Publisher
+from schema.settings import Settings
+from schema.wakeup import Listener
+
+log = structlog.get_logger()
+
+BATCH = 200  # hints published with one wait for confirms
+_PACE = 0.003  # seconds between the beginnings of two looks; a relay that was idle looks at once
+# Each has a window of its own: a high job waits for no place behind promoted ones, nor these behind the rest.
+_BANDS = ("turn = 0", f"turn BETWEEN 1 AND {EXEMPT_TURN}", f"turn > {EXEMPT_TURN}")
+_BAND = f"CASE WHEN {_BANDS[0]} THEN 0 WHEN turn <= {EXEMPT_TURN} THEN 1 ELSE 2 END"
+_CHUNKS = 10  # a window is refilled by at least this part of it
+
+
+class Relay:
+    """Publishes what is due, in order, as far as the windows reach."""
+
+    def __init__(self, settings: Settings, db: Database, publisher: Publisher, board: PauseBoard) -> None:
+        self._settings = settings
+        self._db = db
+        self._publisher = publisher
+        self._board = board
+        self._ordered_here = settings.embedded or settings.queue_type == "quorum"
+        self._threads: dict[str, tuple[int, float]] = {}
+        self._promotion = Promotion(settings, db, lambda: self._live(messages.PDF))
+        self.busy_since: float | None = None
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Publish until stopped; woken by datagrams, else every `relay_poll` seconds."""
+        listener = Listener(self._settings.run_dir)
+        pause = 0.0
+        try:
+            while not self.stopping.is_set():
+                more = False
+                began = time.monotonic()
+                try:
+                    more = self.step() > 0
+                    pause = 0.0
+                except (DatabaseDown, DependencyDown) as error:
+                    log.warning("relay.waits", code=error.code, detail=error.detail)
+                    pause = min(2.0, max(0.1, pause * 2))
+                except Exception:
+                    log.exception("relay.failed")
+                    pause = 1.0
+                finally:
+                    self.busy_since = None
+                if pause:
+                    self.stopping.wait(pause)
+                elif not more:
+                    listener.wait(self._settings.relay_poll)
+                # Every submission and every end wakes the relay: under load one look serves many of them.
+                self.stopping.wait(max(0.0, began + _PACE - time.monotonic()))
+        finally:
+            listener.close()
+
+    def step(self) -> int:
+        """One look at all three tables; returns how many hints were published."""
+        self.busy_since = time.monotonic()
+        return self._jobs() + self._deliveries() + self._letters()
+
+    def _jobs(self) -> int:
+        if self._board.blocking(messages.PDF) is not None:
+            return 0
+        self._promotion.step()
+        if self._ordered_here:
+            room = 2 * self._live(messages.PDF) - outbox.JOBS.published(self._db)
+            if room <= 0:
+                return 0
+            return self._take_and_send("1=1", room)
+        window = self._settings.max_queue_size
+        published = outbox.JOBS.published_by(self._db, _BAND)
+        sent = 0
+        for number, band in enumerate(_BANDS):
+            room = window - published.get(number, 0)
+            # In chunks: rows admitted one by one, while nine tenths of a window still wait in the broker, would cost a
+            # commit each and start no earlier.
+            if room * _CHUNKS >= window:
+                sent += self._take_and_send(band, room)
+        return sent
+
+    def _take_and_send(self, only: str, room: int) -> int:
+        taken = outbox.JOBS.take(self._db, limit=min(room, BATCH), hold=self._settings.relay_hold, only=only)
+        return self._send(outbox.JOBS, taken)
+
+    def _live(self, queue: str) -> int:
+        """Live worker threads of a queue, asked at most once a second; at least 1, so that a first worker finds work."""
+        if self._settings.embedded:
+            own = {
+                messages.PDF: self._settings.concurrent_workers,
+                messages.WEBHOOKS: self._settings.webhook_threads,
+            }
+            return own[queue]
+        count, asked_at = self._threads.get(queue, (0, float("-inf")))
+        if time.monotonic() - asked_at > 1.0:
+            count = workers.threads(self._db, self._settings.lease, queue)
+            self._threads[queue] = (count, time.monotonic())
+        return max(1, count)
+
+    def _deliveries(self) -> int:
+        if self._board.blocking(messages.WEBHOOKS) is not None:
+            return 0
+        room = 2 * self._live(messages.WEBHOOKS) - outbox.DELIVERIES.published(self._db)
+        if room <= 0:
+            return 0
+        share = self._settings.webhook_host_share
+        flying = deliveries.in_flight_by_host(self._db)
+        closed = self._board.paused_hosts() + [host for host, n in flying.items() if host and n >= share]
+        # What is owed for too long dies whatever the pause: its worker stops it without a POST.
+        old = f"COALESCE(budget_at, owed_at) <= {self._db.later(-self._settings.delivery_deadline)}"
+        only = f"(host NOT IN ({','.join(['%s'] * len(closed))}) OR {old})" if closed else "1=1"
+        if "dependency:mongodb" in self._board.active():
+            only += f" AND (recorded_at IS NOT NULL OR {old})"  # what must be recorded first would only block threads
+
+        def within_share(rows: list[Row]) -> list[Row]:
+            """A host gets no more than its share of the webhook threads, however long its queue is."""
+            kept = []
+            for row in rows:
+                flying[row["host"]] = flying.get(row["host"], 0) + 1
+                if not row["host"] or flying[row["host"]] <= share:
+                    kept.append(row)
+            return kept
+
+        taken = outbox.DELIVERIES.take(
+            self._db,
+            limit=min(room, BATCH),
+            hold=self._settings.relay_hold,
+            only=only,
+            params=closed,
+            pick=within_share,
+        )
+        return self._send(outbox.DELIVERIES, taken) + self._probes()
+
+    def _probes(self) -> int:
+        """The oldest due delivery of a paused host is its probe, when one is due."""
+        sent = 0
+        for host in self._board.paused_hosts():
+            if pauses.win_probe(self._db, f"host:{host}", self._settings.host_probe_every):
+                taken = outbox.DELIVERIES.take(
+                    self._db, limit=1, hold=self._settings.relay_hold, only="host = %s", params=[host]
+                )
+                sent += self._send(outbox.DELIVERIES, taken)
+        return sent
+
+    def _letters(self) -> int:
+        taken = outbox.DEAD_LETTERS.take(self._db, limit=BATCH, hold=self._settings.relay_hold)
+        sent = self._send(outbox.DEAD_LETTERS, taken)
+        taken = outbox.RAW_REPLAYS.take(self._db, limit=BATCH, hold=self._settings.relay_hold, only="kind='raw'")
+        return sent + self._send(outbox.RAW_REPLAYS, taken, messages.raw_hint)
+
+    def _send(self, box: Outbox, taken: Taken, make: Callable[[Row], Hint] | None = None) -> int:
+        if not taken.rows:
+            return 0
+        make = make or _HINTS[box.table]
+        hints: list[Hint] = [make(row) for row in taken.rows]
+        try:
+            confirmed = self._publisher.publish(hints)
+        except DependencyDown:
+            box.release(self._db, taken, taken.rows)
+            raise
+        published = [row for row, ok in zip(taken.rows, confirmed, strict=True) if ok]
+        box.mark(self._db, taken, published)
+        refused = [row for row, ok in zip(taken.rows, confirmed, strict=True) if not ok]
+        if refused:
+            box.release(self._db, taken, refused)
+            raise DependencyDown("broker", f"{len(refused)} hints were not confirmed.")
+        return len(published)
+
+
+_HINTS = {
+    outbox.JOBS.table: messages.job_hint,
+    outbox.DELIVERIES.table: messages.delivery_hint,
+    outbox.DEAD_LETTERS.table: messages.dead_letter_hint,
+}

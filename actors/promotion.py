@@ -1,0 +1,86 @@
+"""Who waited too long goes first: promotion, so that endless higher load starves nobody (DESIGN §2.8)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from schema import outbox
+from schema.database import Database, Row
+from schema.jobs import PROMOTED, turn_of
+from schema.outbox import Outbox
+from schema.settings import Settings
+
+log = structlog.get_logger()
+
+EVERY = 1.0  # seconds between two looks
+MOST = 200  # jobs looked at for each turn
+EXEMPT_TURN = turn_of(PROMOTED)
+
+
+class Promotion:
+    """Raises jobs that have waited longer than `promote_after`; `threads` tells how many render threads live."""
+
+    def __init__(self, settings: Settings, db: Database, threads: Callable[[], int]) -> None:
+        self._settings = settings
+        self._db = db
+        self._threads = threads
+        self._at = float("-inf")
+
+    def step(self) -> None:
+        """Raise jobs that waited longer than `promote_after`, so that endless higher load starves nobody (DESIGN §2.8).
+
+        They go to rank 7, and the oldest of them to 9: at any time one for every four high jobs that wait, and at least
+        as many as there are render threads. So the oldest is always next in line, and a fresh high job never waits
+        behind a crowd. A published one is published once more at its new rank.
+        """
+        if time.monotonic() - self._at < EVERY:
+            return
+        self._at = time.monotonic()
+        self._repeat_top()
+        waiting = [row for turn in (turn_of(0), turn_of(5), EXEMPT_TURN) for row in self._waited_long(turn)]
+        if not waiting:
+            return
+        waiting.sort(key=lambda row: (str(row["requested_at"]), row["job_id"]))
+        at_top = self._db.fetch_all(
+            "SELECT CASE WHEN priority<9 THEN 1 ELSE 0 END AS raised, COUNT(*) AS n FROM pdf_job_results "
+            "WHERE status='queued' AND turn=0 GROUP BY 1"
+        )
+        counts = {int(row["raised"]): int(row["n"]) for row in at_top}
+        free = max(0, max(self._threads(), counts.get(0, 0) // 4) - counts.get(1, 0))
+        for place, row in enumerate(waiting):
+            turn = 0 if place < free else EXEMPT_TURN
+            if turn == row["turn"]:
+                continue
+            changed = self._db.execute(
+                f"UPDATE pdf_job_results SET turn=%s, {Outbox.BACK} WHERE job_id=%s AND status='queued' AND turn=%s",
+                (turn, row["job_id"], row["turn"]),
+            )
+            if changed:
+                log.info("job.promoted", job_id=row["job_id"], rank=9 - turn, waited=round(float(row["age"])))
+
+    def _repeat_top(self) -> None:
+        """Publish once more what has been in the broker at the top for that long.
+
+        Low and normal jobs are published again by their promotion. A high one whose hint was lost would be missed by
+        counting only, and stale copies of promoted jobs, which stay in the queue under endless load, hide a difference.
+        """
+        rows = self._db.fetch_all(
+            "SELECT job_id FROM pdf_job_results WHERE status='queued' AND turn <= %s "
+            f"AND published_at <= {self._db.later(-self._settings.promote_after)} ORDER BY published_at LIMIT %s",
+            (EXEMPT_TURN, MOST),
+        )
+        for row in rows:
+            if outbox.JOBS.unpublish(self._db, row["job_id"]):
+                log.info("job.published_again", job_id=row["job_id"])
+
+    def _waited_long(self, turn: int) -> list[Row]:
+        """The oldest jobs of one turn that are old enough; one turn a query, so that the index holds the order."""
+        return self._db.fetch_all(
+            f"SELECT job_id, turn, requested_at, {self._db.age('requested_at')} AS age FROM pdf_job_results "
+            f"WHERE status='queued' AND turn=%s AND requested_at <= {self._db.later(-self._settings.promote_after)} "
+            "ORDER BY requested_at, job_id LIMIT %s",
+            (turn, MOST),
+        )
