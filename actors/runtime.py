@@ -1,7 +1,4 @@
-"""The composition root: `build(settings)` wires every part; nothing connects before it is used.
-
-Tests and benches hand in their own renderer, sender or stores by keyword; production gives none.
-"""
+"""A process's life: `build(settings)` makes it; it is verified, started (embedded) and stopped here."""
 
 from __future__ import annotations
 
@@ -9,41 +6,19 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO
 
 import dramatiq
 import structlog
 
-from actors.artifacts import DriveOptions, open_artifacts
-from middleware.broker import open_broker, open_publisher
-from middleware.dead_letters import MovedDeadLetters
-from middleware.heartbeats import Heartbeats
-from middleware.lifecycle import Attempts, Lifecycle
-from middleware.memory_limits import MemoryLimit
-from middleware.metrics import Meters, WorkerMeters, age_of, folder_of
-from middleware.retries import JobRetries
-from middleware.time_limits import RenderTimeLimit
-from schema import VERSION, messages, metrics, outbox, replays
+from actors.parts import Parts
+from schema import messages, outbox
 from schema.allow_list import AllowList
-from schema.database import Database, Row
-from schema.documents import open_documents
 from schema.errors import ReportqError
 from schema.migrate import migrate
-from schema.pauses import PauseBoard
-from schema.ports import Artifacts, Documents, Publisher, Renderer, Sender
-from schema.rounds import RetryPolicy
 from schema.settings import Settings
-from schema.wakeup import Waker
-
-if TYPE_CHECKING:  # each process loads what it uses: the API sends no callbacks and publishes nothing
-    from actors.admission import Relay
-    from actors.delivery import Delivering
-    from actors.reconcile import Housekeeper
-    from actors.rendering import Rendering
 
 log = structlog.get_logger()
 
@@ -58,203 +33,13 @@ class AlreadyRunning(ReportqError):
 
 
 @dataclass
-class Runtime:
-    """Every part of one process, made when first asked for."""
+class Runtime(Parts):
+    """The parts, and what runs them."""
 
-    settings: Settings
-    given: dict[str, object] = field(default_factory=dict)
-    attempts: Attempts = field(default_factory=Attempts)
-    guard_process: bool = False
     _threads: list[threading.Thread] = field(default_factory=list)
     _workers: list[dramatiq.Worker] = field(default_factory=list)
     _starter: threading.Thread | None = None
     _lock: IO[str] | None = None
-
-    @cached_property
-    def worker_id(self) -> str:
-        return f"{os.uname().nodename}-{os.getpid()}-{os.urandom(3).hex()}"
-
-    @cached_property
-    def db(self) -> Database:
-        return self._given("db") or Database(self.settings.database_url)
-
-    @cached_property
-    def board(self) -> PauseBoard:
-        return PauseBoard(self.db, self.settings.switch_poll)
-
-    @cached_property
-    def documents(self) -> Documents:
-        return self._given("documents") or open_documents(self.settings.documents_url, self.db)
-
-    @cached_property
-    def artifacts(self) -> Artifacts:
-        options = DriveOptions(
-            credentials_file=self.settings.gdrive_credentials,
-            subject=self.settings.gdrive_subject,
-            link_sharing=self.settings.gdrive_share_links,
-            api_root=self.settings.gdrive_api_root,
-            timeout=self.settings.gdrive_timeout,
-        )
-        return self._given("artifacts") or open_artifacts(self.settings.artifacts_url, options)
-
-    @cached_property
-    def renderer(self) -> Renderer:
-        given: Renderer | None = self._given("renderer")
-        if given is not None:
-            return given
-        from actors.pdf.renderer import PdfRenderer  # late: only render processes pay for fonts
-
-        folders = [Path(p) for p in self.settings.templates_dir.split(":") if p]
-        renderer: Renderer = PdfRenderer(folders, _log_missing_scripts)
-        return renderer
-
-    @cached_property
-    def sender(self) -> Sender:
-        given: Sender | None = self._given("sender")
-        if given is not None:
-            return given
-        from actors.sender import SignedSender
-
-        return SignedSender(
-            [secret for secret in self.settings.webhook_secrets.split(",") if secret],
-            version=VERSION,
-            allow=AllowList.parse(self.settings.webhook_allow),
-            timeout=self.settings.webhook_timeout,
-            connections=self.settings.webhook_threads,
-        )
-
-    @cached_property
-    def wake(self) -> Waker:
-        return Waker(self.settings.run_dir)
-
-    @cached_property
-    def policy(self) -> RetryPolicy:
-        return RetryPolicy(
-            self.settings.retry_attempts, self.settings.retry_backoff, self.settings.retry_backoff_max
-        )  # fmt: skip
-
-    @cached_property
-    def worker_meters(self) -> WorkerMeters:
-        part = metrics.API if self.settings.embedded else metrics.WORKERS
-        return WorkerMeters(Meters(folder_of(self.settings.run_dir, part)))
-
-    @cached_property
-    def stack(self) -> list[dramatiq.Middleware]:
-        """The middleware in order. `after_*` hooks run from the last to the first: the time limit is lifted before the
-        outcome is written, and the attempt ends after that."""
-        s = self.settings
-        return [
-            Lifecycle(self.attempts, self.warm_up),
-            JobRetries(
-                self.db,
-                self.attempts,
-                policy=self.policy,
-                lease=s.lease,
-                probe_every=s.probe_every,
-                outage_window=s.outage_window,
-                wake=self.wake,
-                ended=self.worker_meters.ended,
-            ),
-            RenderTimeLimit(self.attempts, s.job_timeout),
-            self.worker_meters,
-            MovedDeadLetters(lambda letter, who: replays.replay_letter(self.db, letter, by=who), self.wake),
-            Heartbeats(
-                self.db,
-                self.attempts,
-                worker_id=self.worker_id,
-                every=s.heartbeat,
-                lease=s.lease,
-                guard_process=self.guard_process,
-            ),
-            MemoryLimit(s.worker_memory if self.guard_process else 0),
-        ]
-
-    @cached_property
-    def broker(self) -> dramatiq.Broker:
-        broker = open_broker(self.settings, self.stack)
-        for queue, work in ((messages.PDF, self._render), (messages.WEBHOOKS, self._deliver)):
-            dramatiq.actor(broker=broker, actor_name=messages.ACTORS[queue], queue_name=queue)(work)
-        return broker
-
-    @cached_property
-    def publisher(self) -> Publisher:
-        return self._given("publisher") or open_publisher(self.settings, self.broker)
-
-    @cached_property
-    def rendering(self) -> Rendering:
-        from actors.rendering import Rendering
-
-        return Rendering(
-            self.settings,
-            self.db,
-            self.documents,
-            self.artifacts,
-            self.renderer,
-            self.attempts,
-            self.board,
-            worker_id=self.worker_id,
-            wake=self.wake,
-            observe=self.worker_meters.stage,
-            started=self.worker_meters.started,
-            ended=self.worker_meters.ended,
-        )
-
-    @cached_property
-    def delivering(self) -> Delivering:
-        from actors.delivery import Delivering
-
-        return Delivering(
-            self.settings,
-            self.db,
-            self.documents,
-            self.sender,
-            self.attempts,
-            self.board,
-            worker_id=self.worker_id,
-            wake=self.wake,
-            posted=self.worker_meters.posted,
-            given_up=self.worker_meters.given_up,
-        )
-
-    @cached_property
-    def relay(self) -> Relay:
-        from actors.admission import Relay
-
-        return Relay(self.settings, self.db, self.publisher, self.board)
-
-    @cached_property
-    def housekeeper(self) -> Housekeeper:
-        from actors.reconcile import Housekeeper
-
-        return Housekeeper(
-            self.settings,
-            self.db,
-            self.publisher,
-            self.board,
-            policy=self.policy,
-            probes={"mongodb": self.documents.ping, self.artifacts.dependency: self.artifacts.ping},
-            wake=self.wake,
-            ended=self._rescued,
-        )
-
-    def _rescued(self, row: Row, became: str, code: str | None) -> None:
-        self.worker_meters.rescued(row, became, code, age_of(row, self.db.clock()))
-
-    def warm_up(self, queues: frozenset[str]) -> None:
-        """Load what the workers of these queues need, before their first message."""
-        if messages.PDF in queues:
-            _ = self.rendering
-        if messages.WEBHOOKS in queues:
-            _ = self.delivering
-
-    def _given(self, name: str) -> Any:
-        return self.given.get(name)
-
-    def _render(self, job_id: str) -> None:
-        self.rendering(job_id)
-
-    def _deliver(self, delivery_id: str) -> None:
-        self.delivering(delivery_id)
 
     def verify(self) -> None:
         """Bring the database to the newest schema and name what cannot be used, before anything is accepted."""
@@ -319,18 +104,9 @@ class Runtime:
 
     def close(self) -> None:
         """Let go of connections and locks."""
-        for name in ("publisher", "sender", "documents", "artifacts", "wake"):
-            if name in self.__dict__:
-                self.__dict__[name].close()
-        if "db" in self.__dict__:
-            self.db.close()
+        super().close()
         if self._lock is not None:
             self._lock.close()
-
-
-def _log_missing_scripts(document_id: str, scripts: Sequence[str]) -> None:
-    """A report went out with the numbers of characters for which this host has no font."""
-    log.warning("report.fonts_missing", document=document_id, scripts=list(scripts))
 
 
 def build(settings: Settings, **given: object) -> Runtime:
