@@ -6,16 +6,16 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-import msgspec
 import structlog
 
+from actors.callback_body import callback_body, correlation
 from middleware.lifecycle import Attempt, Attempts
-from schema import dead_letters, deliveries, leases, outbox, pauses, traces
+from schema import dead_letters, deliveries, delivery_attempts, leases, outbox, pauses
 from schema.callback_urls import redact
 from schema.database import Database, DatabaseDown, Row, patiently
-from schema.deliveries import DeliveryClaim, Outcome
+from schema.deliveries import DeliveryClaim
+from schema.delivery_attempts import Outcome
 from schema.errors import DependencyDown, ReportqError
 from schema.messages import WEBHOOKS
 from schema.pauses import PauseBoard
@@ -30,13 +30,8 @@ HOST_STREAK = 5  # consecutive connection errors or timeouts that pause a webhoo
 HOST_OWNERS = 2  # … of so many deliveries
 _KEEP_TRYING = 10  # leases for which a worker keeps trying to write down a 2xx
 _TOO_OLD = "The callback was owed for too long."
-_KILLS = "Three workers died before this callback left. Their logs say why; send it again by hand."
 _BROKEN = "The callback could not be prepared: an unexpected error ({})."
 _RECORD_AGAIN = 5.0  # seconds until a permanent record is tried again
-
-
-# Of a POST whose worker died.
-_UNHEARD = Answer(status=None, failure="reset", content_type="", body_head="", retry_after=None, duration=0.0)
 
 
 class Delivering:
@@ -175,12 +170,12 @@ class Delivering:
             return
         webhook_id = f"msg_{row['job_id']}_{row['round']}"
         body = callback_body(end)
-        earlier = _earlier(self._db, row, number) if number > 1 else History()
+        earlier = delivery_attempts.earlier(self._db, row, number) if number > 1 else History()
         if time.monotonic() - asked > self._settings.lease:
             # Stopped or starved since the row was ours: another worker may have been told 2xx by now.
             log.warning("delivery.not_sent_late", delivery_id=held.delivery_id, attempt=number)
             return
-        answer = self._sender.send(Post(row["url"], webhook_id, body, headers=_correlation(row)))
+        answer = self._sender.send(Post(row["url"], webhook_id, body, headers=correlation(row)))
         verdict = judge(
             answer,
             earlier,
@@ -221,7 +216,7 @@ class Delivering:
         )
 
         def work() -> str | None:
-            deliveries.end_post(self._db, held, number, outcome)
+            delivery_attempts.end(self._db, held.delivery_id, number, outcome)
             if verdict.kind == "delivered":
                 hint = "A later answer showed that it had arrived." if verdict.unconfirmed else None
                 deliveries.end(self._db, held, "delivered", hint=hint, last_status=answer.status)
@@ -268,78 +263,3 @@ class Delivering:
             )
         elif answer.status is not None and (self._board.in_streak(scope) or scope in self._board.active()):
             pauses.resume(self._db, scope, outages_only=True)
-
-
-def _correlation(row: Row) -> dict[str, str]:
-    """The caller's own request id and trace, so that its log and ours can be laid side by side."""
-    headers = {"x-request-id": row["request_id"]} if row["request_id"] else {}
-    if row["traceparent"]:
-        headers["traceparent"] = traces.child(row["traceparent"])
-    return headers
-
-
-def callback_body(end: End) -> bytes:
-    """The plan's callback bodies, with `type` and `meta`."""
-    moment = end.ended_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    body: dict[str, Any] = {"type": f"report.{end.status}", "job_id": end.job_id, "status": end.status}
-    if end.status == "completed":
-        body |= {"google_drive_link": end.google_drive_link, "completed_at": moment}
-    else:
-        error = end.error_message or "The job was cancelled."
-        body |= {"error": error, "error_code": end.error_code or "cancelled"}
-        body |= {
-            "failed_at" if end.status == "failed" else "cancelled_at": moment,
-            "retry_count": end.retry_count,
-        }
-    return msgspec.json.encode(body | {"meta": end.meta})
-
-
-def _earlier(db: Database, row: Row, number: int) -> History:
-    """Earlier tries of this budget: a replay begins a new one, whose ladders begin at their feet.
-
-    What was unknown before it stays so: a later "409 finished" still proves that it had arrived.
-    """
-    rows = db.fetch_all(
-        f"SELECT verdict, outcome, {db.age('started_at')} AS ago, "
-        "CASE WHEN started_at >= COALESCE(%s, started_at) THEN 1 ELSE 0 END AS counts "
-        "FROM delivery_attempts WHERE delivery_id=%s AND number<%s",
-        (row["budget_at"], row["delivery_id"], number),
-    )
-    words = [("unknown" if r["outcome"] in ("sending", "unknown") else r["verdict"], r) for r in rows]
-    tries = History.of((word, float(r["ago"])) for word, r in words if r["counts"])
-    return replace(tries, had_unknown=any(word == "unknown" for word, _ in words))
-
-
-def rescue(db: Database, row: Row, *, schedule_scale: float = 1.0) -> str:
-    """Decide about a delivery whose worker was not heard of: `rescued`, `dead`, or `lost` when the row has moved on.
-
-    A POST that was under way may or may not have arrived: it counts as one try of the long schedule, so that a receiver
-    whose answers kill workers is not met again at once. A start without a POST is a crash; the third ends the delivery.
-    """
-    held = DeliveryClaim(row)
-
-    def bury(code: str, hint: str) -> str:
-        if not deliveries.end(db, held, "dead", code=code, hint=hint):
-            return "lost"
-        dead_letters.bury_delivery(db, row, code, hint)
-        return "dead"
-
-    def work() -> str:
-        overtaken = deliveries.overtaken(db, row)
-        sending = [a for a in deliveries.attempts_of(db, row["delivery_id"]) if a["outcome"] == "sending"]
-        db.execute(
-            f"UPDATE delivery_attempts SET outcome='unknown', verdict='unknown', ended_at={db.now()} "
-            "WHERE delivery_id=%s AND outcome='sending'",
-            (row["delivery_id"],),
-        )
-        if not sending:
-            if int(row["crashes"]) + 1 >= MAX_CRASHES and not overtaken:
-                return bury("worker_died", _KILLS)
-            return "rescued" if deliveries.wait(db, row, seconds=0, crashed=True) else "lost"
-        history = _earlier(db, row, int(sending[-1]["number"]))
-        verdict = judge(_UNHEARD, history, schedule_scale=schedule_scale, chance=random.random())
-        if verdict.kind == "stop" and not overtaken:
-            return bury(verdict.code or "webhook_exhausted", verdict.hint or "")
-        return "rescued" if deliveries.wait(db, row, seconds=verdict.after) else "lost"
-
-    return db.transaction(work)

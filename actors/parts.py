@@ -217,6 +217,7 @@ class Parts:
             probes={"mongodb": self.documents.ping, self.artifacts.dependency: self.artifacts.ping},
             wake=self.wake,
             ended=self._rescued,
+            given_up=self.worker_meters.given_up,
         )
 
     def _rescued(self, row: Row, became: str, code: str | None) -> None:

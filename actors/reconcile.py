@@ -13,7 +13,7 @@ import peewee
 import structlog
 from ulid import ULID
 
-from actors import delivery
+from actors import delivery_rescue
 from actors.letter_tidying import LetterTidying
 from middleware.publisher import RabbitPublisher
 from schema import dead_letters, leases, messages, outbox, pauses, rounds, workers
@@ -47,6 +47,7 @@ class Housekeeper:
         probes: dict[str, Callable[[], None]],
         wake: Callable[[], None],
         ended: Callable[[Row, str, str | None], None] = lambda row, outcome, code: None,
+        given_up: Callable[[str], None] = lambda code: None,
     ) -> None:
         self._settings = settings
         self._db = db
@@ -56,6 +57,7 @@ class Housekeeper:
         self._probes = probes
         self._wake = wake
         self._ended = ended
+        self._given_up = given_up
         self._token = str(ULID())
         self._no_rescue_until = 0.0
         self._leads = False
@@ -170,8 +172,10 @@ class Housekeeper:
         self._ended(job, became, "timeout" if job["overdue"] else "worker_died")
 
     def _rescue_delivery(self, row: Row) -> None:
-        became = delivery.rescue(self._db, row, schedule_scale=self._settings.webhook_scale)
+        became, code = delivery_rescue.rescue(self._db, row, schedule_scale=self._settings.webhook_scale)
         log.warning("delivery.rescued", delivery_id=row["delivery_id"], attempt=row["start_no"], outcome=became)
+        if code is not None:
+            self._given_up(code)
 
     def probe(self) -> None:
         """Ask a paused dependency, once per interval and by one prober; lift the pause when it answers."""

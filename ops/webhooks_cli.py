@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from ulid import ULID
 
-from actors.delivery import callback_body
+from actors.callback_body import callback_body
 from actors.sender import SignedSender
 from schema import VERSION
 from schema.allow_list import AllowList

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from ulid import ULID
 
+from schema import delivery_attempts
 from schema.callback_urls import failure_url, host_key, is_resume_url
 from schema.database import Database, Row, as_time
 from schema.outbox import Outbox
@@ -69,11 +70,6 @@ def find(db: Database, delivery_id: str) -> Row | None:
 def of_job(db: Database, job_id: str) -> list[Row]:
     """The job's deliveries, newest round first."""
     return db.fetch_all("SELECT * FROM deliveries WHERE job_id=%s ORDER BY round DESC", (job_id,))
-
-
-def attempts_of(db: Database, delivery_id: str) -> list[Row]:
-    """Every POST that was tried or is on its way, oldest first."""
-    return db.fetch_all("SELECT * FROM delivery_attempts WHERE delivery_id=%s ORDER BY number", (delivery_id,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +144,7 @@ def begin_post(db: Database, held: DeliveryClaim, kind: str = "scheduled") -> in
         noted = f"recorded_at=COALESCE(recorded_at, {db.now()})"
         if not db.execute(f"UPDATE deliveries SET tries=tries+1, {noted} WHERE {where}", params):
             return "lost"
-        tried = attempts_of(db, held.delivery_id)
+        tried = delivery_attempts.of(db, held.delivery_id)
         if any(attempt["outcome"] == "delivered" and _counts(held.row, attempt, kind) for attempt in tried):
             db.execute(f"UPDATE deliveries SET tries=tries-1 WHERE {where}", params)
             return "delivered"
@@ -174,30 +170,6 @@ def overtaken(db: Database, row: Row) -> bool:
     lock = " FOR UPDATE" if db.dialect == "mysql" and db.in_transaction() else ""
     round_ = db.scalar(f"SELECT round FROM pdf_job_results WHERE job_id=%s{lock}", (row["job_id"],))
     return round_ is not None and int(round_) > int(row["round"])
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one POST came to, as its attempt row keeps it."""
-
-    outcome: str  # delivered | refused | failed | unknown
-    status: int | None
-    failure: str | None
-    duration_ms: int
-    body_head: str
-    verdict: str
-
-
-def end_post(db: Database, held: DeliveryClaim, number: int, outcome: Outcome) -> None:
-    """Complete the attempt row; inside the transaction that ends or returns the delivery."""
-    db.execute(
-        f"UPDATE delivery_attempts SET ended_at={db.now()}, outcome=%s, status=%s, failure=%s, duration_ms=%s, "
-        "body_head=%s, verdict=%s WHERE delivery_id=%s AND number=%s AND outcome IN ('sending','unknown')",
-        (
-            outcome.outcome, outcome.status, outcome.failure, outcome.duration_ms, outcome.body_head, outcome.verdict,
-            held.delivery_id, number,
-        ),
-    )  # fmt: skip
 
 
 def end(

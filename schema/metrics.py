@@ -52,8 +52,9 @@ ANSWERS = (
 VERDICTS = ("delivered", "again", "stop")
 DEPENDENCIES = ("database", "documents", "artifacts", "broker")
 REPLAYS = ("job", "callback")
-# A callback is given up after an answer, when it was owed for too long, or when it cannot even be prepared.
-GIVEN_UP_CODES = (*CALLBACK_CODES, "internal_error", "invalid_data", "webhook_too_old")
+# A callback is given up after an answer, when it was owed for too long, when it cannot even be prepared, or when it has
+# killed three workers.
+GIVEN_UP_CODES = (*CALLBACK_CODES, "internal_error", "invalid_data", "webhook_too_old", "worker_died")
 # Seconds a priority promises from submission to end (the plan's service levels); each is a bucket's edge below.
 TARGETS: Mapping[str, int] = MappingProxyType({"high": 30, "normal": 120, "low": 900})
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schema import audit, deliveries, jobs
+from schema import audit, deliveries, delivery_attempts, jobs
 from schema.callback_urls import redact
 from schema.database import Database, Row, as_time
 from schema.ports import End
@@ -112,7 +112,7 @@ def _why(status: str, link: str | None, code: str | None, message: str | None) -
 def _callback(db: Database, row: Row, replays: Sequence[datetime | None]) -> Iterator[Event]:
     """Each POST with its answer; on the last one the hint that goes with it. A replay is noted a moment after what it
     supersedes, and told before it."""
-    posts = deliveries.attempts_of(db, row["delivery_id"])
+    posts = delivery_attempts.of(db, row["delivery_id"])
     for post in posts:
         answer = (
             f"answered {post['status']}" if post["status"] else (post["failure"] or post["outcome"]).replace("_", " ")

@@ -7,7 +7,7 @@ from typing import Any
 import falcon
 import msgspec
 
-from schema import deliveries, jobs, operator_requests, replays
+from schema import deliveries, delivery_attempts, jobs, operator_requests, replays
 from schema.callback_urls import redact
 from schema.database import Database, Row
 from schema.errors import Refused
@@ -102,6 +102,6 @@ def _shown(db: Database, row: Row) -> dict[str, Any]:
                 "duration_ms": attempt["duration_ms"],
                 "body_head": attempt["body_head"],
             }
-            for attempt in deliveries.attempts_of(db, row["delivery_id"])
+            for attempt in delivery_attempts.of(db, row["delivery_id"])
         ],
     }

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from actors import delivery as delivery_actor
-from schema import deliveries, pauses, rounds
+from actors import delivery_rescue
+from schema import deliveries, delivery_attempts, pauses, rounds
 from schema.errors import DependencyDown
 from schema.ports import Post
 from schema.replays import replay_letter
@@ -19,7 +19,7 @@ RESUME = "https://hooks.example/webhook-waiting/77?signature=abc"
 
 
 def tries(world: World, job_id: str) -> list[str]:
-    return [row["outcome"] for row in deliveries.attempts_of(world.db, world.delivery(job_id)["delivery_id"])]
+    return [row["outcome"] for row in delivery_attempts.of(world.db, world.delivery(job_id)["delivery_id"])]
 
 
 def test_the_record_is_written_before_the_post_and_the_attempt_row_too(world: World) -> None:
@@ -267,5 +267,5 @@ def test_rescue_is_guarded(world: World) -> None:
     assert isinstance(held, deliveries.DeliveryClaim)
     stale = dict(held.row)
     deliveries.end(world.db, held, "delivered")
-    assert delivery_actor.rescue(world.db, stale) == "lost"
+    assert delivery_rescue.rescue(world.db, stale) == ("lost", None)
     assert world.delivery(job_id)["status"] == "delivered"

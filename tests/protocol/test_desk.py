@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from schema import audit, bulk_replays, dead_letters, deliveries, gauges, letter_search, outbox, replays
+from schema import (
+    audit,
+    bulk_replays,
+    dead_letters,
+    delivery_attempts,
+    gauges,
+    letter_search,
+    outbox,
+    replays,
+)
 from schema.bulk_replays import Manner, discard_matching, replay_matching
 from schema.errors import Permanent, Refused, Transient
 from schema.letter_search import LetterFilter
@@ -285,7 +294,7 @@ def test_a_callbacks_letter_is_sent_again_without_rendering(world: World) -> Non
     world.run()
     assert summary.outcomes == {"replayed": 1}
     assert (world.delivery(job_id)["status"], world.pen.renders) == ("delivered", 1)
-    log = deliveries.attempts_of(world.db, world.delivery(job_id)["delivery_id"])
+    log = delivery_attempts.of(world.db, world.delivery(job_id)["delivery_id"])
     assert [(a["kind"], a["outcome"]) for a in log] == [("scheduled", "refused"), ("manual", "delivered")]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schema import deliveries, pauses
+from schema import deliveries, metrics, pauses
 from schema.deliveries import DeliveryClaim
 from schema.errors import DependencyDown
 from tests.protocol.kit import World
@@ -59,6 +59,8 @@ def test_a_record_that_is_never_taken_ends_after_a_day_and_is_read(world: World)
 
 
 def test_a_callback_that_kills_its_worker_before_the_post_is_buried(world: World) -> None:
+    counted: list[str] = []
+    world.runtime.housekeeper._given_up = counted.append
     job_id = world.submit(callback=URL)
     for hint in world.relay():
         world.hint(hint)
@@ -69,6 +71,8 @@ def test_a_callback_that_kills_its_worker_before_the_post_is_buried(world: World
         world.rescue()
     assert (world.delivery(job_id)["status"], world.delivery(job_id)["error_code"]) == ("dead", "worker_died")
     assert len(world.letters(job_id)) == 1
+    assert counted == ["worker_died"]
+    assert set(counted) <= set(metrics.GIVEN_UP_CODES)
 
 
 def test_a_callback_whose_answer_kills_workers_climbs_the_schedule(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from schema import deliveries, pauses
+from schema import delivery_attempts, pauses
 from schema.errors import DependencyDown
 from tests.protocol.kit import World, answer
 
@@ -168,7 +168,7 @@ def test_one_delivery_alone_pauses_no_host(world: World) -> None:
         world.run()
         world.pass_time(40_000 / 7)
     assert world.db.fetch_all("SELECT * FROM pauses") == []
-    assert len(deliveries.attempts_of(world.db, world.delivery(job_id)["delivery_id"])) >= 6
+    assert len(delivery_attempts.of(world.db, world.delivery(job_id)["delivery_id"])) >= 6
 
 
 def test_mongodb_down_at_the_record_pauses_it_for_everybody(world: World) -> None:

@@ -1,0 +1,55 @@
+"""What becomes of a callback whose worker died, or was not heard of for a whole lease (DESIGN §2.6)."""
+
+from __future__ import annotations
+
+import random
+
+from schema import dead_letters, deliveries, delivery_attempts
+from schema.database import Database, Row
+from schema.deliveries import DeliveryClaim
+from schema.ports import Answer
+from schema.rounds import MAX_CRASHES
+from schema.verdicts import judge
+
+_KILLS = "Three workers died before this callback left. Their logs say why; send it again by hand."
+# Of a POST whose worker died.
+_UNHEARD = Answer(status=None, failure="reset", content_type="", body_head="", retry_after=None, duration=0.0)
+
+
+def rescue(db: Database, row: Row, *, schedule_scale: float = 1.0) -> tuple[str, str | None]:
+    """Decide about a delivery whose worker was not heard of: `rescued`, `dead` with the code that it was given up with, or
+    `lost` when the row has moved on.
+
+    A POST that was under way may or may not have arrived: it counts as one try of the long schedule, so that a receiver
+    whose answers kill workers is not met again at once. A start without a POST is a crash; the third ends the delivery.
+    """
+    held = DeliveryClaim(row)
+
+    def bury(code: str, hint: str) -> tuple[str, str | None]:
+        if not deliveries.end(db, held, "dead", code=code, hint=hint):
+            return "lost", None
+        dead_letters.bury_delivery(db, row, code, hint)
+        return "dead", code
+
+    def wait(seconds: float, *, crashed: bool = False) -> tuple[str, str | None]:
+        return ("rescued" if deliveries.wait(db, row, seconds=seconds, crashed=crashed) else "lost"), None
+
+    def work() -> tuple[str, str | None]:
+        overtaken = deliveries.overtaken(db, row)
+        sending = [a for a in delivery_attempts.of(db, row["delivery_id"]) if a["outcome"] == "sending"]
+        db.execute(
+            f"UPDATE delivery_attempts SET outcome='unknown', verdict='unknown', ended_at={db.now()} "
+            "WHERE delivery_id=%s AND outcome='sending'",
+            (row["delivery_id"],),
+        )
+        if not sending:
+            if int(row["crashes"]) + 1 >= MAX_CRASHES and not overtaken:
+                return bury("worker_died", _KILLS)
+            return wait(0, crashed=True)
+        history = delivery_attempts.earlier(db, row, int(sending[-1]["number"]))
+        verdict = judge(_UNHEARD, history, schedule_scale=schedule_scale, chance=random.random())
+        if verdict.kind == "stop" and not overtaken:
+            return bury(verdict.code or "webhook_exhausted", verdict.hint or "")
+        return wait(verdict.after)
+
+    return db.transaction(work)

@@ -1,0 +1,53 @@
+"""The POSTs of a delivery: one row each, `sending` before it leaves, and what is learned from them for the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from schema.database import Database, Row
+from schema.verdicts import History
+
+
+def of(db: Database, delivery_id: str) -> list[Row]:
+    """Every POST that was tried or is on its way, oldest first."""
+    return db.fetch_all("SELECT * FROM delivery_attempts WHERE delivery_id=%s ORDER BY number", (delivery_id,))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one POST came to, as its attempt row keeps it."""
+
+    outcome: str  # delivered | refused | failed | unknown
+    status: int | None
+    failure: str | None
+    duration_ms: int
+    body_head: str
+    verdict: str
+
+
+def end(db: Database, delivery_id: str, number: int, outcome: Outcome) -> None:
+    """Complete the attempt row; inside the transaction that ends or returns the delivery."""
+    db.execute(
+        f"UPDATE delivery_attempts SET ended_at={db.now()}, outcome=%s, status=%s, failure=%s, duration_ms=%s, "
+        "body_head=%s, verdict=%s WHERE delivery_id=%s AND number=%s AND outcome IN ('sending','unknown')",
+        (
+            outcome.outcome, outcome.status, outcome.failure, outcome.duration_ms, outcome.body_head, outcome.verdict,
+            delivery_id, number,
+        ),
+    )  # fmt: skip
+
+
+def earlier(db: Database, row: Row, number: int) -> History:
+    """Earlier tries of this budget: a replay begins a new one, whose ladders begin at their feet.
+
+    What was unknown before it stays so: a later "409 finished" still proves that it had arrived.
+    """
+    rows = db.fetch_all(
+        f"SELECT verdict, outcome, {db.age('started_at')} AS ago, "
+        "CASE WHEN started_at >= COALESCE(%s, started_at) THEN 1 ELSE 0 END AS counts "
+        "FROM delivery_attempts WHERE delivery_id=%s AND number<%s",
+        (row["budget_at"], row["delivery_id"], number),
+    )
+    words = [("unknown" if r["outcome"] in ("sending", "unknown") else r["verdict"], r) for r in rows]
+    tries = History.of((word, float(r["ago"])) for word, r in words if r["counts"])
+    return replace(tries, had_unknown=any(word == "unknown" for word, _ in words))
