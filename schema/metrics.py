@@ -34,7 +34,7 @@ CALLBACK_CODES = tuple(sorted({rule.code for rule in answers.TABLE if rule.code}
 STAGES = ("loading", "rendering", "uploading")
 ATTEMPT_OUTCOMES = ("completed", "failed", "timeout", "returned", "crashed")
 ROUND_ENDS = ("completed", "failed", "cancelled")
-SUBMISSION_RESULTS = ("accepted", "refused", "limited", "unavailable")
+SUBMISSION_RESULTS = ("accepted", "refused", "over_rate", "limited", "unavailable")
 ANSWERS = (
     "2xx",
     "3xx",
@@ -99,7 +99,7 @@ SUBMISSIONS = _api(
     "reportq_submissions_total",
     COUNTER,
     "Requests for reports by what became of them: accepted (also a repeated one), refused (the request was wrong), "
-    "limited (too many), unavailable (our fault).",
+    "over_rate (its key asks more often than it may), limited (the backlog is full), unavailable (our fault).",
     labels={"result": SUBMISSION_RESULTS},
 )
 JOBS_SUBMITTED = _api(

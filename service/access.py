@@ -53,6 +53,7 @@ class Access:
         wait = self._rates.spend(caller.key_id, caller.rate)
         if wait:
             resp.set_header("Retry-After", str(int(wait)))
+            req.context.over_rate = True
             raise Refused(f"This key may ask {caller.rate} times a minute.", code="rate_limited")
 
     def _role_of_probe(self, req: falcon.Request) -> str:

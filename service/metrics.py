@@ -152,6 +152,7 @@ class Counted:
         req.context.asked = ()
         req.context.repeated = False
         req.context.cancelled = False
+        req.context.over_rate = False
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
         status = int(str(resp.status).split(" ", 1)[0])
@@ -168,7 +169,8 @@ class Counted:
             return
         # A synchronous request whose job failed is answered 409, and was accepted all the same.
         taken = bool(req.context.asked) or req.context.repeated
-        self._meters.count(metrics.SUBMISSIONS, result="accepted" if taken else submission_result(status))
+        result = "over_rate" if req.context.over_rate else submission_result(status)
+        self._meters.count(metrics.SUBMISSIONS, result="accepted" if taken else result)
         for priority in req.context.asked:
             self._meters.count(metrics.JOBS_SUBMITTED, priority=priority)
 

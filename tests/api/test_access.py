@@ -172,7 +172,7 @@ def test_a_repeated_or_refused_batch_is_not_paid_for_again(api_of: Callable[...,
 
 
 @pytest.mark.parametrize("path", ["/api/reports/generate-async", "/api/reports/generate", "/api/reports/batch"])
-def test_a_submission_that_comes_too_often_is_counted_as_limited(api_of: Callable[..., Api], path: str) -> None:
+def test_a_submission_that_comes_too_often_is_counted_as_over_rate(api_of: Callable[..., Api], path: str) -> None:
     api = api_of()
     slow = {"X-API-Key": api_keys.make(api.db, "slow", "submit", by="test", rate=1)[1]}
     free = {"X-API-Key": api_keys.make(api.db, "free", "read", by="test")[1]}
@@ -184,11 +184,11 @@ def test_a_submission_that_comes_too_often_is_counted_as_limited(api_of: Callabl
         assert found is not None
         return float(found[1])
 
-    assert count("limited") == 0
+    assert count("over_rate") == 0
     api.get("/api/jobs", headers=slow)
     for headers, status in ((slow, 429), (slow, 429), ({"X-API-Key": "wrong"}, 401)):
         assert api.post(path, BODY, headers=headers).status_code == status
-    assert (count("limited"), count("refused"), count("accepted")) == (2, 1, 0)
+    assert (count("over_rate"), count("limited"), count("refused"), count("accepted")) == (2, 0, 1, 0)
     route = f'reportq_http_request_duration_seconds_count{{method="POST",route="{path}",status="4xx"}} 3'
     assert route in api.get("/metrics", headers=free).text
 

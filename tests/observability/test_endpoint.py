@@ -163,7 +163,7 @@ def test_what_becomes_of_requests_is_counted(db: Counting, tmp_path: Path) -> No
         client.simulate_post(f"/api/jobs/{job}/cancel", headers=LOCAL)
     shown = samples(client.simulate_get("/metrics", headers=LOCAL).text)
     assert {s.labels["result"]: s.value for s in shown["reportq_submissions_total"]} == {
-        "accepted": 3, "refused": 1, "limited": 0, "unavailable": 0,
+        "accepted": 3, "refused": 1, "over_rate": 0, "limited": 0, "unavailable": 0,
     }  # fmt: skip
     assert {s.labels["priority"]: s.value for s in shown["reportq_jobs_submitted_total"]} == {
         "high": 2, "normal": 0, "low": 0,
