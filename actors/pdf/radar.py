@@ -14,6 +14,7 @@ from actors.pdf.linebreak import Line
 from actors.pdf.prose import plain_lines
 from actors.pdf.style import BANDS, DEEP, GRID, HALF, LABEL, LABEL_STRONG, RULE, WHITE
 
+_HEIGHT, _FEW_HEIGHT, _FEW_SPOKES = 19 * GRID, 15 * GRID, 4  # few spokes have little to tell apart
 NAMED_SPOKES = 10  # more of them carry numbers, and a key stands below
 
 
@@ -22,7 +23,8 @@ def radar_items(title: str, data: Sequence[Datum], scale: Scale, measure: float)
     if len(data) < 3:
         return bars_items(title, data, scale, measure)
     label_width = min(96.0, measure * 0.24)
-    height = math.floor(min(measure * 0.62, 19 * GRID) / GRID) * GRID
+    most = _FEW_HEIGHT if len(data) <= _FEW_SPOKES else _HEIGHT
+    height = math.floor(min(measure * 0.62, most) / GRID) * GRID
     crowded = len(data) > NAMED_SPOKES
     spokes = [Datum(str(place), None) for place in range(1, len(data) + 1)] if crowded else data
     label_lines = 1 if crowded else min(3, 24 // len(data))
