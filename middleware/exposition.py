@@ -16,7 +16,7 @@ from prometheus_client.samples import Sample
 
 from middleware.metrics import files_of, number_text
 from schema import metrics
-from schema.metrics import COUNTER, FILES, HISTOGRAM, Metric
+from schema.metrics import FILES, HISTOGRAM, Metric
 
 log = structlog.get_logger()
 
@@ -53,14 +53,14 @@ def _zeros(metric: Metric) -> dict[tuple[str, tuple[tuple[str, str], ...]], floa
     zeros = {}
     for words in itertools.product(*lists):
         labels = dict(zip(metric.labels, words, strict=True))
-        if metric.kind == COUNTER:
-            zeros[metric.name, tuple(sorted(labels.items()))] = 0.0
-        elif metric.kind == HISTOGRAM:
+        if metric.kind == HISTOGRAM:
             for edge in (*metric.buckets, float("inf")):
                 key = tuple(sorted({**labels, "le": number_text(edge)}.items()))
                 zeros[f"{metric.name}_bucket", key] = 0.0
             for part in ("_sum", "_count"):
                 zeros[metric.name + part, tuple(sorted(labels.items()))] = 0.0
+        else:
+            zeros[metric.name, tuple(sorted(labels.items()))] = 0.0
     return zeros
 
 

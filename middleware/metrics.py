@@ -7,6 +7,7 @@ worker dies, no file is left behind for each process that ever lived, and a kill
 it had committed and not yet counted.
 
 Gauges are not kept here: a dead process could not take its own back. They are read from the rows (schema/gauges.py).
+A moment is the exception, since it stays true: of those that were noted the latest is shown.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from schema import metrics
 from schema.database import Row, as_time
 from schema.jobs import priority_word
 from schema.messages import QUEUES
-from schema.metrics import COUNTER, HISTOGRAM, Metric
+from schema.metrics import COUNTER, GAUGE, HISTOGRAM, Metric
 from schema.ports import Answer
 from schema.verdicts import Verdict
 
@@ -40,6 +41,7 @@ MmapedDict: Any = mmap_dict.MmapedDict
 number_text: Callable[[float], str] = utils.floatToGoString
 
 _SLOTS = 4096  # more processes than one host will ever run
+_LATEST = "gauge_mostrecent"  # prometheus_client reads from a file's name how the values of several are put together
 
 
 def folder_of(run_dir: str, part: str) -> Path:
@@ -54,6 +56,7 @@ class Meters:
         self._folder = folder
         self._mutex = threading.Lock()
         self._owner = 0
+        self._slot = 0
         self._files: dict[str, Any] = {}
         self._keys: dict[tuple[str, tuple[str, ...]], list[str]] = {}
 
@@ -64,6 +67,10 @@ class Meters:
     def observe(self, metric: Metric, value: float, **labels: str) -> None:
         """Put one value into a declared histogram."""
         self._add(metric, HISTOGRAM, value, labels)
+
+    def note(self, metric: Metric, moment: float, **labels: str) -> None:
+        """Set a declared gauge to a moment, in seconds since 1970; 0 for none."""
+        self._add(metric, GAUGE, moment, labels)
 
     def _add(self, metric: Metric, kind: str, value: float, labels: Mapping[str, str]) -> None:
         if metric.kind != kind or metric.kept != metrics.FILES or metrics.TABLE.get(metric.name) is not metric:
@@ -80,6 +87,8 @@ class Meters:
     def _write(self, metric: Metric, values: tuple[str, ...], value: float) -> None:
         if self._owner != os.getpid():
             self._open()
+        if metric.kind == GAUGE and GAUGE not in self._files:  # hardly any process has one
+            self._files[GAUGE] = _open_file(self._folder / f"{_LATEST}_{self._slot}.db")
         file = self._files[metric.kind]
         keys = self._keys.get((metric.name, values))
         if keys is None:
@@ -89,17 +98,20 @@ class Meters:
         if metric.kind == COUNTER:
             file.write_value(keys[0], file.read_value(keys[0])[0] + value, 0.0)
             return
+        if metric.kind == GAUGE:
+            file.write_value(keys[0], value, time.time())
+            return
         place = next((n for n, edge in enumerate(metric.buckets) if value <= edge), len(metric.buckets))
         for key, more in ((keys[place], 1.0), (keys[-1], value)):
             file.write_value(key, file.read_value(key)[0] + more, 0.0)
 
     def _open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        number, slot = _take_slot(self._folder)
+        self._slot, lock = _take_slot(self._folder)
         self._keys.clear()
-        self._files = {kind: _open_file(self._folder / f"{kind}_{number}.db") for kind in (COUNTER, HISTOGRAM)}
+        self._files = {kind: _open_file(self._folder / f"{kind}_{self._slot}.db") for kind in (COUNTER, HISTOGRAM)}
         self._owner = os.getpid()
-        weakref.finalize(self, _let_go, slot, list(self._files.values()))
+        weakref.finalize(self, _let_go, lock, self._files)
 
 
 def _take_slot(folder: Path) -> tuple[int, int]:
@@ -114,10 +126,10 @@ def _take_slot(folder: Path) -> tuple[int, int]:
     raise OSError(f"no free slot in {folder}")
 
 
-def _let_go(slot: int, files: list[Any]) -> None:
-    for file in files:
+def _let_go(lock: int, files: dict[str, Any]) -> None:
+    for file in files.values():
         file.close()
-    os.close(slot)
+    os.close(lock)
 
 
 def _open_file(path: Path) -> Any:
@@ -128,9 +140,9 @@ def _open_file(path: Path) -> Any:
 
 
 def _keys(metric: Metric, values: tuple[str, ...]) -> list[str]:
-    """The file's keys of one series: a counter's one; a histogram's buckets, +Inf, and last the sum."""
+    """The file's keys of one series: a counter's or gauge's one; a histogram's buckets, +Inf, and last the sum."""
     names = list(metric.labels)
-    if metric.kind == COUNTER:
+    if metric.kind != HISTOGRAM:
         return [mmap_dict.mmap_key(metric.name, metric.name, names, list(values), "")]
     edges = [number_text(edge) for edge in (*metric.buckets, float("inf"))]
     buckets = [

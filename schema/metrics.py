@@ -5,7 +5,8 @@ job, a person, a product or a URL; a label whose words are listed here shows eac
 first event of a series that appears with it is invisible to Prometheus's `increase`.
 
     kept = FILES      counted by the process that does it, right after the commit, in memory-mapped files that outlive
-                      the process (middleware/metrics.py): at most one event is missed per killed process
+                      the process (middleware/metrics.py): at most one event is missed per killed process. The only
+                      gauge among them is a moment, which stays true when its process is gone
     kept = DATABASE   read from the rows when somebody asks (schema/gauges.py): the truth of the whole cluster, the same
                       from every API, so that expressions take `max`, never `sum`, over instances
 """
@@ -35,6 +36,7 @@ STAGES = ("loading", "rendering", "uploading")
 ATTEMPT_OUTCOMES = ("completed", "failed", "timeout", "returned", "crashed")
 ROUND_ENDS = ("completed", "failed", "cancelled")
 SUBMISSION_RESULTS = ("accepted", "refused", "over_rate", "limited", "unavailable")
+CANARY_RESULTS = ("succeeded", "not_accepted", "too_late", "failed", "no_callback", "bad_signature", "no_pdf")
 ANSWERS = (
     "2xx",
     "3xx",
@@ -62,6 +64,7 @@ _SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _WAIT = (0.05, 0.25, 1, 5, 10, 30, 60, 120, 300, 900, 1800, 3600)
 _WORK = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _OWED = (0.1, 0.5, 1, 5, 30, 60, 300, 1800, 7200, 21600, 86400)
+_CANARY = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,28 @@ WORKER_CPU = Metric(
     COUNTER,
     "Processor time used by worker processes, by queue.",
     {"queue": QUEUES},
+)
+
+# -- the canary ---------------------------------------------------------------------------------------------------
+
+CANARY_RUNS = Metric(
+    "reportq_canary_runs_total",
+    COUNTER,
+    "Canaries by how they came out: succeeded, or what was missed first: not_accepted (no 202), too_late (not made in "
+    "time), failed, no_callback (made, and not told), bad_signature, no_pdf (told, and no PDF to be had).",
+    {"result": CANARY_RESULTS},
+)
+CANARY_SECONDS = Metric(
+    "reportq_canary_duration_seconds",
+    HISTOGRAM,
+    "Time from a canary's submission until its callback had come and its PDF was there; of those that succeeded.",
+    {},
+    _CANARY,
+)
+CANARY_SUCCESS = Metric(
+    "reportq_canary_last_success_timestamp_seconds",
+    GAUGE,
+    "When a canary last succeeded, or was first tried while none has, in seconds since 1970; 0 while there is none.",
 )
 
 # -- the rows -----------------------------------------------------------------------------------------------------

@@ -92,6 +92,17 @@ def test_a_fork_opens_files_of_its_own(tmp_path: Path) -> None:
     assert value(tmp_path, "reportq_attempts_total", outcome="failed") == 3
 
 
+def test_of_a_moment_the_latest_note_of_all_processes_is_shown(tmp_path: Path) -> None:
+    first, second = Meters(tmp_path), Meters(tmp_path)
+    assert value(tmp_path, "reportq_canary_last_success_timestamp_seconds") == 0
+    first.note(metrics.CANARY_SUCCESS, 1700000000.0)
+    second.note(metrics.CANARY_SUCCESS, 1600000000.0)
+    assert value(tmp_path, "reportq_canary_last_success_timestamp_seconds") == 1600000000.0
+    kill(counting(tmp_path, 1))
+    first.note(metrics.CANARY_SUCCESS, 0)
+    assert value(tmp_path, "reportq_canary_last_success_timestamp_seconds") == 0
+
+
 def test_a_torn_file_costs_its_counts_and_nothing_else(tmp_path: Path) -> None:
     kill(counting(tmp_path, 3))
     torn = tmp_path / "counter_0.db"
