@@ -32,7 +32,11 @@ def make(folder: Path = FOLDER) -> dict[str, Path]:
         )
     }
     metrics_key = _kept(folder / "metrics_key", secrets.token_hex(16))
-    keys = f"n8n:submit:{secrets.token_hex(16)},prometheus:read:{metrics_key},operator:operate:{secrets.token_hex(16)}"
+    canary_key = _kept(folder / "canary_key", secrets.token_hex(16))
+    keys = (
+        f"n8n:submit:{secrets.token_hex(16)},prometheus:read:{metrics_key},canary:submit:{canary_key},"
+        f"operator:operate:{secrets.token_hex(16)}"
+    )
     for name, text in (
         ("database_url", f"mysql://reportq:{passwords['mariadb_password']}@mariadb:3306/reportq"),
         ("documents_url", f"mongodb://reportq:{passwords['mongodb_password']}@mongo:27017/workflow"),

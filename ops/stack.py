@@ -144,6 +144,7 @@ class Stack:
         self.receiver = Receiver(self.folder / "receiver")
         self.port = port or free_port()
         self.metrics_port = free_port()
+        self.canary_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._render_workers = render_workers
         self._given = dict(settings or {})
@@ -204,10 +205,12 @@ class Stack:
             "REPORTQ_GDRIVE_API_ROOT": self.drive.api_root if self._drive_used else "",
             "REPORTQ_CONCURRENT_WORKERS": str(self._render_workers),
             "REPORTQ_WEBHOOK_THREADS": "8",
-            "REPORTQ_WEBHOOK_ALLOW": f"127.0.0.1:{self.receiver.port}",
+            "REPORTQ_WEBHOOK_ALLOW": f"127.0.0.1:{self.receiver.port},127.0.0.1:{self.canary_port}",
             "REPORTQ_RUN_DIR": str(run_dir),
             "REPORTQ_PORT": str(self.port),
             "REPORTQ_METRICS_PORT": str(self.metrics_port),
+            "REPORTQ_CANARY_EVERY": "0",  # here jobs are counted
+            "REPORTQ_CANARY_PORT": str(self.canary_port),
         }
         return chosen | self._given
 

@@ -154,6 +154,15 @@ class Settings:
     worker_memory: int = _setting(0, "most MB of memory a render process may use; 0: no limit", least=0)
     keep_rendered: int = _setting(2000, "most rendered PDFs kept while their upload is owed", least=1)
 
+    # The canary (ops/canary.py).
+    canary_every: float = _setting(
+        60.0, "seconds between canaries, reports that nobody asked for; 0: none", least=0, most=120
+    )
+    canary_api: str = _setting("", "URL of the API the canary asks; empty: http://<host>:<port>")
+    canary_key: str = _setting("", "the canary's API key, role submit; empty: none needed", secret=True)
+    canary_host: str = _setting("127.0.0.1", "where the canary is called back; must be in REPORTQ_WEBHOOK_ALLOW")
+    canary_port: int = _setting(9192, "port of that", least=1, most=65535)
+
     # Files and logs.
     run_dir: str = _setting("var/run", "sockets, locks, process ids, counters of metrics")
     templates_dir: str = _setting("", "further folders with report templates, separated by ':'")

@@ -65,7 +65,7 @@ def test_the_same_on_real_servers() -> None:
     assert "(1 new)" in done.stdout
     shown = json.loads((ROOT / "var" / "run.json").read_text())
     assert {"api", "rabbitmq", "database", "mongodb", "pids"} <= set(shown)
-    assert {"api", "relay", "webhook", "render-0", "render-1"} <= set(shown["pids"])
+    assert {"api", "relay", "webhook", "canary", "render-0", "render-1"} <= set(shown["pids"])
     assert CODE in done.stdout
 
 

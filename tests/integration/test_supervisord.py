@@ -56,7 +56,7 @@ class Supervisor(Server):
 
     def answers(self) -> bool:
         states = self.status()
-        return len(states) == 6 and all(state == "RUNNING" for state, _ in states.values())
+        return len(states) == 7 and all(state == "RUNNING" for state, _ in states.values())
 
     def said(self, log: str) -> str:
         return (self.folder / log).read_text()
@@ -65,7 +65,7 @@ class Supervisor(Server):
 def test_all_processes_run_come_back_when_killed_and_stop_with_their_supervisor(tmp_path: Path) -> None:
     with Supervisor(tmp_path) as supervisor:
         before = supervisor.status()
-        assert set(before) == {"api", "relay", "webhook", "render-0", "render-1", "render-2"}
+        assert set(before) == {"api", "relay", "webhook", "canary", "render-0", "render-1", "render-2"}
         assert "--threads 7 --queues webhooks" in supervisor.said("webhook.log")
         assert f"service.wsgi:app in {TOP}" in supervisor.said("api.log")
         os.kill(before["render-1"][1], signal.SIGKILL)

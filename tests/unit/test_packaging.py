@@ -24,7 +24,7 @@ from schema.settings import Settings, known_variables
 
 TOP = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((TOP / "docker-compose.yml").read_text())
-OURS = ("api", "render", "webhook", "relay")
+OURS = ("api", "render", "webhook", "relay", "canary")
 
 
 def supervised() -> configparser.ConfigParser:
@@ -127,7 +127,7 @@ def test_services_restart_and_what_can_be_asked_is_asked() -> None:
     for name, service in COMPOSE["services"].items():
         assert service["restart"] == "unless-stopped", name
         asked = "test" in service.get("healthcheck", {})
-        assert asked is (name not in ("render", "webhook", "relay")), name
+        assert asked is (name not in ("render", "webhook", "relay", "canary")), name
 
 
 def test_mounted_and_copied_paths_exist() -> None:

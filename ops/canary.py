@@ -1,0 +1,279 @@
+"""The canary: a report that nobody asked for goes the whole way, so that it is noticed when reports do not arrive.
+
+    python -m ops.canary
+
+Every REPORTQ_CANARY_EVERY seconds: one submission over HTTP, the callback at a listener of its own, its signature, the
+job's status, the PDF. What comes out is counted (schema/metrics.py); five minutes without a success call somebody
+(ReportqCanaryMissing). There is no variant without a callback: it would call a system well that tells nobody.
+
+A canary is a `high` job. It is to say whether the way is open, not how long the queue is, which other alerts say: behind
+a night's batch it would wait and wake somebody for nothing. It costs a render worker 20 ms a minute, and users' figures
+one more high job a minute; while nothing is begun it is cancelled before it would be the high job that waits too long.
+
+Nobody wants its PDFs and permanent records, 120 MB a day: as often as ended rows are cleaned away, all that canaries of
+this host have left is erased, dead letters included. A canary that fails stays until one succeeds, to be looked at.
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import queue
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import requests
+import structlog
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from actors.logs import set_up
+from actors.runtime import build
+from middleware.exposition import FileCollector
+from middleware.metrics import Meters, folder_of
+from schema import erasure, metrics
+from schema.allow_list import AllowList
+from schema.callback_urls import HOW_TO_ALLOW
+from schema.errors import ReportqError
+from schema.settings import Settings
+
+log = structlog.get_logger()
+
+CODE = f"canary-{os.uname().nodename}"  # canaries of several hosts do not erase each other
+PRODUCT = "minatBakatUmum"
+SAMPLE = Path(__file__).resolve().parents[1] / "actors" / "pdf" / "templates" / PRODUCT / "sample.json"
+PATIENCE = 45.0  # seconds; a high job that waits for 60 is an alert of its own, for users' jobs
+_CALL = 10.0  # seconds the API has to answer
+_MAX_BODY = 64 * 1024  # bytes of a callback
+_ENDS = (signal.SIGTERM, signal.SIGINT)
+_TIDY = 15.0  # seconds to wait for a callback that is just being sent, before all is erased
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One callback: which job, which end, and whether its signature was right."""
+
+    job_id: str
+    status: str
+    signed: bool
+
+
+class Missed(Exception):
+    """A canary did not get through; `result` is its word in metrics.CANARY_RESULTS, the text says more."""
+
+    def __init__(self, result: str, detail: str) -> None:
+        super().__init__(detail)
+        self.result = result
+
+
+class Listener(http.server.ThreadingHTTPServer):
+    """Receives callbacks on (host, port). Takes every one with 204: what is wrong with it is the canary's verdict, and a
+    refusal would only be sent again. Raises OSError when the address cannot be had."""
+
+    daemon_threads = True
+
+    def __init__(self, settings: Settings) -> None:
+        self.secrets = [secret for secret in settings.webhook_secrets.split(",") if secret]
+        self.url = f"http://{settings.canary_host}:{settings.canary_port}/canary"
+        self._came: queue.SimpleQueue[Told] = queue.SimpleQueue()
+        super().__init__((settings.canary_host, settings.canary_port), _Callback)
+        threading.Thread(target=self.serve_forever, name="listener", daemon=True).start()
+
+    def came(self, body: bytes, headers: dict[str, str]) -> None:
+        """Keep one callback; raises ValueError for what is none."""
+        told = json.loads(body)
+        if not isinstance(told, dict):
+            raise ValueError("no object")
+        self._came.put(Told(str(told.get("job_id")), str(told.get("status")), self._signed(body, headers)))
+
+    def wait(self, job_id: str, seconds: float) -> Told | None:
+        """The callback of this job; None when it does not come in time. Those of earlier ones are forgotten."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            try:
+                told = self._came.get(timeout=left)
+            except queue.Empty:
+                break
+            if told.job_id == job_id:
+                return told
+        return None
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.shutdown()
+        self.server_close()
+
+    def _signed(self, body: bytes, headers: dict[str, str]) -> bool:
+        """Whether one of our secrets has signed it; without secrets nothing is signed, and nothing is to be checked."""
+        for secret in self.secrets:
+            try:
+                Webhook(secret).verify(body, headers, json_parse=False)
+                return True
+            except (WebhookVerificationError, ValueError):
+                continue
+        return not self.secrets
+
+
+class _Callback(http.server.BaseHTTPRequestHandler):
+    server: Listener
+    timeout = 10  # seconds a silent connection may stay
+
+    def do_POST(self) -> None:
+        size = self.headers.get("Content-Length", "")
+        status = 413
+        if size.isdigit() and int(size) <= _MAX_BODY:
+            try:
+                self.server.came(self.rfile.read(int(size)), dict(self.headers))
+                status = 204
+            except ValueError:
+                status = 400
+        self.send_response(status)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: what came of the canary is logged."""
+
+
+class Canary:
+    """Sends canaries one after the other and counts what becomes of them."""
+
+    def __init__(self, settings: Settings, meters: Meters, listener: Listener) -> None:
+        self._settings = settings
+        self._meters = meters
+        self._listener = listener
+        host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104 - asked, not bound
+        self._api = settings.canary_api.rstrip("/") or f"http://{host}:{settings.port}"
+        self._headers = {"X-API-Key": settings.canary_key} if settings.canary_key else {}
+        self._data = json.loads(SAMPLE.read_text(encoding="utf-8"))
+        self._tidied = time.monotonic()
+
+    def run(self) -> str:
+        """One canary, within PATIENCE or REPORTQ_CANARY_EVERY, whichever is less; returns and counts its result."""
+        began = time.monotonic()
+        try:
+            job_id = self._fly()
+        except Missed as missed:
+            self._meters.count(metrics.CANARY_RUNS, result=missed.result)
+            log.warning("canary.missed", result=missed.result, detail=str(missed))
+            return missed.result
+        seconds = time.monotonic() - began
+        self._meters.count(metrics.CANARY_RUNS, result="succeeded")
+        self._meters.observe(metrics.CANARY_SECONDS, seconds)
+        self._meters.note(metrics.CANARY_SUCCESS, time.time())
+        log.debug("canary.succeeded", job_id=job_id, seconds=round(seconds, 3))
+        if time.monotonic() - self._tidied >= self._settings.cleanup_completed_after:
+            self._tidied = time.monotonic()
+            self.tidy()
+        return "succeeded"
+
+    def tidy(self) -> None:
+        """Erase what this host's canaries have left; when a store is away, it is tried again next time."""
+        runtime = build(self._settings)
+        try:
+            erasure.erase(runtime.db, runtime.documents, runtime.artifacts, CODE, by="canary", patience=_TIDY)
+        except ReportqError as error:
+            log.warning("canary.not_tidied", code=error.code, detail=error.detail)
+        finally:
+            runtime.close()
+
+    def _fly(self) -> str:
+        """The whole way; raises Missed at the first thing that is not as it should be."""
+        body = {
+            "code": CODE, "productId": PRODUCT, "priority": "high", "data": self._data, "callback": self._listener.url,
+        }  # fmt: skip
+        accepted = self._ask("POST", "/api/reports/generate-async", "not_accepted", 202, json=body)
+        job_id = str(accepted.json()["job_id"])
+        told = self._listener.wait(job_id, min(PATIENCE, self._settings.canary_every))
+        if told is None:
+            self._explain(job_id)
+        if not told.signed:
+            raise Missed("bad_signature", f"{job_id}: none of REPORTQ_WEBHOOK_SECRETS has signed the callback.")
+        job = self._ask("GET", f"/api/jobs/{job_id}", "no_pdf", 200).json()
+        if (told.status, job["status"]) != ("completed", "completed"):
+            raise Missed("failed", f"{job_id}: told {told.status}, is {job['status']}, error {_code(job)}.")
+        pdf = self._ask("GET", f"/api/jobs/{job_id}/download", "no_pdf", 200, 302)
+        # With REPORTQ_DOWNLOAD_REDIRECT the API sends its callers to the storage, where we have no account.
+        if pdf.status_code == 200 and not pdf.content.startswith(b"%PDF-"):
+            raise Missed("no_pdf", f"{job_id}: what was downloaded is no PDF.")
+        return job_id
+
+    def _explain(self, job_id: str) -> NoReturn:
+        """Why no callback came; a job that has not ended is cancelled, so that at most one waits through an outage."""
+        job = self._ask("GET", f"/api/jobs/{job_id}", "too_late", 200).json()
+        if job["status"] == "completed":
+            raise Missed("no_callback", f"{job_id} is made, and its callback has not come to {self._listener.url}.")
+        if job["status"] == "failed":
+            raise Missed("failed", f"{job_id}: error {_code(job)}.")
+        self._ask("POST", f"/api/jobs/{job_id}/cancel", "too_late", 200, 202, 409)
+        raise Missed("too_late", f"{job_id} was not made in time: it was {job['status']}, stage {job['stage']}.")
+
+    def _ask(self, method: str, path: str, missed: str, *wanted: int, **options: Any) -> requests.Response:
+        """One request to the API; raises Missed(`missed`) unless it is answered with a `wanted` status."""
+        try:
+            with requests.Session() as session:
+                session.trust_env = False  # no proxy between us and what is tested
+                answer = session.request(
+                    method, self._api + path, headers=self._headers, timeout=_CALL, allow_redirects=False, **options
+                )
+        except requests.RequestException as error:
+            raise Missed(missed, f"{method} {path}: {type(error).__name__}.") from None
+        if answer.status_code not in wanted:
+            raise Missed(missed, f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+        return answer
+
+
+def _code(job: dict[str, Any]) -> str:
+    return str((job["error"] or {}).get("code"))
+
+
+def warn_unless_allowed(settings: Settings, listener: Listener) -> bool:
+    """Whether callbacks may go to the listener, as far as this host's settings tell; one sentence in the log when not."""
+    host, port = settings.canary_host, settings.canary_port
+    policy = AllowList.parse(settings.webhook_allow).policy_for(host, port)
+    allowed = policy.permits_address(str(listener.server_address[0]))
+    if not allowed:
+        log.error("canary.not_allowed", detail=f"Callbacks do not go to the canary at {host}:{port}. {HOW_TO_ALLOW}")
+    return allowed
+
+
+def last_success(run_dir: str, part: str) -> float:
+    """When a canary of this host last succeeded (or was first tried), in seconds since 1970; 0 for never."""
+    for family in FileCollector(folder_of(run_dir, part), (metrics.WORKERS,)).collect():
+        if family.name == metrics.CANARY_SUCCESS.name:
+            return float(family.samples[0].value)
+    raise AssertionError("unreachable")
+
+
+def main() -> None:
+    """Send canaries until a signal; with REPORTQ_CANARY_EVERY=0 only say that there are none."""
+    settings = Settings.from_env(os.environ)
+    set_up(settings)
+    # Looked for between two canaries: one on its way is ended first, or its callback would be owed to nobody.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    part = metrics.API if settings.embedded else metrics.WORKERS
+    meters = Meters(folder_of(settings.run_dir, part))
+    if not settings.canary_every:
+        meters.note(metrics.CANARY_SUCCESS, 0)  # or the alert would go on about one from before
+        log.info("canary.off")
+        signal.sigwait(_ENDS)  # supervisor would start again whoever ends by itself
+        return
+    listener = Listener(settings)
+    canary = Canary(settings, meters, listener)
+    if not last_success(settings.run_dir, part):
+        meters.note(metrics.CANARY_SUCCESS, time.time())  # the alert is to notice one that never succeeds, too
+    warn_unless_allowed(settings, listener)
+    log.info("canary.started", every=settings.canary_every, pid=os.getpid())
+    rest = 0.0
+    while signal.sigtimedwait(_ENDS, rest) is None:
+        began = time.monotonic()
+        canary.run()
+        rest = max(0.0, settings.canary_every - (time.monotonic() - began))
+    listener.close()
+
+
+if __name__ == "__main__":
+    main()
