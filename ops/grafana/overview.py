@@ -70,6 +70,20 @@ _PROMISES = Section(
             "Requests for reports a second: accepted, refused (their own mistake), over_rate (a key asks too often), limited (backlog full), unavailable (ours).",
             "reqps", {"{{result}}": f"sum by (result) (rate(reportq_submissions_total[{R}]))"}, "stacked",
         ),
+        Panel(
+            "Since a canary last came through",
+            "A report that nobody asked for goes the whole way every minute, callback and PDF included. Five minutes without "
+            "one call somebody.",
+            "s",
+            {"{{instance}}": "time() - max by (instance) (reportq_canary_last_success_timestamp_seconds > 0)"},
+            width=12, warn=120, bad=300,
+        ),
+        Panel(
+            "What becomes of canaries",
+            "Those of the last 15 minutes that came through, and what the others missed first: accepted, made in time, told, "
+            "signed, downloaded.",
+            "short", {"{{result}}": "sum by (result) (increase(reportq_canary_runs_total[15m]))"}, "stacked", width=12,
+        ),
     ),
 )  # fmt: skip
 

@@ -37,6 +37,15 @@ class Live:
         found = self.prometheus.query(expression)
         return float(found[0]["value"][1]) if found else float("nan")
 
+    @contextlib.contextmanager
+    def canary(self) -> Iterator[None]:
+        """Canaries are sent for as long as the block lasts; elsewhere jobs are counted."""
+        self.stack.programs.ask("startProcess", "canary")
+        try:
+            yield
+        finally:
+            self.stack.programs.ask("stopProcess", "canary")
+
     def one_of_each(self) -> None:
         """Jobs that go well at every priority, jobs and callbacks that fail, repeated, wrong and cancelled requests."""
         hooks, stack = self.stack.receiver.url, self.stack
@@ -90,9 +99,10 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     quick = folder / "rules.yml"
     quick.write_text(yaml.safe_dump(rules, sort_keys=False))
     settings = {"REPORTQ_WEBHOOK_SCALE": "0.05", "REPORTQ_LEASE": "6", "REPORTQ_HEARTBEAT": "1",
-                "REPORTQ_LOG_FORMAT": "json"}  # fmt: skip
+                "REPORTQ_LOG_FORMAT": "json", "REPORTQ_CANARY_EVERY": "5"}  # fmt: skip
     with contextlib.ExitStack() as all_of_it:
         stack = all_of_it.enter_context(Stack(folder / "stack", settings=settings))
+        stack.programs.ask("stopProcess", "canary")
         stack.receiver.script("/webhook/ill", {"status": 500, "body": "{}"})
         stack.receiver.script("/webhook/gone", {"status": 410, "body": "{}"})
         notified = all_of_it.enter_context(Receiver(folder / "notified"))

@@ -37,7 +37,7 @@ def test_every_expression_of_every_panel_has_a_number_under_load(live: Live) -> 
         left[:] = shown(live)
         return not left
 
-    with live.load():
+    with live.load(), live.canary():
         try:
             wait_until(all_shown, 90, "all panels")
         except TimeoutError:

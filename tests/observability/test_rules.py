@@ -106,6 +106,8 @@ def test_a_consequence_is_muted_and_a_cause_is_not() -> None:
     waiting = {"alertname": "ReportqOldestWaitingHigh", "priority": "high"}
     unavailable = {"alertname": "ReportqUnavailable"}
     assert mutes(unavailable, {"alertname": "ReportqAcceptanceLow"})
+    for cause in ("ReportqUnavailable", "ReportqDependencyDown", "ReportqNoWorkers", "ReportqRelayStuck"):
+        assert mutes({"alertname": cause}, {"alertname": "ReportqCanaryMissing", "instance": "a"}), cause
     for cause in ("ReportqNoWorkers", "ReportqHousekeepingStopped", "ReportqRelayStuck", "ReportqDependencyDown"):
         assert not mutes(unavailable, {"alertname": cause, "queue": "pdf", "dependency": "broker"}), cause
     for name in ("ReportqRelayStuck", "ReportqNoWorkers"):
