@@ -43,7 +43,7 @@ from schema.settings import Settings
 
 log = structlog.get_logger()
 
-CODE = f"canary-{os.uname().nodename}"  # canaries of several hosts do not erase each other
+CODE = f"reportq-canary-{os.uname().nodename}"  # canaries of several hosts do not erase each other
 PRODUCT = "minatBakatUmum"
 SAMPLE = Path(__file__).resolve().parents[1] / "actors" / "pdf" / "templates" / PRODUCT / "sample.json"
 PATIENCE = 45.0  # seconds; a high job that waits for 60 is an alert of its own, for users' jobs

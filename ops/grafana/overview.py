@@ -67,7 +67,8 @@ _PROMISES = Section(
         ),
         Panel(
             "What becomes of requests",
-            "Requests for reports a second: accepted, refused (their own mistake), over_rate (a key asks too often), limited (backlog full), unavailable (ours).",
+            "Requests for reports a second: accepted, refused (their own mistake), over_rate (a key asks too often), "
+            "limited (backlog full), unavailable (ours).",
             "reqps", {"{{result}}": f"sum by (result) (rate(reportq_submissions_total[{R}]))"}, "stacked",
         ),
         Panel(
