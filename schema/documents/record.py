@@ -25,7 +25,6 @@ def to_json(end: End) -> str:
     """The whole end; `meta` stays exactly what the caller sent, whatever its keys and numbers."""
     fields = {name: getattr(end, name) for name in End.__slots__}
     fields["requested_at"], fields["ended_at"] = instant(end.requested_at), instant(end.ended_at)
-    fields["meta"] = None if end.meta is None else dict(end.meta)
     return json.dumps(fields, ensure_ascii=True)
 
 

@@ -319,6 +319,13 @@ def test_every_end_is_found_exactly_as_it_was(store: Store) -> None:
     assert store.documents.find_end("PDF_F") is None
 
 
+@pytest.mark.parametrize("meta", ["order-42", "", 42, 0, True, False, [1, {"a": None}], [["a", 1]], None])
+def test_meta_is_any_json_value(store: Store, meta: Any) -> None:
+    store.documents.record_end(replace(FAILED, meta=meta))
+
+    assert store.documents.find_end("pdf_f") == replace(FAILED, meta=meta)
+
+
 def test_a_message_that_is_no_valid_text_is_recorded_all_the_same(store: Store) -> None:
     store.documents.save_report("K1", "minat", REPORT)
 
