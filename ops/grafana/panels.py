@@ -12,6 +12,7 @@ from grafana_foundation_sdk.builders import prometheus, stat, timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 from grafana_foundation_sdk.models import common, dashboard
 
+R = "$__rate_interval"
 SOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="prometheus")
 
 

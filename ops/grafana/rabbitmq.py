@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ops.grafana.panels import Panel, Section
+from ops.grafana.panels import Panel, R, Section
 
-R = "$__rate_interval"
 _OURS = 'queue=~"(pdf|webhooks)([.]XQ)?"'
 
 _QUEUES = Section(
