@@ -21,7 +21,7 @@ from fpdf.output import CIDSystemInfo, OutputProducer, PDFFont, PDFType3Font
 from fpdf.syntax import Name, PDFArray, PDFContentStream, PDFObject, Raw
 
 from actors.pdf.canvas import Canvas, Ink
-from actors.pdf.faces import Face
+from actors.pdf.font_file import FontFile
 from actors.pdf.style import PAGE_HEIGHT, PAGE_WIDTH
 from actors.pdf.words import one_line
 
@@ -67,7 +67,7 @@ class _Descriptor(PDFObject):
 
 @dataclass(frozen=True, slots=True)
 class _Embedded:
-    """Everything of a face that goes into a document for one set of glyphs."""
+    """Everything of a font file that goes into a document for one set of glyphs."""
 
     file: bytes
     plain_length: int
@@ -76,7 +76,7 @@ class _Embedded:
     tag: str
 
 
-def _embedded(face: Face, glyphs: frozenset[int], aliases: Mapping[tuple[int, str], int]) -> _Embedded:
+def _embedded(face: FontFile, glyphs: frozenset[int], aliases: Mapping[tuple[int, str], int]) -> _Embedded:
     file, plain_length = face.subset(glyphs)
     spelled = [(glyph, face.spelling[glyph]) for glyph in sorted(glyphs) if glyph in face.spelling]
     spelled += [(code, text) for (_, text), code in aliases.items() if text]
@@ -86,7 +86,7 @@ def _embedded(face: Face, glyphs: frozenset[int], aliases: Mapping[tuple[int, st
 
 
 @lru_cache(maxsize=32)
-def _core(face: Face) -> _Embedded:
+def _core(face: FontFile) -> _Embedded:
     return _embedded(face, face.core, {})
 
 
@@ -107,7 +107,7 @@ def _to_unicode(spelled: list[tuple[int, str]]) -> bytes:
 
 
 class _Producer(OutputProducer):
-    """fpdf2's writer with the fonts of `faces.py`."""
+    """fpdf2's writer with the fonts of `font_file.py`."""
 
     def _add_fonts(self, *_: Any) -> dict[int, PDFFont | PDFType3Font]:
         document = self.fpdf
@@ -118,7 +118,7 @@ class _Producer(OutputProducer):
             for number, face in sorted(ink.faces.items())
         }
 
-    def _embed(self, face: Face, extra: set[int], aliases: Mapping[tuple[int, str], int]) -> PDFFont:
+    def _embed(self, face: FontFile, extra: set[int], aliases: Mapping[tuple[int, str], int]) -> PDFFont:
         glyphs = face.core | extra
         plain = extra <= face.core and face.latin and not aliases
         made = _core(face) if plain else _embedded(face, glyphs | {0}, aliases)
