@@ -6,16 +6,15 @@ Errors have Google's shape: `{"error": {"code", "message", "errors": [{"domain",
 
 from __future__ import annotations
 
-import email
-import email.policy
 import json
 import re
 import secrets
 import time
 from typing import Any
 
+from ops.servers import drive_uploads
 from ops.servers.drive_faults import REFUSALS
-from ops.servers.drive_files import BadQuery, File, matching, timestamp
+from ops.servers.drive_files import BadQuery, File, matching
 from ops.servers.drive_state import DriveState, Refusal
 from ops.servers.loopback_http import Exchange, Unanswered
 from ops.servers.partial_answers import partial
@@ -188,11 +187,11 @@ class DriveExchange(Exchange):
 
     def _perform_insert(self, method: str, body: bytes) -> None:
         metadata, content, mime = self._parsed(body)
-        self._check_new(metadata)
+        drive_uploads.check_new(self.state, metadata)
         if self.query.get("uploadType") == "resumable":
             self._open_session(None, metadata)
         else:
-            self._ok(self.state.shown(self._create(metadata, content, mime)))
+            self._ok(self.state.shown(drive_uploads.create(self.state, metadata, content, mime)))
 
     def _perform_update(self, method: str, body: bytes) -> None:
         found = UPLOAD.fullmatch(self.route) or FILE.fullmatch(self.route)
@@ -205,102 +204,21 @@ class DriveExchange(Exchange):
             self._ok(self.state.shown(self.state.files.put(changed, content)))
 
     def _perform_upload(self, method: str, body: bytes) -> None:
-        """The bytes of a session: whole, in ranges, or a question how far we are (`bytes */N`)."""
-        try:
-            record, part = self.state.files.session(self.query["upload_id"])
-            session = json.loads(record.read_text())
-        except (KeyError, OSError):
-            raise Refusal(404, "notFound", "Upload session not found.") from None
-        if "done" in session:
-            self._ok(session["done"], session["fields"])
-            return
-        spread = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", self.headers.get("Content-Range", ""))
-        arrived = part.stat().st_size if part.exists() else 0
-        if spread:
-            first, last = int(spread[1]), int(spread[2])
-            if len(body) != last - first + 1 or first != arrived:
-                raise Refusal(400, "badRequest", "Failed to parse Content-Range header.")
-            with part.open("ab") as file:
-                file.write(body)
-            arrived = last + 1
-            if spread[3] == "*" or arrived < int(spread[3]):
-                self.answer(308, b"", {"Range": f"bytes=0-{arrived - 1}"})
-                return
-        elif self.headers.get("Content-Range", "").startswith("bytes */"):
-            if self.headers["Content-Range"] != "bytes */0":
-                self.answer(308, b"", {"Range": f"bytes=0-{arrived - 1}"} if arrived else {})
-                return
-            part.write_bytes(b"")
+        spread = self.headers.get("Content-Range", "")
+        done, fields, arrived = drive_uploads.receive(self.state, self.query["upload_id"], spread, body)
+        if done is None:
+            self.answer(308, b"", {"Range": f"bytes=0-{arrived - 1}"} if arrived else {})
         else:
-            part.write_bytes(body)
-        with self.state.files.lock:
-            if session["id"] is None:
-                self._check_new(session["metadata"])
-                file_now = self._create(session["metadata"], part.read_bytes(), session["mime"])
-            else:
-                old = self.state.files.now.get(session["id"])
-                if old is None:
-                    raise Refusal(404, "notFound", f"File not found: {session['id']}.")
-                mime = {"mimeType": session["mime"]} if session["mime"] else {}
-                file_now = self.state.files.put(old | session["metadata"] | mime, part.read_bytes())
-        session["done"] = self.state.shown(file_now)
-        record.write_text(json.dumps(session))
-        self._ok(session["done"], session["fields"])
+            self._ok(done, fields)
 
     def _open_session(self, identifier: str | None, metadata: File) -> None:
-        name = secrets.token_urlsafe(32)
-        record, _ = self.state.files.session(name)
-        mime = self.headers.get("X-Upload-Content-Type")
-        session = {
-            "id": identifier,
-            "metadata": metadata,
-            "mime": mime,
-            "fields": self.query.get("fields", ""),
-        }
-        record.write_text(json.dumps(session))
+        mime, fields = self.headers.get("X-Upload-Content-Type"), self.query.get("fields", "")
+        name = drive_uploads.open_session(self.state, identifier, metadata, mime, fields)
         location = f"{self.state.root}{self.route[1:]}?uploadType=resumable&upload_id={name}"
         self.answer(200, b"", {"Location": location, "X-GUploader-UploadID": name})
 
-    def _check_new(self, metadata: File) -> None:
-        identifier = metadata.get("id")
-        if identifier is not None and identifier in self.state.files.now:
-            raise Refusal(409, "fileIdInUse", "A file already exists with the provided ID.")
-        if identifier is not None and identifier not in self.state.files.reserved:
-            raise Refusal(400, "invalid", "The provided file ID is not usable.")
-        for parent in metadata.get("parents", []):
-            if parent["id"] != "root" and parent["id"] not in self.state.files.now:
-                raise Refusal(404, "notFound", f"File not found: {parent['id']}.")
-
-    def _create(self, metadata: File, content: bytes | None, mime: str | None) -> File:
-        known = {
-            "title": "Untitled",
-            "mimeType": mime or "application/octet-stream",
-            "parents": [{"id": "root"}],
-            "properties": [],
-            **metadata,
-        }
-        known["labels"] = {"trashed": False, "starred": False} | metadata.get("labels", {})
-        known["createdDate"] = timestamp()
-        known["parents"] = [
-            {"kind": "drive#parentReference", "isRoot": parent["id"] == "root", **parent} for parent in known["parents"]
-        ]
-        with self.state.files.lock:
-            identifier = metadata.get("id") or self.state.files.reserve(1)[0]
-            return self.state.files.put({**known, "id": identifier}, content)
-
     def _parsed(self, body: bytes) -> tuple[File, bytes | None, str | None]:
-        """Metadata, content and its type from a JSON, multipart/related or plain media request."""
-        kind = self.headers.get("Content-Type", "")
-        if kind.startswith("multipart/related"):
-            whole = f"Content-Type: {kind}\r\n\r\n".encode() + body
-            message = email.message_from_bytes(whole, policy=email.policy.HTTP)
-            first, second = list(message.iter_parts())
-            content = second.get_payload(decode=True)
-            metadata = json.loads(first.get_content())
-            return metadata, content if isinstance(content, bytes) else b"", second.get_content_type()
-        if self.query.get("uploadType") == "media":
-            return {}, body, kind or None
-        return (json.loads(body) if body.strip() else {}), None, None
+        return drive_uploads.parsed(self.headers.get("Content-Type", ""), self.query.get("uploadType"), body)
 
     def _file(self, found: re.Match[str] | None) -> File:
         identifier = found["id"] if found else ""
@@ -329,7 +247,7 @@ class DriveExchange(Exchange):
                 with state.files.lock:
                     if asked["id"] not in state.files.now:
                         state.files.reserved.add(asked["id"])
-                        self._create(asked | {"mimeType": FOLDER_TYPE}, None, None)
+                        drive_uploads.create(state, asked | {"mimeType": FOLDER_TYPE}, None, None)
         files = [state.shown(file) for file in list(state.files.now.values())]
         shown = {
             "counts": dict(state.counts),
