@@ -60,7 +60,7 @@ def run(folder: Path, jobs: int, seed: int, sabotage: str | None = None) -> tupl
         tell("the system runs; load and faults begin")
         faults = Faults(system, tell)
         load = Load(system, seed, jobs, lambda: faults.share)
-        faults.receiver_back = load.script_again
+        faults.strikes.receiver_back = load.script_again
         load.start()
         lanes = faults.run(faults_planned)
         load.wait(most)

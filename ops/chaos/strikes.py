@@ -1,0 +1,258 @@
+"""How each kind of fault is done, and whether it really happened.
+
+Every function below strikes, lasts, ends what it began, and returns how often it struck: 0 when there was nobody to strike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pika
+import pika.exceptions
+
+from middleware.broker import encode
+from ops.chaos.schedule import Fault
+from ops.chaos.system import System
+from ops.servers import leash
+from ops.servers.process import wait_until
+from schema.database import DatabaseDown
+from schema.messages import ACTORS, PDF, WEBHOOKS
+from schema.ports import Hint
+
+Strike = Callable[["Strikes", Fault, str], int]
+DAY = 86_400.0
+
+
+class Strikes:
+    """The kinds of faults, done to one system; `stop` ends them all early."""
+
+    def __init__(self, system: System, stop: threading.Event) -> None:
+        self.system = system
+        self.stack = system.stack
+        self.receiver_back: Callable[[], None] = lambda: None  # its scripts died with it
+        self._stop = stop
+
+    def wait(self, seconds: float) -> None:
+        """Let a fault last."""
+        self._stop.wait(seconds)
+
+    # -- programs and servers -----------------------------------------------------------------------------------
+
+    def kill(self, fault: Fault, target: str) -> int:
+        """kill -9: a program with all its processes or only the first or the last of them; a server wholly."""
+        if target in self.stack.servers():
+            server = self.stack.servers()[target]
+            server.kill()
+            self.wait(fault.seconds)
+            server.start(60)
+            return 1
+        program = self._busy(target, fault)
+        pid = self.stack.pid(program)
+        if not pid:
+            return 0
+        below = leash.descendants(pid)
+        victims = [[pid, *below], [pid], below[-1:] or [pid]][fault.luck % 3]
+        for victim in victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+        return 1
+
+    def term(self, fault: Fault, target: str) -> int:
+        """An orderly end, as a deployment does it."""
+        if target in self.stack.servers():
+            server = self.stack.servers()[target]
+            server.stop()
+            self.wait(fault.seconds)
+            server.start(60)
+            return 1
+        return int(self.system.signal(self._busy(target, fault), signal.SIGTERM, whole=False))
+
+    def freeze(self, fault: Fault, target: str) -> int:
+        """SIGSTOP, later SIGCONT: whoever wakes up does not know that time has passed."""
+        if target in self.stack.servers():
+            server = self.stack.servers()[target]
+            server.suspend()
+            self.wait(fault.seconds)
+            server.resume()
+            return 1
+        program = self._busy(target, fault)
+        pid = self.stack.pid(program)
+        if not self.system.signal(program, signal.SIGSTOP, whole=True):
+            return 0
+        self.wait(fault.seconds)
+        if self.stack.pid(program) == pid:
+            self.system.signal(program, signal.SIGCONT, whole=True)
+        return 1
+
+    def _busy(self, part: str, fault: Fault) -> str:
+        """A program of the part; of the render workers one that draws just now, waited for up to 5 s."""
+        programs = self.system.programs(part)
+        if part != "render":
+            return programs[fault.luck % len(programs)]
+        until = time.monotonic() + 5
+        while time.monotonic() < until and not self._stop.is_set():
+            found = self._drawing()
+            if found:
+                return found[fault.luck % len(found)]
+            time.sleep(0.05)
+        return programs[fault.luck % len(programs)]
+
+    def _drawing(self) -> list[str]:
+        """Render programs that work on a job, the longest jobs first."""
+        try:
+            rows = self.stack.sql(
+                "SELECT w.pid AS pid FROM pdf_job_results j JOIN workers w ON w.worker_id = CONCAT(j.worker_id, '/pdf') "
+                "WHERE j.status='processing' AND j.product_id='long'"
+            )
+        except Exception:
+            return []
+        busy = {int(row["pid"]) for row in rows}
+        names = self.system.programs("render")
+        return [name for name in names if busy & set(leash.descendants(self.stack.pid(name) or 2**30))]
+
+    # -- the outside world --------------------------------------------------------------------------------------
+
+    def drive(self, fault: Fault, kind: str) -> int:
+        """Drive answers so for a while, and at least once."""
+        drive = self.stack.drive
+        operation = ["upload", "insert", "generateIds"][fault.luck % 3] if kind != "lost_answer" else "upload"
+        met_before = self._met()
+        drive.fail(operation, kind)
+        self.wait(fault.seconds)
+        wait_until(lambda: self._stop.is_set() or self._met() > met_before, 60, f"an {operation} that meets {kind}")
+        met = self._met() - met_before
+        drive.clear(operation)
+        return met
+
+    def _met(self) -> int:
+        return sum(int(rule["met"]) for rule in self.stack.drive.state()["faults"])
+
+    def receiver(self, fault: Fault, kind: str) -> int:
+        """The receivers' host is away as a whole."""
+        self.stack.receiver.kill()
+        self.wait(fault.seconds)
+        self.stack.receiver.start()
+        self.receiver_back()
+        return 1
+
+    # -- the network --------------------------------------------------------------------------------------------
+
+    def delay(self, fault: Fault, route: str) -> int:
+        """Everything takes a while longer."""
+        proxy = self.system.proxies[route]
+        before = sum(proxy.bytes.values())
+        proxy.delay = 0.02 + fault.luck % 10 * 0.02
+        self._last(fault, lambda: sum(proxy.bytes.values()) > before)
+        proxy.delay = 0.0
+        return int(sum(proxy.bytes.values()) > before)
+
+    def cut(self, fault: Fault, route: str) -> int:
+        """Every open connection is reset, and every new one for a moment."""
+        proxy = self.system.proxies[route]
+        met = proxy.connections
+        before = proxy.accepted
+        proxy.refuse()
+        self._last(fault, lambda: met > 0 or proxy.accepted > before)
+        proxy.heal()
+        return int(met > 0 or proxy.accepted > before)
+
+    def half_open(self, fault: Fault, route: str) -> int:
+        """Nothing passes and nobody is told; then all of it passes, or, one time of two, is reset."""
+        proxy = self.system.proxies[route]
+        before = proxy.accepted
+        met = proxy.connections
+        proxy.blackhole()
+        self._last(fault, lambda: met > 0 or proxy.accepted > before)
+        if fault.luck % 2:
+            proxy.cut()
+        proxy.heal()
+        return int(met > 0 or proxy.accepted > before)
+
+    def _last(self, fault: Fault, met: Callable[[], bool]) -> None:
+        """Let a trouble last, and, when it has met nobody by then, up to 20 s longer."""
+        self.wait(fault.seconds)
+        until = time.monotonic() + 20
+        while not met() and time.monotonic() < until and not self._stop.is_set():
+            time.sleep(0.02)
+
+    # -- hints --------------------------------------------------------------------------------------------------
+
+    def hints(self, fault: Fault, kind: str) -> int:
+        """Messages that nobody of ours has sent: doubled, stale, garbage; or none where there were some. Tried again for
+        up to 30 s, while there is nothing to copy or to lose, or the broker is away."""
+        until = time.monotonic() + 30
+        while True:
+            try:
+                count = self._hints(kind)
+            except (pika.exceptions.AMQPError, OSError, DatabaseDown):
+                count = 0
+            if count or time.monotonic() > until or self._stop.is_set():
+                return count
+            self.wait(0.1)
+
+    def _hints(self, kind: str) -> int:
+        if kind == "purged":
+            return self._purge()
+        if kind == "garbage":
+            unknown = encode(Hint(PDF, "no_such_actor", "pdf_nobody"))
+            bodies = [b"\xff\xfe no message", b"{}", unknown, encode(Hint(PDF, ACTORS[PDF], "pdf_nobody"))]
+            return self._publish(
+                [(queue, body) for queue in (PDF, WEBHOOKS) for body in bodies[: 4 if queue == PDF else 2]]
+            )
+        states = "('queued','processing')" if kind == "duplicated" else "('completed','failed','cancelled')"
+        told = "('queued','processing')" if kind == "duplicated" else "('delivered','recorded','dead')"
+        jobs = self.stack.sql(f"SELECT job_id FROM pdf_job_results WHERE status IN {states} ORDER BY RAND() LIMIT 30")
+        calls = self.stack.sql(f"SELECT delivery_id FROM deliveries WHERE status IN {told} ORDER BY RAND() LIMIT 30")
+        copies = [(PDF, encode(Hint(PDF, ACTORS[PDF], row["job_id"]))) for row in jobs]
+        copies += [(WEBHOOKS, encode(Hint(WEBHOOKS, ACTORS[WEBHOOKS], row["delivery_id"]))) for row in calls]
+        return self._publish([*copies, *copies])
+
+    def _publish(self, messages: list[tuple[str, bytes]]) -> int:
+        connection = pika.BlockingConnection(pika.URLParameters(self.stack.rabbitmq.admin_url))
+        channel = connection.channel()
+        luck = random.Random(len(messages))
+        for queue, body in messages:
+            properties = pika.BasicProperties(delivery_mode=2, priority=luck.choice([0, 5, 9]))
+            channel.basic_publish("", queue, body, properties)
+        connection.close()
+        return len(messages)
+
+    def _purge(self) -> int:
+        """Empty both queues: every hint that waits is lost."""
+        connection = pika.BlockingConnection(pika.URLParameters(self.stack.rabbitmq.admin_url))
+        channel: Any = connection.channel()
+        count = sum(int(channel.queue_purge(queue).method.message_count) for queue in (PDF, WEBHOOKS))
+        connection.close()
+        return count
+
+    # -- clocks -------------------------------------------------------------------------------------------------
+
+    def clock(self, fault: Fault, way: str) -> int:
+        """A worker's clock jumps by a day or more, and back again."""
+        names = [clock.name for clock in self.system.clocks.iterdir() if "." not in clock.name]
+        program = sorted(names)[fault.luck % len(names)]
+        self.system.turn_clock(program, DAY * (1 + fault.luck % 30) * (1 if way == "forward" else -1))
+        self.wait(fault.seconds)
+        self.system.turn_clock(program, 0)
+        return 1
+
+
+STRIKES: dict[str, Strike] = {
+    "kill": Strikes.kill,
+    "term": Strikes.term,
+    "stop": Strikes.freeze,
+    "drive": Strikes.drive,
+    "receiver": Strikes.receiver,
+    "delay": Strikes.delay,
+    "cut": Strikes.cut,
+    "half-open": Strikes.half_open,
+    "hints": Strikes.hints,
+    "clock": Strikes.clock,
+}
