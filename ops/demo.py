@@ -14,26 +14,18 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import requests
-from rich.console import Console
 
+from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, show_one_job, stay
 from ops.servers.process import Server
-from ops.servers.receiver import Received, Receiver
+from ops.servers.receiver import Receiver
 from schema.database import Database
 from schema.documents import open_documents
 from schema.migrate import migrate
 
 ROOT = Path(__file__).resolve().parents[1]
-SAMPLE = ROOT / "actors" / "pdf" / "templates" / "minatBakatUmum" / "sample.json"
-CODE = "rb5YrWGWJXOHoj6r"
-PRODUCT = "minatBakatUmum"
-PATIENCE = 60.0  # seconds until the demonstration gives up
-
-console = Console(highlight=False, soft_wrap=True)
 
 
 class Api(Server):
@@ -88,7 +80,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--servers", action="store_true", help="on private servers instead of the embedded default")
     options = parser.parse_args(argv)
     if options.servers:
-        from ops.stack import demonstrate
+        from ops.demo_servers import demonstrate  # here: the embedded default starts sooner without brokers' clients
 
         return demonstrate(options.port, once=options.once)
     return _embedded(options.port, once=options.once)
@@ -122,86 +114,6 @@ def _save_sample() -> None:
     documents.save_report(CODE, PRODUCT, json.loads(SAMPLE.read_text()))
     documents.close()
     database.close()
-
-
-def show_one_job(url: str, receiver: Receiver, pdf: Path, headers: dict[str, str] | None = None) -> bool:
-    """Submit the sample, follow it, fetch the PDF, wait for the callback; print each step as it happens."""
-    body = {"code": CODE, "productId": PRODUCT, "priority": "normal", "callback": receiver.url()}
-    before = len(receiver.posts())
-    began = time.monotonic()
-    step(began, "POST /api/reports/generate-async", json.dumps(body))
-    answer = requests.post(f"{url}/api/reports/generate-async", json=body, headers=headers, timeout=30)
-    step(began, str(answer.status_code), answer.text)
-    if answer.status_code != 202:
-        return False
-    job_id = answer.json()["job_id"]
-    job = _follow(f"{url}/api/jobs/{job_id}", began, headers)
-    if job["status"] != "completed":
-        return False
-    download = requests.get(f"{url}/api/jobs/{job_id}/download", headers=headers, timeout=30)
-    pdf.parent.mkdir(parents=True, exist_ok=True)
-    pdf.write_bytes(download.content)
-    step(began, f"GET /api/jobs/{job_id}/download", f"{download.status_code}, {len(download.content):,} bytes → {pdf}")
-    told = _callback(receiver, before, job_id)
-    if told is None:
-        step(began, "callback", "[red]did not arrive[/]")
-        return False
-    step(began, f"callback {told.path}", told.body.decode())
-    return (
-        download.status_code == 200 and download.content.startswith(b"%PDF-") and told.json()["status"] == "completed"
-    )
-
-
-def _follow(url: str, began: float, headers: dict[str, str] | None) -> dict[str, Any]:
-    shown = None
-    while True:
-        job: dict[str, Any] = requests.get(url, headers=headers, timeout=30).json()
-        state = (job["status"], job["stage"], job["progress"])
-        if state != shown:
-            shown = state
-            more = f" · {job['stage']} · {job['progress']} %" if job["stage"] else ""
-            step(began, "job", f"{job['status']}{more}" + (f" · {job['error']['message']}" if job["error"] else ""))
-        if job["status"] in ("completed", "failed", "cancelled") or time.monotonic() - began > PATIENCE:
-            return job
-        time.sleep(0.05)
-
-
-def _callback(receiver: Receiver, before: int, job_id: str) -> Received | None:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        for post in receiver.posts()[before:]:
-            if post.json().get("job_id") == job_id:
-                return post
-        time.sleep(0.05)
-    return None
-
-
-def step(began: float, what: str, shown: str) -> None:
-    """One line of the story, with the seconds since it began."""
-    console.print(f"[dim]{time.monotonic() - began:6.2f} s[/]  [bold]{what}[/]  {shown}")
-
-
-def invite(url: str, receiver: Receiver) -> None:
-    """What to try next."""
-    console.print(f"""
-Try it yourself (Ctrl-C ends everything):
-
-  curl -s {url}/api/reports/generate-async -H 'Content-Type: application/json' \\
-       -d '{{"code": "{CODE}", "productId": "{PRODUCT}", "callback": "{receiver.url()}"}}'
-
-Callbacks are written to {receiver.journal}.""")
-
-
-def stay(server: Server) -> bool:
-    """Wait for Ctrl-C; False when the server ended by itself."""
-    try:
-        while server.running:
-            time.sleep(0.5)
-        console.print(f"[red]The server ended:[/]\n{server.tail()}")
-        return False
-    except KeyboardInterrupt:
-        console.print("Stopping ...")
-        return True
 
 
 if __name__ == "__main__":

@@ -11,15 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import http.client
-import json
 import os
 import signal
-import socket
-import sys
 import threading
-import time
-import xmlrpc.client
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,82 +31,13 @@ from ops.servers.mongodb import MongoWire
 from ops.servers.process import Server, free_port, wait_until
 from ops.servers.rabbitmq import RabbitMQ
 from ops.servers.receiver import Receiver
+from ops.servers.supervisord import Supervised, first_key
 from schema import messages
 from schema.database import Database
 from schema.ports import Hint
 
 ROOT = Path(__file__).resolve().parents[1]
 ENDED = ("completed", "failed", "cancelled")
-
-
-class Supervised(Server):
-    """Supervisor with the programs of ops/supervisord.conf."""
-
-    name = "supervisord"
-
-    def __init__(
-        self,
-        folder: Path,
-        environ: Mapping[str, str],
-        port: int,
-        modules: Mapping[str, str],
-        variables: Mapping[str, Mapping[str, str]],
-    ) -> None:
-        super().__init__(folder)
-        self._environ = dict(environ)
-        self._port = port
-        self._modules = dict(modules)
-        self._variables = {program: dict(chosen) for program, chosen in variables.items()}
-        self._config = ROOT / "ops" / "supervisord.conf"
-
-    def prepare(self) -> None:
-        """With other entry modules or variables: the shipped configuration with them in it."""
-        if not self._modules and not self._variables:
-            return
-        text = self._config.read_text().replace("%(here)s/..", str(ROOT))
-        for shipped, other in self._modules.items():
-            if shipped not in text:
-                raise ValueError(f"ops/supervisord.conf starts no {shipped}")
-            text = text.replace(shipped, other)
-        for program, chosen in self._variables.items():
-            line = "environment=" + ",".join(f'{name}="{value}"' for name, value in chosen.items())
-            text = text.replace(f"[program:{program}]\n", f"[program:{program}]\n{line}\n")
-        self._config = self.folder / "supervisord.conf"
-        self._config.write_text(text)
-        self._modules, self._variables = {}, {}
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)]
-
-    def environment(self) -> dict[str, str]:
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        return {**self._environ, "PATH": path, "PYTHONPATH": os.pathsep.join([*_extra(self._environ), str(ROOT)])}
-
-    def answers(self) -> bool:
-        """The API is ready and a worker serves each queue."""
-        answer = requests.get(f"http://127.0.0.1:{self._port}/readyz", headers=_key(self._environ), timeout=15)
-        return answer.status_code == 200 and "workers" not in answer.json()["down"]
-
-    def ask(self, method: str, *arguments: Any) -> Any:
-        """One call of supervisor's XML-RPC interface."""
-        path = str(Path(self._environ["REPORTQ_RUN_DIR"]) / "supervisor.sock")
-        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=_UnixTransport(path)) as proxy:
-            return getattr(proxy.supervisor, method)(*arguments)
-
-
-def _full_name(program: str) -> str:
-    """Supervisor's name of a program: those of a group carry the group's."""
-    group = program.partition("-")[0]
-    return program if group == program else f"{group}:{program}"
-
-
-def _extra(environ: Mapping[str, str]) -> list[str]:
-    return [environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else []
-
-
-def _key(environ: Mapping[str, str]) -> dict[str, str]:
-    first = environ.get("REPORTQ_API_KEYS", "").split(",")[0]
-    return {"X-API-Key": first.split(":", 2)[2]} if first else {}
 
 
 class Stack:
@@ -248,12 +173,12 @@ class Stack:
     def pid(self, program: str) -> int:
         """The process id of a program (`api`, `relay`, `webhook`, `render-0` …); 0 while it does not run."""
         with self._lock:
-            return int(self.programs.ask("getProcessInfo", _full_name(program))["pid"])
+            return self.programs.pid_of(program)
 
     def names(self) -> list[str]:
         """Every program's name."""
         with self._lock:
-            return [str(info["name"]) for info in self.programs.ask("getAllProcessInfo")]
+            return self.programs.names()
 
     def kill(self, program: str, number: int = signal.SIGKILL) -> None:
         """Send a signal to a program and everything below it."""
@@ -267,19 +192,19 @@ class Stack:
     def restart(self, program: str) -> None:
         """An orderly stop and start."""
         with self._lock:
-            self.programs.ask("stopProcess", _full_name(program))
-            self.programs.ask("startProcess", _full_name(program))
+            self.programs.end(program)
+            self.programs.begin(program)
 
     @contextlib.contextmanager
     def stopped(self, program: str) -> Iterator[None]:
         """Without this program for a while."""
         with self._lock:
-            self.programs.ask("stopProcess", _full_name(program))
+            self.programs.end(program)
         try:
             yield
         finally:
             with self._lock:
-                self.programs.ask("startProcess", _full_name(program))
+                self.programs.begin(program)
 
     def log(self, program: str) -> str:
         """What a program wrote."""
@@ -289,7 +214,7 @@ class Stack:
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """One request to the API, with the first configured key."""
-        headers = {**_key(self.environment), **options.pop("headers", {})}
+        headers = {**first_key(self.environment), **options.pop("headers", {})}
         with requests.Session() as session:
             session.trust_env = False
             return session.request(method, self.url + path, headers=headers, **{"timeout": 30, **options})
@@ -352,103 +277,3 @@ class Stack:
         """A source document as it stands, `pdf_generation` included."""
         with pymongo.MongoClient[dict[str, Any]](self.mongo.url) as client:
             return client["workflow"]["psikotes_v2"].find_one({"code": code, "product_id": product_id}) or {}
-
-    def shown(self) -> dict[str, Any]:
-        """URLs, passwords and process ids, for var/run.json."""
-        return {
-            "api": self.url,
-            "database": self.mariadb.url,
-            "mongodb": self.mongo.url,
-            "rabbitmq": {
-                "amqp": self.rabbitmq.amqp_url,
-                "management": self.rabbitmq.management_url,
-                "user": self.rabbitmq.admin,
-                "password": self.rabbitmq.admin_password,
-            },
-            "drive": self.drive.api_root,
-            "receiver": self.receiver.url(),
-            "environment": self.environment,
-            "pids": {name: server.pid for name, server in self.servers().items()}
-            | {"supervisord": self.programs.pid}
-            | {name: self.pid(name) for name in self.names()},
-        }
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over supervisor's socket, reached through its folder so that a deep path does no harm."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=90)
-        self._path = path
-
-    def connect(self) -> None:
-        folder = os.open(os.path.dirname(self._path), os.O_RDONLY)
-        try:
-            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self.sock.connect(f"/proc/self/fd/{folder}/{os.path.basename(self._path)}")
-        finally:
-            os.close(folder)
-
-
-class _UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._path = path
-
-    def make_connection(self, host: Any) -> _UnixConnection:
-        connection = _UnixConnection(self._path)
-        self._connection = host, connection  # where close() looks for it
-        return connection
-
-
-def demonstrate(port: int, *, once: bool) -> int:
-    """`ops/run --servers`: the sample report on everything real, checked from outside."""
-    from ops import demo
-
-    began = time.monotonic()
-    stack = Stack(ROOT / "var" / "servers", port=port)
-    demo.console.print("Starting MariaDB, RabbitMQ, MongoDB-wire server, Drive double, receiver and the programs ...")
-    with stack:
-        demo.console.print(f"Ready after {time.monotonic() - began:.0f} s.")
-        written = ROOT / "var" / "run.json"
-        written.touch(mode=0o600)
-        written.write_text(json.dumps(stack.shown(), indent=2))
-        table = stack.shown()
-        rabbit = table["rabbitmq"]
-        demo.console.print(f"API               {stack.url}")
-        demo.console.print(
-            f"RabbitMQ's UI     {rabbit['management']}  user {rabbit['user']}, password {rabbit['password']}"
-        )
-        demo.console.print(f"MariaDB           {stack.mariadb.url}")
-        demo.console.print(f"MongoDB wire      {stack.mongo.url}")
-        demo.console.print(f"Drive double      {stack.drive.api_root}")
-        demo.console.print(f"All of it with process ids in {written.relative_to(ROOT)}\n", highlight=False)
-        stack.save_report(demo.CODE, demo.PRODUCT, json.loads(demo.SAMPLE.read_text()))
-        files = len(stack.drive.files())
-        ok = demo.show_one_job(stack.url, stack.receiver, ROOT / "var" / "sample.pdf")
-        ok = ok and _check_from_outside(stack, files)
-        if once:
-            return 0 if ok else 1
-        demo.invite(stack.url, stack.receiver)
-        return 0 if demo.stay(stack.programs) else 1
-
-
-def _check_from_outside(stack: Stack, files_before: int) -> bool:
-    """The row in MariaDB, the link in MongoDB, exactly one new file in Drive."""
-    from ops import demo
-
-    began = time.monotonic()
-    row = stack.sql(
-        "SELECT job_id, status, google_drive_link, retry_count FROM pdf_job_results ORDER BY requested_at DESC"
-    )[0]
-    demo.step(began, "MariaDB pdf_job_results", json.dumps(row))
-    kept = stack.source(demo.CODE, demo.PRODUCT).get("pdf_generation", {})
-    demo.step(began, "MongoDB pdf_generation", json.dumps(kept, default=str))
-    files = [file["id"] for file in stack.drive.files()]
-    demo.step(began, "Drive files", f"{len(files)} ({len(files) - files_before} new)")
-    return (
-        row["status"] == "completed"
-        and kept.get("job_id") == row["job_id"]
-        and kept.get("google_drive_link") == row["google_drive_link"]
-        and len(files) - files_before == 1
-    )

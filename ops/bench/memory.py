@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ops.bench.frame import Results, console, last_line, parser
 from ops.bench.ours import Ours, open_stack
-from ops.demo import CODE, PRODUCT, SAMPLE
+from ops.sample_report import CODE, PRODUCT, SAMPLE
 from ops.servers import leash
 from ops.servers.process import wait_until
 from ops.stack import Stack

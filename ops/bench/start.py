@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from ops.bench.frame import Figures, console, last_line, parser, take_turns
-from ops.demo import CODE, PRODUCT
+from ops.sample_report import CODE, PRODUCT
 from ops.servers import leash
 from ops.servers.process import free_port
 

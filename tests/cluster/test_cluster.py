@@ -16,7 +16,8 @@ import requests
 
 from ops.servers.process import Server, free_port, wait_until
 from ops.servers.rabbitmq import RabbitMQ
-from ops.stack import Stack, Supervised
+from ops.servers.supervisord import Supervised
+from ops.stack import Stack
 
 JOBS = 1000
 CALLERS = 4

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops import demo
+from ops.sample_report import CODE, PRODUCT, SAMPLE
 from ops.stack import Stack
 
 CLOCKS = {
@@ -36,5 +36,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("crashes")
     with Stack(folder, settings=CLOCKS, modules=MODULES) as stack:
-        stack.save_report(demo.CODE, demo.PRODUCT, json.loads(demo.SAMPLE.read_text()))
+        stack.save_report(CODE, PRODUCT, json.loads(SAMPLE.read_text()))
         yield stack

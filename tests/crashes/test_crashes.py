@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from ops import demo
+from ops.sample_report import CODE, PRODUCT
 from ops.servers.process import wait_until
 from ops.stack import ENDED, Stack
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(180)
 def submit(stack: Stack, **more: Any) -> tuple[str, str]:
     """A job of its own callback path."""
     path = f"/webhook/{time.monotonic_ns()}/pdf-complete"
-    job_id = stack.submit(code=demo.CODE, productId=demo.PRODUCT, callback=stack.receiver.url(path), **more)
+    job_id = stack.submit(code=CODE, productId=PRODUCT, callback=stack.receiver.url(path), **more)
     return job_id, path
 
 
@@ -88,9 +88,7 @@ def test_mariadb_killed_and_restarted_under_load(stack: Stack, crash_round: int)
     def load() -> None:
         while not stop.is_set() and len(answers) < 120:
             began = time.monotonic()
-            answer = stack.call(
-                "POST", "/api/reports/generate-async", json={"code": demo.CODE, "productId": demo.PRODUCT}
-            )
+            answer = stack.call("POST", "/api/reports/generate-async", json={"code": CODE, "productId": PRODUCT})
             body = answer.json()
             if answer.status_code == 503:
                 assert body["code"] == "database_unavailable"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.demo import CODE, SAMPLE
+from ops.sample_report import CODE, SAMPLE
 from ops.servers.packages import need
 from ops.servers.process import free_port
 

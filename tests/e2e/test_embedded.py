@@ -11,7 +11,8 @@ import pytest
 import requests
 
 from actors import runtime
-from ops.demo import PRODUCT, SAMPLE, Api
+from ops.demo import Api
+from ops.sample_report import PRODUCT, SAMPLE
 from ops.servers.process import free_port, wait_until
 
 pytestmark = pytest.mark.timeout(180)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ops.demo import SAMPLE
+from ops.sample_report import SAMPLE
 from ops.servers.mariadb import MariaDB
 from ops.servers.n8n import N8n
 from ops.servers.process import wait_until

@@ -40,11 +40,11 @@ class Live:
     @contextlib.contextmanager
     def canary(self) -> Iterator[None]:
         """Canaries are sent for as long as the block lasts; elsewhere jobs are counted."""
-        self.stack.programs.ask("startProcess", "canary")
+        self.stack.programs.begin("canary")
         try:
             yield
         finally:
-            self.stack.programs.ask("stopProcess", "canary")
+            self.stack.programs.end("canary")
 
     def one_of_each(self) -> None:
         """Jobs that go well at every priority, jobs and callbacks that fail, repeated, wrong and cancelled requests."""
@@ -102,7 +102,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
                 "REPORTQ_LOG_FORMAT": "json", "REPORTQ_CANARY_EVERY": "5"}  # fmt: skip
     with contextlib.ExitStack() as all_of_it:
         stack = all_of_it.enter_context(Stack(folder / "stack", settings=settings))
-        stack.programs.ask("stopProcess", "canary")
+        stack.programs.end("canary")
         stack.receiver.script("/webhook/ill", {"status": 500, "body": "{}"})
         stack.receiver.script("/webhook/gone", {"status": 410, "body": "{}"})
         notified = all_of_it.enter_context(Receiver(folder / "notified"))

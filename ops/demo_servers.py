@@ -1,0 +1,78 @@
+"""`ops/run --servers`: the sample report's way through the whole system on real servers, checked from outside."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, show_one_job, stay, step
+from ops.stack import ROOT, Stack
+
+
+def demonstrate(port: int, *, once: bool) -> int:
+    """Start everything, show one report, and stay unless it is to be `once`; the exit code."""
+    began = time.monotonic()
+    stack = Stack(ROOT / "var" / "servers", port=port)
+    console.print("Starting MariaDB, RabbitMQ, MongoDB-wire server, Drive double, receiver and the programs ...")
+    with stack:
+        console.print(f"Ready after {time.monotonic() - began:.0f} s.")
+        written = ROOT / "var" / "run.json"
+        written.touch(mode=0o600)
+        table = _shown(stack)
+        written.write_text(json.dumps(table, indent=2))
+        rabbit = table["rabbitmq"]
+        console.print(f"API               {stack.url}")
+        console.print(f"RabbitMQ's UI     {rabbit['management']}  user {rabbit['user']}, password {rabbit['password']}")
+        console.print(f"MariaDB           {stack.mariadb.url}")
+        console.print(f"MongoDB wire      {stack.mongo.url}")
+        console.print(f"Drive double      {stack.drive.api_root}")
+        console.print(f"All of it with process ids in {written.relative_to(ROOT)}\n", highlight=False)
+        stack.save_report(CODE, PRODUCT, json.loads(SAMPLE.read_text()))
+        files = len(stack.drive.files())
+        ok = show_one_job(stack.url, stack.receiver, ROOT / "var" / "sample.pdf")
+        ok = ok and _checked_from_outside(stack, files)
+        if once:
+            return 0 if ok else 1
+        invite(stack.url, stack.receiver)
+        return 0 if stay(stack.programs) else 1
+
+
+def _checked_from_outside(stack: Stack, files_before: int) -> bool:
+    """The row in MariaDB, the link in MongoDB, exactly one new file in Drive."""
+    began = time.monotonic()
+    row = stack.sql(
+        "SELECT job_id, status, google_drive_link, retry_count FROM pdf_job_results ORDER BY requested_at DESC"
+    )[0]
+    step(began, "MariaDB pdf_job_results", json.dumps(row))
+    kept = stack.source(CODE, PRODUCT).get("pdf_generation", {})
+    step(began, "MongoDB pdf_generation", json.dumps(kept, default=str))
+    files = [file["id"] for file in stack.drive.files()]
+    step(began, "Drive files", f"{len(files)} ({len(files) - files_before} new)")
+    return (
+        row["status"] == "completed"
+        and kept.get("job_id") == row["job_id"]
+        and kept.get("google_drive_link") == row["google_drive_link"]
+        and len(files) - files_before == 1
+    )
+
+
+def _shown(stack: Stack) -> dict[str, Any]:
+    """URLs, passwords and process ids, for var/run.json."""
+    return {
+        "api": stack.url,
+        "database": stack.mariadb.url,
+        "mongodb": stack.mongo.url,
+        "rabbitmq": {
+            "amqp": stack.rabbitmq.amqp_url,
+            "management": stack.rabbitmq.management_url,
+            "user": stack.rabbitmq.admin,
+            "password": stack.rabbitmq.admin_password,
+        },
+        "drive": stack.drive.api_root,
+        "receiver": stack.receiver.url(),
+        "environment": stack.environment,
+        "pids": {name: server.pid for name, server in stack.servers().items()}
+        | {"supervisord": stack.programs.pid}
+        | {name: stack.pid(name) for name in stack.names()},
+    }

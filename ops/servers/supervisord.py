@@ -1,0 +1,132 @@
+"""Production's programs under supervisor, started from this checkout, and its XML-RPC interface."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import sys
+import xmlrpc.client
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from ops.servers.process import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Supervised(Server):
+    """Supervisor with the programs of ops/supervisord.conf; ready when jobs would be worked on."""
+
+    name = "supervisord"
+
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        port: int,
+        modules: Mapping[str, str],
+        variables: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        super().__init__(folder)
+        self._environ = dict(environ)
+        self._port = port
+        self._modules = dict(modules)
+        self._variables = {program: dict(chosen) for program, chosen in variables.items()}
+        self._config = ROOT / "ops" / "supervisord.conf"
+
+    def prepare(self) -> None:
+        """With other entry modules or variables: the shipped configuration with them in it."""
+        if not self._modules and not self._variables:
+            return
+        text = self._config.read_text().replace("%(here)s/..", str(ROOT))
+        for shipped, other in self._modules.items():
+            if shipped not in text:
+                raise ValueError(f"ops/supervisord.conf starts no {shipped}")
+            text = text.replace(shipped, other)
+        for program, chosen in self._variables.items():
+            line = "environment=" + ",".join(f'{name}="{value}"' for name, value in chosen.items())
+            text = text.replace(f"[program:{program}]\n", f"[program:{program}]\n{line}\n")
+        self._config = self.folder / "supervisord.conf"
+        self._config.write_text(text)
+        self._modules, self._variables = {}, {}
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)]
+
+    def environment(self) -> dict[str, str]:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        return {**self._environ, "PATH": path, "PYTHONPATH": os.pathsep.join([*_extra(self._environ), str(ROOT)])}
+
+    def answers(self) -> bool:
+        """The API is ready and a worker serves each queue."""
+        answer = requests.get(f"http://127.0.0.1:{self._port}/readyz", headers=first_key(self._environ), timeout=15)
+        return answer.status_code == 200 and "workers" not in answer.json()["down"]
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        """One call of supervisor's XML-RPC interface."""
+        path = str(Path(self._environ["REPORTQ_RUN_DIR"]) / "supervisor.sock")
+        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=_UnixTransport(path)) as proxy:
+            return getattr(proxy.supervisor, method)(*arguments)
+
+    def pid_of(self, program: str) -> int:
+        """The process id of a program; 0 while it does not run."""
+        return int(self._ask("getProcessInfo", _full_name(program))["pid"])
+
+    def names(self) -> list[str]:
+        """Every program's name."""
+        return [str(info["name"]) for info in self._ask("getAllProcessInfo")]
+
+    def begin(self, program: str) -> None:
+        """Start a program; returns once it runs."""
+        self._ask("startProcess", _full_name(program))
+
+    def end(self, program: str) -> None:
+        """Stop a program in order; returns once it is gone."""
+        self._ask("stopProcess", _full_name(program))
+
+
+def _full_name(program: str) -> str:
+    """Supervisor's name of a program: those of a group carry the group's."""
+    group = program.partition("-")[0]
+    return program if group == program else f"{group}:{program}"
+
+
+def _extra(environ: Mapping[str, str]) -> list[str]:
+    return [environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else []
+
+
+def first_key(environ: Mapping[str, str]) -> dict[str, str]:
+    """The header with the first configured API key, if there is one."""
+    first = environ.get("REPORTQ_API_KEYS", "").split(",")[0]
+    return {"X-API-Key": first.split(":", 2)[2]} if first else {}
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over supervisor's socket, reached through its folder so that a deep path does no harm."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=90)
+        self._path = path
+
+    def connect(self) -> None:
+        folder = os.open(os.path.dirname(self._path), os.O_RDONLY)
+        try:
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.connect(f"/proc/self/fd/{folder}/{os.path.basename(self._path)}")
+        finally:
+            os.close(folder)
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> _UnixConnection:
+        connection = _UnixConnection(self._path)
+        self._connection = host, connection  # where close() looks for it
+        return connection
