@@ -33,6 +33,7 @@ _LOST = {
     1040, 1203, 1226, 1129, 1290, 1836,
 }  # fmt: skip
 _RERUNS = 8
+AT_ONCE = 1.0  # seconds; a connection that failed later has hung, and asking again would only keep the caller waiting
 
 
 class MySQL(peewee.MySQLDatabase):
@@ -118,6 +119,7 @@ class Database:
             sql = sql.replace("%s", "?")
         if self.in_transaction():
             return self._ask(sql, params)
+        began = time.monotonic()
         for rerun in range(_RERUNS):
             try:
                 if self.dialect == "sqlite" and not reads:
@@ -128,7 +130,7 @@ class Database:
                 time.sleep(0.005 * 2**rerun)
             except DatabaseDown:
                 # A restarted server has dropped every connection: a read may simply be asked again, once.
-                if not reads or rerun:
+                if not reads or rerun or time.monotonic() - began > AT_ONCE:
                     raise
         raise DatabaseDown("The database is too busy: the same rows were wanted by too many.")
 

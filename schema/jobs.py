@@ -10,13 +10,14 @@ The transitions that end a round or give it back stand in schema/rounds.py.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import peewee
 
-from schema.database import Database, DatabaseDown, Row, is_duplicate
+from schema.database import AT_ONCE, Database, DatabaseDown, Row, is_duplicate
 from schema.errors import Cancelled, LeaseLost, ReportqError
 
 _EMPTY = {"owner": "", "inline_data": 0}  # what a row without a value for these columns holds; others NULL
@@ -74,12 +75,15 @@ class KeyTaken(ReportqError):
 def submit(db: Database, job: NewJob) -> None:
     """Write the job: ONE insert (two when the report comes inline). Harmless when repeated with the same job_id.
 
-    Therefore asked once more when the connection was lost: a restarted database has dropped every one of them, and a
-    caller shall not be sent away while it is up.
+    Therefore asked once more when the connection was lost at once: a restarted database has dropped every one of them,
+    and a caller shall not be sent away while it is up.
     """
+    began = time.monotonic()
     try:
         _write(db, job)
     except DatabaseDown:
+        if time.monotonic() - began > AT_ONCE:
+            raise
         _write(db, job)
 
 

@@ -213,7 +213,7 @@ def test_a_hanging_database_is_told_in_bounded_time(system: Stack) -> None:
     for answer, took in answers:
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         assert int(answer.headers["retry-after"]) > 0
-        # A look or an insert is given up after 10 s, and asked once more: 40 s for both. In turn: eight times that.
+        # A look or an insert is given up after 10 s. Asked again, or in turn by 16 callers, it would be a multiple of that.
         assert took < 60
 
     def accepted() -> bool:
