@@ -69,7 +69,8 @@ class Delivering:
         if not isinstance(held, DeliveryClaim):
             log.debug("delivery.hint_forgotten", delivery_id=delivery_id, reason=held)
             return
-        limit = time.monotonic() + self._settings.webhook_timeout + self._settings.lease
+        # The POST, the statements around it, and all the patience that a 2xx is worth.
+        limit = time.monotonic() + self._settings.webhook_timeout + self._settings.lease * (_KEEP_TRYING + 2)
         self._attempts.begin(Attempt(leases.DELIVERIES, held.row, limit))
         try:
             self._deliver(held)

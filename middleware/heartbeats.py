@@ -8,6 +8,7 @@ is rescued (DESIGN §2.7). Without this middleware every job longer than a lease
 from __future__ import annotations
 
 import faulthandler
+import multiprocessing
 import os
 import signal
 import socket
@@ -26,6 +27,7 @@ from schema.messages import PDF, QUEUES, WEBHOOKS
 
 log = structlog.get_logger()
 
+ORPHAN_SECONDS = 60.0  # for an orderly end of a process whose parent was killed; then it ends all the same
 _TABLES = {PDF: leases.JOBS, WEBHOOKS: leases.DELIVERIES}
 
 
@@ -47,7 +49,10 @@ class Heartbeats(dramatiq.Middleware):
         self._every = every
         self._lease = lease
         self._guard = guard_process
-        self._parent = os.getppid()
+        # As it was when this process was forked: the parent may have been killed before we came here.
+        started_by = multiprocessing.parent_process()
+        self._parent = started_by.pid if started_by is not None else os.getppid()
+        self._orphan_until: float | None = None
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
         self._worker_id = worker_id
@@ -65,7 +70,6 @@ class Heartbeats(dramatiq.Middleware):
                     version=VERSION,
                 )
             )
-        self._parent = os.getppid()
         try:
             self.beat()  # seen at once: estimates, windows and /readyz count live workers
         except DatabaseDown:
@@ -104,16 +108,26 @@ class Heartbeats(dramatiq.Middleware):
             if self._done.wait(pause):
                 return
             if self._guard and os.getppid() != self._parent:
-                # The process that started this one was killed: whoever restarts it would have two.
-                os.kill(os.getpid(), signal.SIGTERM)
-                self._guard = False
+                self._leave()
+
+    def _leave(self) -> None:
+        """End this process, whose parent was killed: whoever restarts that would have two.
+
+        In order first. But nobody reads its log any more: once the pipe is full, every thread hangs that says something,
+        an orderly end included, and only the leases that are not prolonged any more free what they work on.
+        """
+        if self._orphan_until is None:
+            self._orphan_until = time.monotonic() + ORPHAN_SECONDS
+            os.kill(os.getpid(), signal.SIGTERM)
+        elif time.monotonic() >= self._orphan_until:
+            os._exit(70)
 
     def beat(self) -> None:
         """Prolong every lease once and update the worker's row."""
         running = self._attempts.running()
         for attempt in running:
-            if attempt.leased is leases.JOBS and attempt.hard_limit <= time.monotonic():
-                continue  # a thread that hangs beyond its limit must lose its job, also where no process ends for it
+            if attempt.hard_limit <= time.monotonic():
+                continue  # a thread that hangs beyond its limit must lose its row, also where no process ends for it
             if not attempt.leased.beat(self._db, attempt.key, attempt.start_no, self._lease):
                 attempt.lost = True
             self._arm()  # many attempts on a slow database are no hung process
@@ -123,7 +137,7 @@ class Heartbeats(dramatiq.Middleware):
     def _arm(self) -> None:
         if not self._guard:
             return
-        # A slow callback must not end the others' process: it is bounded by its own timeouts.
+        # A slow callback must not end the others' process: it loses its row, which another worker then tells.
         limits = (a.hard_limit for a in self._attempts.running() if a.leased is leases.JOBS)
         nearest = min(limits, default=float("inf"))
         seconds = min(self._lease, nearest - time.monotonic())

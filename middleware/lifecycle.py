@@ -22,7 +22,7 @@ class Attempt:
 
     leased: Leased
     row: Row
-    hard_limit: float  # monotonic moment at which the process may be ended; seconds
+    hard_limit: float  # monotonic moment, in seconds, from which on the lease is not prolonged any more
     fields: dict[str, Any] = field(default_factory=dict)
     lost: bool = False
     began: float = field(default_factory=time.monotonic)

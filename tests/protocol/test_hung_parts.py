@@ -13,10 +13,13 @@ from middleware.heartbeats import Heartbeats
 from middleware.lifecycle import Attempt, Attempts
 from middleware.time_limits import RenderTimeLimit
 from ops.servers.process import wait_until
-from schema import jobs, leases, pauses, rounds
+from schema import deliveries, jobs, leases, pauses, rounds
 from schema.database import Database
+from schema.deliveries import DeliveryClaim
 from schema.jobs import MOST_KEPT
 from tests.protocol.kit import World
+
+URL = "https://hooks.example/webhook/x"
 
 
 def expired(world: World) -> str:
@@ -95,6 +98,24 @@ def test_a_thread_that_hangs_beyond_its_limit_loses_its_job(world: World, monkey
     beats.beat()
     world.pass_time(15)
     assert [row["job_id"] for row in leases.JOBS.expired(world.db)] == [rows[0]["job_id"]]
+
+
+def test_a_thread_that_hangs_beyond_its_limit_loses_its_callback(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when it waits for ever to write its log: prolonged for ever, the callback would be nobody's."""
+    job_id = world.submit(callback=URL)
+    for hint in world.relay():
+        world.hint(hint)
+    held = deliveries.claim(world.db, world.delivery(job_id)["delivery_id"], worker_id="w", lease=20, timeout=50)
+    assert isinstance(held, DeliveryClaim)
+    running = [Attempt(leases.DELIVERIES, held.row, time.monotonic() - 1)]
+    monkeypatch.setattr(world.runtime.attempts, "running", lambda: running)
+    beats = Heartbeats(world.db, world.runtime.attempts, worker_id="w", every=5, lease=20, guard_process=False)
+    world.pass_time(10)
+    beats.beat()
+    world.pass_time(15)
+    world.rescue()
+    world.run()
+    assert world.delivery(job_id)["status"] == "delivered"
 
 
 def test_the_time_limit_runs_from_the_claim(world: World) -> None:
