@@ -6,6 +6,7 @@ line it writes (bound by service/app.py and middleware/lifecycle.py). Secrets, r
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
@@ -64,6 +65,21 @@ def _json(event: Any, **_: Any) -> str:
     return msgspec.json.encode(event, enc_hook=str).decode()
 
 
+class _Stderr:
+    """Standard error; a line and its end come in one write, which threads and kill -9 do not tear.
+
+    Whoever reads it may be gone. A line that nobody can be given must not stop the work it tells of.
+    """
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
 def set_up(settings: Settings) -> None:
     """Configure structlog and quieten libraries whose tracebacks repeat what our events say."""
     json = settings.log_format == "json"
@@ -84,7 +100,7 @@ def set_up(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # a line and its end in one write: threads, kill -9
+        logger_factory=structlog.WriteLoggerFactory(_Stderr()),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 # seed → why it is here
 SEEDS: dict[int, str] = {
     1: "a purge of both queues left one accepted job queued for ever: idle threads were taken for hints in flight",
-    3: "the mix: every kind of fault at least once by construction",
+    3: "with 2,000 jobs: a worker whose parent was killed while it started hung in its log, and its callbacks with it",
 }
 # A sabotage and the seed that shows it; the others are shown by hand, see RESULTS.md.
 SABOTAGES: dict[str, int] = {"no-reserved-id": 11, "post-again": 11}

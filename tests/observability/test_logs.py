@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -147,6 +149,20 @@ def test_errors_show_their_traceback_and_no_local_variables(form: str, capsys: p
         first, second = [json.loads(line) for line in text.splitlines()]
         assert first["event"] == "work.failed"
         assert second["logger"] == "pika"
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_a_log_that_nobody_reads_stops_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever started the program, and reads what it says, was killed: each write raises from then on."""
+    reader, writer = os.pipe()
+    broken = os.fdopen(writer, "w", buffering=1)
+    os.close(reader)
+    monkeypatch.setattr("sys.stderr", broken)
+    set_up(Settings.from_env({"REPORTQ_LOG_FORMAT": "json"}))
+    structlog.get_logger().warning("nobody.hears", why="x" * 9000)
+    structlog.get_logger().warning("nobody.hears")
+    with contextlib.suppress(BrokenPipeError):
+        broken.close()
 
 
 def test_a_trace_goes_on_with_a_parent_of_our_own() -> None:
