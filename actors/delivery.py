@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
 
 from actors.callback_body import callback_body, correlation
+from actors.logs import hide
 from middleware.lifecycle import Attempt, Attempts
 from schema import dead_letters, deliveries, delivery_attempts, leases, outbox, pauses
 from schema.callback_urls import redact
@@ -90,7 +92,7 @@ class Delivering:
         try:
             if failure.permanent or crashes >= MAX_CRASHES:
                 sentence = failure.message if isinstance(error, ReportqError) else _BROKEN.format(type(error).__name__)
-                self._give_up(held, failure.code, sentence)
+                self._give_up(held, failure.code, sentence, hide("".join(traceback.format_exception(error))))
             else:
                 deliveries.wait(self._db, held.row, seconds=_RECORD_AGAIN * crashes, crashed=True)
         except DatabaseDown:
@@ -232,12 +234,12 @@ class Delivering:
 
         return self._db.transaction(work)
 
-    def _give_up(self, held: DeliveryClaim, code: str, hint: str) -> None:
+    def _give_up(self, held: DeliveryClaim, code: str, hint: str, trace: str | None = None) -> None:
         """Stop without an answer."""
-        if self._db.transaction(lambda: self._stop(held, code, hint, None)):
+        if self._db.transaction(lambda: self._stop(held, code, hint, None, trace)):
             self._given_up(code)
 
-    def _stop(self, held: DeliveryClaim, code: str, hint: str, status: int | None) -> bool:
+    def _stop(self, held: DeliveryClaim, code: str, hint: str, status: int | None, trace: str | None = None) -> bool:
         """The delivery dies, in the caller's transaction: a dead letter with a plain hint, counted once it is committed.
         False for one whose job was replayed meanwhile, which needs neither."""
         if deliveries.overtaken(self._db, held.row):
@@ -245,7 +247,7 @@ class Delivering:
             return False
         if not deliveries.end(self._db, held, "dead", code=code, hint=hint, last_status=status):
             return False
-        dead_letters.bury_delivery(self._db, held.row, code, hint)
+        dead_letters.bury_delivery(self._db, held.row, code, hint, trace)
         return True
 
     def _note_host(self, held: DeliveryClaim, answer: Answer) -> None:

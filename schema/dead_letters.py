@@ -35,8 +35,8 @@ def bury_job(db: Database, job: Row, error_code: str, message: str, traceback: s
     )  # fmt: skip
 
 
-def bury_delivery(db: Database, delivery: Row, error_code: str, message: str) -> str:
-    """A delivery's dead letter: a callback that was stopped or ran out of tries."""
+def bury_delivery(db: Database, delivery: Row, error_code: str, message: str, traceback: str | None = None) -> str:
+    """A delivery's dead letter: a callback that was stopped or ran out of tries; with a traceback, it broke here."""
     tried = db.fetch_all(
         "SELECT started_at FROM delivery_attempts WHERE delivery_id=%s ORDER BY number",
         (delivery["delivery_id"],),
@@ -44,7 +44,7 @@ def bury_delivery(db: Database, delivery: Row, error_code: str, message: str) ->
     job = db.fetch_one("SELECT code, product_id FROM pdf_job_results WHERE job_id=%s", (delivery["job_id"],)) or {}
     return _bury(
         db, "webhooks", "delivery", delivery["job_id"], delivery["delivery_id"], delivery["round"], job.get("code"),
-        job.get("product_id"), error_code, message, None, len(tried), tried[0]["started_at"] if tried else None,
+        job.get("product_id"), error_code, message, traceback, len(tried), tried[0]["started_at"] if tried else None,
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ class PauseBoard:
         """Scope → row. While the database is away the last known pauses stay in force."""
         with self._mutex:
             if fresh or time.monotonic() - self._read_at >= self._every:
-                self._rows = {row["scope"]: row for row in self._db.fetch_all("SELECT * FROM pauses")}
+                self._rows = in_force(self._db)
                 streaks = self._db.fetch_all("SELECT scope FROM dependencies WHERE failures > 0")
                 self._streaks = frozenset(row["scope"] for row in streaks)
                 self._read_at = time.monotonic()
@@ -41,12 +41,7 @@ class PauseBoard:
 
     def blocking(self, queue: str, *, fresh: bool = False) -> Row | None:
         """The pause that keeps a queue from starting anything, if there is one."""
-        rows = self.active(fresh=fresh)
-        if f"queue:{queue}" in rows:
-            return rows[f"queue:{queue}"]
-        if queue == "pdf":
-            return next((row for scope, row in rows.items() if scope.startswith("dependency:")), None)
-        return None
+        return hold(self.active(fresh=fresh), queue)
 
     def paused_hosts(self) -> list[str]:
         """`host:port` of every webhook host that is paused."""
@@ -55,6 +50,20 @@ class PauseBoard:
     def in_streak(self, scope: str) -> bool:
         """Whether errors of this scope were being counted at the last look (a success then resets them)."""
         return scope in self._streaks
+
+
+def in_force(db: Database) -> dict[str, Row]:
+    """Scope → row, as the database has them now."""
+    return {row["scope"]: row for row in db.fetch_all("SELECT * FROM pauses")}
+
+
+def hold(rows: Mapping[str, Row], queue: str) -> Row | None:
+    """Which of these pauses keeps a queue from starting anything."""
+    if f"queue:{queue}" in rows:
+        return rows[f"queue:{queue}"]
+    if queue == "pdf":
+        return next((row for scope, row in rows.items() if scope.startswith("dependency:")), None)
+    return None
 
 
 def pause(db: Database, scope: str, *, reason: str, by: str, seconds: float | None = None) -> None:

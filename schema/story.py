@@ -7,12 +7,12 @@ them capabilities.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schema import audit, deliveries, delivery_attempts, jobs
+from schema import audit, deliveries, delivery_attempts, jobs, messages, pauses
 from schema.callback_urls import redact
 from schema.database import Database, Row, as_time
 from schema.ports import End
@@ -50,7 +50,10 @@ def of_job(db: Database, job: Row) -> list[Event]:
     acts = [act for subject in subjects for act in audit.of(db, subject)]
     replays = sorted(as_time(act["at"]) for act in acts if act["act"] == "replay")  # type: ignore[type-var]
     happened = [
-        Event(_submitted_at(job, tried), 0, "Submitted", (f"report {job['code']}, product {job['product_id']}",)),
+        Event(_submitted_at(job, tried), 0, "Submitted", _lines(
+            f"report {job['code']}, product {job['product_id']}",
+            f"request {job['request_id']}" if job["request_id"] else None,
+        )),
         *(_attempt(row) for row in tried),
         *(_end(row, tried) for row in owed),
         *(event for row in owed for event in _callback(db, row, replays)),
@@ -59,7 +62,7 @@ def of_job(db: Database, job: Row) -> list[Event]:
           for act in acts),
     ]  # fmt: skip
     happened.sort(key=lambda event: (event.at is None, event.at, event.rank))
-    return [*happened, *_now(job), *_next(job, tried, owed)]
+    return [*happened, *_now(job), *_next(job, tried, owed, pauses.in_force(db))]
 
 
 def of_end(end: End) -> list[Event]:
@@ -155,16 +158,26 @@ def _now(job: Row) -> Iterator[Event]:
     yield Event(as_time(job["attempt_started_at"]), 2, title, _lines(told, asked))
 
 
-def _next(job: Row, tried: Iterable[Row], owed: list[Row]) -> Iterator[Event]:
+def _next(job: Row, tried: Iterable[Row], owed: list[Row], paused: Mapping[str, Row]) -> Iterator[Event]:
     if job["status"] == "queued":
         again = any(row["round"] == job["round"] for row in tried)
-        yield Event(
-            as_time(job["run_at"]), 9, "Next: tried again when its turn comes" if again else "Next: waits for a worker"
-        )
+        title = "Next: tried again when its turn comes" if again else "Next: waits for a worker"
+        yield Event(as_time(job["run_at"]), 9, title, _held_by(pauses.hold(paused, messages.PDF)))
     if owed and owed[-1]["status"] == "queued":
         last = owed[-1]
         title = "Next: callback is tried again" if last["tries"] else "Next: callback is sent"
-        yield Event(as_time(last["run_at"]), 9, title if last["url"] else "Next: recorded for good")
+        hold = pauses.hold(paused, messages.WEBHOOKS) or paused.get(f"host:{last['host']}")
+        if last["recorded_at"] is None:
+            hold = hold or paused.get("dependency:mongodb")
+        yield Event(as_time(last["run_at"]), 9, title if last["url"] else "Next: recorded for good", _held_by(hold))
+
+
+def _held_by(pause: Row | None) -> tuple[str, ...]:
+    if pause is None:
+        return ()
+    since = as_time(pause["since"])
+    who = "since it does not answer" if pause["set_by"] == pauses.OUTAGE else f"by {pause['set_by']}"
+    return (f"but {pause['scope']} is paused {who}, {since:%Y-%m-%d %H:%M:%S} UTC: {pause['reason']}",)
 
 
 def _lines(*lines: str | None) -> tuple[str, ...]:

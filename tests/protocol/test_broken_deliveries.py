@@ -33,7 +33,7 @@ def test_a_record_that_cannot_be_kept_stops_the_delivery_with_its_reason(world: 
 
 def test_a_delivery_that_always_breaks_is_buried_after_three_starts(world: World) -> None:
     def broken(post: object) -> None:
-        raise RuntimeError("a mistake of ours")
+        raise RuntimeError("a mistake of ours with https://hooks.example/webhook-waiting/7?signature=abc")
 
     world.mouth.before = broken
     job_id = world.submit(callback=URL)
@@ -44,6 +44,9 @@ def test_a_delivery_that_always_breaks_is_buried_after_three_starts(world: World
     delivery = world.delivery(job_id)
     assert (delivery["status"], delivery["error_code"], delivery["start_no"]) == ("dead", "internal_error", 3)
     assert "RuntimeError" in delivery["hint"]
+    [letter] = world.letters(job_id)
+    assert "a mistake of ours" in letter["traceback"]
+    assert "signature=abc" not in letter["traceback"]
     assert "mistake" not in delivery["hint"]
 
 

@@ -272,6 +272,23 @@ def test_command_line_tells_a_jobs_story(world: World, reportq: Command) -> None
     assert [event["at"] for event in events] == sorted(event["at"] for event in events)
 
 
+def test_command_line_tells_what_keeps_a_job_waiting(world: World, reportq: Command) -> None:
+    job_id = world.submit(callback=HOOK)
+    assert reportq("queues", "pause", "pdf", "--why", "new template")[0] == 0
+    shown = reportq("jobs", "show", job_id)[1]
+    assert "Next: waits for a worker" in shown
+    assert "queue:pdf is paused by cli:" in shown
+    assert "new template" in shown
+    assert reportq("queues", "resume", "pdf")[0] == 0
+    assert "is paused" not in reportq("jobs", "show", job_id)[1]
+    pauses.pause(world.db, "host:hooks.example:443", reason="It did not answer 5 times.", by=pauses.OUTAGE, seconds=60)
+    for hint in world.relay():
+        world.hint(hint)
+    assert "host:hooks.example:443 is paused since it does not answer" in " ".join(
+        reportq("jobs", "show", job_id)[1].split()
+    )
+
+
 def test_command_line_tells_why_a_callback_was_given_up(world: World, reportq: Command) -> None:
     job_id = world.submit(callback=HOOK)
     world.mouth.answers = [answer(410)]
