@@ -21,8 +21,27 @@ from ops.servers.packages import need
 from ops.servers.process import Server, ServerFailed, free_port, listening, password, wait_until
 
 BIN = Path("/usr/lib/rabbitmq/bin")  # past Debian's wrapper, which changes the user and the folder
+ROOT = os.environ.get("TEST_RABBITMQ_ROOT")  # of another Debian, whose RabbitMQ and Erlang are to be run
 PRODUCTION = Path(__file__).parent.parent / "rabbitmq"
 COOKIE = secrets.token_hex(16)  # one for all nodes of this process: nodes with different ones cannot form a cluster
+
+
+def program(*command: str) -> list[str]:
+    """The command, run with the `usr` of ROOT in place of ours: every path in its scripts and binaries stays right.
+
+    The mount is seen by the command alone and ends with it, however it ends; nothing has to be unmounted. Each step
+    replaces itself by the next, so that the process we start is the program. Users other than root get a user namespace.
+    """
+    if ROOT is None:
+        return list(command)
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    return ["unshare", "--mount", *user, "sh", "-c", 'mount --bind "$0" /usr && exec "$@"', f"{ROOT}/usr", *command]
+
+
+def version(root: Path) -> str:
+    """Of the RabbitMQ that Debian's package has put below `root`."""
+    (home,) = (root / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")
+    return home.name.partition("-")[2]
 
 
 class Epmd(Server):
@@ -42,7 +61,7 @@ class Epmd(Server):
         self.port = free_port()
 
     def command(self) -> list[str]:
-        return ["epmd", "-port", str(self.port), "-address", "127.0.0.1"]
+        return program("epmd", "-port", str(self.port), "-address", "127.0.0.1")
 
     def answers(self) -> bool:
         return listening(self.port)
@@ -77,7 +96,8 @@ class RabbitMQ(Server):
     def __init__(self, folder: Path | str, settings: Mapping[str, str] | None = None) -> None:
         """`settings` are lines of rabbitmq.conf beside, or instead of, the shipped ones."""
         super().__init__(folder)
-        need("rabbitmq-server")
+        if ROOT is None:
+            need("rabbitmq-server")
         self.settings = dict(settings or {})
         self.port = self.kept("port", free_port)
         self.management_port = self.kept("management_port", free_port)
@@ -111,7 +131,7 @@ class RabbitMQ(Server):
         return f"amqp://{self.user}:{self.password}@127.0.0.1:{port}/%2F"
 
     def command(self) -> list[str]:
-        return [str(BIN / "rabbitmq-server")]
+        return program(str(BIN / "rabbitmq-server"))
 
     def environment(self) -> dict[str, str]:
         loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
@@ -197,7 +217,7 @@ class RabbitMQ(Server):
     def ctl(self, *arguments: str, timeout: float = 60) -> str:
         """Run `rabbitmqctl` on this node; ServerFailed holds its complaint."""
         done = subprocess.run(
-            [str(BIN / "rabbitmqctl"), "--node", self.node, *arguments],
+            program(str(BIN / "rabbitmqctl"), "--node", self.node, *arguments),
             env={**os.environ, **self.environment()},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -38,7 +38,7 @@ from ops.servers.mariadb import MariaDB
 from ops.servers.mongodb import MongoWire
 from ops.servers.process import Server, ServerFailed, wait_until
 from ops.servers.prometheus import Prometheus
-from ops.servers.rabbitmq import RabbitMQ
+from ops.servers.rabbitmq import ROOT, RabbitMQ, version
 from ops.servers.receiver import Receiver
 from ops.servers.redis import Redis
 from ops.servers.tcp_proxy import TcpProxy
@@ -213,6 +213,9 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
 
 
 class TestRabbitMQ:
+    def test_is_the_one_that_was_asked_for(self, rabbitmq: RabbitMQ) -> None:
+        assert rabbitmq.api("GET", "overview")["rabbitmq_version"] == version(Path(ROOT or "/"))
+
     @staticmethod
     def publish(rabbitmq: RabbitMQ, queue: str, body: bytes) -> None:
         with contextlib.closing(pika.BlockingConnection(pika.URLParameters(rabbitmq.amqp_url))) as connection:
