@@ -16,6 +16,9 @@ from schema.settings import Settings
 
 # Milliseconds a copy stays in .XQ: 49 days, about the most RabbitMQ's timer takes (2^32 ms). The row stays for ever.
 LETTERS_KEPT = 49 * 86_400_000
+# Quorum queues count how often a message came back and drop it beyond a limit, which RabbitMQ 4 sets to 20 where nothing
+# is said: so often a hint may meet a stop, and a letter in .XQ somebody's look. Crashes are counted in rows.
+RETURNS_ALLOWED = 1_000_000
 
 
 def encode(hint: Hint) -> bytes:
@@ -65,18 +68,22 @@ class QuorumBroker(RabbitmqBroker):
     """Queues replicated by Raft; they refuse `x-max-priority`, so the order of jobs is the admission's alone."""
 
     def _build_queue_arguments(self, queue_name: str) -> dict[str, Any]:
-        arguments = {
+        return {
             "x-queue-type": "quorum",
             "x-dead-letter-exchange": "",
             "x-dead-letter-routing-key": xq(queue_name),
+            "x-delivery-limit": RETURNS_ALLOWED,
         }
-        return arguments | {"x-delivery-limit": 1_000_000}  # crashes are counted in rows, never by the broker
 
     def _declare_xq_queue(self, queue_name: str) -> Any:
         return self.channel.queue_declare(
             queue=xq(queue_name),
             durable=True,
-            arguments={"x-queue-type": "quorum", "x-message-ttl": LETTERS_KEPT},
+            arguments={
+                "x-queue-type": "quorum",
+                "x-message-ttl": LETTERS_KEPT,
+                "x-delivery-limit": RETURNS_ALLOWED,
+            },
         )
 
 
