@@ -1,6 +1,6 @@
 """`ops/test`: every check and test in stages, quick ones first, then two lanes side by side, each with its time.
 
-ops/test                        everything
+ops/test                        everything, except rabbitmq4
 ops/test STAGE [STAGE ...]      only these
 ops/test crashes --times 10     options behind a stage go to pytest
 ops/test --setup                packages only (done before this module runs)
@@ -20,6 +20,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from ops.servers import rabbitmq4_install
+from ops.servers.packages import PackagesMissing
+from ops.servers.rabbitmq import version
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV_313 = ROOT / "var" / "venv-3.13"
@@ -64,6 +68,19 @@ def _python313(options: list[str]) -> bool:
     )
 
 
+def _rabbitmq4(options: list[str]) -> bool:
+    """What speaks with RabbitMQ once more, on version 4 of a newer Debian; only when it is named."""
+    try:
+        root = rabbitmq4_install.install()
+    except PackagesMissing as missing:
+        console.print(str(missing))
+        return False
+    console.print(f"RabbitMQ {version(root)} in {root}")
+    return _run(
+        sys.executable, "-m", "pytest", "-q", *WITH_RABBITMQ, *options, PYTHONHASHSEED="0", TEST_RABBITMQ_ROOT=str(root)
+    )
+
+
 def _find_313() -> str | None:
     candidates = [shutil.which("python3.13"), *map(str, Path.home().glob(".pyenv/versions/3.13*/bin/python3.13"))]
     for candidate in filter(None, candidates):
@@ -83,10 +100,21 @@ STAGES: dict[str, Callable[[list[str]], bool]] = {
         if (ROOT / "tests" / stage).is_dir()
     },
     "python313": _python313,
+    "rabbitmq4": _rabbitmq4,
 }  # fmt: skip
 
 
+WITH_RABBITMQ = (
+    "tests/contracts/test_publisher.py",
+    "tests/integration/test_servers.py::TestRabbitMQ",
+    "tests/integration/test_servers.py::test_three_nodes_form_a_cluster_that_survives_the_loss_of_one",
+    "tests/integration/test_publisher_failover.py",
+    "tests/integration/test_desk.py",
+    "tests/e2e/test_order.py",
+    "tests/cluster",
+)
 QUICK = ("lint", "unit", "protocol", "contracts")
+ON_REQUEST = ("rabbitmq4",)  # fetches packages of another Debian
 SECOND_LANE = ("n8n", "cluster", "chaos", "browser")
 _printing = threading.Lock()
 
@@ -125,7 +153,7 @@ def main(argv: list[str]) -> int:
 def _lanes() -> list[list[str]]:
     """Two lists of about the same length; a stage nobody thought of goes to the first."""
     second = [name for name in SECOND_LANE if name in STAGES]
-    return [[name for name in STAGES if name not in QUICK and name not in second], second]
+    return [[name for name in STAGES if name not in (*QUICK, *ON_REQUEST, *second)], second]
 
 
 def _lane(names: list[str], options: list[str], n8n: subprocess.Popen[bytes] | None) -> list[tuple[str, bool, float]]:
