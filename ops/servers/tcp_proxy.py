@@ -131,7 +131,7 @@ class TcpProxy:
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str) -> None:
         """Pass on one direction until its end, which is passed on, too; a reset ends both."""
-        with contextlib.suppress(OSError):
+        try:
             while chunk := await reader.read(CHUNK if self.rate is None else 4096):
                 if self.delay:
                     await asyncio.sleep(self.delay)
@@ -144,6 +144,9 @@ class TcpProxy:
             await self._open.wait()
             if writer.can_write_eof():
                 writer.write_eof()
+        except OSError:
+            await self._open.wait()
+            _reset(writer)  # or a database would keep the locks of a client that was killed
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -609,6 +609,19 @@ class TestTcpProxy:
                 connection.recv(1)
         assert self.ask(proxy) == 200
 
+    def test_the_server_is_told_that_its_client_was_killed(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server, TcpProxy(server.getsockname()[1]) as proxy:
+            connection = socket.create_connection(("127.0.0.1", proxy.port))
+            there, _ = server.accept()
+            with there:
+                there.settimeout(10)
+                there.sendall(b"an answer that nobody reads")
+                wait_until(lambda: proxy.bytes["down"] > 0, 10, "it on its way")
+                wait_until(lambda: bool(connection.recv(1, socket.MSG_PEEK)), 10, "it there")
+                connection.close()  # with something unread: the kernel sends a reset, as for a process that is killed
+                with pytest.raises(ConnectionResetError):
+                    there.recv(1)
+
     def test_refuse_resets_new_connections_too(self, proxy: TcpProxy) -> None:
         proxy.refuse()
         with pytest.raises(requests.ConnectionError):
