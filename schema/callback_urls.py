@@ -7,8 +7,10 @@ whose signature covers the exact bytes (DESIGN §3).
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ssrfguard import BlockedAddressError, BlockedURLError
@@ -28,6 +30,9 @@ _UNSAFE = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f
 # libc.
 _LOOKS_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", re.I)
 HIDDEN = "…"
+_PLAINLY = (
+    "Write it as https://host/path or https://host:port/path, with a name or a plain address and a port up to 65535."
+)
 HOW_TO_ALLOW = "If it is meant, an operator lists the host or network with its port in REPORTQ_WEBHOOK_ALLOW."
 
 
@@ -104,55 +109,98 @@ def check_literal(url: str, allow: AllowList, *, field: str = "callback") -> Non
     """
     fault = _fault(url, allow)
     if fault is not None:
-        raise Refused(fault, code="callback_refused", field=field)
+        raise Refused(fault.detail, code="callback_refused", field=field, next_step=fault.next_step)
 
 
-def _fault(url: str, allow: AllowList) -> str | None:
-    """A sentence that says why the URL is refused, without quoting more of it than its host; None when it is
-    fine.
-    """
+class _Fault(NamedTuple):
+    """Why a URL is refused, without quoting more of it than its host, and what puts it right."""
+
+    detail: str
+    next_step: str
+
+
+def _fault(url: str, allow: AllowList) -> _Fault | None:
+    """None when the URL is fine."""
     if not url or len(url.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        return f"A callback URL has between 1 and {MAX_BYTES} bytes."
+        return _Fault(
+            f"A callback URL has between 1 and {MAX_BYTES} bytes.", "Use a shorter URL, or leave the field out."
+        )
     if _UNSAFE.search(url):
-        return "A callback URL holds no spaces, control characters or backslashes: write them percent-encoded."
+        return _Fault(
+            "A callback URL holds no spaces, control characters or backslashes: write them percent-encoded.",
+            "Look for a space or line break, often at the URL's end; one that belongs there is written %20.",
+        )
     try:
         parts = urlsplit(url)
         port = parts.port
         host = resolver_name(parts.hostname or "")
     except ValueError:
-        return "The callback URL cannot be read: its host or port is malformed."
+        return _Fault("The callback URL cannot be read: its host or port is malformed.", _PLAINLY)
     if parts.scheme not in _DEFAULT_PORTS or not url.lower().startswith(f"{parts.scheme}://"):
-        return "A callback URL starts with http:// or https://."
+        return _Fault(
+            "A callback URL starts with http:// or https://.",
+            "Use the whole URL of your Webhook or Wait node: it begins with http:// or https://.",
+        )
     if "@" in parts.netloc:
-        return "A callback URL carries no user name or password before its host."
+        return _Fault(
+            "A callback URL carries no user name or password before its host.",
+            "Leave out what stands before the @; to be sure who calls, verify the header webhook-signature.",
+        )
     if not host:
-        return "The callback URL names no host."
+        return _Fault("The callback URL names no host.", _PLAINLY)
     if len(host) > MAX_HOST_BYTES:
-        return f"The callback's host has more than {MAX_HOST_BYTES} bytes."
+        return _Fault(f"The callback's host has more than {MAX_HOST_BYTES} bytes.", "Use a host with a shorter name.")
     port = _DEFAULT_PORTS[parts.scheme] if port is None else port
-    if port == 0 or not allow.port_is_open(host, port):
-        return f"Callbacks do not go to port {port}. {HOW_TO_ALLOW}"
+    if port == 0:
+        return _Fault("Callbacks do not go to port 0.", _PLAINLY)
+    if not allow.port_is_open(host, port):
+        return _Fault(
+            f"Callbacks do not go to port {port}. {HOW_TO_ALLOW}",
+            f"Use port 80, 443 or one above 1023, or have an operator add {_entry(host, port)} to REPORTQ_WEBHOOK_ALLOW.",
+        )
     return _host_fault(host, port, allow)
 
 
 @lru_cache(maxsize=1024)  # callbacks differ in their paths; their hosts are few
-def _host_fault(host: str, port: int, allow: AllowList) -> str | None:
+def _host_fault(host: str, port: int, allow: AllowList) -> _Fault | None:
     """What is wrong with a literal address, or with a name that is one in disguise."""
     policy = allow.policy_for(host, port)
     name = host.rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         if not policy.permits_address("127.0.0.1"):
-            return f"Callbacks do not go to {name}: it is this machine itself. {HOW_TO_ALLOW}"
+            return _Fault(
+                f"Callbacks do not go to {name}: it is this machine itself. {HOW_TO_ALLOW}",
+                f"If the receiver runs on the machine of reportq, have an operator add 127.0.0.1:{port} to "
+                "REPORTQ_WEBHOOK_ALLOW; else use the receiver's own host name.",
+            )
         return None
     try:
         target = policy.check_url(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
     except BlockedURLError as blocked:
         if isinstance(blocked.__cause__, BlockedAddressError):
-            return f"Callbacks do not go to {host}: the address is private, local or reserved. {HOW_TO_ALLOW}"
-        return "The callback's host is neither a name nor an address in its plain form (like 203.0.113.7)."
+            return _Fault(
+                f"Callbacks do not go to {host}: the address is private, local or reserved. {HOW_TO_ALLOW}",
+                _instead_of(host, port),
+            )
+        return _Fault(
+            "The callback's host is neither a name nor an address in its plain form (like 203.0.113.7).", _PLAINLY
+        )
     if target.address is None and _LOOKS_NUMERIC.fullmatch(host):
-        return "The callback's host is a number in disguise: write an address in its plain form."
+        return _Fault("The callback's host is a number in disguise: write an address in its plain form.", _PLAINLY)
     return None
+
+
+def _instead_of(host: str, port: int) -> str:
+    """What to do about a literal address that is not called; to list metadata services and the like is no advice."""
+    address = ipaddress.ip_address(host)
+    if address.is_link_local or address.is_multicast or address.is_unspecified:
+        return "Use the receiver's own host name or address."
+    return f"Use a public host, or have an operator add {_entry(host, port)} to REPORTQ_WEBHOOK_ALLOW."
+
+
+def _entry(host: str, port: int) -> str:
+    """The origin as REPORTQ_WEBHOOK_ALLOW spells it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_plain_word(part: str) -> bool:

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from schema.errors import Refused
 from schema.letter_search import LetterFilter, moment_of
+from schema.wording import faults, invalid, not_json, not_valid
 
 MAX_IDS = 1000
 
@@ -64,9 +65,16 @@ class LettersQuery(Struct, forbid_unknown_fields=True):
     fingerprint: Word | None = None
     queue: Literal["pdf", "webhooks"] | None = None
     kind: Literal["job", "delivery", "raw"] | None = None
-    since: Annotated[str, Meta(pattern=_MOMENT, description="RFC 3339, or how long ago: 90s, 30m, 2h, 1d")] | None = (
-        None
-    )
+    since: (
+        Annotated[
+            str,
+            Meta(
+                pattern=_MOMENT, description="RFC 3339, or how long ago: 90s, 30m, 2h, 1d",
+                extra={"words": "must be a moment (2026-11-23T18:00:00Z) or how long ago (90s, 30m, 2h, 1d)"},
+            ),
+        ]
+        | None
+    ) = None  # fmt: skip
     cursor: Annotated[Word | None, Meta(description="`next_cursor` of the page before")] = None
 
 
@@ -82,17 +90,17 @@ def read(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise Refused(f"{error}.".replace("`", "'"), code="invalid_request") from None
+        raise not_valid(body, kind, error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(f"The body is not valid JSON: {error}.", code="invalid_json") from None
+        raise not_json(body, error) from None
 
 
 def read_query(params: Mapping[str, Any], kind: type[T]) -> T:
     """A query string as `kind`; raises Refused("invalid_request")."""
-    try:
-        return msgspec.convert({name: v if isinstance(v, str) else v[-1] for name, v in params.items()}, kind)
-    except msgspec.ValidationError as error:
-        raise Refused(f"{error}.".replace("`", "'"), code="invalid_request") from None
+    given = {name: v if isinstance(v, str) else v[-1] for name, v in params.items()}
+    if errors := faults(given, kind, query=True):
+        raise invalid(errors)
+    return msgspec.convert(given, kind)
 
 
 def letters_meant(asked: LettersAct, now: datetime) -> LetterFilter:

@@ -23,12 +23,12 @@ CATALOGUE: dict[str, Problem] = {
     # the request
     "invalid_json": Problem(400, "The body is not valid JSON", "Send one JSON object, encoded as UTF-8."),
     "invalid_request": Problem(
-        422, "Some fields cannot be used", "Correct the fields named in `errors` and send the request again."
+        422, "The request cannot be used as it is", "Correct what `detail` and `errors` name, and send the request again."
     ),
     "callback_refused": Problem(
         422,
         "The callback URL cannot be used",
-        "Use an http(s) URL with a public host, or have an operator list the host in REPORTQ_WEBHOOK_ALLOW.",
+        "Correct the URL as `detail` says; a private host must be listed in REPORTQ_WEBHOOK_ALLOW by an operator.",
     ),
     "body_too_large": Problem(413, "The body is too large", "Send less, or keep the report in MongoDB and send its code."),
     "unsupported_media_type": Problem(415, "The body is not JSON", "Send Content-Type: application/json."),

@@ -15,11 +15,12 @@ from msgspec import Meta, Struct
 from ulid import ULID
 
 from schema.errors import Refused
-from schema.requests import Name, plain
+from schema.requests import Name
 from schema.responses import Status
+from schema.wording import faults, invalid
 
 _WAIT = re.compile(r"\d{1,9}(\.\d{1,3})?")
-_DIGITS = re.compile(r"[0-9]{1,9}")
+_WHOLE = re.compile(r"-?[0-9]{1,9}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _JOB_ID = re.compile(r"pdf_[0-9A-HJKMNP-TV-Z]{26}")
@@ -77,28 +78,21 @@ class ListQuery(Struct, forbid_unknown_fields=True):
 
 def list_query(params: Mapping[str, Any]) -> ListQuery:
     """The parsed parameters; raises Refused naming each one that cannot be used."""
-    errors: dict[str, str] = {}
-    chosen: dict[str, Any] = {}
     specs = {spec.encode_name: spec for spec in msgspec.structs.fields(ListQuery)}
-    for name, value in params.items():
-        if name not in specs:
-            errors[name[:100]] = f"is not a parameter; the parameters are {', '.join(specs)}"
-        elif isinstance(value, list):
-            errors[name] = "is given more than once"
-        else:
-            try:
-                read = int(value) if name == "limit" and _DIGITS.fullmatch(value) else value
-                chosen[name] = msgspec.convert(read, specs[name].type)
-            except msgspec.ValidationError as error:
-                errors[name] = plain(str(error), specs[name].type)
+    twice = {name[:100]: "is given more than once" for name, value in params.items() if isinstance(value, list)}
+    given = {name: value for name, value in params.items() if not isinstance(value, list)}
+    if _WHOLE.fullmatch(given.get("limit", "")):
+        given["limit"] = int(given["limit"])
+    errors = faults(given, ListQuery, query=True) | twice
+    usable = [name for name in given if name in specs and name not in errors]
+    chosen = {name: msgspec.convert(given[name], specs[name].type) for name in usable}
     query = ListQuery(**chosen)
     if query.since is not None and moment_of(query.since) is None:
         errors["since"] = "must be a moment with its time zone, such as 2026-11-23T18:00:00Z"
     if query.cursor is not None and after_cursor(query.cursor) is None:
         errors["cursor"] = "is not a cursor of this list"
     if errors:
-        detail = "; ".join(f"{name} {what}" for name, what in errors.items())
-        raise Refused(f"{detail}.", code="invalid_request", errors=errors)
+        raise invalid(errors)
     return query
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -12,15 +12,16 @@ from msgspec import Meta, Struct
 from schema.allow_list import AllowList
 from schema.callback_urls import check_literal
 from schema.errors import Refused
+from schema.wording import MAX_DEPTH, invalid, not_json, not_valid
 
 T = TypeVar("T")
 
-MAX_DEPTH = 64
 MAX_META = 8192  # bytes of JSON: it is echoed in every callback
 
 _NAME = r"^[^\x00-\x1f\x7f]+$(?!\n)"  # "$" alone would let a last newline pass
 _SHOWN = {"pattern": r"^[^\x00-\x1f\x7f]+$"}  # the same in the description: "$" is strict there
-Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=_NAME, extra_json_schema=_SHOWN)]
+_WORDS = {"words": "must be text without control characters, such as line breaks"}
+Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=_NAME, extra_json_schema=_SHOWN, extra=_WORDS)]
 Url = Annotated[
     str,
     Meta(
@@ -28,7 +29,6 @@ Url = Annotated[
         extra_json_schema={"format": "callback-url", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"},
     ),
 ]  # fmt: skip
-_MOST_NAMED = 50  # faults listed in one answer
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -54,7 +54,16 @@ class Replay(Struct, forbid_unknown_fields=True, rename={"failure_callback": "fa
     callback: Url | None = None
     failure_callback: Url | None = None
     why: Annotated[
-        Annotated[str, Meta(max_length=500, pattern=_NAME, extra_json_schema=_SHOWN)] | None,
+        Annotated[
+            str,
+            Meta(
+                max_length=500,
+                pattern=_NAME,
+                extra_json_schema=_SHOWN,
+                extra={"words": "must not be empty nor hold control characters, such as line breaks"},
+            ),
+        ]
+        | None,
         Meta(description="Kept in the audit"),
     ] = None
 
@@ -69,10 +78,10 @@ def read(body: bytes, kind: type[T], allow: AllowList) -> T:
     """The body as `kind`; raises Refused: invalid_json, invalid_request (with `errors`), callback_refused."""
     try:
         request: T = _decoders[kind].decode(body)
-    except msgspec.ValidationError:
-        raise _named(body, kind) from None
+    except msgspec.ValidationError as error:
+        raise not_valid(body, kind, error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_json(error) from None
+        raise not_json(body, error) from None
     if kind is Batch:
         for index, submission in enumerate(request.jobs):  # type: ignore[attr-defined]
             _check(submission, allow, f"jobs[{index}].")
@@ -108,17 +117,18 @@ def _check(request: Any, allow: AllowList, where: str = "") -> None:
             try:
                 check_literal(value, allow, field=name)
             except Refused as refused:
-                raise Refused(refused.detail, code=refused.code, errors={where + name: refused.detail}) from None
+                named = {"errors": {where + name: refused.detail}, "next_step": refused.fields["next_step"]}
+                raise Refused(refused.detail, code=refused.code, **named) from None
     for name in ("data", "meta"):
         value = getattr(request, name, None)
         if value is None:
             continue
         if not _is_sound(value, MAX_DEPTH):
-            raise _invalid(
-                {where + name: f"must be nested at most {MAX_DEPTH} deep and hold no half surrogates or NUL"}
-            )
+            deep = f"may be nested at most {MAX_DEPTH} deep"
+            odd = "must hold no character \\u0000 and no half of a surrogate pair (\\uD800 to \\uDFFF)"
+            raise invalid({where + name: deep if _is_deep(value, MAX_DEPTH) else odd})
         if name == "meta" and len(msgspec.json.encode(value)) > MAX_META:
-            raise _invalid({where + name: f"may have at most {MAX_META} bytes as JSON"})
+            raise invalid({where + name: f"may have at most {MAX_META} bytes as JSON"})
 
 
 def _is_sound(value: Any, depth: int) -> bool:
@@ -134,73 +144,9 @@ def _is_sound(value: Any, depth: int) -> bool:
     return True
 
 
-def _named(body: bytes, kind: type[Any]) -> Refused:
-    """Every field at fault, each with what is expected."""
-    try:
-        raw = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        return _not_json(error)
-    if not isinstance(raw, dict):
-        return Refused("The body must be one JSON object.", code="invalid_request", errors={})
-    errors = _faults(raw, kind)
-    if kind is Batch and "jobs" in errors and isinstance(raw.get("jobs"), list):
-        inside: dict[str, str] = {}
-        for index, item in enumerate(raw["jobs"]):
-            where = f"jobs[{index}]"
-            if isinstance(item, dict):
-                inside |= {f"{where}.{name}": what for name, what in _faults(item, Submission).items()}
-            else:
-                inside[where] = "must be an object"
-        if inside:
-            del errors["jobs"]
-            errors |= dict(list(inside.items())[:_MOST_NAMED])
-    return _invalid(errors)
-
-
-def _faults(raw: dict[str, Any], kind: type[Any]) -> dict[str, str]:
-    """Each field of one object that cannot be used, with what is expected."""
-    errors: dict[str, str] = {}
-    known = msgspec.structs.fields(kind)
-    for spec in known:
-        if spec.encode_name not in raw:
-            if spec.required:
-                errors[spec.encode_name] = "is required"
-            continue
-        try:
-            msgspec.convert(raw[spec.encode_name], spec.type)
-        except msgspec.ValidationError as error:
-            errors[spec.encode_name] = plain(str(error), spec.type)
-    names = [spec.encode_name for spec in known]
-    for name in raw:
-        if name not in names and len(errors) < _MOST_NAMED:
-            errors[str(name)[:100]] = f"is not a field; the fields are {', '.join(names)}"
-    return errors
-
-
-def _invalid(errors: dict[str, str]) -> Refused:
-    listed = "; ".join(f"{name} {what}" for name, what in errors.items())
-    return Refused(f"{listed}.", code="invalid_request", errors=errors)
-
-
-def plain(message: str, kind: Any) -> str:
-    """A validation message of msgspec in the words of ours; `kind` is the field's type."""
-    if message.startswith("Invalid enum value"):
-        return f"must be one of {', '.join(_words(kind))}"
-    message = message.replace(f" matching regex '{_NAME}'", " without control characters").replace("`", "")
-    return message.split(" - at")[0].replace("Expected", "must be")
-
-
-def _words(kind: Any) -> list[str]:
-    """The words that a Literal somewhere inside a type allows."""
-    if get_origin(kind) is Literal:
-        return [str(word) for word in get_args(kind)]
-    return [word for inner in get_args(kind) if not isinstance(inner, Meta) for word in _words(inner)]
-
-
-def _not_json(error: Exception) -> Refused:
-    if isinstance(error, RecursionError):
-        return Refused(f"The body is nested more than {MAX_DEPTH} deep.", code="invalid_json")
-    return Refused(f"The body is not valid JSON: {error}.", code="invalid_json")
+def _is_deep(value: Any, depth: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth < 0 or any(_is_deep(v, depth - 1) for v in inner)
 
 
 _decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {

@@ -119,9 +119,15 @@ def create_app(parts: Parts) -> Any:
 
 
 def problem(
-    req: falcon.Request, resp: falcon.Response, code: str, detail: str, status: int | None = None, **more: Any
+    req: falcon.Request,
+    resp: falcon.Response,
+    code: str,
+    detail: str,
+    status: int | None = None,
+    next_step: str | None = None,
+    **more: Any,
 ) -> None:
-    """Answer with a problem of the catalogue (RFC 9457)."""
+    """Answer with a problem of the catalogue (RFC 9457); `next_step` where this case has a better one."""
     entry = problem_of(code)
     status = status or entry.status
     resp.status = falcon.code_to_http_status(status)
@@ -133,7 +139,7 @@ def problem(
             status=status,
             code=code,
             detail=detail,
-            next_step=entry.next_step,
+            next_step=next_step or entry.next_step,
             instance=req.path,
             request_id=req.context.request_id,
             **more,
@@ -149,7 +155,7 @@ def _refused(req: falcon.Request, resp: falcon.Response, error: ReportqError, pa
     elif isinstance(error, DependencyDown):
         problem(req, resp, "storage_unavailable", error.detail)
     else:
-        shown: dict[str, Any] = {k: v for k, v in error.fields.items() if k in ("errors", "job_id")}
+        shown: dict[str, Any] = {k: v for k, v in error.fields.items() if k in ("errors", "job_id", "next_step")}
         status = error.fields.get("status")
         problem(req, resp, error.code, error.detail, status if isinstance(status, int) else None, **shown)
         if isinstance(error, Refused) and error.code == "unauthorized":

@@ -40,8 +40,8 @@ def deep(levels: int) -> dict[str, Any]:
     ("body", "code"),
     [
         (b"", "invalid_json"), (b"{", "invalid_json"), (b"nonsense", "invalid_json"), (b"\xff\xfe{}", "invalid_json"),
-        (b'{"code": NaN}', "invalid_json"), (b'{"code": "\\ud800"}', "invalid_json"), (b"[" * 200_000, "invalid_json"),
-        (b'{"a":' * 100_000, "invalid_json"), (b'{"code":1e999}', "invalid_json"), (b"[]", "invalid_request"),
+        (b'{"code": NaN}', "invalid_json"), (b'{"code": "\\ud800"}', "invalid_json"), (b"[" * 200_000, "invalid_request"),
+        (b'{"a":' * 100_000, "invalid_request"), (b'{"code":1e999}', "invalid_json"), (b"[]", "invalid_request"),
         (b"null", "invalid_request"), (b'"text"', "invalid_request"), (b"{}", "invalid_request"),
         (b'{"code": {"$ne": null}, "productId": {"$gt": ""}}', "invalid_request"),
         (b'{"code": ["a"], "productId": "p"}', "invalid_request"), (b'{"code": "", "productId": "p"}', "invalid_request"),
@@ -75,6 +75,15 @@ def test_every_fault_is_named_at_once(api: Api) -> None:
     answer = raw(api, b'{"code": 1, "priority": "no", "colour": 1, "size": 2}')
     assert set(answer.json["errors"]) == {"code", "productId", "priority", "colour", "size"}
     assert "high, normal, low" in answer.json["errors"]["priority"]
+
+
+def test_an_answer_has_the_advice_that_fits_it(api: Api) -> None:
+    assert "as one object in braces" in raw(api, b"[]").json["next_step"]
+    assert "errors" not in raw(api, b"[]").json
+    assert "64 deep" in raw(api, b"[" * 200_000).json["next_step"]
+    for url, advice in (("ftp://hooks.example/", "begins with http://"), ("http://a:b@hooks.example/", "before the @")):
+        assert advice in raw(api, json.dumps({**BODY, "callback": url}).encode()).json["next_step"]
+    assert raw(api, b"{}").json["next_step"] == problems.problem_of("invalid_request").next_step
 
 
 @pytest.mark.parametrize(

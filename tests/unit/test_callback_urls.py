@@ -20,10 +20,44 @@ def test_a_hostile_literal_is_refused_with_a_sentence_that_quotes_no_secret(url:
     with pytest.raises(Refused) as refused:
         check_literal(url, NOTHING)
     assert refused.value.code == "callback_refused"
-    assert refused.value.fields == {"field": "callback"}
+    assert set(refused.value.fields) == {"field", "next_step"}
+    assert refused.value.fields["field"] == "callback"
+    assert "secret" not in str(refused.value.fields["next_step"])
     assert refused.value.detail.endswith(".")
     assert "secret" not in refused.value.detail
     assert refused.value.detail.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("ftp://hooks.example/x", "begins with http:// or https://"),
+        ("n8n.example.com/webhook/x", "begins with http:// or https://"),
+        ("https://user:secret@hooks.example/", "Leave out what stands before the @"),
+        ("https://hooks.example:99999/", "a port up to 65535"),
+        ("https://hooks.example:0/", "a port up to 65535"),
+        ("https://hooks.example:22/", "add hooks.example:22 to REPORTQ_WEBHOOK_ALLOW"),
+        ("https://hooks.example/x ", "a space or line break"),
+        ("http://localhost:5678/webhook/x", "add 127.0.0.1:5678 to REPORTQ_WEBHOOK_ALLOW"),
+        ("http://192.168.1.20:5678/webhook/x", "add 192.168.1.20:5678 to REPORTQ_WEBHOOK_ALLOW"),
+        ("http://[fd00::5]:5678/webhook/x", "add [fd00::5]:5678 to REPORTQ_WEBHOOK_ALLOW"),
+        ("http://2130706433/", "with a name or a plain address"),
+    ],
+)
+def test_each_reason_has_an_advice_of_its_own(url: str, advice: str) -> None:
+    with pytest.raises(Refused) as refused:
+        check_literal(url, NOTHING)
+    assert advice in str(refused.value.fields["next_step"])
+    assert advice.startswith("add ") or "operator" not in str(refused.value.fields["next_step"])
+
+
+@pytest.mark.parametrize(
+    "url", ["http://169.254.169.254/", "http://[fe80::1]/", "http://0.0.0.0:5678/", "http://224.0.0.1/"]
+)
+def test_nobody_is_told_to_open_what_should_stay_closed(url: str) -> None:
+    with pytest.raises(Refused) as refused:
+        check_literal(url, NOTHING)
+    assert "operator" not in str(refused.value.fields["next_step"])
 
 
 def test_there_are_more_than_sixty_of_them() -> None:
@@ -62,7 +96,9 @@ def test_an_ordinary_url_passes(url: str) -> None:
         ("192.168.1.0/24:5678", "http://[::ffff:192.168.1.21]:5678/webhook/x", False),
         ("10.0.0.0/8:81", "http://10.1.1.1:81/", True),
         ("127.0.0.0/8", "http://localhost:5678/", True),
+        ("127.0.0.1:5678", "http://localhost:5678/", True),
         ("localhost:5678", "http://localhost:5678/", True),
+        ("localhost:5678", "http://127.0.0.1:5678/", False),
         ("localhost:5678", "http://localhost:5679/", False),
         ("[fd00::/8]:5678", "http://[fd00::5]:5678/", True),
         ("[fd00::5]:5678", "http://[fd00::5]:5678/", True),
