@@ -20,10 +20,16 @@ _TAGS = {
 }
 _INTRO = """Report requests become PDFs. Submit one, get 202 with a `job_id`, and be told the end by a callback; or ask
 for the job, or wait for it. Every error is `application/problem+json` with a stable `code` and a `next_step`
-([all codes](/docs/problems)). Times are RFC 3339, UTC."""
+([all codes](/docs/problems)). Times are RFC 3339, UTC. Of a field that stands twice in a body the last one counts."""
+_ROLES = {
+    "read": "Needs the role `read`; `submit` and `operate` include it.",
+    "submit": "Needs the role `submit`; `operate` includes it.",
+    "operate": "Needs the role `operate`.",
+}
 _HEADERS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": {
-        "description": "1–255 printable ASCII characters, yours alone: the same key and body give the same job again",
+        "description": "1–255 printable ASCII characters, yours alone: the same key and body make no second job, "
+        "and are answered with the first one as it stands by then",
         "schema": {"type": "string", "pattern": "^[!-~]{1,255}$", "examples": ["1234-0"]},
     },
     "Prefer": {
@@ -88,9 +94,7 @@ def _operation(operation: Operation, problem: Any, secured: bool) -> dict[str, A
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "description": (operation.detail + f"\n\nNeeds the role `{operation.role}`.").strip()
-        if operation.role
-        else operation.detail or operation.summary,
+        "description": _told(operation, secured),
         "parameters": _parameters(operation),
         "responses": _responses(operation, problem, secured),
     }
@@ -104,6 +108,12 @@ def _operation(operation: Operation, problem: Any, secured: bool) -> dict[str, A
             content["examples"] = {"usual": {"value": operation.example}}
         described["requestBody"] = {"required": operation.body_required, "content": {JSON: content}}
     return described
+
+
+def _told(operation: Operation, secured: bool) -> str:
+    """What the call does beyond its summary; whom it is for where there are keys."""
+    role = _ROLES[operation.role] if secured and operation.role else ""
+    return "\n\n".join(filter(None, [operation.detail, role])) or f"{operation.summary.rstrip('?')}."
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -141,7 +151,7 @@ def _responses(operation: Operation, problem: Any, secured: bool) -> dict[str, A
         codes.setdefault(problem_of(code).status, []).append(code)
     for status, named in sorted(codes.items()):
         described = answers.setdefault(str(status), {"description": "", "content": {}})
-        told = "; ".join(f"`{code}`: {CATALOGUE[code].title.lower()}" for code in named)
+        told = "; ".join(f"`{code}`: {CATALOGUE[code].title}" for code in named)
         described["description"] = "; ".join(filter(None, [described["description"], told]))
         examples = {code: {"value": _example(code, operation.path)} for code in named}
         described.setdefault("content", {})[PROBLEM] = {"schema": problem, "examples": examples}

@@ -56,15 +56,22 @@ class LettersAct(Struct, forbid_unknown_fields=True):
 class LettersQuery(Struct, forbid_unknown_fields=True):
     """The query string of GET /api/dead-letters; unknown names are refused, so that a typo never widens a list."""
 
-    view: Literal["groups", "letters"] = "groups"
-    status: Literal["open", "replayed", "discarded"] = "open"
-    code: Word | None = None
-    product_id: Word | None = None
-    job_id: Word | None = None
-    error: Word | None = None
-    fingerprint: Word | None = None
-    queue: Literal["pdf", "webhooks"] | None = None
-    kind: Literal["job", "delivery", "raw"] | None = None
+    view: Annotated[Literal["groups", "letters"], Meta(description="By cause, or one by one")] = "groups"
+    status: Annotated[
+        Literal["open", "replayed", "discarded"], Meta(description="Open ones, or those that somebody has dealt with")
+    ] = "open"
+    code: Annotated[Word | None, Meta(description="Only of this report")] = None
+    product_id: Annotated[Word | None, Meta(description="Only of this product")] = None
+    job_id: Annotated[Word | None, Meta(description="Only of this job")] = None
+    error: Annotated[Word | None, Meta(description="Only with this error code")] = None
+    fingerprint: Annotated[Word | None, Meta(description="Only of the group with this `fingerprint`")] = None
+    queue: Annotated[
+        Literal["pdf", "webhooks"] | None, Meta(description="Only from this queue: reports, or callbacks")
+    ] = None
+    kind: Annotated[
+        Literal["job", "delivery", "raw"] | None,
+        Meta(description="Only jobs, callbacks, or messages that nobody could read"),
+    ] = None
     since: (
         Annotated[
             str,

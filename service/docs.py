@@ -7,6 +7,7 @@ them: each is made once, not once a request.
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +20,12 @@ from schema.problems import CATALOGUE
 
 if TYPE_CHECKING:
     import jinja2
+    from markupsafe import Markup
 
     from schema.api_keys import KeyRing
     from schema.settings import Settings
 
+_MARK = re.compile(r"`([^`]+)`|\[([^\]]+)\]\((/[a-z/]+)\)")  # links to pages of this service alone
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
@@ -84,5 +87,19 @@ def _pages() -> jinja2.Environment:
     import jinja2  # late: few processes are ever asked for a page
 
     pages = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True)
+    pages.filters["marked"] = _marked
     pages.filters["indented"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return pages
+
+
+def _marked(text: object) -> Markup:
+    """The two marks that descriptions use, `code` and [links](/docs), as HTML; everything else is text."""
+    from markupsafe import Markup
+
+    told, made, at = str(text), Markup(), 0
+    for found in _MARK.finditer(told):
+        made += told[at : found.start()]  # escaped by what it is added to
+        code, words, path = found.groups()
+        made += Markup("<code>{}</code>").format(code) if code else Markup('<a href="{}">{}</a>').format(path, words)
+        at = found.end()
+    return made + told[at:]

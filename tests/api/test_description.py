@@ -11,6 +11,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from schema import openapi, operations, problems
+from service import docs
 from tests.api import codes
 from tests.api.conftest import BODY, Api
 
@@ -80,6 +81,29 @@ def test_the_pages_load_nothing_from_anywhere(api: Api) -> None:
     page = api.get("/docs").text
     for operation in operations.OPERATIONS:
         assert f'id="{operation.id}"' in page
+
+
+@pytest.mark.parametrize("secured", [True, False])
+def test_people_read_code_as_code_and_titles_as_they_are(api_of: Callable[..., Api], secured: bool) -> None:
+    api = api_of(api_keys="n8n:submit:submitter-key-0123456789") if secured else api_of()
+    for path in ("/docs", "/docs/problems"):
+        assert "`" not in api.get(path).text
+    page = api.get("/docs").text
+    assert "<code>invalid_json</code>: The body is not valid JSON" in page
+    assert '<a href="/docs/problems">all codes</a>' in page
+    assert (
+        "Needs the role <code>read</code>; <code>submit</code> and <code>operate</code> include it." in page
+    ) == secured
+    assert ('class="role"' in page) == secured
+    assert ("No key is needed" in page) != secured
+
+
+def test_marks_in_a_description_never_become_other_markup() -> None:
+    marked = docs._marked("<b>`<script>`</b> [x](javascript:alert) [all](/docs/problems) [out](//example.com)")
+    assert marked == (
+        "&lt;b&gt;<code>&lt;script&gt;</code>&lt;/b&gt; [x](javascript:alert) "
+        '<a href="/docs/problems">all</a> [out](//example.com)'
+    )
 
 
 def test_documentation_needs_no_key_and_says_that_calls_do(api_of: Callable[..., Api]) -> None:
