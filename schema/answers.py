@@ -239,7 +239,7 @@ TABLE: tuple[Rule, ...] = (
         "conflict",
         _status(409),
         code="webhook_conflict",
-        hint="The receiver answered that the callback comes at the wrong time.",
+        hint="The receiver answered that the callback comes at the wrong time. Read in the delivery's log what it said.",
     ),
     Rule(
         "rejected",

@@ -64,7 +64,8 @@ class Delivery(Struct):
     url: Annotated[str | None, Meta(description="Shortened: a callback URL may be a secret")]
     state: str
     error_code: str | None
-    hint: str | None
+    hint: Annotated[str | None, Meta(description="What the receiver's answer means")]
+    next_step: Annotated[str | None, Meta(description="What puts it right, of one that was given up")]
     tries: int
     last_status: int | None
     owed_at: Moment | None

@@ -11,6 +11,7 @@ from schema import deliveries, delivery_attempts, jobs, operator_requests, repla
 from schema.callback_urls import redact
 from schema.database import Database, Row
 from schema.errors import Refused
+from schema.problems import problem_of
 from service.jobs import moment
 from service.parts import Parts
 from service.reports import read_body
@@ -85,6 +86,7 @@ def _shown(db: Database, row: Row) -> dict[str, Any]:
         "state": "pending" if waiting else row["status"],
         "error_code": row["error_code"],
         "hint": row["hint"],
+        "next_step": problem_of(row["error_code"]).next_step if row["error_code"] else None,
         "tries": row["tries"],
         "last_status": row["last_status"],
         "owed_at": moment(row["owed_at"]),

@@ -20,6 +20,9 @@ function made(element, props, children) {
 export const h = (tag, props, ...children) => made(document.createElement(tag), props, children);
 export const svg = (tag, props, ...children) => made(document.createElementNS(SVG, tag), props, children);
 
+// A sentence in which `code` stands between backticks, as text and elements; whoever wrote it, it is never markup.
+export const prose = (text) => String(text ?? "").split(/`([^`]+)`/).map((part, index) => (index % 2 ? h("code", {}, part) : part));
+
 // Make `old` look like `fresh` by changing only what differs: focus, scroll and open details stay where they are.
 export function morph(old, fresh) {
   if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || key(old) !== key(fresh)) {

@@ -2,12 +2,14 @@
 
 import { answered, get, jobPath, may, post, setRole, whyNot } from "./api.js";
 import { action, ask, WHY } from "./ask.js";
-import { h } from "./dom.js";
+import { h, prose } from "./dom.js";
 import { story } from "./story.js";
 import { bar, between, plural, span, when, word } from "./words.js";
 
 const STAGES = ["loading", "rendering", "uploading", "recording"];
 const SAYS = { loading: "Load the report", rendering: "Draw the PDF", uploading: "Store it", recording: "Write it down" };
+
+const TOLD = { pending: "The callback has not arrived yet.", dead: "The callback did not arrive.", not_sent: "The callback was not sent." };
 
 export function open(frame) {
   const id = frame.args[0];
@@ -30,7 +32,7 @@ export function open(frame) {
     title: id,
     every: (data) => (data && ["queued", "processing"].includes(data.job.status) ? 1000 : data?.job.webhook?.state === "pending" ? 2000 : 5000),
     load,
-    draw: (data) => [heading(data.job), verdict(data), progress(data.job), acts(data, frame), facts(data.job),
+    draw: (data) => [heading(data.job), verdict(data), progress(data.job), acts(data, frame), facts(data),
       h("section", {}, h("h2", {}, "What happened"), story(data))],
   };
 }
@@ -53,14 +55,17 @@ function verdict({ job, deliveries, newer }) {
   const notes = [];
   if (job.error) {
     notes.push(h("div", { class: "note bad", "data-key": "error" },
-      h("p", {}, h("strong", {}, job.error.message ?? "The job failed."), " ", h("a", { href: `/docs/problems#${encodeURIComponent(job.error.code)}` }, h("code", {}, job.error.code))),
-      h("p", {}, `What to do: ${job.error.next_step}`),
+      h("p", {}, h("strong", {}, prose(job.error.message ?? "The job failed.")), " ", h("a", { href: `/docs/problems#${encodeURIComponent(job.error.code)}` }, h("code", {}, job.error.code))),
+      h("p", {}, "What to do: ", prose(job.error.next_step)),
       newer && job.status === "failed" ? h("p", {}, "A newer job of the same report completed: ", h("a", { href: `#/jobs/${encodeURIComponent(newer)}` }, newer), ".") : null));
   }
-  const hinted = deliveries[0]?.hint && deliveries[0].state !== "delivered";
-  if (hinted) {
-    notes.push(h("div", { class: `note ${deliveries[0].state === "pending" ? "wait" : "bad"}`, "data-key": "hint" },
-      h("p", {}, h("strong", {}, deliveries[0].state === "pending" ? "The callback has not arrived yet." : "The callback did not arrive.")), h("p", {}, `What to do: ${deliveries[0].hint}`)));
+  const last = deliveries[0];
+  if (last?.hint && TOLD[last.state]) {
+    const unrecorded = last.state === "pending" ? "The job's end is not recorded for good yet." : "The job's end could not be recorded for good.";
+    const advice = last.url ? last.next_step : last.state === "dead" ? "See on the overview whether MongoDB answers; no callback was asked for, so nobody waits for one." : null;
+    notes.push(h("div", { class: `note ${last.state === "pending" ? "wait" : "bad"}`, "data-key": "hint" },
+      h("p", {}, h("strong", {}, last.url ? TOLD[last.state] : unrecorded)), h("p", {}, prose(last.hint)),
+      advice ? h("p", {}, "What to do: ", prose(advice)) : null));
   }
   return notes;
 }
@@ -91,7 +96,7 @@ function acts({ job, deliveries }, frame) {
   return buttons.length ? h("p", { class: "row" }, buttons) : null;
 }
 
-function facts(job) {
+function facts({ job, deliveries }) {
   const fact = (name, value) => (value === null || value === undefined ? null : [h("dt", {}, name), h("dd", {}, value)]);
   const link = job.google_drive_link;
   const web = /^https?:\/\//.test(link ?? "");
@@ -100,7 +105,16 @@ function facts(job) {
     fact("First started", job.started_at && when(job.started_at)), fact("Took", job.completed_at && span(between(job.created_at, job.completed_at))),
     fact("Retries", job.retry_count ? String(job.retry_count) : null),
     fact("Stored at", link && (web ? h("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, link) : link)),
-    fact("Callback", job.webhook ? [word(job.webhook.state, job.webhook.state.replaceAll("_", " ")), job.webhook.tries ? ` after ${plural(job.webhook.tries, "try", "tries")}` : ""] : "none asked for")));
+    fact("Callback", told(job.webhook, deliveries[0]))));
+}
+
+// What became of the callback; a job that asked for none is only recorded.
+function told(webhook, last) {
+  if (!webhook) return "no callback asked";
+  if (webhook.state === "recorded") return word("recorded", "no callback asked; recorded");
+  if (last && !last.url) return ["no callback asked; ", webhook.state === "pending" ? "being recorded" : "not recorded"];
+  const words = { not_due: "due when the job has ended", not_sent: "not sent", dead: "given up" };
+  return [word(webhook.state, words[webhook.state] ?? webhook.state), webhook.tries ? ` after ${plural(webhook.tries, "try", "tries")}` : ""];
 }
 
 async function download(job) {

@@ -2,7 +2,7 @@
 
 import { get, may, post, setRole, whyNot } from "./api.js";
 import { action } from "./ask.js";
-import { h } from "./dom.js";
+import { h, prose } from "./dom.js";
 import { Run, runSheet } from "./replay.js";
 import { count, jobLink, place, plural, when, word } from "./words.js";
 
@@ -113,8 +113,8 @@ function groupsTable(groups, picked, pick, look, open) {
       h("td", {}, open ? tick(`Select the group ${group.error_code}`, picked.has(group.fingerprint), (on) => pick(group.fingerprint, group, on)) : null),
       h("td", { "data-label": "Letters" }, h("button", { type: "button", class: "plain", onclick: () => look(group.fingerprint) }, count(group.count))),
       h("td", { "data-label": "Died of" }, h("code", {}, group.error_code)),
-      h("td", { class: "long", "data-label": "Newest example" }, h("span", {}, group.example.error, group.example.job_id ? h("span", { class: "quiet" }, " ", h("a", { href: place("jobs", group.example.job_id) }, group.example.code ?? group.example.job_id)) : null)),
-      h("td", { class: "long", "data-label": "What to do" }, h("span", {}, group.next_step)),
+      h("td", { class: "long", "data-label": "Newest example" }, h("span", {}, prose(group.example.error), group.example.job_id ? h("span", { class: "quiet" }, " ", h("a", { href: place("jobs", group.example.job_id) }, group.example.code ?? group.example.job_id)) : null)),
+      h("td", { class: "long", "data-label": "What to do" }, h("span", {}, prose(group.next_step))),
       h("td", { "data-label": "Last" }, when(group.last_at, { ago: true })),
       h("td", { "data-label": "First seen" }, h("span", {}, when(group.appeared_at, { ago: true }), group.appeared_in_version ? h("span", { class: "quiet" }, ` in ${group.appeared_in_version}`) : null))))));
 }
@@ -128,7 +128,7 @@ function lettersTable(letters, picked, pick, _look, open) {
       h("td", {}, open ? tick(`Select ${letter.job_id ?? letter.dead_letter_id}`, picked.has(letter.dead_letter_id), (on) => pick(letter.dead_letter_id, letter, on)) : null),
       h("td", { "data-label": "Job" }, letter.job_id ? jobLink(letter.job_id) : h("code", {}, letter.dead_letter_id)),
       h("td", { "data-label": "State" }, h("span", {}, word(letter.status), letter.resolved_by ? ` by ${letter.resolved_by}` : "")),
-      h("td", { class: "long", "data-label": "Died of" }, h("span", {}, h("code", {}, letter.error_code), ` ${letter.error}`)),
+      h("td", { class: "long", "data-label": "Died of" }, h("span", {}, h("code", {}, letter.error_code), " ", prose(letter.error))),
       h("td", { class: "free", "data-label": "Report" }, h("span", {}, [letter.code, letter.product_id].filter(Boolean).join(" · ") || "–")),
       h("td", { "data-label": "Died" }, when(letter.last_failed_at, { ago: true })),
       h("td", { class: "number", "data-label": "Attempts" }, h("span", {}, count(letter.attempts)))))));

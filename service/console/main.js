@@ -2,7 +2,7 @@
 
 import { askAgain, forgetKey, hasKey, Problem, setKeyPrompt } from "./api.js";
 import { askKey } from "./ask.js";
-import { h, morphChildren } from "./dom.js";
+import { h, morphChildren, prose } from "./dom.js";
 import { place } from "./words.js";
 import * as job from "./job.js";
 import * as jobs from "./jobs.js";
@@ -28,7 +28,7 @@ function say(text) {
 function complain(error) {
   const text = error instanceof Problem ? [error.message, error.nextStep, error.requestId && `(request ${error.requestId})`].filter(Boolean).join(" ")
     : `The console stumbled: ${error.message}`;
-  trouble.textContent = text;
+  trouble.replaceChildren(...prose(text));
   trouble.hidden = false;
 }
 

@@ -2,7 +2,7 @@
 
 import { get, jobPath, post, Problem } from "./api.js";
 import { ask, WHY } from "./ask.js";
-import { h } from "./dom.js";
+import { h, prose } from "./dom.js";
 import { bar, count, jobLink, plural, word } from "./words.js";
 
 const WATCHED = 20; // jobs followed one by one
@@ -111,7 +111,7 @@ export function runSheet(run, close) {
     h("h2", {}, run.working ? `${run.act === "replay" ? "Replaying" : "Discarding"}…` : run.busy ? "Replayed; the jobs are being worked on" : "Done"),
     h("p", {}, h("progress", { class: "wide", max: run.matched, value: Math.min(run.done, run.matched), "aria-label": "Letters decided about" })),
     h("p", {}, `${count(run.done)} of ${plural(run.matched, "letter")}: ${told(run.outcomes) || "the first ones are being tried"}.`),
-    run.trouble ? h("div", { class: "note bad" }, h("p", {}, run.trouble)) : null,
+    run.trouble ? h("div", { class: "note bad" }, h("p", {}, prose(run.trouble))) : null,
     run.stopped.map((group, index) => h("div", { class: "note wait", "data-key": `stopped${index}` }, h("p", {}, `${group.error_code}: ${LEFT[group.reason] ?? group.reason} (${group.tried} tried). The rest of this group was left alone.`))),
     run.jobs.length ? h("table", { class: "cards" }, h("thead", {}, h("tr", {}, ["Job", "State", "Progress"].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, run.jobs.map((job) => h("tr", { "data-key": job.id }, h("td", { "data-label": "Job" }, jobLink(job.id)), h("td", { "data-label": "State" }, job.status ? word(job.status) : word("queued", "waits")),

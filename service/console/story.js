@@ -1,6 +1,6 @@
 // A job's story in order of time: submitted, attempts, the end, callbacks with their answers, dead letters, operators.
 
-import { h } from "./dom.js";
+import { h, prose } from "./dom.js";
 import { between, plural, span, when } from "./words.js";
 
 const SECONDS = 1000;
@@ -8,7 +8,7 @@ const ENDED = { completed: "completed", failed: "failed", timeout: "ran out of t
 const ACTS = { replay: "Replayed", redeliver: "Callback sent again", discard: "Dead letter discarded", cancel: "Cancelled", resend: "Callback sent again" };
 
 export function story(data) {
-  const events = [submitted(data.job), ...data.job.attempts.flatMap(attempt(data.job)), ...data.deliveries.flatMap(callback), ...data.found.map(buried), ...data.acts.map(done)]
+  const events = [submitted(data.job), ...data.job.attempts.flatMap(attempt(data.job)), ...data.deliveries.flatMap(callback), ...data.found.map(buried(data.deliveries.some((one) => one.url))), ...data.acts.map(done)]
     .filter((event) => event.at);
   if (data.job.completed_at) events.push(ended(data.job));
   events.sort((a, b) => a.at - b.at || a.rank - b.rank);
@@ -29,7 +29,7 @@ function gap(events, index) {
   return seconds >= 1 ? h("span", { class: "quiet" }, ` after ${span(seconds)}`) : null;
 }
 
-const line = (text) => (text ? h("p", {}, text) : null);
+const line = (text) => (text ? h("p", {}, Array.isArray(text) ? text : prose(text)) : null);
 
 const submitted = (job) => event(job.created_at, 0, "", "Submitted", line([job.priority ? `Priority ${job.priority}` : "", `report ${job.code}, product ${job.product_id}`].filter(Boolean).join("; ")));
 
@@ -60,11 +60,12 @@ function callback(delivery) {
     ], { key: `${delivery.delivery_id}-${post.number}` });
   });
   if (delivery.state === "not_sent") posts.push(event(delivery.ended_at, 7, "wait", "Callback not sent", line(delivery.hint ?? "The resume URL has done its work."), { key: `${delivery.delivery_id}-not` }));
+  if (delivery.state === "recorded") posts.push(event(delivery.ended_at, 7, "good", "Recorded for good; no callback was asked for", null, { key: `${delivery.delivery_id}-rec` }));
   if (delivery.state === "superseded") posts.push(event(delivery.ended_at, 7, "wait", "Callback superseded by a newer round", null, { key: `${delivery.delivery_id}-sup` }));
   return posts;
 }
 
-const buried = (letter) => event(letter.last_failed_at, 8, "bad", letter.kind === "delivery" ? "Callback given up" : "Dead letter",
+const buried = (asked) => (letter) => event(letter.last_failed_at, 8, "bad", letter.kind !== "delivery" ? "Dead letter" : asked ? "Callback given up" : "Recording given up",
   [line(letter.error), line([letter.error_code, plural(letter.attempts, "attempt"), letter.status === "open" ? "open" : `${letter.status} by ${letter.resolved_by ?? "somebody"}`].join(" · "))], { key: letter.dead_letter_id });
 
 const done = (act) => event(act.at, 1, "busy", `${ACTS[act.act] ?? act.act} by ${act.who}`, line(act.why), { key: `act${act.at}${act.act}` });
@@ -75,7 +76,7 @@ function next({ job, deliveries }) {
   const events = [];
   if (job.status === "queued") events.push({ key: "next", kind: "wait", label: "next", title: job.attempts.some((one) => one.round === job.round) ? "Tried again when its turn comes" : "Waits for a worker", at: 0 });
   if (last?.state === "pending") {
-    events.push({ key: "next-post", kind: "wait", label: "next", at: 0, title: last.tries ? "Callback is tried again" : "Callback is sent",
+    events.push({ key: "next-post", kind: "wait", label: "next", at: 0, title: !last.url ? "Recorded for good; no callback was asked for" : last.tries ? "Callback is tried again" : "Callback is sent",
       after: last.next_try_at && Date.parse(last.next_try_at) > Date.now() ? `in ${span((Date.parse(last.next_try_at) - Date.now()) / SECONDS)}` : "any moment", more: line(last.hint) });
   }
   return events;

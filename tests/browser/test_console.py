@@ -8,6 +8,7 @@ from selenium.webdriver.common.keys import Keys
 
 from ops.servers.process import wait_until
 from ops.stack import Stack
+from schema.problems import problem_of
 from tests.browser.chromium import DESKTOP, PHONE, Chromium
 from tests.browser.conftest import sign_in
 from tests.browser.pictures import pages
@@ -80,11 +81,33 @@ def test_one_job_is_replayed_from_its_own_page(console: Chromium, stack: Stack, 
 def test_a_refused_callback_tells_its_hint_and_is_sent_again(console: Chromium, stack: Stack, scene: Scene) -> None:
     console.driver.get(f"{stack.url}/#/jobs/{scene.refused}")
     hint = stack.job(scene.refused)["webhook"]["hint"]
-    console.wait_text("The callback did not arrive.", hint, "Callback answered 410", "Callback given up")
+    told = console.wait_text("The callback did not arrive.", hint, "Callback answered 410", "Callback given up")
+    assert f"What to do: {problem_of('webhook_gone').next_step}" in told
     stack.receiver.script("/webhook/ill", {"status": 200})
     console.click("main button", "Send callback again")
     console.click("dialog button.main", "Send")
     console.wait_text("Callback answered 200")
+
+
+def test_a_job_that_asked_for_no_callback_is_told_so_and_code_reads_as_code(
+    console: Chromium, stack: Stack, scene: Scene
+) -> None:
+    job = stack.submit(code="K-3100")
+    stack.wait_ended(job)
+    console.driver.get(f"{stack.url}/#/jobs/{job}")
+    told = console.wait_text(
+        "What to do: ", "no callback asked; recorded", "Recorded for good; no callback was asked for"
+    )
+    assert "did not arrive" not in told
+    assert "`" not in told
+    assert console.one(".note.bad p code", "data").text == "data"
+    assert (
+        console.driver.execute_script(
+            "const { prose } = await import('/console/dom.js'); const p = document.createElement('p');"
+            "p.append(...prose('a `<img src=x>` b <b>c</b> `')); return p.innerHTML"
+        )
+        == "a <code>&lt;img src=x&gt;</code> b &lt;b&gt;c&lt;/b&gt; `"
+    )
 
 
 def test_a_pdf_is_downloaded(console: Chromium, stack: Stack, scene: Scene) -> None:
