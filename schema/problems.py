@@ -46,7 +46,8 @@ CATALOGUE: dict[str, Problem] = {
     "forbidden": Problem(403, "The key may not do this", "Use a key with the role named in `detail`."),
     "rate_limited": Problem(429, "This key asks too often", "Send the same request again after Retry-After."),
     "host_refused": Problem(
-        403, "Not asked from here", "Call http://127.0.0.1 or http://localhost directly, without a web page in between."
+        403, "Not asked from here",
+        "Call http://127.0.0.1 or http://localhost, not from a web page; or send a key (`ops/reportq keys make NAME`).",
     ),
     # what is asked for
     "not_found": Problem(404, "There is nothing at this path", "See /openapi.json for the paths."),

@@ -166,6 +166,7 @@ def n8n(
             workflows.wrong_method(flows[workflows.AWAIT]),
             workflows.through(flows[workflows.MANY], breaking.url),
             workflows.hasty(flows[workflows.SYNC], breaking.url),
+            workflows.untold(flows[workflows.ON_FAILURE]),
             workflows.by_sql(flows[workflows.TWO], "reportqTable"),
         ],
         [

@@ -261,3 +261,16 @@ def test_a_person_lets_a_failure_be(n8n: N8n, system: System, person: Receiver, 
     assert call("POST", text.split(" ")[-1], files={"field-0": (None, "Let it be")}).ok
     assert mine.ended()[0].items("Replay") == []
     assert system.job(job_id)["round"] == 1
+
+
+def test_a_failure_waits_for_its_decision_also_when_nobody_is_told(
+    n8n: N8n, system: System, person: Receiver, runs: Callable[[str], Runs]
+) -> None:
+    mine = runs("testNobodyTold001")
+    url = f"{n8n.url}/webhook/test-nobody-told"
+    job_id = system.post("/api/reports/generate-async", ordered("n8n-nowhere-g2") | {"callback": url})["job_id"]
+    wait_until(lambda: "waiting" in n8n.statuses("testNobodyTold001"), PATIENCE, "n8n waits for the decision")
+    assert not any(job_id in post.json().get("text", "") for post in person.posts())
+    link = n8n.executions("testNobodyTold001")[-1].items("Words for a person")[0]["text"].split(" ")[-1]
+    assert call("POST", link, files={"field-0": (None, "Let it be")}).ok
+    assert mine.ended()[0].items("Tell a person") == []

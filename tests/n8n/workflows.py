@@ -122,6 +122,15 @@ def hasty(synchronous: Workflow, url: str) -> Workflow:
     return made
 
 
+def untold(on_failure: Workflow) -> Workflow:
+    """(g) as it is imported: `tell` is empty."""
+    made = renamed(on_failure, "testNobodyTold001", "test-nobody-told")
+    for field in node(made, "Settings")["parameters"]["assignments"]["assignments"]:
+        if field["name"] == "tell":
+            field["value"] = ""
+    return made
+
+
 def by_sql(two_endpoints: Workflow, credential: str) -> Workflow:
     """(b) as its note says: the MySQL node enabled, given a credential, and connected in the look-up's place."""
     made = renamed(two_endpoints, "testLookUpBySql01", "test-sql")
