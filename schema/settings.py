@@ -32,6 +32,21 @@ class SettingsError(ValueError):
         self.variable = variable
 
 
+class UnknownSetting(SettingsError):
+    """A variable that reportq does not know, which is mostly one that was misspelt."""
+
+    def __init__(self, variable: str) -> None:
+        names = [name.removeprefix(PREFIX) for name in sorted(known_variables())]
+        if not variable.endswith("_FILE"):
+            names = [name for name in names if not name.endswith("_FILE")]
+        close = difflib.get_close_matches(variable.removeprefix(PREFIX), names, n=3)
+        meant = f" Did you mean {' or '.join(PREFIX + name for name in close)}?" if close else ""
+        ValueError.__init__(
+            self, f"{variable}: there is no such setting; the README lists those that there are.{meant}"
+        )
+        self.variable = variable
+
+
 def _setting(
     default: Any,
     doc: str,
@@ -174,8 +189,7 @@ class Settings:
         """Read and check every variable; raises SettingsError for the first that cannot be used."""
         for name in sorted(environ):
             if name.startswith(PREFIX) and name not in known_variables():
-                close = difflib.get_close_matches(name, known_variables(), n=3)
-                raise SettingsError(name, "a variable reportq does not know", ", ".join(close) or "see README")
+                raise UnknownSetting(name)
         kinds = get_type_hints(cls)
         profile = _read(environ, "profile") or "development"
         values: dict[str, Any] = dict(PROFILES.get(profile, {}))

@@ -40,7 +40,11 @@ def test_a_variable_beats_its_profile() -> None:
     ({"REPORTQ_BROKER_URL": "redis://x"}, "REPORTQ_BROKER_URL: read a URL that begins with 'redis'; allowed: memory:…"),
     ({"REPORTQ_SYNC_ENABLED": "maybe"}, "REPORTQ_SYNC_ENABLED: read 'maybe'; allowed: true or false."),
     ({"REPORTQ_HEARTBEAT": "15"}, "REPORTQ_HEARTBEAT: read 15 with a lease of 20; allowed: at most half the lease."),
-    ({"REPORTQ_LEESE": "1"}, "REPORTQ_LEESE: read a variable reportq does not know; allowed: REPORTQ_LEASE"),
+    (
+        {"REPORTQ_LEESE": "1"},
+        "REPORTQ_LEESE: there is no such setting; the README lists those that there are. Did you mean REPORTQ_LEASE",
+    ),
+    ({"REPORTQ_NOPE": "1"}, "REPORTQ_NOPE: there is no such setting; the README lists those that there are."),
     ({"REPORTQ_ARTIFACTS_URL": "gdrive://x"}, "REPORTQ_GDRIVE_CREDENTIALS: read nothing; allowed: the path"),
     ({"REPORTQ_DATABASE_URL_FILE": "/no/such"}, "REPORTQ_DATABASE_URL_FILE: read '/no/such' (No such file"),
 ])  # fmt: skip
@@ -48,6 +52,13 @@ def test_what_cannot_be_right_is_refused_with_a_sentence(environ: dict[str, str]
     with pytest.raises(SettingsError) as refused:
         Settings.from_env(environ)
     assert str(refused.value).startswith(sentence)
+
+
+def test_a_name_that_resembles_none_is_not_taken_for_another() -> None:
+    """With three names behind it the sentence would read as if there were no others."""
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_env({"REPORTQ_NOPE": "1"})
+    assert "Did you mean" not in str(refused.value)
 
 
 def test_secrets_come_from_files_and_are_never_shown(tmp_path: Path) -> None:
