@@ -2,7 +2,8 @@
 
 Each letter is one transaction, so that a run cut anywhere may simply be started again. A run takes only letters that died
 before it began: those that die of it again are the next run's. Of each fingerprint a few go first; when all of them fail
-again in the same way, the rest of that group is left alone.
+again in the same way, the rest of that group is left alone. Groups no larger than that are sent whole; their ends are
+waited for as long as `settle` says, and what died again by the end of the run counts as open.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ TRIAL = 5  # letters of a fingerprint that go first
 _WAKE_EVERY = 20  # replays between two calls of the relay
 _LOOK_EVERY = 0.2  # seconds between looks at the trial's jobs
 _NEWER_SHOWN = 100
+_AT_ONCE = 500  # ids in one query
 
+_Sent = tuple[str, str | None]  # a replayed letter's kind, and its job's or callback's id
 Stopping = Callable[[], bool]
 
 
@@ -35,8 +38,15 @@ class Summary:
     outcomes: Counter[str] = field(default_factory=Counter)  # replayed, discarded, or why a letter was skipped
     newer: list[dict[str, str]] = field(default_factory=list)  # letters whose report was completed by a newer job
     stopped: list[dict[str, str | int]] = field(default_factory=list)  # groups left alone, with the reason
-    remaining: int = 0
+    died_again: int = 0  # replayed by this run, and open once more when it ended
+    unfinished: int = 0  # replayed by this run, and without an end when it ended: nobody knows yet
+    remaining: int = 0  # of the letters that matched, those that are open: a client repeats until there are none
     interrupted: bool = False
+
+    @property
+    def still_open(self) -> int:
+        """What is open of all that matched: the letters themselves, and those that the replayed ones left again."""
+        return self.remaining + self.died_again
 
     @property
     def done(self) -> int:
@@ -54,6 +64,7 @@ class Manner:
     rate: float | None = None  # letters a second; None: as fast as the database
     trial: int = TRIAL  # 0: no trial
     patience: float = 60.0  # seconds to wait for the trial's ends
+    settle: float = 0.0  # seconds to wait for the ends of groups that are too small for a trial
     skip_newer: bool = False  # leave letters alone whose report a newer job has completed
     seconds: float | None = None  # stop (and say what remains) after so long
     stopping: Stopping = lambda: False
@@ -82,6 +93,7 @@ class _Run:
         self._began = time.monotonic()
         self._acted = 0
         self._newer: dict[tuple[str | None, str | None], Row | None] = {}
+        self._sent: list[_Sent] = []
         self._decided: set[str] = set()  # of the trial, which the main pass meets again when they are still open
 
     def replay(self) -> Summary:
@@ -90,13 +102,18 @@ class _Run:
         for group in groups:
             tried[group] = self._first_of(group)
         left_alone = self._watch(tried)
+        small: list[_Sent] = []
         if not self._summary.interrupted:
             for letter in letter_search.each(self._db, self._wanted):
                 if self._cut():
                     break
-                if letter["fingerprint"] not in left_alone and letter["dead_letter_id"] not in self._decided:
-                    self._replay(letter)
+                mark = letter["fingerprint"]
+                if mark in left_alone or letter["dead_letter_id"] in self._decided:
+                    continue
+                if self._replay(letter) == "replayed" and mark not in tried:
+                    small.append(_sent(letter))
         self._manner.wake()
+        self._settle(small)
         return self._close("bulk_replay")
 
     def discard(self) -> Summary:
@@ -119,6 +136,8 @@ class _Run:
                 if not self._keep_rate():
                     return "left"  # for the next run: nothing was decided about it
                 outcome = replay_letter(self._db, letter["dead_letter_id"], by=self._manner.by, why=self._manner.why)
+                if outcome == "replayed":
+                    self._sent.append(_sent(letter))
                 if self._acted % _WAKE_EVERY == 0:
                     self._manner.wake()
         self._note(outcome)
@@ -221,6 +240,15 @@ class _Run:
     def _siblings_fare_well(self, mark: str) -> bool:
         return any(fails_again(self._db, one) is False for one in letter_search.lately_replayed(self._db, mark))
 
+    def _settle(self, sent: list[_Sent]) -> None:
+        """Wait, within bounds, until these have ended: what no trial went ahead of may have died again."""
+        if self._manner.dry_run or not self._manner.trial:
+            return
+        until = time.monotonic() + self._manner.settle
+        while time.monotonic() < until and not self._cut() and _count(self._db, sent, _UNFINISHED):
+            self._manner.progress(self._summary, "waiting for them to end")
+            time.sleep(_LOOK_EVERY)
+
     # -- the end ------------------------------------------------------------------------------------------------
 
     def _close(self, act: str) -> Summary:
@@ -228,11 +256,39 @@ class _Run:
         if summary.dry_run:
             summary.remaining = summary.matched
             return summary
+        summary.died_again = _count(self._db, self._sent, _DIED_AGAIN)
+        summary.unfinished = _count(self._db, self._sent, _UNFINISHED) + sum(kind == "raw" for kind, _ in self._sent)
         summary.remaining = letter_search.count(self._db, self._wanted)
         result = ", ".join(f"{n} {outcome}" for outcome, n in sorted(summary.outcomes.items())) or "nothing"
-        why = f"{self._manner.why or ''} [{result}; {summary.remaining} remain]".strip()
+        why = f"{self._manner.why or ''} [{result}; {summary.still_open} remain]".strip()
         audit.note(self._db, self._manner.by, act, self._wanted.shown(), why)
         return summary
+
+
+# The letters that were replayed are resolved, so that an open one of the same job or callback is a new one.
+_DIED_AGAIN = {
+    "job": "SELECT COUNT(*) FROM dead_letters WHERE status='open' AND kind='job' AND job_id IN ({})",
+    "delivery": "SELECT COUNT(*) FROM dead_letters WHERE status='open' AND delivery_id IN ({})",
+}
+_UNFINISHED = {
+    "job": "SELECT COUNT(*) FROM pdf_job_results WHERE status IN ('queued','processing') AND job_id IN ({})",
+    "delivery": "SELECT COUNT(*) FROM deliveries WHERE status IN ('queued','processing') AND delivery_id IN ({})",
+}
+
+
+def _sent(letter: Row) -> _Sent:
+    return letter["kind"], letter["delivery_id"] if letter["kind"] == "delivery" else letter["job_id"]
+
+
+def _count(db: Database, sent: list[_Sent], queries: dict[str, str]) -> int:
+    """How many of the jobs and callbacks behind replayed letters a query finds."""
+    found = 0
+    for kind, query in queries.items():
+        ids = [subject for of, subject in sent if of == kind and subject is not None]
+        for start in range(0, len(ids), _AT_ONCE):
+            some = ids[start : start + _AT_ONCE]
+            found += int(db.scalar(query.format(",".join(["%s"] * len(some))), some))
+    return found
 
 
 def fails_again(db: Database, letter: Row) -> bool | None:

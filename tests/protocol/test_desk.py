@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -186,7 +187,7 @@ def test_a_bulk_replay_stops_when_the_first_ones_fail_again_in_the_same_way(worl
     assert [(s["reason"], s["tried"]) for s in summary.stopped] == [("failing_again", 5)]
     assert [world.job(job)["status"] for job in mended] == ["completed"] * 20
     assert sorted(world.job(job)["round"] for job in broken) == [1] * 15 + [2] * 5
-    assert summary.remaining == 15
+    assert (summary.remaining, summary.died_again, summary.still_open) == (15, 5, 20)
 
 
 def test_a_retry_that_fails_in_the_same_way_is_sign_enough(world: World) -> None:
@@ -201,6 +202,35 @@ def test_a_retry_that_fails_in_the_same_way_is_sign_enough(world: World) -> None
 
     assert summary.stopped[0]["reason"] == "failing_again"
     assert sum(world.job(job)["round"] == 2 for job in ids) == 5
+
+
+def test_what_is_too_few_for_a_trial_is_waited_for_and_counted_when_it_died_again(world: World) -> None:
+    broken = bury(world, 3)
+    world.pen.work = failing(Permanent("Field 'a' is missing.", code="invalid_data"))
+
+    summary = replay_matching(world.db, ALL, replace(HERE, settle=30, wake=world.run))
+
+    assert (summary.outcomes, summary.stopped) == ({"replayed": 3}, [])
+    assert (summary.died_again, summary.unfinished, summary.still_open) == (3, 0, 3)
+    assert [world.job(job)["round"] for job in broken] == [2] * 3
+
+
+def test_callbacks_that_die_again_are_counted_too(world: World) -> None:
+    for _ in range(2):
+        undelivered(world)
+    world.mouth.answers = [answer(410), answer(200)]
+    manner = replace(HERE, settle=30, wake=world.run)
+    summary = replay_matching(world.db, LetterFilter(kind="delivery"), manner)
+    assert (summary.died_again, summary.unfinished, summary.still_open) == (1, 0, 1)
+
+
+def test_what_has_not_ended_is_said_to_be_unknown(world: World) -> None:
+    bury(world, 2)
+    dead_letters.bury_raw(world.db, "pdf", "dl_1", b"?", "undecodable_message", "It cannot be decoded.")
+    began = time.monotonic()
+    summary = replay_matching(world.db, ALL, replace(HERE, settle=0.3))
+    assert (summary.died_again, summary.unfinished, summary.still_open) == (0, 3, 0)
+    assert time.monotonic() - began < 10
 
 
 def test_without_workers_the_trial_is_undecided_and_the_rest_waits(world: World) -> None:
