@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ops import backups
-from ops.commands.terminal import Yes, out
+from ops.commands.terminal import Yes, counted, out, there
 from schema.settings import Settings, without_password
 
 app = typer.Typer(help="Backup and restore.", no_args_is_help=True)
@@ -19,7 +19,9 @@ Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
 @app.command()
 def make(folder: Folder) -> None:
     """One moment's picture, taken while everything runs."""
-    for path in backups.make(Settings.from_env(os.environ), folder):
+    settings = Settings.from_env(os.environ)
+    there(settings)
+    for path in backups.make(settings, folder):
         out.print(str(path), markup=False)
 
 
@@ -30,4 +32,5 @@ def restore(folder: Folder, yes: Yes = False) -> None:
     if not yes:
         typer.confirm(f"Restore {folder} into {without_password(settings.database_url)}?", abort=True)
     waiting = backups.restore(settings, folder)
-    out.print(f"Restored. {waiting} rows are published again when the service starts.")
+    are = "is" if waiting == 1 else "are"
+    out.print(f"Restored. {counted(waiting, 'row')} {are} published again when the service starts.")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from actors.runtime import build
-from ops.commands.terminal import Json, Why, Yes, desk, out, print_json
+from ops.commands.terminal import Json, Why, Yes, counted, desk, out, print_json
 from schema import erasure
 
 
@@ -44,4 +44,5 @@ def erase(
 
 
 def _sentence(found: erasure.Erased) -> str:
-    return ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in asdict(found).items())
+    nouns = {name: name.replace("_", " ").removesuffix("s") for name in asdict(found)}
+    return ", ".join(counted(number, nouns[name]) for name, number in asdict(found).items())

@@ -7,8 +7,21 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from ops.commands.terminal import REFUSED, Desk, Json, Why, desk, out, print_json, print_table, short
-from schema import allow_list, callback_urls, jobs, rounds, story
+from ops.commands.terminal import (
+    REFUSED,
+    Desk,
+    Json,
+    Why,
+    allowed,
+    desk,
+    one_of,
+    out,
+    print_json,
+    print_pairs,
+    print_table,
+    short,
+)
+from schema import callback_urls, jobs, rounds, story
 from schema.database import Row, as_column
 from schema.documents import open_documents
 from schema.errors import Refused
@@ -18,6 +31,7 @@ from service.jobs import error_of, moment
 
 app = typer.Typer(help="Jobs.", no_args_is_help=True)
 
+_STATUSES = ("queued", "processing", "completed", "failed", "cancelled")
 _REPLAY_REFUSED = {
     "unknown": ("There is no such job.", "job_not_found"),
     "completed": ("The job is completed.", "not_replayable"),
@@ -39,7 +53,7 @@ def show(job_id: str, as_json: Json = False) -> None:
     told, error = job.pop("story"), job.pop("error")
     for name in ("attempts", "deliveries"):
         job.pop(name, None)
-    print_table(("", ""), [(name, value) for name, value in job.items() if value is not None])
+    print_pairs(job.items())
     if error:
         out.print(f"{error['code']}: {error['message']} → {error['next_step']}", markup=False)
     out.print("\nWhat happened", style="bold")
@@ -51,7 +65,10 @@ def show(job_id: str, as_json: Json = False) -> None:
 
 @app.command("list")
 def list_(
-    status: Annotated[str | None, typer.Option(help="queued, processing, completed, failed or cancelled.")] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(help="queued, processing, completed, failed or cancelled.", callback=one_of(_STATUSES)),
+    ] = None,
     code: Annotated[str | None, typer.Option(help="Only this report code.")] = None,
     product: Annotated[str | None, typer.Option(help="Only this product.")] = None,
     since: Annotated[str | None, typer.Option(help="Submitted since: 2h, 1d or an RFC 3339 moment.")] = None,
@@ -110,7 +127,7 @@ def replay(
 ) -> None:
     """A failed or cancelled job once more, with a fresh budget."""
     with desk() as here:
-        allow = allow_list.AllowList.parse(here.settings.webhook_allow)
+        allow = allowed(here.settings)
         for field, url in (("callback", callback), ("failureCallback", failure_callback)):
             if url is not None:
                 callback_urls.check_literal(url, allow, field=field)

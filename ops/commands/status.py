@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ops.commands.queues import print_queues
-from ops.commands.terminal import Json, age, desk, out, print_json, print_table
+from ops.commands.terminal import Json, age, counted, desk, out, print_json, print_table
 from schema import VERSION, queues, workers
 from schema.database import Row
+from schema.settings import without_password
 from service.queues import states_shown
 
 
@@ -24,11 +25,13 @@ def status(as_json: Json = False) -> None:
         )
         dead = int(db.scalar("SELECT COUNT(*) FROM dead_letters WHERE status='open'"))
         not_sent = int(db.scalar("SELECT COUNT(*) FROM deliveries WHERE status='not_sent'"))
+        database = without_password(here.settings.database_url)
         leader = workers.live(db, here.settings.lease) != []
     if as_json:
         print_json(
             {
                 "version": VERSION,
+                "database": database,
                 "jobs": jobs,
                 "queues": shown,
                 "workers": [_worker(row) for row in live],
@@ -38,6 +41,7 @@ def status(as_json: Json = False) -> None:
         )
         return
     out.print(f"[bold]reportq {VERSION}[/]   " + "   ".join(f"{name} {n}" for name, n in sorted(jobs.items())))
+    out.print(f"database: {database}", markup=False)
     print_queues(shown)
     if not leader:
         out.print("[yellow]No worker is alive.[/]")
@@ -49,9 +53,10 @@ def status(as_json: Json = False) -> None:
         ],
     )
     if dead:
-        out.print(f"[red]{dead} dead letters[/]: ops/reportq dead-letters list")
+        out.print(f"[red]{counted(dead, 'dead letter')}[/]: ops/reportq dead-letters list")
     if not_sent:
-        out.print(f"{not_sent} callbacks were not sent, their resume URLs being used up (see jobs show).")
+        were = "was not sent, its resume URL" if not_sent == 1 else "were not sent, their resume URLs"
+        out.print(f"{counted(not_sent, 'callback')} {were} being used up (see jobs show).")
 
 
 def _worker(row: Row) -> Row:

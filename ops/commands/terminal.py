@@ -6,30 +6,57 @@ import getpass
 import json
 import os
 import socket
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
+import peewee
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from schema.allow_list import AllowList
 from schema.database import Database, DatabaseDown
 from schema.errors import ReportqError
 from schema.migrate import pending
 from schema.problems import problem_of
-from schema.settings import Settings, SettingsError
+from schema.settings import Settings, SettingsError, without_password
 from schema.wakeup import Waker
 
-REFUSED, REMAINS, UNAVAILABLE, INTERRUPTED = 1, 3, 4, 130
+REFUSED, WRONG_USAGE, REMAINS, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 130
 
 # Into a file or a pipe nothing is cut or folded.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 250)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 10_000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+# The next step where the catalogue's speaks of the API; an empty one: the sentence before it says enough.
+_INSTEAD = {
+    "invalid_request": "",
+    "job_not_found": "See ops/reportq jobs list; ended jobs are kept for a limited time.",
+    "queue_not_found": "See ops/reportq queues list.",
+    "dead_letter_not_found": "See ops/reportq dead-letters list --letters for those that are open.",
+    "delivery_not_found": "See ops/reportq webhooks log JOB_ID for the job's own.",
+    "needs_force": "Give --force if the receiver may be told twice.",
+    "not_resendable": "See ops/reportq jobs show JOB_ID, or replay the job: ops/reportq jobs replay JOB_ID --callback URL.",
+    "callback_refused": "Use an http(s) URL with a public host, or list the host in REPORTQ_WEBHOOK_ALLOW.",
+    "database_busy": "Give the same command again.",
+    "storage_unavailable": "Give the same command again once it answers.",
+    "mongodb_unavailable": "Give the same command again once MongoDB answers.",
+    "drive_unavailable": "Give the same command again once Google Drive answers.",
+    "folder_unavailable": "Put right its disk, mount or permissions, then give the same command again.",
+    "dependency_unavailable": "See ops/reportq doctor, then give the same command again.",
+    "temporary_failure": "Give the same command again once what it names is put right.",
+}
+
+# Columns that are copied from the screen into the next command.
+_IDS = ("job_id", "dead_letter_id", "delivery_id", "fingerprint", "key", "worker")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
 Why = Annotated[str | None, typer.Option("--why", help="The reason, kept in the audit.")]
@@ -50,18 +77,46 @@ class Desk:
 def desk() -> Iterator[Desk]:
     """The database of the settings in the environment; raises DatabaseDown when it was never set up."""
     settings = Settings.from_env(os.environ)
-    db = Database(settings.database_url)
+    there(settings)
+    db = opened(settings)
     wake = Waker(settings.run_dir)
     try:
         steps = pending(db)
         if steps:
-            raise DatabaseDown(
-                f"The database lacks {', '.join(steps)}: start the service once, or check REPORTQ_DATABASE_URL."
-            )
+            raise DatabaseDown(f"It lacks {', '.join(steps)}: start the service once, or check REPORTQ_DATABASE_URL.")
         yield Desk(settings, db, wake, f"cli:{getpass.getuser()}@{socket.gethostname()}"[:128])
     finally:
         wake.close()
         db.close()
+
+
+def there(settings: Settings) -> None:
+    """Raise DatabaseDown when SQLite's file is missing: opening it would make it, and only the service does that."""
+    path = settings.database_url.removeprefix("sqlite:///")
+    if path != settings.database_url and not Path(path).is_file():
+        raise DatabaseDown(f"There is no file {path}: start the service once, or check REPORTQ_DATABASE_URL.")
+
+
+def opened(settings: Settings) -> Database:
+    """The settings' database, not yet connected to; raises SettingsError for a URL that cannot be read."""
+    try:
+        return Database(settings.database_url)
+    except ValueError:  # which may quote a part of the password
+        raise SettingsError(
+            "REPORTQ_DATABASE_URL",
+            "a URL whose host or port is malformed",
+            "mysql://user:password@host:port/name, with / and @ of the password percent-encoded",
+        ) from None
+
+
+def allowed(settings: Settings) -> AllowList:
+    """Where callbacks may go beyond the public internet; raises SettingsError."""
+    try:
+        return AllowList.parse(settings.webhook_allow)
+    except ValueError as error:
+        raise SettingsError(
+            "REPORTQ_WEBHOOK_ALLOW", "something else", f"hosts and networks. {error}".rstrip(".")
+        ) from None
 
 
 def explained(command: Callable[[], Any]) -> int:
@@ -71,17 +126,51 @@ def explained(command: Callable[[], Any]) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     except DatabaseDown as error:
-        err.print(f"[red]The database cannot be used:[/] {escape(error.detail)}")
-        return UNAVAILABLE
+        return _no_database(error.detail)
+    except (peewee.PeeweeException, sqlite3.Error) as error:
+        return _no_database(words_of(error))
     except SettingsError as error:
         err.print(f"[red]A setting cannot be used:[/] {escape(str(error))}")
         return UNAVAILABLE
     except ReportqError as error:
-        err.print(f"[red]{escape(error.detail)}[/] {escape(problem_of(error.code).next_step)} ({error.code})")
-        return REFUSED
+        err.print(f"[red]{escape(error.detail)}[/] {escape(next_step(error.code))}".rstrip(), f"({error.code})")
+        return WRONG_USAGE if error.code == "invalid_request" else REFUSED
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
+
+
+def words_of(error: Exception) -> str:
+    """What a database's driver says, without its number."""
+    said = error.args[-1] if error.args and isinstance(error.args[-1], str) else str(error)
+    return said.strip() or type(error).__name__
+
+
+def next_step(code: str) -> str:
+    """What to do about a problem at a terminal, where the catalogue's step may speak of requests."""
+    return _INSTEAD[code] if code in _INSTEAD else problem_of(code).next_step
+
+
+def _no_database(why: str) -> int:
+    url = without_password(Settings.from_env(os.environ).database_url)
+    err.print(f"[red]The database cannot be used:[/] {escape(url)}: {escape(why)}")
+    return UNAVAILABLE
+
+
+def one_of(words: Sequence[str]) -> Callable[[str | None], str | None]:
+    """An option's callback that refuses a mistyped word: a filter that fits nothing looks like nothing being there."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and value not in words:
+            raise typer.BadParameter(f"{value!r} is not one of {', '.join(words)}.")
+        return value
+
+    return check
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 letter`, `2 letters`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def print_json(value: object) -> None:
@@ -90,11 +179,57 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """A table that keeps its columns' order; nothing in a cell is read as markup."""
-    table = Table(*columns, title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
+    """A table that keeps its columns' order; nothing in a cell is read as markup, no word of it is ever cut.
+
+    Where it is too wide for the terminal even with its cells broken between words, each row becomes a few lines.
+    """
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    words = [
+        max((cell_len(word) for text in (name, *(row[n] for row in cells)) for word in text.split()), default=0)
+        for n, name in enumerate(columns)
+    ]
+    if sum(words) + len(words) - 1 > out.width:
+        _print_rows(columns, cells, title)
+        return
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for name, least in zip(columns, words, strict=True):
+        table.add_column(name, overflow="fold", min_width=least, no_wrap=name in _IDS)
+    for row in cells:
+        table.add_row(*map(escape, row))
     out.print(table)
+
+
+def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
+    """Names and values, each pair in a line of its own that only the terminal may break."""
+    known = [(name, str(value)) for name, value in pairs if value is not None]
+    width = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        out.print(f"{name:{width}} {value}", markup=False)
+
+
+def _print_rows(columns: Sequence[str], rows: list[list[str]], title: str | None) -> None:
+    """Each row: its ids, then everything else that it holds, with the names of the columns."""
+    if title:
+        out.print(title, markup=False)
+    for row in rows:
+        held = [(name, cell) for name, cell in zip(columns, row, strict=True) if cell]
+        ids = [cell for name, cell in held if name in _IDS]
+        rest = [f"{name} {cell}".strip() for name, cell in held if name not in _IDS]
+        for line in _filled(ids, out.width):
+            out.print(line, markup=False, style="bold")
+        for line in _filled(rest, out.width - 2):
+            out.print(f"  {line}", markup=False)
+
+
+def _filled(parts: list[str], width: int) -> list[str]:
+    """As many parts in a line as have room, none of them broken."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and cell_len(lines[-1]) + 2 + cell_len(part) <= width:
+            lines[-1] += f"  {part}"
+        else:
+            lines.append(part)
+    return lines
 
 
 def age(seconds: float) -> str:
