@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,17 +22,23 @@ from ops.commands.terminal import (
     Json,
     Why,
     Yes,
+    counted,
     desk,
     err,
+    one_of,
     out,
     print_json,
+    print_pairs,
     print_table,
     short,
 )  # fmt: skip
-from schema import bulk_replays, letter_search
+from schema import bulk_replays, letter_search, workers
 from schema.bulk_replays import Manner, Summary
 from schema.letter_search import LetterFilter
+from schema.messages import QUEUES
 from service.dead_letters import letter_shown, listing, one_letter, summary_shown
+
+_SETTLE = 15.0  # seconds to wait for the ends of what went without a trial
 
 app = typer.Typer(help="Jobs, callbacks and messages that died.", no_args_is_help=True)
 
@@ -42,7 +49,7 @@ Job = Annotated[list[str] | None, typer.Option(help="Only these jobs; may be rep
 Error = Annotated[str | None, typer.Option(help="Only this error code.")]
 Mark = Annotated[str | None, typer.Option("--fingerprint", help="Only this group.")]
 Since = Annotated[str | None, typer.Option(help="Died since: 2h, 30m, 1d or an RFC 3339 moment.")]
-Queue = Annotated[str | None, typer.Option(help="pdf or webhooks.")]
+Queue = Annotated[str | None, typer.Option(help="pdf or webhooks.", callback=one_of(QUEUES))]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")]
 Rate = Annotated[float | None, typer.Option(help="At most so many a second.", min=0.01)]
 
@@ -56,7 +63,9 @@ def list_(
     fingerprint: Mark = None,
     since: Since = None,
     queue: Queue = None,
-    status: Annotated[str, typer.Option(help="open, replayed or discarded.")] = "open",
+    status: Annotated[
+        str, typer.Option(help="open, replayed or discarded.", callback=one_of(letter_search.STATUSES))
+    ] = "open",
     letters: Annotated[bool, typer.Option("--letters", help="Single letters instead of groups.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
     as_json: Json = False,
@@ -80,10 +89,11 @@ def list_(
         print_table(
             (*columns, "died"), [(*(r[c] for c in columns), short(r["last_failed_at"])) for r in shown["letters"]]
         )
-        out.print(f"{shown['total']} letters ({seconds * 1000:.0f} ms)")
+        out.print(f"{counted(shown['total'], 'letter')} ({seconds * 1000:.0f} ms)")
     else:
         _print_groups(shown["groups"])
-        out.print(f"{shown['total']} letters in {len(shown['groups'])} groups ({seconds * 1000:.0f} ms)")
+        groups = counted(len(shown["groups"]), "group")
+        out.print(f"{counted(shown['total'], 'letter')} in {groups} ({seconds * 1000:.0f} ms)")
 
 
 @app.command()
@@ -95,7 +105,7 @@ def show(letter_id: str, as_json: Json = False) -> None:
         print_json(letter)
         return
     acts, traceback, raw = letter.pop("acts"), letter.pop("traceback"), letter.pop("raw")
-    print_table(("", ""), [(name, value) for name, value in letter.items() if value is not None])
+    print_pairs(letter.items())
     for act in acts:
         out.print(f"{short(act['at'])}  {act['who']}  {act['act']}  {act['why'] or ''}", markup=False)
     for text in filter(None, (traceback, raw)):
@@ -127,7 +137,8 @@ def replay(
     """Try again, with a fresh budget: one, some, or all that match. Safe to interrupt and to repeat.
 
     A callback's letter is sent again without rendering. The first letters of each error go ahead; when they fail again in
-    the same way, the rest of that error is left alone and the exit code is 3.
+    the same way, the rest of that error is left alone and the exit code is 3. Errors with no more letters than a trial takes
+    are sent whole, and their ends are waited for 15 seconds at most; the exit code is 3 when one died again.
     """
     with desk() as here:
         wanted = _filter(here, ids or [], code, product, job, error, fingerprint, since, queue)
@@ -148,16 +159,24 @@ def discard(
     since: Since = None,
     queue: Queue = None,
     dry_run: DryRun = False,
-    why: Why = None,
+    why: Annotated[str | None, typer.Option("--why", help="The reason, kept in the audit: needed.")] = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Close letters without trying again."""
+    """Close letters without trying again: for good, so a reason is needed."""
+    if not (why or "").strip() and not dry_run:
+        why = _asked_why()
     with desk() as here:
         wanted = _filter(here, ids or [], code, product, job, error, fingerprint, since, queue)
         asked = Asked("discard", everything, dry_run, None, 0, 0.0, False, why, yes, as_json)
         code_ = run(here, wanted, asked)
     raise typer.Exit(code_)
+
+
+def _asked_why() -> str:
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("a reason is needed, which the audit keeps: --why 'REASON'", param_hint="--why")
+    return str(typer.prompt("Why are they discarded? (kept in the audit)")).strip()
 
 
 @dataclass(frozen=True)
@@ -182,24 +201,36 @@ def run(here: Desk, wanted: LetterFilter, asked: Asked) -> int:
         raise typer.BadParameter("name letters, a filter, or --all")
     matched = letter_search.count(here.db, wanted)
     if not matched:
-        print_json(summary_shown(Summary(dry_run=asked.dry_run))) if asked.as_json else out.print(
-            "No open letter matches."
-        )
+        print_json(_shown(Summary(dry_run=asked.dry_run))) if asked.as_json else out.print("No open letter matches.")
         return REFUSED
     if not (asked.yes or asked.dry_run or asked.as_json) and (matched > 1 or asked.act == "discard"):
-        typer.confirm(f"{asked.act.capitalize()} {matched} dead letters?", abort=True)
+        typer.confirm(f"{asked.act.capitalize()} {counted(matched, 'dead letter')}?", abort=True)
     stop = threading.Event()
     with _signals(stop), _bar(asked, matched) as progress:
         manner = Manner(
             by=here.by, why=asked.why, dry_run=asked.dry_run, rate=asked.rate, trial=asked.trial,
-            patience=asked.patience, skip_newer=asked.skip_newer, stopping=stop.is_set, progress=progress, wake=here.wake,
+            patience=asked.patience, settle=_settle(here, asked), skip_newer=asked.skip_newer, stopping=stop.is_set,
+            progress=progress, wake=here.wake,
         )  # fmt: skip
         act = bulk_replays.replay_matching if asked.act == "replay" else bulk_replays.discard_matching
         summary = act(here.db, wanted, manner)
-    print_json(summary_shown(summary)) if asked.as_json else _print_summary(summary)
+    print_json(_shown(summary)) if asked.as_json else _print_summary(summary)
     if summary.interrupted:
         return INTERRUPTED
-    return REMAINS if summary.stopped else 0
+    return REMAINS if summary.stopped or summary.died_again else 0
+
+
+def _settle(here: Desk, asked: Asked) -> float:
+    """Without a worker nothing would end, however long one waits."""
+    return min(asked.patience, _SETTLE) if workers.live(here.db, here.settings.lease) else 0.0
+
+
+def _shown(summary: Summary) -> dict[str, Any]:
+    return summary_shown(summary) | {
+        "remaining": summary.still_open,
+        "died_again": summary.died_again,
+        "unfinished": summary.unfinished,
+    }
 
 
 def _filter(
@@ -214,8 +245,6 @@ def _filter(
     queue: str | None,
     status: str = "open",
 ) -> LetterFilter:
-    if status not in letter_search.STATUSES:
-        raise typer.BadParameter(f"status is one of {', '.join(letter_search.STATUSES)}")
     return LetterFilter(
         status=status,
         ids=[one for one in ids if not one.startswith("pdf_")],
@@ -264,9 +293,27 @@ def _print_groups(groups: list[dict[str, Any]]) -> None:
         out.print(f"  e.g. {example['dead_letter_id']}  {example['job_id'] or ''}  → {g['next_step']}", markup=False)
 
 
+_WOULD = {"replayed": "would be replayed", "discarded": "would be discarded"}
+
+
 def _print_summary(summary: Summary) -> None:
-    done = ", ".join(f"{n} {outcome}" for outcome, n in sorted(summary.outcomes.items())) or "nothing done"
-    out.print(f"{'Would be: ' if summary.dry_run else ''}{done}; {summary.remaining} of {summary.matched} remain open.")
+    outcomes = sorted(summary.outcomes.items())
+    if summary.dry_run:
+        would = ", ".join(f"{n} {_WOULD.get(outcome, f'would be left ({outcome})')}" for outcome, n in outcomes)
+        out.print(
+            f"Of {counted(summary.matched, 'open letter')} {would or 'none would be touched'}. Nothing was changed."
+        )
+    else:
+        done = ", ".join(f"{n} {outcome}" for outcome, n in outcomes) or "nothing done"
+        died = f"; {summary.died_again} died again" if summary.died_again else ""
+        out.print(f"{done}{died}; {summary.still_open} of {summary.matched} remain open.")
+    if summary.unfinished:
+        have = "has" if summary.unfinished == 1 else "have"
+        out.print(
+            f"{summary.unfinished} {have} not ended yet; what dies again is shown by ops/reportq dead-letters list."
+        )
+    elif summary.died_again and not summary.stopped:
+        out.print("See ops/reportq dead-letters list for why.")
     for entry in summary.newer[:10]:
         out.print(f"  {entry['dead_letter_id']}: a newer job has completed the same report: {entry['newer_job_id']}")
     for group in summary.stopped:

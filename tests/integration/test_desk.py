@@ -157,7 +157,7 @@ def test_what_only_the_broker_holds_gets_a_row(stack: Stack) -> None:
     wait_until(lambda: by_code["unknown_actor"] not in {x["dead_letter_id"] for x in raw()}, 10, "it is resolved")
     wait_until(lambda: len(raw()) == 2, 30, "it is back")
 
-    code, summary = command(stack, "dead-letters", "discard", "--all")
+    code, summary = command(stack, "dead-letters", "discard", "--all", "--why", "strangers")
     assert (code, summary["outcomes"]) == (0, {"discarded": 2})
     wait_until(lambda: copies(stack) == [], 10, "an empty .XQ")
 

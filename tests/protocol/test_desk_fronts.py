@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from falcon import testing
 
 from ops import cli
-from schema import pauses
+from schema import pauses, workers
 from schema.documents.tables import TableDocuments
 from schema.errors import Permanent
 from schema.ports import End
@@ -201,7 +204,7 @@ def test_command_line_lists_shows_replays_and_discards(world: World, reportq: Co
     code, shown = reportq("dead-letters", "list", "--json")
     listed = json.loads(shown)
     assert (code, listed["total"], listed["groups"][0]["count"]) == (0, 3, 3)
-    assert "3 letters in 1 groups" in reportq("dead-letters", "list", "--since", "2h")[1]
+    assert "3 letters in 1 group (" in reportq("dead-letters", "list", "--since", "2h")[1]
     letter = listed["groups"][0]["example"]["dead_letter_id"]
     assert "Field 'a' is missing." in reportq("dead-letters", "show", letter)[1]
 
@@ -209,7 +212,7 @@ def test_command_line_lists_shows_replays_and_discards(world: World, reportq: Co
     assert reportq("dead-letters", "replay", letter, "--why", "mended")[0] == 0
     assert reportq("dead-letters", "replay", letter)[0] == 1
     assert json.loads(reportq("dead-letters", "replay", ids[0], "--json")[1])["outcomes"] == {"replayed": 1}
-    assert reportq("dead-letters", "discard", "--code", "K1", "--yes")[0] == 0
+    assert reportq("dead-letters", "discard", "--code", "K1", "--yes", "--why", "a test import")[0] == 0
     assert reportq("dead-letters", "replay")[0] == 2
     assert reportq("dead-letters", "show", "dl_none")[0] == 1
 
@@ -219,6 +222,76 @@ def test_command_line_says_that_the_first_ones_have_not_ended(world: World, repo
     code, shown = reportq("dead-letters", "replay", "--all", "--yes", "--patience", "0")
     assert code == 3
     assert "have not ended yet" in shown
+
+
+def test_command_line_says_what_became_of_a_replay(world: World, reportq: Command) -> None:
+    """Dry: nothing changed. Without workers: nobody knows. With one: those that died again are open, and no success."""
+    letters = [world.letters(job)[0]["dead_letter_id"] for job in bury(world, 3)]
+    assert (
+        "Of 3 open letters 3 would be replayed. Nothing was changed."
+        in (reportq("dead-letters", "replay", "--all", "--dry-run")[1])
+    )
+    code, shown = reportq("dead-letters", "replay", letters[0])
+    assert code == 0
+    assert "1 has not ended yet; what dies again is shown by ops/reportq dead-letters list" in shown
+    world.run()
+
+    def work(*_: Any) -> bytes:
+        raise Permanent("Field 'a' is missing.", code="invalid_data")
+
+    world.pen.work = work
+    workers.seen(world.db, workers.Card("w1", "pdf", "here", 1, 1, "1"), 0)
+    done = threading.Event()
+
+    def worker() -> None:
+        while not done.wait(0.05):
+            world.run()
+
+    serving = threading.Thread(target=worker)
+    serving.start()
+    try:
+        code, shown = reportq("dead-letters", "replay", "--all", "--yes")
+    finally:
+        done.set()
+        serving.join()
+    assert "2 replayed; 2 died again; 2 of 2 remain open." in shown
+    assert code == 3
+
+
+def test_command_line_names_commands_not_requests(world: World, reportq: Command) -> None:
+    for arguments, code, instead in (
+        (("dead-letters", "list", "--since", "yesterday"), 2, "write 2h, 30m, 1d or"),
+        (("dead-letters", "show", "dl_nope"), 1, "ops/reportq dead-letters list --letters"),
+        (("queues", "pause", "foo"), 1, "ops/reportq queues list"),
+        (("webhooks", "resend", "dlv_nope"), 1, "ops/reportq webhooks log JOB_ID"),
+        (("jobs", "show", "pdf_nope"), 1, "ops/reportq jobs list"),
+    ):
+        ended, shown = reportq(*arguments)
+        assert (ended, instead in shown) == (code, True), shown
+        assert "/api/" not in shown
+        assert "`errors`" not in shown
+
+
+def test_command_line_says_which_database_it_read(world: World, reportq: Command) -> None:
+    shown = reportq("status")[1]
+    url = world.db.path if world.db.dialect == "sqlite" else "mysql://reportq:…@127.0.0.1:"
+    assert f"database: {'sqlite:///' if world.db.dialect == 'sqlite' else ''}{url}" in shown
+    bury(world)
+    assert "1 dead letter:" in reportq("status")[1]
+
+
+def test_command_line_with_a_wrong_password_is_one_sentence(
+    world: World, reportq: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if world.db.dialect == "sqlite":
+        return
+    url = urlsplit(os.environ["REPORTQ_DATABASE_URL"])
+    monkeypatch.setenv("REPORTQ_DATABASE_URL", f"mysql://reportq:hunter2@127.0.0.1:{url.port}/reportq")
+    code, shown = reportq("jobs", "list")
+    assert code == 4
+    assert "Access denied" in shown
+    assert len(shown.splitlines()) == 1
+    assert "hunter2" not in shown
 
 
 def test_command_line_pauses_drains_and_resumes(world: World, reportq: Command) -> None:
