@@ -1,7 +1,7 @@
 """`reportq doctor`: is every setting usable and does everything reportq depends on do its work? If not, what to do.
 
 Nothing is only pinged where more can be known: a small file is really created in the PDF store, read back and deleted.
-Every check is bounded in time; one that fails keeps none of the others from being made.
+Every check is bounded in time; one that fails keeps none of the others from being made. What `config check` asks comes first.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,12 +19,11 @@ import typer
 
 from actors.pdf.families import SCRIPTS, cjk_fonts
 from actors.runtime import Runtime, build
-from ops.commands.terminal import REFUSED, Json, out, print_json, print_table
+from ops.commands.checks import ASKS, NOT_ASKED, faults
+from ops.commands.terminal import REFUSED, Json, counted, next_step, out, print_json
 from schema import VERSION, workers
 from schema.errors import ReportqError
-from schema.messages import QUEUES
-from schema.migrate import pending
-from schema.problems import problem_of
+from schema.messages import PDF, QUEUES, WEBHOOKS
 from schema.settings import Settings
 
 _PDF = b"%PDF-1.4\n%reportq doctor: this file can be deleted\n%%EOF\n"
@@ -51,12 +51,15 @@ def doctor(as_json: Json = False) -> None:
     runtime = build(settings)
     findings: list[Finding] = []
     try:
+        for one, fault in faults(runtime).items():
+            if fault and fault != NOT_ASKED:
+                findings.append(Finding(one.part, "bad", fault, one.what_to_do))
+        broken = {finding.name for finding in findings}
+        if broken & {"database", "tables"}:
+            broken |= _from_rows(settings)
         for name, check in CHECKS.items():
-            if name in _from_rows(settings) and any(
-                f.name in ("database", "tables") and f.state == "bad" for f in findings
-            ):
-                continue  # it would only say the same again
-            findings.extend(_made(name, check, runtime))
+            if name not in broken:  # it would only say the same again
+                findings.extend(_made(name, check, runtime))
     finally:
         runtime.close()
     bad = [finding for finding in findings if finding.state == "bad"]
@@ -72,9 +75,9 @@ def _made(name: str, check: Check, runtime: Runtime) -> Iterator[Finding]:
     try:
         yield from check(runtime)
     except ReportqError as error:
-        yield Finding(name, "bad", error.detail, _ELSE.get(name) or problem_of(error.code).next_step)
+        yield Finding(name, "bad", error.detail, _TO_DO.get(name) or next_step(error.code))
     except Exception as error:  # a client library's own: still only this check's
-        yield Finding(name, "bad", f"{type(error).__name__}: {str(error)[:200]}", _ELSE.get(name, ""))
+        yield Finding(name, "bad", f"{type(error).__name__}: {str(error)[:200]}", _TO_DO.get(name, ""))
 
 
 def _from_rows(settings: Settings) -> set[str]:
@@ -84,7 +87,7 @@ def _from_rows(settings: Settings) -> set[str]:
 
 def _settings(runtime: Runtime) -> Iterator[Finding]:
     s = runtime.settings
-    yield Finding("settings", "good", f"profile {s.profile}, {s.concurrent_workers} render workers")
+    yield Finding("settings", "good", f"profile {s.profile}, {counted(s.concurrent_workers, 'render worker')}")
     if not s.webhook_secrets:
         yield Finding("signatures", "warning", "Callbacks are not signed.", "Set REPORTQ_WEBHOOK_SECRETS.")
     if s.profile == "production" and not s.api_keys:
@@ -117,9 +120,6 @@ def _database(runtime: Runtime) -> Iterator[Finding]:
     db.ping()
     taken = time.monotonic() - began
     yield Finding("database", "good", f"{db.dialect} answers in {taken * 1000:.0f} ms")
-    if steps := pending(db):
-        said = f"Its tables lack {', '.join(steps)}."
-        yield Finding("tables", "bad", said, "Start the API or a relay once: it brings them up to date.")
     skew = (db.clock() - datetime.now(UTC)).total_seconds()
     if abs(skew) > _SKEW:
         said = f"Its clock is {skew:+.0f} s from this machine's; only the database's decides."
@@ -203,7 +203,7 @@ def _processes(runtime: Runtime) -> Iterator[Finding]:
         if count:
             yield Finding(f"workers of {queue}", "good", f"{count} alive")
         else:
-            yield Finding(f"workers of {queue}", "warning", "Nobody is heard of.", _ELSE["workers"])
+            yield Finding(f"workers of {queue}", "bad", f"None is heard of: {_UNDONE[queue]}.", _start(runtime, queue))
     paused = [str(row["scope"]) for row in runtime.db.fetch_all("SELECT scope FROM pauses ORDER BY scope")]
     if paused:
         said = f"Paused: {', '.join(paused)}."
@@ -214,13 +214,19 @@ def _processes(runtime: Runtime) -> Iterator[Finding]:
         yield Finding("releases", "warning", said, "Restart them once the release is to be finished.")
 
 
-_ELSE = {
-    "workers": "Start them: supervisorctl start render:* webhook, or docker compose up -d.",
-    "documents": "Check REPORTQ_DOCUMENTS_URL: host, port, user, password and database.",
-    "PDF store": "Check REPORTQ_ARTIFACTS_URL and REPORTQ_GDRIVE_CREDENTIALS.",
-    "broker": "Check REPORTQ_BROKER_URL: host, port, user, password and virtual host.",
-    "run folder": "Choose a REPORTQ_RUN_DIR that this user may write.",
-    "database": "Check REPORTQ_DATABASE_URL: host, port, user, password and database.",
+def _start(runtime: Runtime, queue: str) -> str:
+    """How exactly these workers are started: a command that also names running ones would complain of them."""
+    if runtime.settings.embedded:
+        return (
+            "Start the API, in whose process they live: ops/run, or gunicorn -c ops/gunicorn.conf.py service.wsgi:app."
+        )
+    program, service = {PDF: ("render:*", "render"), WEBHOOKS: ("webhook", "webhook")}[queue]
+    return f"supervisorctl -c ops/supervisord.conf start {program}, or docker compose up -d {service}."
+
+
+_UNDONE = {PDF: "no report is made", WEBHOOKS: "no caller is told"}
+_TO_DO = {one.part: one.what_to_do for one in ASKS} | {
+    "run folder": "Choose a REPORTQ_RUN_DIR that this user may write."
 }
 
 CHECKS: dict[str, Check] = {
@@ -239,9 +245,15 @@ _MARKS = {"good": "✔", "warning": "!", "bad": "✘"}
 
 
 def _show(findings: list[Finding]) -> None:
-    print_table(
-        ("", "what", "found", "what to do"),
-        [(_MARKS[one.state], one.name, one.said, one.what_to_do) for one in findings],
-    )
-    bad = sum(finding.state == "bad" for finding in findings)
-    out.print("Everything works." if not bad else f"{bad} of {len(findings)} will not work as it is.")
+    width = max(len(finding.name) for finding in findings)
+    for one in findings:
+        out.print(f"{_MARKS[one.state]} {one.name:{width}}  {one.said}", markup=False)
+        if one.what_to_do:
+            out.print(f"{'':{width + 4}}→ {one.what_to_do}", markup=False)
+    count = Counter(finding.state for finding in findings)
+    if count["bad"]:
+        out.print(f"{count['bad']} of {len(findings)} will not work as it is.")
+    elif count["warning"]:
+        out.print(f"Everything works; {count['warning']} of {len(findings)} should be changed.")
+    else:
+        out.print("Everything works.")

@@ -14,6 +14,8 @@ import pytest
 
 from ops.servers.process import free_port
 from ops.stack import ROOT
+from schema.database import Database
+from schema.migrate import migrate
 from tests.observability.conftest import Live
 
 
@@ -82,9 +84,38 @@ def test_the_embedded_default_is_examined_too(tmp_path: Path) -> None:
     }
     code, said = examined(environ)
     assert code == 1
-    assert told(said, "tables")["state"] == "bad"  # never started: no tables yet
+    assert told(said, "database")["state"] == "bad"  # never started: no file yet, and looking makes none
+    assert not (tmp_path / "r.db").exists()
     assert states(said)["PDF store"] == "good"
     assert list((tmp_path / "artifacts").rglob("*.pdf")) == []
+
+
+def test_queues_that_nobody_works_on_do_not_work(tmp_path: Path) -> None:
+    environ = {
+        "REPORTQ_DATABASE_URL": f"sqlite:///{tmp_path / 'r.db'}",
+        "REPORTQ_RUN_DIR": str(tmp_path / "run"),
+        "REPORTQ_ARTIFACTS_URL": f"file:{tmp_path / 'artifacts'}",
+    }
+    db = Database(environ["REPORTQ_DATABASE_URL"])
+    migrate(db)
+    db.close()
+    code, said = examined(environ)
+    assert (code, said["healthy"]) == (1, False)
+    for queue in ("pdf", "webhooks"):
+        assert told(said, f"workers of {queue}")["state"] == "bad"
+        assert "Start the API" in told(said, f"workers of {queue}")["what_to_do"]
+
+
+def test_only_the_missing_workers_are_to_be_started(live: Live) -> None:
+    live.stack.programs.ask("stopProcess", "webhook")
+    try:
+        code, said = examined(live.stack.environment)
+    finally:
+        live.stack.programs.ask("startProcess", "webhook")
+    assert code == 1
+    assert told(said, "workers of pdf")["state"] == "good"
+    advice = told(said, "workers of webhooks")["what_to_do"]
+    assert advice.startswith("supervisorctl -c ops/supervisord.conf start webhook, or")
 
 
 def test_a_wrong_setting_ends_with_one_sentence() -> None:

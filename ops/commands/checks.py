@@ -1,0 +1,98 @@
+"""What the settings name is asked here, once, for `config check` and for `doctor`, so that neither knows a fault alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import peewee
+
+from actors.runtime import Runtime
+from ops.commands.terminal import there, words_of
+from schema import api_keys
+from schema.allow_list import AllowList
+from schema.errors import ReportqError
+from schema.migrate import pending
+from schema.settings import SettingsError
+
+NOT_ASKED = "not asked: the database cannot be used"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One question: by its setting for `config check`, by its part for `doctor`."""
+
+    name: str
+    part: str
+    ask: Callable[[Runtime], object]
+    what_to_do: str
+    rows: Callable[[Runtime], bool] = lambda runtime: False  # whether the answer stands in the database
+
+
+def faults(runtime: Runtime) -> dict[Ask, str | None]:
+    """Every question with what is wrong, None where nothing is; what a bad database would only say again is not asked."""
+    found: dict[Ask, str | None] = {}
+    usable = True
+    for one in ASKS:
+        found[one] = NOT_ASKED if one.rows(runtime) and not usable else _fault(one, runtime)
+        usable = usable and not (found[one] and one.part in ("database", "tables"))
+    return found
+
+
+def _fault(one: Ask, runtime: Runtime) -> str | None:
+    try:
+        one.ask(runtime)
+    except ReportqError as error:
+        return error.detail
+    except (SettingsError, ValueError) as error:
+        return str(error)
+    except peewee.PeeweeException as error:
+        return words_of(error)
+    except Exception as error:  # whatever a client library raises
+        return f"{type(error).__name__} (the URL may be wrong, or the server away)"
+    return None
+
+
+def _database(runtime: Runtime) -> None:
+    there(runtime.settings)
+    runtime.db.ping()
+
+
+def _tables(runtime: Runtime) -> None:
+    if steps := pending(runtime.db):
+        raise ValueError(f"{', '.join(steps)} not applied yet: starting the service does it.")
+
+
+ASKS = (
+    Ask(
+        "REPORTQ_WEBHOOK_ALLOW", "callbacks", lambda runtime: AllowList.parse(runtime.settings.webhook_allow),
+        "Correct REPORTQ_WEBHOOK_ALLOW.",
+    ),
+    Ask(
+        "REPORTQ_DATABASE_URL", "database", _database,
+        "Check REPORTQ_DATABASE_URL: host, port, user, password and database.",
+    ),
+    Ask(
+        "migrations", "tables", _tables, "Start the API or a relay once: it brings them up to date.",
+        rows=lambda runtime: True,
+    ),
+    Ask(
+        "keys", "keys", lambda runtime: api_keys.require_keys(runtime.db, runtime.settings),
+        "Make a key: ops/reportq keys make NAME --role operate; or set REPORTQ_HOST to 127.0.0.1.",
+        rows=lambda runtime: True,
+    ),
+    Ask(
+        "REPORTQ_DOCUMENTS_URL", "documents", lambda runtime: runtime.documents.ping(),
+        "Check REPORTQ_DOCUMENTS_URL: host, port, user, password and database.",
+        rows=lambda runtime: runtime.settings.documents_url.startswith("database:"),
+    ),
+    Ask(
+        "REPORTQ_ARTIFACTS_URL", "PDF store", lambda runtime: runtime.artifacts.ping(),
+        "Check REPORTQ_ARTIFACTS_URL and REPORTQ_GDRIVE_CREDENTIALS.",
+    ),
+    Ask(
+        "REPORTQ_BROKER_URL", "broker",
+        lambda runtime: None if runtime.settings.embedded else runtime.publisher.ping(),
+        "Check REPORTQ_BROKER_URL: host, port, user, password and virtual host.",
+    ),
+)  # fmt: skip
