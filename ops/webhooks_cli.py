@@ -6,6 +6,7 @@ import json
 import os
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -13,9 +14,9 @@ from ulid import ULID
 
 from actors.callback_body import callback_body
 from actors.sender import SignedSender
+from ops.commands.terminal import allowed
 from schema import VERSION
-from schema.allow_list import AllowList
-from schema.callback_urls import check_literal, failure_url, redact
+from schema.callback_urls import HOW_TO_ALLOW, check_literal, failure_url, host_key, is_resume_url, redact
 from schema.errors import Refused
 from schema.ports import Answer, End, Post, Sender
 from schema.settings import Settings
@@ -56,14 +57,42 @@ def send(sender: Sender, url: str, status: str) -> tuple[str, Answer, Verdict]:
     return target, answer, judge(answer, History())
 
 
-def explain(answer: Answer, verdict: Verdict) -> str:
-    """What the answer means for a real callback, in plain words."""
+def explain(answer: Answer, verdict: Verdict, url: str) -> str:
+    """What the answer means for a real callback, in plain words, and what to do about it."""
     told = answer.detail if answer.status is None else f"The receiver answered {answer.status}."
+    if verdict.kind == "delivered" and "/webhook-test/" in urlsplit(url).path:
+        return (
+            f"{told} This one was taken: a test URL takes one call after a click on Execute workflow. "
+            "Give real jobs the production URL (/webhook/…) of a published workflow."
+        )
     if verdict.kind == "delivered":
         return f"{told} A real callback would be delivered, and not be sent again."
+    hint = _HERE.get(verdict.code or "", verdict.hint) or ""
+    if verdict.code == "webhook_address_refused":
+        hint = f"The host's address is private, local or reserved. {_how_to_allow(url)}"
     if verdict.kind == "again":
-        return f"{told} A real callback would be sent again after {verdict.after:g} s. {verdict.hint or ''}".rstrip()
-    return f"{told} A real callback would be given up ({verdict.code}). {verdict.hint or ''}".rstrip()
+        return f"{told} A real callback would be sent again after {verdict.after:g} s. {hint}".rstrip()
+    return f"{told} A real callback would be given up ({verdict.code}). {hint}".rstrip()
+
+
+# Hints of a delivery's log that say too little of an example, which has none.
+_HERE = {
+    "webhook_conflict": "It says that the callback comes at the wrong time. Its answer stands above; a receiver that is not "
+    "ready yet should answer 503, and is asked again.",
+    "webhook_rejected": "It does not take this callback as it is. Correct what its answer above says.",
+}
+
+
+def _how_to_allow(url: str) -> str:
+    return (
+        "Asked were the settings of this shell; of real callbacks the service's own REPORTQ_WEBHOOK_ALLOW decides. For this "
+        f"call: REPORTQ_WEBHOOK_ALLOW='{host_key(url)}' ops/reportq webhooks send-example …"
+    )
+
+
+def shown(url: str) -> str:
+    """The URL as it was typed, at the terminal of who typed it; a resume URL or a password is for nobody's screen."""
+    return redact(url) if is_resume_url(url) or "@" in urlsplit(url).netloc else url
 
 
 @app.command("send-example")
@@ -79,11 +108,13 @@ def send_example(
     if status not in STATUSES:
         raise typer.BadParameter(f"one of {', '.join(STATUSES)}", param_hint="--status")
     settings = Settings.from_env(os.environ)
-    allow = AllowList.parse(settings.webhook_allow)
+    allow = allowed(settings)
     try:
         check_literal(url, allow)
     except Refused as refused:
         typer.echo(f"{refused.code}: {refused.detail}", err=True)
+        if HOW_TO_ALLOW in refused.detail:
+            typer.echo(_how_to_allow(url), err=True)
         raise typer.Exit(2) from None
     sender = SignedSender(
         [secret for secret in settings.webhook_secrets.split(",") if secret],
@@ -97,21 +128,21 @@ def send_example(
     finally:
         sender.close()
     if as_json:
-        shown = {
-            "url": redact(target),
+        document = {
+            "url": shown(target),
             "status": answer.status,
             "failure": answer.failure,
             "seconds": round(answer.duration, 3),
             "body": answer.body_head,
             "verdict": verdict.kind,
             "code": verdict.code,
-            "explained": explain(answer, verdict),
+            "explained": explain(answer, verdict, target),
         }
-        typer.echo(json.dumps(shown, ensure_ascii=False))
+        typer.echo(json.dumps(document, ensure_ascii=False))
     else:
         console = Console(highlight=False, markup=False, soft_wrap=True)
-        console.print(f"POST {redact(target)}  ({answer.duration:.2f} s)")
+        console.print(f"POST {shown(target)}  ({answer.duration:.2f} s)")
         if answer.body_head:
             console.print(f"  {answer.body_head}")
-        console.print(explain(answer, verdict))
+        console.print(explain(answer, verdict, target))
     raise typer.Exit(0 if verdict.kind == "delivered" else 1)

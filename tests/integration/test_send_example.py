@@ -9,7 +9,9 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 from typer.testing import CliRunner, Result
 
-from ops.webhooks_cli import app
+from ops.webhooks_cli import app, explain
+from schema.ports import Answer
+from schema.verdicts import Verdict
 from tests.loopback import loopback_only
 from tests.receiver import Receiver
 
@@ -67,6 +69,43 @@ def test_a_host_that_is_down_is_told_as_such() -> None:
     assert result.exit_code == 1
     assert "refused the connection" in result.stdout
     assert "again after" in result.stdout
+
+
+def test_a_private_address_is_refused_with_what_to_do_for_this_call() -> None:
+    with Receiver() as receiver:
+        result = run(f"{receiver.url}/webhook/x", allow="")
+    assert "the service's own REPORTQ_WEBHOOK_ALLOW decides" in result.output
+    assert f"REPORTQ_WEBHOOK_ALLOW='127.0.0.1:{receiver.port}' ops/reportq webhooks send-example" in result.output
+
+
+def test_a_name_that_leads_here_is_refused_with_what_to_do_for_this_call() -> None:
+    verdict = Verdict("stop", "refused_address", code="webhook_address_refused", hint="…")
+    answer = Answer(None, "refused_address", "", "", None, 0.1, "n8n is at 10.0.0.7.")
+    assert "REPORTQ_WEBHOOK_ALLOW='n8n:5678' ops/reportq" in explain(answer, verdict, "http://n8n:5678/webhook/x")
+
+
+def test_a_test_urls_200_is_not_taken_for_more_than_it_is() -> None:
+    with Receiver() as receiver:
+        result = run(f"{receiver.url}/webhook-test/pdf-complete")
+    assert result.exit_code == 0
+    assert "would be delivered" not in result.stdout
+    assert "takes one call" in result.stdout
+    assert "production URL" in result.stdout
+
+
+def test_a_conflict_says_what_to_do() -> None:
+    with Receiver(lambda request: b"HTTP/1.1 409 Conflict\r\nContent-Length: 5\r\n\r\nlater") as receiver:
+        result = run(receiver.url)
+    assert result.exit_code == 1
+    assert "later" in result.stdout
+    assert "should answer 503" in result.stdout
+
+
+def test_a_url_is_shown_to_who_typed_it_as_it_was_typed() -> None:
+    path = "/webhook/2f6c1b5e-Run7/pdf-complete?tenant=A1"
+    with Receiver() as receiver:
+        result = run(f"{receiver.url}{path}")
+    assert f"POST {receiver.url}{path} " in result.stdout
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
