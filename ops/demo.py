@@ -2,9 +2,10 @@
 
     python -m ops.demo [--once] [--port N] [--servers]
 
-Without --servers: the embedded default, one gunicorn process with everything inside, files under var/. With it: private
-RabbitMQ, MariaDB, a MongoDB-wire server and a local double of Google Drive, and the processes of production under
-supervisor. `--once` ends after the first report: 0 only if its PDF and its callback arrived.
+Without --servers: the embedded default, one gunicorn process with everything inside, files under var/, or where
+REPORTQ_RUN_DIR and the other settings say. With it: private RabbitMQ, MariaDB, a MongoDB-wire server and a local double of
+Google Drive, and the processes of production under supervisor. `--once` ends after the first report: 0 only if its PDF and
+its callback arrived. What cannot work out is refused at once, in one sentence.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import requests
 
+from ops.claims import Refused, claim_port, claimed
 from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, show_one_job, stay
-from ops.servers.process import Server
+from ops.servers.process import Server, ServerFailed, listening, listens
 from ops.servers.receiver import Receiver
 from schema.database import Database
 from schema.documents import open_documents
+from schema.errors import ReportqError
 from schema.migrate import migrate
+from schema.settings import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -67,57 +70,118 @@ class Api(Server):
             self.folder = here
 
     def answers(self) -> bool:
-        return requests.get(f"{self.url}/livez", timeout=2).ok
+        """It is ours that answers, not another reportq on the port."""
+        return requests.get(f"{self.url}/livez", timeout=2).ok and listens(self.processes(), self.port)
 
 
 def main(argv: list[str]) -> int:
     """Run the demonstration; the exit code says whether PDF and callback arrived."""
     parser = argparse.ArgumentParser(prog="ops/run", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--once", action="store_true", help="end after the first report")
-    parser.add_argument(
-        "--port", type=int, default=int(os.environ.get("REPORTQ_PORT", "8000")), help="of the API (8000)"
-    )
+    parser.add_argument("--port", help="of the API (REPORTQ_PORT, or 8000)")
     parser.add_argument("--servers", action="store_true", help="on private servers instead of the embedded default")
     options = parser.parse_args(argv)
-    if options.servers:
-        from ops.demo_servers import demonstrate  # here: the embedded default starts sooner without brokers' clients
+    chosen = {"REPORTQ_PORT": options.port} if options.port else {}
+    try:
+        settings = Settings.from_env({**os.environ, **chosen})
+        if options.servers:
+            from ops.demo_servers import (
+                demonstrate,
+            )  # here: the embedded default starts sooner without brokers' clients
 
-        return demonstrate(options.port, once=options.once)
-    return _embedded(options.port, once=options.once)
+            return demonstrate(settings.port, once=options.once)
+        return _embedded(settings, once=options.once)
+    except SettingsError as error:
+        return _said(f"A setting cannot be used: {error}")
+    except Refused as error:
+        return _said(str(error))
+    except ServerFailed as error:
+        return _said(f"It did not start: {error}")
+    except ReportqError as error:
+        return _said(error.detail)
+    except KeyboardInterrupt:
+        return 130
 
 
-def _embedded(port: int, *, once: bool) -> int:
-    var = ROOT / "var"
-    var.mkdir(exist_ok=True)
-    receiver = Receiver(var / "receiver")
-    allow = ",".join(filter(None, [os.environ.get("REPORTQ_WEBHOOK_ALLOW", ""), f"127.0.0.1:{receiver.port}"]))
-    api = Api(var / "api", port, {"REPORTQ_PORT": str(port), "REPORTQ_WEBHOOK_ALLOW": allow})
+def _said(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return 1
+
+
+def _embedded(settings: Settings, *, once: bool) -> int:
+    if not settings.embedded:
+        raise Refused(
+            "ops/run is the embedded default, but REPORTQ_BROKER_URL names a RabbitMQ: run it in a shell without the "
+            "service's environment, or production's processes with ops/processes run."
+        )
+    home = _home(settings)
+    run_dir = ROOT / settings.run_dir
+    refusal = (
+        f"Another reportq runs in {home}: stop it, or give this one folders and a port of its own: "
+        "REPORTQ_RUN_DIR=var/second REPORTQ_DATABASE_URL=sqlite:///var/second/reportq.db "
+        "REPORTQ_ARTIFACTS_URL=file:var/second/artifacts ops/run --port 8001"
+    )
+    with claimed(home / "ops-run.lock", refusal):
+        with claimed(run_dir / "embedded.lock", refusal):
+            pass  # ours takes it in a moment; one that was started without ops/run would have it
+        claim_port(settings.host, settings.port)
+        return _demonstrate(settings, home, once=once)
+
+
+def _demonstrate(settings: Settings, home: Path, *, once: bool) -> int:
+    receiver = _receiver(home / "receiver")
+    allow = ",".join(filter(None, [settings.webhook_allow, f"127.0.0.1:{receiver.port}"]))
+    api = Api(home / "api", settings.port, {"REPORTQ_PORT": str(settings.port), "REPORTQ_WEBHOOK_ALLOW": allow})
     # Side by side: the API is what somebody waits for. Both make the tables, whoever comes first.
     api.launch()
     receiver.launch()
     with receiver, api:
-        _save_sample()
+        _save_sample(settings)
         api.wait_ready()
         receiver.wait_ready()
-        console.print(f"[bold]reportq[/] answers at [link]{api.url}[/] (embedded: one process, files under var/)")
-        ok = show_one_job(api.url, receiver, Path("var") / "sample.pdf")
+        console.print(f"[bold]reportq[/] answers at [link]{api.url}[/] (embedded: one process, {_files(settings)})")
+        ok = show_one_job(api.url, receiver, _shown(home / "sample.pdf"))
         if once:
             return 0 if ok else 1
         invite(api.url, receiver)
         return 0 if stay(api) else 1
 
 
-def _save_sample() -> None:
-    database = Database(os.environ.get("REPORTQ_DATABASE_URL", "sqlite:///var/reportq.db"))
+def _home(settings: Settings) -> Path:
+    """Where this demonstration keeps its own files: var/, or the run folder that was chosen."""
+    return ROOT / "var" if settings.run_dir == Settings().run_dir else ROOT / settings.run_dir
+
+
+def _files(settings: Settings) -> str:
+    """Where the files are, in few words when all is as it comes."""
+    names = ("REPORTQ_DATABASE_URL", "REPORTQ_ARTIFACTS_URL", "REPORTQ_RUN_DIR")
+    shown, usual = settings.shown(), Settings().shown()
+    if all(shown[name] == usual[name] for name in names):
+        return "files under var/"
+    return "database {}, PDFs {}, other files {}".format(*(shown[name] for name in names))
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def _receiver(folder: Path) -> Receiver:
+    """The receiver on the port it had before, so that callbacks still owed find it; on another one if that is taken."""
+    receiver = Receiver(folder)
+    if not listening(receiver.port):
+        return receiver
+    (folder / "receiver.json").unlink()
+    return Receiver(folder)
+
+
+def _save_sample(settings: Settings) -> None:
+    database = Database(settings.database_url)
     migrate(database)
-    documents = open_documents(os.environ.get("REPORTQ_DOCUMENTS_URL", "database:"), database)
+    documents = open_documents(settings.documents_url, database)
     documents.save_report(CODE, PRODUCT, json.loads(SAMPLE.read_text()))
     documents.close()
     database.close()
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except subprocess.SubprocessError as error:
-        sys.exit(str(error))
+    sys.exit(main(sys.argv[1:]))

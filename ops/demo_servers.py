@@ -6,14 +6,21 @@ import json
 import time
 from typing import Any
 
+from ops.claims import claim_port, claimed
 from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, show_one_job, stay, step
 from ops.stack import ROOT, Stack
 
 
 def demonstrate(port: int, *, once: bool) -> int:
     """Start everything, show one report, and stay unless it is to be `once`; the exit code."""
+    folder = ROOT / "var" / "servers"
+    with claimed(folder / "ops-run.lock", "ops/run --servers runs already in this checkout: stop that one first."):
+        claim_port("127.0.0.1", port)
+        return _demonstrate(Stack(folder, port=port), once=once)
+
+
+def _demonstrate(stack: Stack, *, once: bool) -> int:
     began = time.monotonic()
-    stack = Stack(ROOT / "var" / "servers", port=port)
     console.print("Starting MariaDB, RabbitMQ, MongoDB-wire server, Drive double, receiver and the programs ...")
     with stack:
         console.print(f"Ready after {time.monotonic() - began:.0f} s.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -77,6 +78,7 @@ class Server:
         self.log = self.folder / f"{self.name}.log"
         self.pid: int | None = None  # of the server itself, while it runs
         self._leash: subprocess.Popen[bytes] | None = None
+        self._log_before = 0  # bytes of the log that are older than the last start
 
     # What a subclass provides
 
@@ -114,6 +116,7 @@ class Server:
         self.prepare()
         mine, theirs = os.pipe()
         with self.log.open("ab") as log:
+            self._log_before = log.tell()
             self._leash = subprocess.Popen(
                 [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(theirs), *self.command()],
                 stdin=subprocess.PIPE,
@@ -196,9 +199,10 @@ class Server:
             os.kill(pid, signal.SIGCONT)
 
     def tail(self, lines: int = 30) -> str:
-        """The last lines of the log."""
+        """The last lines of the log, as far as they were written since the last start."""
         try:
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+            written = self.log.read_bytes()[self._log_before :]
+            return "\n".join(written.decode(errors="replace").splitlines()[-lines:])
         except OSError:
             return "(no log)"
 
@@ -237,3 +241,21 @@ def listening(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def listens(pids: Iterable[int], port: int) -> bool:
+    """Whether one of these processes listens on the port: who answers there may be somebody else's."""
+    theirs = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it ended while we looked
+            for descriptor in os.scandir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):
+                    theirs.add(os.readlink(descriptor.path))
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        if not os.path.exists(table):
+            continue
+        for row in Path(table).read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = row.split()[:10]
+            if state == "0A" and int(local.rpartition(":")[2], 16) == port and f"socket:[{inode}]" in theirs:
+                return True
+    return False

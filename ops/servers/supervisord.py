@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from ops.servers.process import Server
+from ops.servers.process import Server, listens
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,9 +62,10 @@ class Supervised(Server):
         return {**self._environ, "PATH": path, "PYTHONPATH": os.pathsep.join([*_extra(self._environ), str(ROOT)])}
 
     def answers(self) -> bool:
-        """The API is ready and a worker serves each queue."""
+        """Our API is ready and a worker serves each queue."""
         answer = requests.get(f"http://127.0.0.1:{self._port}/readyz", headers=first_key(self._environ), timeout=15)
-        return answer.status_code == 200 and "workers" not in answer.json()["down"]
+        ready = answer.status_code == 200 and "workers" not in answer.json()["down"]
+        return ready and listens(self.processes(), self._port)
 
     def _ask(self, method: str, *arguments: Any) -> Any:
         """One call of supervisor's XML-RPC interface."""
