@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from ops.processes import prepared
 from ops.servers.process import Server, wait_until
 
 TOP = Path(__file__).parents[2]
@@ -77,3 +79,58 @@ def test_all_processes_run_come_back_when_killed_and_stop_with_their_supervisor(
         supervisor.stop()
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
         assert "asked to stop" in supervisor.said("render-2.log")
+
+
+def processes(supervisor: Supervisor, *words: str) -> subprocess.CompletedProcess[str]:
+    """`ops/processes` with nothing but the run folder in its environment, as far as reportq is concerned."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("REPORTQ_")}
+    return subprocess.run(
+        [sys.executable, "-m", "ops.processes", *words],
+        cwd=TOP,
+        env={**environ, "REPORTQ_RUN_DIR": str(supervisor.folder)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_command_for_operators_finds_the_processes_starts_what_is_down_and_shows_logs(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path)
+    refused = processes(supervisor, "status")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"No supervisor runs in {tmp_path}.")
+    assert "ops/runbooks/README.md" in refused.stderr
+    with supervisor:
+        before = supervisor.status()
+        assert processes(supervisor, "status").stdout.count("RUNNING") == 7
+        assert processes(supervisor, "stop", "render-1").returncode == 0
+        assert "render-1" not in supervisor.status()
+        started = processes(supervisor, "start", "render", "webhook")
+        assert started.returncode == 0, started.stdout + started.stderr
+        assert "render:render-1: started" in started.stdout
+        assert "webhook: left alone, was started before" in started.stdout
+        assert "ERROR" not in started.stdout
+        now = supervisor.status()
+        assert {name for name in now if now[name] != before[name]} == {"render-1"}
+        assert processes(supervisor, "restart", "relay").returncode == 0
+    said = processes(supervisor, "logs", "relay").stdout
+    assert said.count("-m actors.relay") == 2
+    assert processes(supervisor, "logs", "-n", "1", "relay").stdout == "asked to stop\n"
+    assert processes(supervisor, "logs", "render").stdout.count("--queues pdf") == 4
+
+
+def test_without_an_environment_nothing_is_started(tmp_path: Path) -> None:
+    refused = processes(Supervisor(tmp_path), "run")
+    assert refused.returncode == 1
+    assert "REPORTQ_BROKER_URL" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_supervisor_finds_in_its_environment_what_its_configuration_names() -> None:
+    """Whatever is not set has the default that the programs themselves would take."""
+    environ, run_dir = prepared({"REPORTQ_PROFILE": "production", "PATH": "/usr/bin"})
+    assert run_dir == TOP / "var" / "run"
+    needed = set(re.findall(r"%\(ENV_(\w+)\)s", (TOP / "ops" / "supervisord.conf").read_text()))
+    assert needed <= set(environ)
+    assert environ["REPORTQ_CONCURRENT_WORKERS"] == "5"
+    assert environ["PATH"] == f"{Path(sys.executable).parent}:/usr/bin"

@@ -126,11 +126,12 @@ def test_an_alert_names_its_severity_and_a_runbook_that_helps(alert: dict[str, d
     for heading in ("## What it means", "## How to look", "## What to do"):
         assert heading in text, f"{runbook.name}: {heading}"
     assert "```" in text, "the commands"
+    assert "(README.md)" in text, "where their environment comes from"
 
 
 def test_no_runbook_is_left_over() -> None:
     named = {Path(alert["annotations"]["runbook_url"]).name for alert in alerts()}
-    assert {file.name for file in RUNBOOKS.glob("*.md")} == named
+    assert {file.name for file in RUNBOOKS.glob("*.md")} == {*named, "README.md"}
 
 
 def test_rules_and_panels_name_only_metrics_that_are_declared() -> None:
