@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ops.claims import claim_port, claimed
@@ -24,10 +27,9 @@ def _demonstrate(stack: Stack, *, once: bool) -> int:
     console.print("Starting MariaDB, RabbitMQ, MongoDB-wire server, Drive double, receiver and the programs ...")
     with stack:
         console.print(f"Ready after {time.monotonic() - began:.0f} s.")
-        written = ROOT / "var" / "run.json"
-        written.touch(mode=0o600)
         table = _shown(stack)
-        written.write_text(json.dumps(table, indent=2))
+        written = _private(ROOT / "var" / "run.json", json.dumps(table, indent=2))
+        exported = _private(ROOT / "var" / "run.env", _exports(stack.environment))
         rabbit = table["rabbitmq"]
         console.print(f"API               {stack.url}")
         console.print(f"RabbitMQ's UI     {rabbit['management']}  user {rabbit['user']}, password {rabbit['password']}")
@@ -35,6 +37,10 @@ def _demonstrate(stack: Stack, *, once: bool) -> int:
         console.print(f"MongoDB wire      {stack.mongo.url}")
         console.print(f"Drive double      {stack.drive.api_root}")
         console.print(f"All of it with process ids in {written.relative_to(ROOT)}\n", highlight=False)
+        console.print(
+            "ops/reportq status, ops/processes status and the like know of it in a shell that has read this first:\n"
+        )
+        console.print(f"  . {exported.relative_to(ROOT)}\n")
         stack.save_report(CODE, PRODUCT, json.loads(SAMPLE.read_text()))
         files = len(stack.drive.files())
         ok = show_one_job(stack.url, stack.receiver, ROOT / "var" / "sample.pdf")
@@ -62,6 +68,19 @@ def _checked_from_outside(stack: Stack, files_before: int) -> bool:
         and kept.get("google_drive_link") == row["google_drive_link"]
         and len(files) - files_before == 1
     )
+
+
+def _private(file: Path, text: str) -> Path:
+    """Written for its owner alone: there are passwords in it."""
+    file.touch(mode=0o600)
+    file.chmod(0o600)
+    file.write_text(text)
+    return file
+
+
+def _exports(environment: Mapping[str, str]) -> str:
+    """Lines for a shell to read."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
 
 
 def _shown(stack: Stack) -> dict[str, Any]:

@@ -66,6 +66,12 @@ def test_the_same_on_real_servers() -> None:
     shown = json.loads((ROOT / "var" / "run.json").read_text())
     assert {"api", "rabbitmq", "database", "mongodb", "pids"} <= set(shown)
     assert {"api", "relay", "webhook", "canary", "render-0", "render-1"} <= set(shown["pids"])
+    exported = ROOT / "var" / "run.env"
+    assert "  . var/run.env\n" in done.stdout
+    assert exported.stat().st_mode & 0o077 == 0
+    read = ["env", "-i", "bash", "-c", ". var/run.env; env -0"]
+    lines = subprocess.run(read, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    assert {f"{name}={value}" for name, value in shown["environment"].items()} <= set(lines)
     assert CODE in done.stdout
 
 
