@@ -17,7 +17,7 @@ from actors import delivery_rescue
 from actors.letter_tidying import LetterTidying
 from middleware.publisher import RabbitPublisher
 from schema import dead_letters, leases, messages, outbox, pauses, rounds, workers
-from schema.database import Database, DatabaseDown, Row
+from schema.database import Database, DatabaseBusy, DatabaseDown, Row
 from schema.errors import DependencyDown
 from schema.leases import Leased
 from schema.outbox import Outbox
@@ -157,6 +157,9 @@ class Housekeeper:
         """Whether one row could be decided about; one that cannot must not keep the others waiting."""
         try:
             work(row)
+        except DatabaseBusy:  # somebody holds this row, as a host that has lost its power does for half a minute
+            log.warning("rescue.busy", table=leased.table, key=row[leased.key])
+            return False
         except DatabaseDown:
             raise
         except Exception:

@@ -33,6 +33,7 @@ _LOST = {
     1040, 1203, 1226, 1129, 1290, 1836,
 }  # fmt: skip
 _RERUNS = 8
+IDLE_SECONDS = 30  # in which a transaction may ask nothing; ours ask without a pause
 AT_ONCE = 1.0  # seconds; a connection that failed later has hung, and asking again would only keep the caller waiting
 
 
@@ -43,6 +44,10 @@ class MySQL(peewee.MySQLDatabase):
         connection = super()._connect()  # type: ignore[misc]
         with connection.cursor() as cursor:  # the variable of this setting has one name in MySQL, another in MariaDB
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            # A host that lost its power in the middle of a transaction must not hold its rows for hours. MySQL can only
+            # drop every connection that idles.
+            limit = "idle_transaction_timeout" if "MariaDB" in connection.get_server_info() else "wait_timeout"
+            cursor.execute(f"SET SESSION {limit}={IDLE_SECONDS}")
         return connection
 
 
@@ -50,6 +55,10 @@ class DatabaseDown(Transient):
     """The database did not answer in time, or dropped the connection; what was asked may or may not have happened."""
 
     code = "database_unavailable"
+
+
+class DatabaseBusy(DatabaseDown):
+    """It answers, but these rows were wanted by too many: nothing has happened."""
 
 
 class Database:
@@ -132,7 +141,7 @@ class Database:
                 # A restarted server has dropped every connection: a read may simply be asked again, once.
                 if not reads or rerun or time.monotonic() - began > AT_ONCE:
                     raise
-        raise DatabaseDown("The database is too busy: the same rows were wanted by too many.")
+        raise DatabaseBusy("The database is too busy: the same rows were wanted by too many.")
 
     def _ask(self, sql: str, params: Sequence[Any]) -> Any:
         try:
@@ -201,7 +210,7 @@ class Database:
                     return work()
             except _Rerun:
                 if rerun == _RERUNS - 1:
-                    raise DatabaseDown("The database is too busy: the same rows were wanted by too many.") from None
+                    raise DatabaseBusy("The database is too busy: the same rows were wanted by too many.") from None
                 time.sleep(0.005 * 2**rerun)
         raise AssertionError("unreachable")
 

@@ -220,8 +220,8 @@ def _start(runtime: Runtime, queue: str) -> str:
         return (
             "Start the API, in whose process they live: ops/run, or gunicorn -c ops/gunicorn.conf.py service.wsgi:app."
         )
-    program, service = {PDF: ("render:*", "render"), WEBHOOKS: ("webhook", "webhook")}[queue]
-    return f"supervisorctl -c ops/supervisord.conf start {program}, or docker compose up -d {service}."
+    program = {PDF: "render", WEBHOOKS: "webhook"}[queue]  # named alike by supervisor and compose
+    return f"ops/processes start {program}, or docker compose up -d {program}."
 
 
 _UNDONE = {PDF: "no report is made", WEBHOOKS: "no caller is told"}

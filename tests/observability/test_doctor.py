@@ -107,15 +107,15 @@ def test_queues_that_nobody_works_on_do_not_work(tmp_path: Path) -> None:
 
 
 def test_only_the_missing_workers_are_to_be_started(live: Live) -> None:
-    live.stack.programs.ask("stopProcess", "webhook")
+    live.stack.programs.end("webhook")
     try:
         code, said = examined(live.stack.environment)
     finally:
-        live.stack.programs.ask("startProcess", "webhook")
+        live.stack.programs.begin("webhook")
     assert code == 1
     assert told(said, "workers of pdf")["state"] == "good"
     advice = told(said, "workers of webhooks")["what_to_do"]
-    assert advice.startswith("supervisorctl -c ops/supervisord.conf start webhook, or")
+    assert advice.startswith("ops/processes start webhook, or")
 
 
 def test_a_wrong_setting_ends_with_one_sentence() -> None:

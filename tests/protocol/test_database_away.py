@@ -11,7 +11,7 @@ import pytest
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
 from schema import jobs, queues, rounds
-from schema.database import Database, DatabaseDown, patiently
+from schema.database import IDLE_SECONDS, Database, DatabaseDown, patiently
 from schema.jobs import NewJob
 from schema.migrate import migrate
 
@@ -60,6 +60,25 @@ def test_a_read_only_database_is_a_database_that_is_away(mariadb: MariaDB, on_ma
     finally:
         mariadb.query("SET GLOBAL read_only=0")
     jobs.submit(on_mariadb, NewJob("pdf_readonly", "K1", "p"))
+
+
+def test_a_transaction_that_falls_silent_does_not_keep_its_rows(mariadb: MariaDB, on_mariadb: Database) -> None:
+    """As of a host that lost its power; the server would keep the locks for as long as the connection seems to live."""
+    assert on_mariadb.scalar("SELECT @@idle_transaction_timeout") == IDLE_SECONDS
+    jobs.submit(on_mariadb, NewJob("pdf_silent", "K1", "p"))
+    other = Database(mariadb.url)
+    touch = "UPDATE pdf_job_results SET progress=%s WHERE job_id='pdf_silent'"
+
+    def work() -> None:
+        on_mariadb.execute("SET SESSION idle_transaction_timeout=1")
+        on_mariadb.execute(touch, (1,))
+        assert other.execute(touch, (2,)) == 1  # waits for the row until the server has dropped us
+        on_mariadb.execute(touch, (3,))
+
+    with pytest.raises(DatabaseDown):
+        on_mariadb.transaction(work)
+    assert on_mariadb.scalar("SELECT progress FROM pdf_job_results WHERE job_id='pdf_silent'") == 2
+    other.close()
 
 
 class Cut(Database):

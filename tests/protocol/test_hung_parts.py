@@ -14,7 +14,7 @@ from middleware.lifecycle import Attempt, Attempts
 from middleware.time_limits import RenderTimeLimit
 from ops.servers.process import wait_until
 from schema import deliveries, jobs, leases, pauses, rounds
-from schema.database import Database
+from schema.database import Database, DatabaseBusy
 from schema.deliveries import DeliveryClaim
 from schema.jobs import MOST_KEPT
 from tests.protocol.kit import World
@@ -29,14 +29,17 @@ def expired(world: World) -> str:
     return job_id
 
 
-def test_a_row_that_cannot_be_rescued_keeps_no_other_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("a column is too short"), DatabaseBusy("somebody holds the row")])
+def test_a_row_that_cannot_be_rescued_keeps_no_other_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     bad, good = expired(world), expired(world)
     world.pass_time(60)
     rescue = rounds.rescue
 
     def unless_bad(db: Database, job: dict[str, Any], policy: rounds.RetryPolicy) -> str:
         if job["job_id"] == bad:
-            raise RuntimeError("a column is too short")
+            raise error
         return rescue(db, job, policy)
 
     monkeypatch.setattr(rounds, "rescue", unless_bad)

@@ -134,8 +134,8 @@ def test_doctor_finds_whatever_config_check_finds(
 def test_doctor_says_how_to_start_exactly_the_workers_that_are_missing() -> None:
     runtime: Any = SimpleNamespace(settings=Settings(broker_url="amqp://h"))
     said = [doctor._start(runtime, queue) for queue in ("pdf", "webhooks")]
-    assert said[0].startswith("supervisorctl -c ops/supervisord.conf start render:*, or docker compose up -d render")
-    assert said[1].startswith("supervisorctl -c ops/supervisord.conf start webhook, or docker compose up -d webhook")
+    assert said[0].startswith("ops/processes start render, or docker compose up -d render")
+    assert said[1].startswith("ops/processes start webhook, or docker compose up -d webhook")
 
 
 def test_the_two_share_their_questions() -> None:
