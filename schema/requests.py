@@ -19,9 +19,8 @@ T = TypeVar("T")
 MAX_META = 8192  # bytes of JSON: it is echoed in every callback
 
 _NAME = r"^[^\x00-\x1f\x7f]+$(?!\n)"  # "$" alone would let a last newline pass
-_SHOWN = {"pattern": r"^[^\x00-\x1f\x7f]+$"}  # the same in the description: "$" is strict there
 _WORDS = {"words": "must be text without control characters, such as line breaks"}
-Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=_NAME, extra_json_schema=_SHOWN, extra=_WORDS)]
+Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=_NAME, extra=_WORDS)]
 Url = Annotated[
     str,
     Meta(
@@ -59,7 +58,6 @@ class Replay(Struct, forbid_unknown_fields=True, rename={"failure_callback": "fa
             Meta(
                 max_length=500,
                 pattern=_NAME,
-                extra_json_schema=_SHOWN,
                 extra={"words": "must not be empty nor hold control characters, such as line breaks"},
             ),
         ]

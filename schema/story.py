@@ -143,8 +143,9 @@ def _callback(db: Database, row: Row, replays: Sequence[datetime | None]) -> Ite
 def _letter(row: Row) -> Event:
     title = "Callback given up" if row["kind"] == "delivery" else "Dead letter"
     state = "open" if row["status"] == "open" else f"{row['status']} by {row['resolved_by'] or 'somebody'}"
+    tries = "1 attempt" if row["attempts"] == 1 else f"{row['attempts']} attempts"
     return Event(as_time(row["last_failed_at"]), 8, title, _lines(
-        row["error_message"], f"{row['dead_letter_id']}, {row['error_code']}, {row['attempts']} attempts, {state}",
+        row["error_message"], f"{row['dead_letter_id']}, {row['error_code']}, {tries}, {state}",
     ))  # fmt: skip
 
 

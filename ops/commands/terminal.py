@@ -133,7 +133,8 @@ def explained(command: Callable[[], Any]) -> int:
         err.print(f"[red]A setting cannot be used:[/] {escape(str(error))}")
         return UNAVAILABLE
     except ReportqError as error:
-        err.print(f"[red]{escape(error.detail)}[/] {escape(next_step(error.code))}".rstrip(), f"({error.code})")
+        step = error.fields.get("next_step") or next_step(error.code)  # what fits this very case comes first
+        err.print(f"[red]{escape(error.detail)}[/] {escape(str(step))}".rstrip(), f"({error.code})")
         return WRONG_USAGE if error.code == "invalid_request" else REFUSED
     except KeyboardInterrupt:
         return INTERRUPTED
