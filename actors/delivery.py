@@ -32,6 +32,7 @@ HOST_STREAK = 5  # consecutive connection errors or timeouts that pause a webhoo
 HOST_OWNERS = 2  # … of so many deliveries
 _KEEP_TRYING = 10  # leases for which a worker keeps trying to write down a 2xx
 _TOO_OLD = "The callback was owed for too long."
+_UNRECORDED = "The end could not be recorded for too long."
 _BROKEN = "The callback could not be prepared: an unexpected error ({})."
 _RECORD_AGAIN = 5.0  # seconds until a permanent record is tried again
 
@@ -156,7 +157,7 @@ class Delivering:
             if members is not None:
                 refund(self._db, members)  # jobs that had counted the outage's first errors as failures
             if last:
-                self._give_up(held, "webhook_too_old", f"{_TOO_OLD} {error.detail}")
+                self._give_up(held, "webhook_too_old", f"{_UNRECORDED} {error.detail}")
                 return False
             deliveries.wait(self._db, held.row, seconds=_RECORD_AGAIN * random.uniform(0.5, 1.0))
             return False

@@ -55,6 +55,7 @@ def test_a_record_that_is_never_taken_ends_after_a_day_and_is_read(world: World)
     delivery = world.delivery(job_id)
     assert (delivery["status"], delivery["error_code"]) == ("dead", "webhook_too_old")
     [letter] = world.letters(job_id)
+    assert letter["error_message"].startswith("The end could not be recorded for too long.")
     assert "code 96" in letter["error_message"]
 
 
