@@ -115,7 +115,7 @@ WITH_RABBITMQ = (
 )
 QUICK = ("lint", "unit", "protocol", "contracts")
 ON_REQUEST = ("rabbitmq4",)  # fetches packages of another Debian
-SECOND_LANE = ("n8n", "cluster", "chaos", "browser")
+SECOND_LANE = ("n8n", "cluster", "chaos")
 _printing = threading.Lock()
 
 
