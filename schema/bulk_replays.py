@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from schema import audit, letter_search
+from schema import audit, letter_search, replay_outcomes
 from schema.database import Database, Row, as_time
-from schema.dead_letters import fingerprint
 from schema.letter_search import LetterFilter
+from schema.replay_outcomes import Sent, fails_again, sent_of
 from schema.replays import discard_letter, replay_letter
 
 TRIAL = 5  # letters of a fingerprint that go first
 _WAKE_EVERY = 20  # replays between two calls of the relay
 _LOOK_EVERY = 0.2  # seconds between looks at the trial's jobs
 _NEWER_SHOWN = 100
-_AT_ONCE = 500  # ids in one query
 
-_Sent = tuple[str, str | None]  # a replayed letter's kind, and its job's or callback's id
 Stopping = Callable[[], bool]
 
 
@@ -93,7 +91,7 @@ class _Run:
         self._began = time.monotonic()
         self._acted = 0
         self._newer: dict[tuple[str | None, str | None], Row | None] = {}
-        self._sent: list[_Sent] = []
+        self._sent: list[Sent] = []
         self._decided: set[str] = set()  # of the trial, which the main pass meets again when they are still open
 
     def replay(self) -> Summary:
@@ -102,7 +100,7 @@ class _Run:
         for group in groups:
             tried[group] = self._first_of(group)
         left_alone = self._watch(tried)
-        small: list[_Sent] = []
+        small: list[Sent] = []
         if not self._summary.interrupted:
             for letter in letter_search.each(self._db, self._wanted):
                 if self._cut():
@@ -111,7 +109,7 @@ class _Run:
                 if mark in left_alone or letter["dead_letter_id"] in self._decided:
                     continue
                 if self._replay(letter) == "replayed" and mark not in tried:
-                    small.append(_sent(letter))
+                    small.append(sent_of(letter))
         self._manner.wake()
         self._settle(small)
         return self._close("bulk_replay")
@@ -137,7 +135,7 @@ class _Run:
                     return "left"  # for the next run: nothing was decided about it
                 outcome = replay_letter(self._db, letter["dead_letter_id"], by=self._manner.by, why=self._manner.why)
                 if outcome == "replayed":
-                    self._sent.append(_sent(letter))
+                    self._sent.append(sent_of(letter))
                 if self._acted % _WAKE_EVERY == 0:
                     self._manner.wake()
         self._note(outcome)
@@ -240,12 +238,12 @@ class _Run:
     def _siblings_fare_well(self, mark: str) -> bool:
         return any(fails_again(self._db, one) is False for one in letter_search.lately_replayed(self._db, mark))
 
-    def _settle(self, sent: list[_Sent]) -> None:
+    def _settle(self, sent: list[Sent]) -> None:
         """Wait, within bounds, until these have ended: what no trial went ahead of may have died again."""
         if self._manner.dry_run or not self._manner.trial:
             return
         until = time.monotonic() + self._manner.settle
-        while time.monotonic() < until and not self._cut() and _count(self._db, sent, _UNFINISHED):
+        while time.monotonic() < until and not self._cut() and replay_outcomes.unfinished(self._db, sent):
             self._manner.progress(self._summary, "waiting for them to end")
             time.sleep(_LOOK_EVERY)
 
@@ -256,78 +254,12 @@ class _Run:
         if summary.dry_run:
             summary.remaining = summary.matched
             return summary
-        summary.died_again = _count(self._db, self._sent, _DIED_AGAIN)
-        summary.unfinished = _count(self._db, self._sent, _UNFINISHED) + sum(kind == "raw" for kind, _ in self._sent)
+        summary.died_again = replay_outcomes.died_again(self._db, self._sent)
+        summary.unfinished = replay_outcomes.unfinished(self._db, self._sent) + sum(
+            kind == "raw" for kind, _ in self._sent
+        )
         summary.remaining = letter_search.count(self._db, self._wanted)
         result = ", ".join(f"{n} {outcome}" for outcome, n in sorted(summary.outcomes.items())) or "nothing"
         why = f"{self._manner.why or ''} [{result}; {summary.still_open} remain]".strip()
         audit.note(self._db, self._manner.by, act, self._wanted.shown(), why)
         return summary
-
-
-# The letters that were replayed are resolved, so that an open one of the same job or callback is a new one.
-_DIED_AGAIN = {
-    "job": "SELECT COUNT(*) FROM dead_letters WHERE status='open' AND kind='job' AND job_id IN ({})",
-    "delivery": "SELECT COUNT(*) FROM dead_letters WHERE status='open' AND delivery_id IN ({})",
-}
-_UNFINISHED = {
-    "job": "SELECT COUNT(*) FROM pdf_job_results WHERE status IN ('queued','processing') AND job_id IN ({})",
-    "delivery": "SELECT COUNT(*) FROM deliveries WHERE status IN ('queued','processing') AND delivery_id IN ({})",
-}
-
-
-def _sent(letter: Row) -> _Sent:
-    return letter["kind"], letter["delivery_id"] if letter["kind"] == "delivery" else letter["job_id"]
-
-
-def _count(db: Database, sent: list[_Sent], queries: dict[str, str]) -> int:
-    """How many of the jobs and callbacks behind replayed letters a query finds."""
-    found = 0
-    for kind, query in queries.items():
-        ids = [subject for of, subject in sent if of == kind and subject is not None]
-        for start in range(0, len(ids), _AT_ONCE):
-            some = ids[start : start + _AT_ONCE]
-            found += int(db.scalar(query.format(",".join(["%s"] * len(some))), some))
-    return found
-
-
-def fails_again(db: Database, letter: Row) -> bool | None:
-    """Whether a replayed letter's job or callback has failed again in the same way; None while nothing has ended."""
-    return next(_again_job(db, letter) if letter["kind"] == "job" else _again_delivery(db, letter), None)
-
-
-def _again_job(db: Database, letter: Row) -> Iterator[bool]:
-    rows = db.fetch_all(
-        "SELECT outcome, error_code, error_message FROM attempts WHERE job_id=%s AND round>%s ORDER BY number",
-        (letter["job_id"], letter["round"]),
-    )
-    for row in rows:
-        if row["outcome"] == "completed":
-            yield False
-        elif row["outcome"] in ("failed", "timeout", "crashed"):
-            same = fingerprint(letter["queue"], row["error_code"] or "worker_died", row["error_message"] or "")
-            yield same == letter["fingerprint"] or row["outcome"] == "crashed" == _crash_of(letter)
-
-
-def _crash_of(letter: Row) -> str | None:
-    return "crashed" if letter["error_code"] == "worker_died" else None
-
-
-def _again_delivery(db: Database, letter: Row) -> Iterator[bool]:
-    died = as_time(letter["last_failed_at"])
-    verdicts: list[str] = []
-    for row in db.fetch_all(
-        "SELECT started_at, outcome, verdict FROM delivery_attempts WHERE delivery_id=%s AND outcome<>'sending' "
-        "ORDER BY number",
-        (letter["delivery_id"],),
-    ):
-        started = as_time(row["started_at"])
-        assert died is not None
-        assert started is not None
-        if started <= died:
-            verdicts.append(row["verdict"])
-        else:
-            yield row["outcome"] != "delivered" and (not verdicts or row["verdict"] == verdicts[-1])
-    status = db.scalar("SELECT status FROM deliveries WHERE delivery_id=%s", (letter["delivery_id"],))
-    if status not in ("queued", "processing"):
-        yield status == "dead"
