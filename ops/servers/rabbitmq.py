@@ -5,87 +5,29 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-import tempfile
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import pika
 
+from ops.servers.epmd import ROOT, Epmd, program
 from ops.servers.loopback_http import call
 from ops.servers.packages import need
 from ops.servers.process import Server, ServerFailed, free_port, listening, password, wait_until
 
 BIN = Path("/usr/lib/rabbitmq/bin")  # past Debian's wrapper, which changes the user and the folder
-ROOT = os.environ.get("TEST_RABBITMQ_ROOT")  # of another Debian, whose RabbitMQ and Erlang are to be run
 PRODUCTION = Path(__file__).parent.parent / "rabbitmq"
 COOKIE = secrets.token_hex(16)  # one for all nodes of this process: nodes with different ones cannot form a cluster
-
-
-def program(*command: str) -> list[str]:
-    """The command, run with the `usr` of ROOT in place of ours: every path in its scripts and binaries stays right.
-
-    The mount is seen by the command alone and ends with it, however it ends; nothing has to be unmounted. Each step
-    replaces itself by the next, so that the process we start is the program. Users other than root get a user namespace.
-    """
-    if ROOT is None:
-        return list(command)
-    user = [] if os.geteuid() == 0 else ["--map-root-user"]
-    return ["unshare", "--mount", *user, "sh", "-c", 'mount --bind "$0" /usr && exec "$@"', f"{ROOT}/usr", *command]
 
 
 def version(root: Path) -> str:
     """Of the RabbitMQ that Debian's package has put below `root`."""
     (home,) = (root / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")
     return home.name.partition("-")[2]
-
-
-class Epmd(Server):
-    """Erlang's port mapper, on a port of its own: the machine's and its nodes are not touched.
-
-    Shared by all nodes of this process, since the nodes of a cluster must find each other; alive until the
-    last of them is stopped: killing a node must not take the others' mapper away.
-    """
-
-    name = "epmd"
-    _shared: ClassVar[Epmd | None] = None
-    _users: ClassVar[set[str]] = set()
-    _lock: ClassVar[threading.Lock] = threading.Lock()
-
-    def __init__(self, folder: Path | str) -> None:
-        super().__init__(folder)
-        self.port = free_port()
-
-    def command(self) -> list[str]:
-        return program("epmd", "-port", str(self.port), "-address", "127.0.0.1")
-
-    def answers(self) -> bool:
-        return listening(self.port)
-
-    @classmethod
-    def use(cls, node: str) -> int:
-        """The port of the shared mapper, started for its first user."""
-        with cls._lock:
-            if cls._shared is None or not cls._shared.running:
-                cls._shared = Epmd(tempfile.mkdtemp(prefix="reportq-epmd-")).start()
-            cls._users.add(node)
-            return cls._shared.port
-
-    @classmethod
-    def leave(cls, node: str) -> None:
-        """End the mapper after its last user."""
-        with cls._lock:
-            cls._users.discard(node)
-            if cls._shared is not None and not cls._users:
-                cls._shared.stop()
-                for file in cls._shared.folder.iterdir():
-                    file.unlink()
-                cls._shared.folder.rmdir()
-                cls._shared = None
 
 
 class RabbitMQ(Server):

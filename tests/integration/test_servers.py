@@ -34,11 +34,12 @@ from pydrive2.drive import GoogleDrive
 
 from ops.servers.alertmanager import Alertmanager
 from ops.servers.drive import DriveDouble
+from ops.servers.epmd import ROOT
 from ops.servers.mariadb import MariaDB
 from ops.servers.mongodb import MongoWire
 from ops.servers.process import Server, ServerFailed, wait_until
 from ops.servers.prometheus import Prometheus
-from ops.servers.rabbitmq import ROOT, RabbitMQ, version
+from ops.servers.rabbitmq import RabbitMQ, version
 from ops.servers.receiver import Receiver
 from ops.servers.redis import Redis
 from ops.servers.tcp_proxy import TcpProxy
