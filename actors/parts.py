@@ -98,7 +98,7 @@ class Parts:
         from actors.sender import SignedSender
 
         return SignedSender(
-            [secret for secret in self.settings.webhook_secrets.split(",") if secret],
+            self.settings.signing_secrets,
             version=VERSION,
             allow=AllowList.parse(self.settings.webhook_allow),
             timeout=self.settings.webhook_timeout,

@@ -77,7 +77,7 @@ class Listener(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, settings: Settings) -> None:
-        self.secrets = [secret for secret in settings.webhook_secrets.split(",") if secret]
+        self.secrets = settings.signing_secrets
         self.url = f"http://{settings.canary_host}:{settings.canary_port}/canary"
         self._came: queue.SimpleQueue[Told] = queue.SimpleQueue()
         super().__init__((settings.canary_host, settings.canary_port), _Callback)

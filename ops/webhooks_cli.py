@@ -117,7 +117,7 @@ def send_example(
             typer.echo(_how_to_allow(url), err=True)
         raise typer.Exit(2) from None
     sender = SignedSender(
-        [secret for secret in settings.webhook_secrets.split(",") if secret],
+        settings.signing_secrets,
         version=VERSION,
         allow=allow,
         timeout=settings.webhook_timeout,

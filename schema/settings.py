@@ -218,6 +218,11 @@ class Settings:
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
+    def signing_secrets(self) -> list[str]:
+        """What callbacks are signed with, the newest first; none: they are not signed."""
+        return [secret for secret in self.webhook_secrets.split(",") if secret]
+
+    @property
     def loopback(self) -> bool:
         """Whether only programs of this machine can reach the API."""
         return self.host in ("127.0.0.1", "::1", "localhost")
