@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,19 +12,17 @@ from urllib.parse import urlsplit
 import pytest
 from falcon import testing
 
-from ops import cli
 from schema import pauses, workers
 from schema.documents.tables import TableDocuments
 from schema.errors import Permanent
 from schema.ports import End
 from service.app import Parts, create_app
+from tests.command_line import Command, command_line
 from tests.protocol.kit import World, answer
 from tests.receiver import Receiver
 
 HOOK = "https://hooks.example/webhook/pdf-complete"
 RESUME = "https://hooks.example/webhook-waiting/17?signature=0123456789abcdef"
-
-Command = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
@@ -55,15 +51,7 @@ def reportq(
     monkeypatch.setenv("REPORTQ_DATABASE_URL", url)
     monkeypatch.setenv("REPORTQ_RUN_DIR", world.runtime.settings.run_dir)
     monkeypatch.setenv("REPORTQ_SWITCH_POLL", "0.05")
-
-    def run(*arguments: str) -> tuple[int, str]:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["reportq", *arguments])
-        code = cli.main()
-        shown = capsys.readouterr()
-        return code, shown.out + shown.err
-
-    return run
+    return command_line(monkeypatch, capsys)
 
 
 def bury(world: World, count: int = 1, **job: Any) -> list[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import socket
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,8 +19,7 @@ from schema.database import Database
 from schema.migrate import migrate
 from schema.problems import CATALOGUE
 from schema.settings import Settings
-
-Command = Callable[..., tuple[int, str]]
+from tests.command_line import Command, command_line
 
 READING = [
     "status", "jobs list", "jobs show pdf_x", "dead-letters list", "dead-letters show dl_x", "queues list",
@@ -39,15 +36,7 @@ def reportq(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     """The command line in this process: exit code and what it printed."""
     monkeypatch.setenv("REPORTQ_RUN_DIR", str(tmp_path / "run"))
     monkeypatch.setenv("REPORTQ_ARTIFACTS_URL", f"file:{tmp_path / 'artifacts'}")
-
-    def run(*arguments: str) -> tuple[int, str]:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["reportq", *arguments])
-        code = cli.main()
-        shown = capsys.readouterr()
-        return code, shown.out + shown.err
-
-    return run
+    return command_line(monkeypatch, capsys)
 
 
 # -- the database is away ---------------------------------------------------------------------------------------
