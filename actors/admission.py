@@ -24,7 +24,10 @@ from schema.wakeup import Listener
 log = structlog.get_logger()
 
 BATCH = 200  # hints published with one wait for confirms
-_PACE = 0.003  # seconds between the beginnings of two looks; a relay that was idle looks at once
+# Seconds between the beginnings of two looks; a relay that was idle looks at once. Every submission and every end wakes
+# it: a look that found nothing (the windows are full, the burst goes on) doubles the time until the next, and one that
+# published sets it back. A worker's hints in the window last longer than the longest.
+_PACE, _SLOWEST = 0.003, 0.048
 # Each has a window of its own: a high job waits for no place behind promoted ones, nor these behind the rest.
 _BANDS = ("turn = 0", f"turn BETWEEN 1 AND {EXEMPT_TURN}", f"turn > {EXEMPT_TURN}")
 _BAND = f"CASE WHEN {_BANDS[0]} THEN 0 WHEN turn <= {EXEMPT_TURN} THEN 1 ELSE 2 END"
@@ -48,7 +51,7 @@ class Relay:
     def run(self) -> None:
         """Publish until stopped; woken by datagrams, else every `relay_poll` seconds."""
         listener = Listener(self._settings.run_dir)
-        pause = 0.0
+        pause, pace = 0.0, _PACE
         try:
             while not self.stopping.is_set():
                 more = False
@@ -68,8 +71,8 @@ class Relay:
                     self.stopping.wait(pause)
                 elif not more:
                     listener.wait(self._settings.relay_poll)
-                # Every submission and every end wakes the relay: under load one look serves many of them.
-                self.stopping.wait(max(0.0, began + _PACE - time.monotonic()))
+                pace = _PACE if more else min(_SLOWEST, 2 * pace)
+                self.stopping.wait(max(0.0, began + pace - time.monotonic()))
         finally:
             listener.close()
 
