@@ -21,6 +21,7 @@ import yaml
 from ops import credentials
 from schema.messages import QUEUES
 from schema.settings import Settings, known_variables
+from service.web_worker import WebWorker
 
 TOP = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((TOP / "docker-compose.yml").read_text())
@@ -171,7 +172,7 @@ class TestGunicorn:
 
     def test_embedded_default_is_one_process_on_loopback(self, monkeypatch: pytest.MonkeyPatch) -> None:
         chosen = self.loaded(monkeypatch)
-        assert (chosen.workers, chosen.bind, chosen.worker_class_str) == (1, ["127.0.0.1:8000"], "gthread")
+        assert (chosen.workers, chosen.bind, chosen.worker_class) == (1, ["127.0.0.1:8000"], WebWorker)
 
     def test_settings_choose_workers_threads_and_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
         chosen = self.loaded(
