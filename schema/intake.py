@@ -7,6 +7,7 @@ company: a lone submission is written at once. A commit to disk costs the same f
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import peewee
 
@@ -31,10 +32,14 @@ class _Waiting:
 
 
 class Intake:
-    """`submit` for the threads of one process; each call returns or raises what became of its own job."""
+    """`submit` for the threads of one process; each call returns or raises what became of its own job.
 
-    def __init__(self, db: Database) -> None:
+    `wake` is called after every commit: once for all who shared it.
+    """
+
+    def __init__(self, db: Database, wake: Callable[[], None]) -> None:
         self._db = db
+        self._wake = wake
         self._mutex = threading.Lock()
         self._waiting: list[_Waiting] = []
         self._writing = False
@@ -43,6 +48,7 @@ class Intake:
         """Write the job, as jobs.submit does: committed when it returns. Raises KeyTaken, DatabaseDown."""
         if job.inline is not None or job.idempotency_key is not None:
             jobs.submit(self._db, job)  # two rows, or a refusal that is its own
+            self._wake()
             return
         mine = _Waiting(job)
         with self._mutex:
@@ -68,14 +74,16 @@ class Intake:
         except BaseException as error:
             for one in together:
                 one.error = error
+        for one in together:
+            one.done = True
         with self._mutex:
             following = self._waiting[0] if self._waiting else None
             self._writing = following is not None
-        for one in together:
-            one.done = True
-            one.turn.release()
         if following is not None:
-            following.turn.release()
+            following.turn.release()  # first: its statement is on its way while these are answered
+        for one in together:
+            one.turn.release()
+        self._wake()
 
     def _alone(self, one: _Waiting) -> None:
         """One of the rows was refused: each is told its own outcome."""

@@ -28,7 +28,7 @@ class Submitting:
         self._parts = parts
         self._view = view
         self._allow = allow
-        self._intake = Intake(parts.db)
+        self._intake = Intake(parts.db, parts.wake)
 
     def submit(self, req: falcon.Request, submission: requests.Submission) -> tuple[str, Row | None]:
         """Write the job; (job_id, None), or (job_id, row) of the job this Idempotency-Key has made before.
@@ -51,7 +51,6 @@ class Submitting:
                 )
             req.context.repeated = True
             return str(earlier["job_id"]), earlier
-        self._parts.wake()
         req.context.asked = (*req.context.asked, submission.priority)
         log.info("job.submitted", job_id=job.job_id, priority=submission.priority, request_id=job.request_id)
         return job.job_id, None

@@ -26,7 +26,7 @@ def gathered(monkeypatch: pytest.MonkeyPatch, world: World) -> Callable[[list[Ne
     """Submits the first job, and all others while its statement is on its way."""
 
     def submit(asked: list[NewJob]) -> list[BaseException | None]:
-        intake = Intake(world.db)
+        intake = Intake(world.db, lambda: None)
         begun, go_on = threading.Event(), threading.Event()
         write_all = jobs.submit_all
 
@@ -100,7 +100,7 @@ def test_everybody_is_told_that_the_database_is_away(
 
 
 def test_many_threads_lose_and_double_nothing(world: World) -> None:
-    intake = Intake(world.db)
+    intake = Intake(world.db, lambda: None)
 
     def submit(first: int) -> None:
         for number in range(first, first + 25):
@@ -112,3 +112,15 @@ def test_many_threads_lose_and_double_nothing(world: World) -> None:
             one.result(60)
 
     assert written(world) == [job(n).job_id for n in range(200)]
+
+
+def test_every_commit_wakes_the_relay_once(world: World) -> None:
+    woken: list[str] = []
+    intake = Intake(world.db, lambda: woken.append(",".join(written(world))))
+
+    intake.submit(job(0))
+    intake.submit(job(1, inline=b"{}"))
+    intake.submit(job(2, idempotency_key="k"))
+
+    ids = [job(number).job_id for number in range(3)]
+    assert woken == [",".join(ids[:count]) for count in (1, 2, 3)]  # and not before it was written
