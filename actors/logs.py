@@ -7,6 +7,7 @@ line it writes (bound by service/app.py and middleware/lifecycle.py). Secrets, r
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import re
 import sys
@@ -51,10 +52,15 @@ def hide(text: str) -> str:
     return _KEY.sub(HIDDEN, text) if "whsec_" in text else text
 
 
+@functools.lru_cache(1024)  # the names are those of our events and of libraries' records
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
+
+
 def hide_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: no value leaves that may be a secret, whoever logged it."""
     for name, value in event.items():
-        if _SECRET.search(name):
+        if _is_secret(name):
             event[name] = HIDDEN
         elif isinstance(value, str):
             event[name] = hide(value)

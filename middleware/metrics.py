@@ -18,7 +18,9 @@ import struct
 import threading
 import time
 import weakref
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,19 @@ def folder_of(run_dir: str, part: str) -> Path:
     return Path(run_dir) / "metrics" / part
 
 
+@dataclass(slots=True)
+class _Series:
+    """One series of this process's file: its keys there, and what they stand at. Nobody else writes under our slot."""
+
+    file: Any
+    keys: list[str]
+    values: list[float]
+
+    def add(self, place: int, more: float) -> None:
+        self.values[place] += more
+        self.file.write_value(self.keys[place], self.values[place], 0.0)
+
+
 class Meters:
     """This process's counters. Nothing is opened before the first event, so that a fork inherits no file."""
 
@@ -58,7 +73,7 @@ class Meters:
         self._owner = 0
         self._slot = 0
         self._files: dict[str, Any] = {}
-        self._keys: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        self._series: dict[tuple[str, str, tuple[str, ...]], _Series] = {}
 
     def count(self, metric: Metric, amount: float = 1.0, **labels: str) -> None:
         """Raise a declared counter."""
@@ -73,45 +88,47 @@ class Meters:
         self._add(metric, GAUGE, moment, labels)
 
     def _add(self, metric: Metric, kind: str, value: float, labels: Mapping[str, str]) -> None:
-        if metric.kind != kind or metric.kept != metrics.FILES or metrics.TABLE.get(metric.name) is not metric:
-            raise ValueError(f"{metric.name} is not declared as a {kind} of files")
-        values = tuple(labels[name] for name in metric.labels)
+        values = tuple(map(labels.__getitem__, metric.labels))
         if len(values) != len(labels):
             raise ValueError(f"{metric.name} has the labels {', '.join(metric.labels)}")
         try:
             with self._mutex:
-                self._write(metric, values, max(0.0, value))
+                if self._owner != os.getpid():
+                    self._open()
+                series = self._series.get((kind, metric.name, values)) or self._begin(metric, kind, values)
+                _write(series, metric, max(0.0, value))
         except OSError as error:  # a full disk must not fail a job that is done
             log.warning("metrics.not_written", metric=metric.name, error=str(error))
 
-    def _write(self, metric: Metric, values: tuple[str, ...], value: float) -> None:
-        if self._owner != os.getpid():
-            self._open()
-        if metric.kind == GAUGE and GAUGE not in self._files:  # hardly any process has one
+    def _begin(self, metric: Metric, kind: str, values: tuple[str, ...]) -> _Series:
+        """A series from what its slot has counted so far; every bucket exists from the first value on."""
+        if metric.kind != kind or metric.kept != metrics.FILES or metrics.TABLE.get(metric.name) is not metric:
+            raise ValueError(f"{metric.name} is not declared as a {kind} of files")
+        if kind == GAUGE and GAUGE not in self._files:  # hardly any process has one
             self._files[GAUGE] = _open_file(self._folder / f"{_LATEST}_{self._slot}.db")
-        file = self._files[metric.kind]
-        keys = self._keys.get((metric.name, values))
-        if keys is None:
-            keys = self._keys[metric.name, values] = _keys(metric, values)
-            for key in keys:
-                file.read_value(key)  # every bucket exists from the first value on
-        if metric.kind == COUNTER:
-            file.write_value(keys[0], file.read_value(keys[0])[0] + value, 0.0)
-            return
-        if metric.kind == GAUGE:
-            file.write_value(keys[0], value, time.time())
-            return
-        place = next((n for n, edge in enumerate(metric.buckets) if value <= edge), len(metric.buckets))
-        for key, more in ((keys[place], 1.0), (keys[-1], value)):
-            file.write_value(key, file.read_value(key)[0] + more, 0.0)
+        file = self._files[kind]
+        keys = _keys(metric, values)
+        series = _Series(file, keys, [file.read_value(key)[0] for key in keys])
+        self._series[kind, metric.name, values] = series
+        return series
 
     def _open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._slot, lock = _take_slot(self._folder)
-        self._keys.clear()
+        self._series.clear()
         self._files = {kind: _open_file(self._folder / f"{kind}_{self._slot}.db") for kind in (COUNTER, HISTOGRAM)}
         self._owner = os.getpid()
         weakref.finalize(self, _let_go, lock, self._files)
+
+
+def _write(series: _Series, metric: Metric, value: float) -> None:
+    if metric.kind == COUNTER:
+        series.add(0, value)
+    elif metric.kind == HISTOGRAM:
+        series.add(bisect_left(metric.buckets, value), 1.0)
+        series.add(-1, value)
+    else:
+        series.file.write_value(series.keys[0], value, time.time())
 
 
 def _take_slot(folder: Path) -> tuple[int, int]:
