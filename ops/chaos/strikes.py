@@ -92,17 +92,18 @@ class Strikes:
         return 1
 
     def _busy(self, part: str, fault: Fault) -> str:
-        """A program of the part; of the render workers one that draws just now, waited for up to 5 s."""
+        """A program of the part that runs, waited for up to 20 s: the fault before may have ended it. Of the render workers
+        one that draws just now, waited for up to 5 s."""
         programs = self.system.programs(part)
-        if part != "render":
-            return programs[fault.luck % len(programs)]
         until = time.monotonic() + 5
-        while time.monotonic() < until and not self._stop.is_set():
+        while part == "render" and time.monotonic() < until and not self._stop.is_set():
             found = self._drawing()
             if found:
                 return found[fault.luck % len(found)]
             time.sleep(0.05)
-        return programs[fault.luck % len(programs)]
+        chosen = programs[fault.luck % len(programs)]
+        self._until(lambda: self.stack.pid(chosen) > 0)
+        return chosen
 
     def _drawing(self) -> list[str]:
         """Render programs that work on a job, the longest jobs first."""
@@ -178,6 +179,9 @@ class Strikes:
     def _last(self, fault: Fault, met: Callable[[], bool]) -> None:
         """Let a trouble last, and, when it has met nobody by then, up to 20 s longer."""
         self.wait(fault.seconds)
+        self._until(met)
+
+    def _until(self, met: Callable[[], bool]) -> None:
         until = time.monotonic() + 20
         while not met() and time.monotonic() < until and not self._stop.is_set():
             time.sleep(0.02)
