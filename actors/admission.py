@@ -26,7 +26,7 @@ log = structlog.get_logger()
 BATCH = 200  # hints published with one wait for confirms
 # Seconds between the beginnings of two looks; a relay that was idle looks at once. Every submission and every end wakes
 # it: a look that found nothing (the windows are full, the burst goes on) doubles the time until the next, and one that
-# published sets it back. A worker's hints in the window last longer than the longest.
+# published sets it back. Two renders, the least that a thread has in its window, take longer than the longest.
 _PACE, _SLOWEST = 0.003, 0.048
 # Each has a window of its own: a high job waits for no place behind promoted ones, nor these behind the rest.
 _BANDS = ("turn = 0", f"turn BETWEEN 1 AND {EXEMPT_TURN}", f"turn > {EXEMPT_TURN}")

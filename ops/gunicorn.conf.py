@@ -12,6 +12,7 @@ from schema.settings import Settings
 _settings = Settings.from_env(os.environ)
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
+# Requests wait for a database or, long-polling, for a job: threads are enough.
 worker_class = "service.web_worker.WebWorker"
 workers = 1 if _settings.embedded else _settings.api_workers  # the in-process broker lives in exactly one process
 threads = _settings.api_threads

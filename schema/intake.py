@@ -74,14 +74,13 @@ class Intake:
         except BaseException as error:
             for one in together:
                 one.error = error
-        for one in together:
-            one.done = True
         with self._mutex:
             following = self._waiting[0] if self._waiting else None
             self._writing = following is not None
         if following is not None:
             following.turn.release()  # first: its statement is on its way while these are answered
         for one in together:
+            one.done = True
             one.turn.release()
         self._wake()
 

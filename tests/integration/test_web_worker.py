@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from ops.servers.process import Server, free_port, listening, wait_until
-
-ROOT = Path(__file__).resolve().parents[2]
+from ops.stack import ROOT
 
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
