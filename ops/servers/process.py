@@ -190,9 +190,10 @@ class Server:
         return self.start(timeout)
 
     def suspend(self) -> None:
-        """SIGSTOP: connections stay open, nothing answers."""
+        """SIGSTOP: connections stay open, nothing answers; returns when every thread of it stands."""
         for pid in self.processes():
             os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda: _stands(pid), 10, f"{self.name} stands")  # noqa: B023
 
     def resume(self) -> None:
         for pid in self.processes():
@@ -234,6 +235,16 @@ class Server:
             self._leash.stdin.close()
         self._leash = None
         self.pid = None
+
+
+def _stands(pid: int) -> bool:
+    """Whether every thread of a process is stopped, or gone: one that is under way may still answer."""
+    states = set()
+    with contextlib.suppress(OSError):  # it ended while we looked
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                states.add(Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(")")[2].split()[0])
+    return states <= {"T", "Z", "X"}
 
 
 def listening(port: int) -> bool:

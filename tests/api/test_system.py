@@ -196,20 +196,18 @@ def test_a_reload_loses_no_request(system: Stack) -> None:
 
 def test_a_hanging_database_is_told_in_bounded_time(system: Stack) -> None:
     """MariaDB is stopped in mid-breath (SIGSTOP): 16 clients get 503 within bounds, and 202 once it breathes again."""
-    pid = system.mariadb.pid
-    assert pid is not None
 
     def submit(_: int) -> tuple[requests.Response, float]:
         began = time.monotonic()
         answer = requests.post(system.url + ASYNC, json=BODY, headers={"X-API-Key": KEYS["submit"]}, timeout=200)
         return answer, time.monotonic() - began
 
-    os.kill(pid, signal.SIGSTOP)
+    system.mariadb.suspend()
     try:
         with ThreadPoolExecutor(16) as clients:
             answers = list(clients.map(submit, range(16)))
     finally:
-        os.kill(pid, signal.SIGCONT)
+        system.mariadb.resume()
     for answer, took in answers:
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         assert int(answer.headers["retry-after"]) > 0
