@@ -9,7 +9,7 @@ from schema.database import Database, Row
 
 def note(db: Database, who: str, act: str, subject: str, why: str | None = None) -> None:
     """Write one act, in the transaction that performs it."""
-    db.execute(
+    db.defer(
         f"INSERT INTO audit (at, who, act, subject, why) VALUES ({db.now()},%s,%s,%s,%s)",
         (who[:128], act, subject[:255], why),
     )

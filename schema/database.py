@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import peewee
-from pymysql.constants import CLIENT
 
 from schema.errors import Transient
+from schema.mysql import MySQL, force_close
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -33,22 +33,7 @@ _LOST = {
     1040, 1203, 1226, 1129, 1290, 1836,
 }  # fmt: skip
 _RERUNS = 8
-IDLE_SECONDS = 30  # in which a transaction may ask nothing; ours ask without a pause
 AT_ONCE = 1.0  # seconds; a connection that failed later has hung, and asking again would only keep the caller waiting
-
-
-class MySQL(peewee.MySQLDatabase):
-    """Peewee's, in the isolation that the guarded transitions are written for. Migrations know it by its name."""
-
-    def _connect(self) -> Any:
-        connection = super()._connect()  # type: ignore[misc]
-        with connection.cursor() as cursor:  # the variable of this setting has one name in MySQL, another in MariaDB
-            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            # A host that lost its power in the middle of a transaction must not hold its rows for hours. MySQL can only
-            # drop every connection that idles.
-            limit = "idle_transaction_timeout" if "MariaDB" in connection.get_server_info() else "wait_timeout"
-            cursor.execute(f"SET SESSION {limit}={IDLE_SECONDS}")
-        return connection
 
 
 class DatabaseDown(Transient):
@@ -85,19 +70,7 @@ class Database:
                 },
             )
         else:
-            self.peewee = MySQL(
-                parts.path.lstrip("/") or "reportq",
-                host=parts.hostname or "127.0.0.1",
-                port=parts.port or 3306,
-                user=unquote(parts.username or "root"),
-                password=unquote(parts.password or ""),
-                connect_timeout=max(1, round(connect_timeout)),
-                read_timeout=io_timeout,
-                write_timeout=io_timeout,
-                client_flag=CLIENT.FOUND_ROWS,  # a guarded UPDATE that changes nothing still matched
-                init_command="SET SESSION time_zone='+00:00', innodb_lock_wait_timeout=5, "
-                "sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
-            )
+            self.peewee = MySQL.open(parts, connect_timeout=connect_timeout, io_timeout=io_timeout)
 
     # -- statements ---------------------------------------------------------------------------------------------
 
@@ -121,6 +94,16 @@ class Database:
         cursor = self._run(sql, params)
         row = cursor.fetchone()
         return row[0] if row else None
+
+    def defer(self, sql: str, params: Sequence[Any] = ()) -> None:
+        """Execute in this transaction, but without waiting: MySQL is asked together with the next statement or COMMIT.
+
+        Nothing of it is known but that all of it is done when the transaction is.
+        """
+        if self.dialect == "mysql" and self.in_transaction():
+            self.peewee.defer(sql, params)
+        else:
+            self.execute(sql, params)
 
     def _run(self, sql: str, params: Sequence[Any]) -> Any:
         reads = sql.lstrip()[:6].upper() == "SELECT"
@@ -154,7 +137,7 @@ class Database:
         except BaseException:
             # A time limit struck in the middle of it: the next statement would be given this one's answer.
             if self.dialect == "mysql":
-                _force_close(self.peewee._state.conn)
+                force_close(self.peewee._state.conn)
             raise
 
     def _checkout(self) -> None:
@@ -177,7 +160,7 @@ class Database:
         if self.dialect == "mysql" and (number in _LOST or isinstance(error, peewee.InterfaceError)):
             if self.in_transaction():
                 # The state stays until the transaction has ended: what its work still asks must fail, not begin anew.
-                _force_close(self.peewee._state.conn)
+                force_close(self.peewee._state.conn)
             else:
                 self._drop()
             return DatabaseDown("The database did not answer.")
@@ -189,7 +172,7 @@ class Database:
         state = self.peewee._state
         connection = state.conn
         state.reset()
-        _force_close(connection)
+        force_close(connection)
 
     # -- transactions -------------------------------------------------------------------------------------------
 
@@ -232,6 +215,12 @@ class Database:
             raise self._sorted(error) from error
         except DatabaseDown:
             self._drop()
+            raise
+        except Exception:
+            raise
+        except BaseException:
+            if self.dialect == "mysql":
+                self._drop()  # a time limit may have struck in the middle of COMMIT
             raise
 
     # -- the clock ----------------------------------------------------------------------------------------------
@@ -301,15 +290,6 @@ def _hung_up(connection: Any) -> bool:
     poll = select.poll()
     poll.register(connection._sock, select.POLLIN)
     return bool(poll.poll(0))
-
-
-def _force_close(connection: Any) -> None:
-    """Let go of a connection without a word to the server; it may be gone already."""
-    if connection is not None:
-        try:
-            (getattr(connection, "_force_close", None) or connection.close)()
-        except Exception:
-            pass
 
 
 def _number(error: Exception) -> int | None:

@@ -90,7 +90,7 @@ def _bury(
 ) -> str:
     letter_id = f"dl_{ULID()}"
     now = db.now()
-    db.execute(
+    db.defer(
         "INSERT INTO dead_letters (dead_letter_id, queue, kind, job_id, delivery_id, round, code, product_id, error_code, "
         "error_message, fingerprint, traceback, attempts, first_failed_at, last_failed_at, version, run_at) "
         f"VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,COALESCE(%s, {now}),{now},%s,{now})",

@@ -42,7 +42,7 @@ def owe(db: Database, job: Row, end: dict[str, Any]) -> str:
         **end,
     }
     now = db.now()
-    db.execute(
+    db.defer(
         "INSERT INTO deliveries (delivery_id, job_id, round, event, url, host, record, owed_at, turn, run_at) "
         f"VALUES (%s,%s,%s,%s,%s,%s,%s,{now},%s,{now})",
         (
@@ -149,7 +149,7 @@ def begin_post(db: Database, held: DeliveryClaim, kind: str = "scheduled") -> in
             db.execute(f"UPDATE deliveries SET tries=tries-1 WHERE {where}", params)
             return "delivered"
         number = 1 + max((int(attempt["number"]) for attempt in tried), default=0)
-        db.execute(
+        db.defer(
             "INSERT INTO delivery_attempts (delivery_id, number, started_at, outcome, kind) "
             f"VALUES (%s,%s,{db.now()},'sending',%s)",
             (held.delivery_id, number, kind),

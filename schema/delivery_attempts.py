@@ -27,7 +27,7 @@ class Outcome:
 
 def end(db: Database, delivery_id: str, number: int, outcome: Outcome) -> None:
     """Complete the attempt row; inside the transaction that ends or returns the delivery."""
-    db.execute(
+    db.defer(
         f"UPDATE delivery_attempts SET ended_at={db.now()}, outcome=%s, status=%s, failure=%s, duration_ms=%s, "
         "body_head=%s, verdict=%s WHERE delivery_id=%s AND number=%s AND outcome IN ('sending','unknown')",
         (

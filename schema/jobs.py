@@ -94,7 +94,7 @@ def _write(db: Database, job: NewJob) -> None:
 
     def work() -> None:
         if _insert(db, job):
-            db.execute("INSERT INTO report_data (job_id, body) VALUES (%s, %s)", (job.job_id, job.inline.decode()))  # type: ignore[union-attr]
+            db.defer("INSERT INTO report_data (job_id, body) VALUES (%s, %s)", (job.job_id, job.inline.decode()))  # type: ignore[union-attr]
 
     db.transaction(work)
 
@@ -287,9 +287,9 @@ def save_rendered(db: Database, held: Claim, pdf: bytes, keep: int) -> None:
         return
 
     def work() -> None:
-        db.execute("DELETE FROM rendered WHERE job_id=%s", (held.job_id,))
+        db.defer("DELETE FROM rendered WHERE job_id=%s", (held.job_id,))
         if int(db.scalar("SELECT COUNT(*) FROM rendered")) < keep:
-            db.execute(
+            db.defer(
                 f"INSERT INTO rendered (job_id, round, pdf, saved_at) SELECT job_id, round, %s, {db.now()} "
                 "FROM pdf_job_results WHERE job_id=%s AND round=%s AND start_no=%s AND status='processing'",
                 (pdf, held.job_id, held.round, held.start_no),

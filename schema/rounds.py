@@ -107,7 +107,7 @@ def finish(
         if status == "failed" and failure is not None:
             dead_letters.bury_job(db, job, failure.code, failure.message, failure.traceback)
         if saved:
-            db.execute("DELETE FROM rendered WHERE job_id=%s", (job["job_id"],))
+            db.defer("DELETE FROM rendered WHERE job_id=%s", (job["job_id"],))
         return True
 
     return db.transaction(work)
@@ -115,7 +115,7 @@ def finish(
 
 def write_attempt(db: Database, job: Row, outcome: str, failure: Failure | None) -> None:
     """One row per attempt that ended; a running attempt is the job's row itself."""
-    db.execute(
+    db.defer(
         "INSERT INTO attempts (job_id, number, round, started_at, ended_at, outcome, error_code, error_message, worker_id) "
         f"SELECT job_id, start_no, round, COALESCE(attempt_started_at, requested_at), {db.now()}, %s, %s, %s, worker_id "
         "FROM pdf_job_results WHERE job_id=%s",

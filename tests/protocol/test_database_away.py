@@ -11,9 +11,10 @@ import pytest
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
 from schema import jobs, queues, rounds
-from schema.database import IDLE_SECONDS, Database, DatabaseDown, patiently
+from schema.database import Database, DatabaseDown, patiently
 from schema.jobs import NewJob
 from schema.migrate import migrate
+from schema.mysql import IDLE_SECONDS
 
 
 @pytest.fixture
@@ -82,19 +83,21 @@ def test_a_transaction_that_falls_silent_does_not_keep_its_rows(mariadb: MariaDB
 
 
 class Cut(Database):
-    """Its connection is lost just before statement `at` of the next transaction."""
+    """Its connection is lost just before request `at` of the next transaction; COMMIT is one, with what waits for it."""
 
     def __init__(self, server: MariaDB) -> None:
         super().__init__(server.url)
-        self._server = server
         self.at = 0
+        ask = self.peewee.execute_sql
 
-    def _ask(self, sql: str, params: Sequence[Any]) -> Any:
-        if self.at and self.in_transaction():
-            self.at -= 1
-            if not self.at:
-                self._server.query(f"KILL {self.peewee._state.conn.thread_id()}")
-        return super()._ask(sql, params)
+        def cut_or_ask(sql: str, params: Sequence[Any] | None = None) -> Any:
+            if self.at and (self.in_transaction() or sql == "COMMIT"):
+                self.at -= 1
+                if not self.at:
+                    server.query(f"KILL {self.peewee._state.conn.thread_id()}")
+            return ask(sql, params)
+
+        self.peewee.execute_sql = cut_or_ask
 
 
 @pytest.fixture
@@ -141,7 +144,7 @@ def test_an_end_is_written_again_after_a_loss_in_its_middle(cut: Cut) -> None:
     jobs.submit(cut, NewJob("pdf_end", "K1", "p"))
     held = jobs.claim(cut, "pdf_end", worker_id="w", lease=20, timeout=60)
     assert isinstance(held, jobs.Claim)
-    cut.at = 3
+    cut.at = 2
     assert patiently(lambda: rounds.finish(cut, held.row, "completed", outcome="completed", link="x"), 20)
     for table in ("attempts", "deliveries"):
         assert cut.scalar(f"SELECT COUNT(*) FROM {table} WHERE job_id='pdf_end'") == 1

@@ -1,0 +1,108 @@
+"""MySQL and MariaDB for peewee, in the isolation and with the limits that the guarded transitions are written for.
+
+And with fewer conversations. A transaction's BEGIN leaves with its first statement, and statements whose outcome nobody
+waits for leave with the next one or with COMMIT: one request of several statements. The server stops at the first that
+fails, so that nothing behind it is done, COMMIT neither.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import SplitResult, unquote
+
+import peewee
+from pymysql.constants import CLIENT
+
+IDLE_SECONDS = 30  # in which a transaction may ask nothing; ours ask without a pause
+
+
+class MySQL(peewee.MySQLDatabase):
+    """Peewee's, with statements that wait for the next. Migrations know it by its name."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._ahead = _Ahead()
+
+    @classmethod
+    def open(cls, parts: SplitResult, *, connect_timeout: float, io_timeout: float) -> MySQL:
+        """The database of a URL; nothing connects before the first statement. Timeouts are seconds."""
+        return cls(
+            parts.path.lstrip("/") or "reportq",
+            host=parts.hostname or "127.0.0.1",
+            port=parts.port or 3306,
+            user=unquote(parts.username or "root"),
+            password=unquote(parts.password or ""),
+            connect_timeout=max(1, round(connect_timeout)),
+            read_timeout=io_timeout,
+            write_timeout=io_timeout,
+            # A guarded UPDATE that changes nothing still matched. Values never become statements: all are escaped.
+            client_flag=CLIENT.FOUND_ROWS | CLIENT.MULTI_STATEMENTS,
+            init_command="SET SESSION time_zone='+00:00', innodb_lock_wait_timeout=5, "
+            "sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+        )
+
+    def _connect(self) -> Any:
+        connection = super()._connect()  # type: ignore[misc]
+        with connection.cursor() as cursor:  # the variable of this setting has one name in MySQL, another in MariaDB
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            # A host that lost its power in the middle of a transaction must not hold its rows for hours. MySQL can only
+            # drop every connection that idles.
+            limit = "idle_transaction_timeout" if "MariaDB" in connection.get_server_info() else "wait_timeout"
+            cursor.execute(f"SET SESSION {limit}={IDLE_SECONDS}")
+        return connection
+
+    def defer(self, sql: str, params: Sequence[Any] = ()) -> None:
+        """Send this statement of a transaction with the next one, or with COMMIT."""
+        self._ahead.statements.append((sql, params))
+
+    def execute_sql(self, sql: str, params: Sequence[Any] | None = None) -> Any:
+        """One statement, behind those that wait for it; the cursor is at its result."""
+        ahead, self._ahead.statements = self._ahead.statements, []
+        if not ahead:
+            return super().execute_sql(sql, params)  # type: ignore[no-untyped-call]
+        together = [*ahead, (sql, params or ())]
+        text = ";".join(statement for statement, _ in together)
+        values = tuple(value for _, values in together for value in values)
+        cursor = super().execute_sql(text, values)  # type: ignore[no-untyped-call]
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            for _ in ahead:
+                cursor.nextset()
+        return cursor
+
+    def begin(self, isolation_level: str | None = None) -> None:
+        """Begin with the first statement; connected before, because peewee forgets its transaction when it connects."""
+        if self.is_closed():
+            self.connect()
+        self._ahead.statements = [_BEGIN]
+
+    def commit(self) -> None:
+        if self._ahead.statements != [_BEGIN]:
+            self.execute_sql("COMMIT")
+        self._ahead.statements = []
+
+    def rollback(self) -> None:
+        unsent = self._ahead.statements[:1] == [_BEGIN]
+        self._ahead.statements = []
+        if not unsent:
+            super().rollback()
+
+
+_BEGIN: tuple[str, Sequence[Any]] = ("BEGIN", ())
+
+
+class _Ahead(threading.local):
+    """What waits for the next statement; each thread has a connection of its own."""
+
+    def __init__(self) -> None:
+        self.statements: list[tuple[str, Sequence[Any]]] = []
+
+
+def force_close(connection: Any) -> None:
+    """Let go of a connection without a word to the server; it may be gone already."""
+    if connection is not None:
+        try:
+            (getattr(connection, "_force_close", None) or connection.close)()
+        except Exception:
+            pass
