@@ -6,7 +6,6 @@ line it writes (bound by service/app.py and middleware/lifecycle.py). Secrets, r
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import re
@@ -25,6 +24,7 @@ import structlog  # noqa: E402
 if _spared:
     del sys.modules["rich"]
 
+from actors.log_writer import WRITER  # noqa: E402
 from schema.callback_urls import redact  # noqa: E402
 from schema.redaction import hide_resume_urls  # noqa: E402
 from schema.settings import Settings  # noqa: E402
@@ -71,21 +71,6 @@ def _json(event: Any, **_: Any) -> str:
     return msgspec.json.encode(event, enc_hook=str).decode()
 
 
-class _Stderr:
-    """Standard error; a line and its end come in one write, which threads and kill -9 do not tear.
-
-    Whoever reads it may be gone. A line that nobody can be given must not stop the work it tells of.
-    """
-
-    def write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.flush()
-
-
 def set_up(settings: Settings) -> None:
     """Configure structlog and quieten libraries whose tracebacks repeat what our events say."""
     json = settings.log_format == "json"
@@ -106,10 +91,10 @@ def set_up(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(_Stderr()),  # type: ignore[arg-type]
+        logger_factory=lambda *_: WRITER,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(WRITER)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

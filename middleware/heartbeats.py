@@ -113,8 +113,8 @@ class Heartbeats(dramatiq.Middleware):
     def _leave(self) -> None:
         """End this process, whose parent was killed: whoever restarts that would have two.
 
-        In order first. But nobody reads its log any more: once the pipe is full, every thread hangs that says something,
-        an orderly end included, and only the leases that are not prolonged any more free what they work on.
+        In order first, which a thread that hangs would put off for ever: then only the leases, which are not prolonged
+        any more, free what it works on.
         """
         if self._orphan_until is None:
             self._orphan_until = time.monotonic() + ORPHAN_SECONDS
