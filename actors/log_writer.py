@@ -29,6 +29,10 @@ class LogWriter:
     """A structlog logger, and a stream for the standard library's; one for the process."""
 
     def __init__(self) -> None:
+        self._anew()
+
+    def _anew(self) -> None:
+        """Nothing waits and nobody writes: also in a forked child, which inherits no threads."""
         self._begin_lock = threading.Lock()
         self._thread: threading.Thread | None = None
         # In C: a time limit that strikes in the middle of `put` leaves no lock behind.
@@ -69,9 +73,9 @@ class LogWriter:
     def _begin(self) -> None:
         with self._begin_lock:
             if self._thread is None:
-                os.register_at_fork(after_in_child=self.__init__)  # type: ignore[misc]  # threads are not inherited
+                os.register_at_fork(after_in_child=self._anew)
                 atexit.register(self.flush)
-                util.Finalize(None, self.flush, exitpriority=0)  # its children end without atexit
+                util.Finalize(None, self.flush, exitpriority=0)  # multiprocessing's children end without atexit
                 self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
                 self._thread.start()
 

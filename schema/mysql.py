@@ -83,9 +83,10 @@ class MySQL(peewee.MySQLDatabase):
         self._ahead.statements = []
 
     def rollback(self) -> None:
+        """Harmless where BEGIN was never sent, or the connection is lost: then the server has rolled back by itself."""
         unsent = self._ahead.statements[:1] == [_BEGIN]
         self._ahead.statements = []
-        if not unsent:
+        if not unsent and self._state.conn.open:
             super().rollback()
 
 

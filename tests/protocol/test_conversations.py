@@ -133,25 +133,29 @@ def test_a_deadlock_on_the_way_runs_the_transaction_again(mariadb: MariaDB, db: 
     other.close()
 
 
-def test_a_limit_that_strikes_in_the_commit_gives_the_next_statement_no_answer(
-    db: Database, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("where", ["INSERT", "COMMIT"])
+def test_a_limit_that_strikes_in_a_transaction_stays_that_limit(
+    db: Database, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
+    """It is no lost database, and the connection, whose answer nobody has read, is not used again."""
+
     class Struck(BaseException):
         pass
 
     ask = db.peewee.execute_sql
 
     def strike(sql: str, params: Any = None) -> Any:
-        if sql == "COMMIT":
-            db.peewee.connection()._execute_command(3, sql)  # sent; its answer is not read
+        if sql.startswith(where):
+            db.peewee.connection()._execute_command(3, "SELECT 1")  # sent; its answer is not read
             raise Struck
         return ask(sql, params)
 
     monkeypatch.setattr(db.peewee, "execute_sql", strike)
     with pytest.raises(Struck):
-        db.transaction(lambda: db.execute(ACT, ("struck", "1")))
+        db.transaction(lambda: (db.scalar("SELECT 3"), db.execute(ACT, ("struck", "1"))))
     monkeypatch.setattr(db.peewee, "execute_sql", ask)
     assert db.scalar("SELECT 2") == 2
+    assert acts(db) == []
 
 
 @pytest.mark.parametrize(
