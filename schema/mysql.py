@@ -86,7 +86,7 @@ class MySQL(peewee.MySQLDatabase):
         """Harmless where BEGIN was never sent, or the connection is lost: then the server has rolled back by itself."""
         unsent = self._ahead.statements[:1] == [_BEGIN]
         self._ahead.statements = []
-        if not unsent and self._state.conn.open:
+        if not unsent and self.connection().open:  # type: ignore[no-untyped-call]
             super().rollback()
 
 
