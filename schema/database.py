@@ -7,7 +7,6 @@ parameters because guarded transitions must be read word by word. The database's
 
 from __future__ import annotations
 
-import select
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,18 +19,11 @@ from urllib.parse import urlsplit
 import peewee
 
 from schema.errors import Transient
-from schema.mysql import MySQL, force_close
+from schema.mysql import DEADLOCKS, LOST, MySQL, force_close, hung_up
 
 T = TypeVar("T")
 Row = dict[str, Any]
 
-_DEADLOCKS = {1213, 1205, 1020}  # deadlock found, lock wait timeout, record changed since last read
-# No connection, or one that cannot be written to just now: lost (2xxx, 1053, 1927, 4031 …), broken off while reading or
-# writing (1158–1161, 1152, 1184, 0), full (1040, 1203, 1226), blocked (1129), read-only while roles change (1290, 1836).
-_LOST = {
-    2006, 2013, 2014, 2055, 2003, 2002, 1053, 1927, 4031, 1077, 1079, 1184, 1152, 1158, 1159, 1160, 1161, 0,
-    1040, 1203, 1226, 1129, 1290, 1836,
-}  # fmt: skip
 _RERUNS = 8
 AT_ONCE = 1.0  # seconds; a connection that failed later has hung, and asking again would only keep the caller waiting
 
@@ -147,7 +139,7 @@ class Database:
         last = getattr(self._ready_at, "time", None)
         now = time.monotonic()
         if not self.peewee.is_closed() and (
-            _hung_up(self.peewee._state.conn)
+            hung_up(self.peewee._state.conn)
             or (last is not None and now - last > 30 and not self.peewee.is_connection_usable())
         ):
             self._drop()
@@ -155,9 +147,9 @@ class Database:
 
     def _sorted(self, error: Exception) -> Exception:
         number = _number(error)
-        if number in _DEADLOCKS or "database is locked" in str(error):
+        if number in DEADLOCKS or "database is locked" in str(error):
             return _Rerun(str(error))
-        if self.dialect == "mysql" and (number in _LOST or isinstance(error, peewee.InterfaceError)):
+        if self.dialect == "mysql" and (number in LOST or isinstance(error, peewee.InterfaceError)):
             if self.in_transaction():
                 # The state stays until the transaction has ended: what its work still asks must fail, not begin anew.
                 force_close(self.peewee._state.conn)
@@ -281,15 +273,6 @@ class _Rerun(Transient):
     """A deadlock or a locked file: the transaction was rolled back and may simply run again."""
 
     code = "database_busy"
-
-
-def _hung_up(connection: Any) -> bool:
-    """Whether the server closed an idle connection, or said goodbye on it: it answers only what it was asked."""
-    if connection._sock is None:
-        return True
-    poll = select.poll()
-    poll.register(connection._sock, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _number(error: Exception) -> int | None:

@@ -7,6 +7,7 @@ fails, so that nothing behind it is done, COMMIT neither.
 
 from __future__ import annotations
 
+import select
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,13 @@ from urllib.parse import SplitResult, unquote
 import peewee
 from pymysql.constants import CLIENT
 
+DEADLOCKS = {1213, 1205, 1020}  # deadlock found, lock wait timeout, record changed since last read
+# No connection, or one that cannot be written to just now: lost (2xxx, 1053, 1927, 4031 …), broken off while reading or
+# writing (1158–1161, 1152, 1184, 0), full (1040, 1203, 1226), blocked (1129), read-only while roles change (1290, 1836).
+LOST = {
+    2006, 2013, 2014, 2055, 2003, 2002, 1053, 1927, 4031, 1077, 1079, 1184, 1152, 1158, 1159, 1160, 1161, 0,
+    1040, 1203, 1226, 1129, 1290, 1836,
+}  # fmt: skip
 IDLE_SECONDS = 30  # in which a transaction may ask nothing; ours ask without a pause
 
 
@@ -98,6 +106,15 @@ class _Ahead(threading.local):
 
     def __init__(self) -> None:
         self.statements: list[tuple[str, Sequence[Any]]] = []
+
+
+def hung_up(connection: Any) -> bool:
+    """Whether the server closed an idle connection, or said goodbye on it: it answers only what it was asked."""
+    if connection._sock is None:
+        return True
+    poll = select.poll()
+    poll.register(connection._sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def force_close(connection: Any) -> None:

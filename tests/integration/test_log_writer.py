@@ -61,6 +61,13 @@ os.waitpid(pid, 0)
     assert all(numbers == list(range(500)) for numbers in said.values())
 
 
+_COUNTED = """
+from actors import log_writer
+writes, put = [], log_writer._write
+log_writer._write = lambda piece: (writes.append(len(piece)), put(piece))
+"""
+
+
 def test_lines_share_a_write() -> None:
     """Each write wakes whoever reads; a burst is a few."""
     reader, writer = os.pipe()
@@ -71,14 +78,6 @@ def test_lines_share_a_write() -> None:
     with os.fdopen(reader, "rb") as pipe:
         assert len(events(pipe.read())) == 200
     assert int(done.stdout) < 40
-
-
-_COUNTED = """
-import atexit
-from actors import log_writer
-writes, put = [], log_writer._write
-log_writer._write = lambda piece: (writes.append(len(piece)), put(piece))
-"""
 
 
 @pytest.mark.parametrize("how", ["warning", "error", "critical", "exception"])
