@@ -145,7 +145,7 @@ def begin_post(db: Database, held: DeliveryClaim, kind: str = "scheduled") -> in
         if not db.execute(f"UPDATE deliveries SET tries=tries+1, {noted} WHERE {where}", params):
             return "lost"
         tried = delivery_attempts.of(db, held.delivery_id)
-        if any(attempt["outcome"] == "delivered" and _counts(held.row, attempt, kind) for attempt in tried):
+        if any(forbids(held.row, attempt, kind) for attempt in tried):
             db.execute(f"UPDATE deliveries SET tries=tries-1 WHERE {where}", params)
             return "delivered"
         number = 1 + max((int(attempt["number"]) for attempt in tried), default=0)
@@ -159,10 +159,15 @@ def begin_post(db: Database, held: DeliveryClaim, kind: str = "scheduled") -> in
     return db.transaction(work)
 
 
-def _counts(row: Row, attempt: Row, kind: str) -> bool:
-    """Whether a recorded 2xx forbids another POST: always, but for the ones before a forced resend."""
-    began, budget = as_time(attempt["started_at"]), as_time(row["budget_at"])
-    return kind != "forced" or budget is None or began is None or began >= budget
+def forbids(row: Row, attempt: Row, kind: str) -> bool:
+    """Whether this attempt's recorded 2xx forbids another POST: always, but for those that a forced resend is to repeat.
+
+    Of the forced resend's own attempts it counts when the 2xx was written down: a worker that was stopped may do so late.
+    """
+    if attempt["outcome"] != "delivered":
+        return False
+    told, budget = as_time(attempt["ended_at"]), as_time(row["budget_at"])
+    return kind != "forced" or (attempt["kind"] == "forced" and (told is None or budget is None or told >= budget))
 
 
 def overtaken(db: Database, row: Row) -> bool:
@@ -207,18 +212,21 @@ def wait(
 
     One whose job was replayed meanwhile is not tried again: the newer round tells, and must not wait for it.
     """
-    newer = "(SELECT j.round FROM pdf_job_results j WHERE j.job_id=deliveries.job_id) > deliveries.round"
-    return (
-        db.execute(
-            f"UPDATE deliveries SET ended_at=CASE WHEN {newer} THEN {db.now()} END, "
-            f"status=CASE WHEN {newer} THEN 'superseded' ELSE 'queued' END, "
-            f"run_at={db.later(seconds)}, {Outbox.BACK}, lease_until=NULL, "
-            "last_status=COALESCE(%s, last_status), hint=%s, "
-            "crashes=crashes+%s WHERE delivery_id=%s AND start_no=%s AND status=%s",
-            (last_status, hint, int(crashed), row["delivery_id"], row["start_no"], from_status),
+
+    def work() -> bool:
+        # The job's row is locked before the delivery's, as a replay does: one of the two sees what the other has done.
+        status, ended = ("superseded", db.now()) if overtaken(db, row) else ("queued", "NULL")
+        return (
+            db.execute(
+                f"UPDATE deliveries SET status='{status}', ended_at={ended}, run_at={db.later(seconds)}, {Outbox.BACK}, "
+                "lease_until=NULL, last_status=COALESCE(%s, last_status), hint=%s, crashes=crashes+%s "
+                "WHERE delivery_id=%s AND start_no=%s AND status=%s",
+                (last_status, hint, int(crashed), row["delivery_id"], row["start_no"], from_status),
+            )
+            > 0
         )
-        > 0
-    )
+
+    return db.transaction(work)
 
 
 def supersede(db: Database, job_id: str) -> int:

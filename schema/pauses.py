@@ -69,17 +69,18 @@ def hold(rows: Mapping[str, Row], queue: str) -> Row | None:
 def pause(db: Database, scope: str, *, reason: str, by: str, seconds: float | None = None) -> None:
     """Pause a scope, or change the reason of its pause; without `seconds` until somebody resumes it."""
     until = "NULL" if seconds is None else db.later(seconds)
-
-    def work() -> None:
-        if by == OUTAGE and db.fetch_one("SELECT scope FROM pauses WHERE scope=%s AND set_by<>%s", (scope, OUTAGE)):
-            return  # paused by an operator already, who alone resumes it
-        if not db.execute(f"UPDATE pauses SET until={until}, reason=%s, set_by=%s WHERE scope=%s", (reason, by, scope)):
-            db.execute(
-                f"INSERT INTO pauses (scope, until, reason, set_by, since) VALUES (%s,{until},%s,%s,{db.now()})",
-                (scope, reason, by),
-            )
-
-    db.transaction(work)
+    # What an operator has paused he alone resumes: an outage changes an outage's pause only.
+    mine = f" AND set_by='{OUTAGE}'" if by == OUTAGE else ""
+    change = f"UPDATE pauses SET until={until}, reason=%s, set_by=%s WHERE scope=%s{mine}"
+    if db.execute(change, (reason, by, scope)):
+        return
+    try:
+        db.execute(
+            f"INSERT INTO pauses (scope, until, reason, set_by, since) VALUES (%s,{until},%s,%s,{db.now()})",
+            (scope, reason, by),
+        )
+    except peewee.IntegrityError:  # somebody else paused it at this moment
+        db.execute(change, (reason, by, scope))
 
 
 def resume(db: Database, scope: str, *, outages_only: bool = False) -> bool:

@@ -6,7 +6,7 @@ letter once. Many at a time: schema/bulk_replays.py.
 
 from __future__ import annotations
 
-from schema import audit, dead_letters, deliveries, rounds
+from schema import audit, dead_letters, deliveries, delivery_attempts, rounds
 from schema.callback_urls import is_resume_url
 from schema.database import Database, Row
 from schema.outbox import RAW_REPLAYS, Outbox
@@ -32,7 +32,9 @@ def replay_letter(db: Database, letter_id: str, *, by: str, why: str | None = No
         row = deliveries.find(db, letter["delivery_id"])
         if row is not None and deliveries.overtaken(db, row):
             return "superseded"  # the letter is resolved: a newer round has told its end
-        return "replayed" if _again(db, letter["delivery_id"], "dead", "manual", by, why) else "not_ended"
+        if row is None or row["status"] != "dead":
+            return "not_ended"
+        return "replayed" if _again(db, row, by, why) else "not_ended"
 
     return db.transaction(work)
 
@@ -63,8 +65,7 @@ def resend(db: Database, delivery_id: str, *, by: str, why: str | None = None, f
         refusal = _refusal(db, row, force)
         if refusal is not None or row is None:
             return refusal or "unknown"
-        kind = "forced" if row["status"] == "delivered" else "manual"
-        if not _again(db, delivery_id, row["status"], kind, by, why):
+        if not _again(db, row, by, why):
             return "posting"
         for letter in dead_letters.open_of_delivery(db, delivery_id):
             dead_letters.resolve(db, letter["dead_letter_id"], "replayed", by)
@@ -87,8 +88,16 @@ def _refusal(db: Database, row: Row | None, force: bool) -> str | None:
     return "needs_force" if row["status"] == "delivered" and not force else None
 
 
-def _again(db: Database, delivery_id: str, status: str, kind: str, by: str, why: str | None) -> bool:
-    """The delivery waits again, due now and with a fresh budget; inside the caller's transaction."""
+def _again(db: Database, row: Row, by: str, why: str | None) -> bool:
+    """The delivery waits again, due now and with a fresh budget; inside the caller's transaction.
+
+    What was forced stays so until it has arrived: it repeats a 2xx, which would else keep it from being sent.
+    """
+    delivery_id, status = row["delivery_id"], row["status"]
+    forced = status == "delivered"
+    if row["post_kind"] == "forced" and not forced:
+        forced = not any(deliveries.forbids(row, tried, "forced") for tried in delivery_attempts.of(db, delivery_id))
+    kind = "forced" if forced else "manual"
     won = db.execute(
         f"UPDATE deliveries SET status='queued', run_at={db.now()}, budget_at={db.now()}, post_kind=%s, ended_at=NULL, "
         f"error_code=NULL, hint=NULL, {Outbox.BACK} WHERE delivery_id=%s AND status=%s",

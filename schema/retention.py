@@ -109,9 +109,14 @@ class Retention:
 
 
 def _settled(rounds: Mapping[str, int], deliveries: Sequence[Row]) -> set[str]:
-    """The jobs whose last round is recorded for good and whose callbacks have all ended."""
+    """The jobs whose last round is recorded for good, or given up, and whose callbacks have all ended.
+
+    What was given up unrecorded has a dead letter, and stays until somebody has closed that.
+    """
     recorded = {
-        row["job_id"] for row in deliveries if row["round"] == rounds[row["job_id"]] and row["recorded_at"] is not None
+        row["job_id"]
+        for row in deliveries
+        if row["round"] == rounds[row["job_id"]] and (row["recorded_at"] is not None or row["status"] == "dead")
     }
     return recorded - {row["job_id"] for row in deliveries if row["status"] in ("queued", "processing")}
 

@@ -68,29 +68,27 @@ def finish(
     outcome: str | None,
     link: str | None = None,
     failure: Failure | None = None,
-    retries: int | None = None,
-    tries: int | None = None,
+    tried: int = 0,
     saved: bool = True,
 ) -> bool:
     """End the round of `job` (the row as its owner saw it): end state, attempt, delivery, dead letter, in one commit.
 
-    `saved` tells whether rendered bytes may have been kept for this round. False when the row has moved on since:
-    then nothing was written.
+    `tried` counts this attempt as a failed one; `saved` tells whether rendered bytes may have been kept for this round.
+    False when the row has moved on since: then nothing was written.
     """
-    retry_count = int(job["retry_count"] or 0) if retries is None else retries
 
     def work() -> bool:
         now = db.now()
         won = db.execute(
             f"UPDATE pdf_job_results SET status=%s, ended_at={now}, completed_at={now}, progress=%s, stage=NULL, "
-            "google_drive_link=COALESCE(%s, google_drive_link), error_code=%s, error_message=%s, retry_count=%s, "
-            "tries=COALESCE(%s, tries), lease_until=NULL, hint_no=hint_no+1, relay_token=NULL, relay_until=NULL "
+            "google_drive_link=COALESCE(%s, google_drive_link), error_code=%s, error_message=%s, "
+            "tries=tries+%s, lease_until=NULL, hint_no=hint_no+1, relay_token=NULL, relay_until=NULL "
             "WHERE job_id=%s AND round=%s AND start_no=%s AND status=%s"
             # A cancellation that was asked for in the meantime wins over a failure.
             + (" AND cancel_requested_at IS NULL" if status == "failed" else ""),
             (
                 status, 100 if status == "completed" else 0, link, failure.code if failure else None,
-                failure.message if failure else None, retry_count, tries,
+                failure.message if failure else None, tried,
                 job["job_id"], job["round"], job["start_no"], from_status,
             ),
         )  # fmt: skip
@@ -98,7 +96,7 @@ def finish(
             return False
         if outcome is not None:
             write_attempt(db, job, outcome, failure)
-        end: dict[str, Any] = {"status": status, "retry_count": retry_count}
+        end: dict[str, Any] = {"status": status, "retry_count": _counted(db, job)["retry_count"]}
         if status == "completed":
             end |= {"google_drive_link": link, "artifact_id": job["artifact_id"]}
         elif failure is not None:
@@ -125,25 +123,31 @@ def write_attempt(db: Database, job: Row, outcome: str, failure: Failure | None)
 
 def fail(db: Database, job: Row, failure: Failure, policy: RetryPolicy) -> str:
     """Write what becomes of a failed attempt: `retry`, `failed`, `cancelled`, or `lost` when the row has moved on."""
-    tries = int(job["tries"]) + 1
-    if failure.permanent or tries > policy.attempts:
-        return _end_failed(db, job, failure, tries)
 
-    def work() -> bool:
+    def work() -> str | None:
+        tries = int(_counted(db, job)["tries"]) + 1
+        if failure.permanent or tries > policy.attempts:
+            return "failed" if finish(db, job, "failed", outcome=failure.outcome, failure=failure, tried=1) else None
         won = _back(
             db, job, policy.delay(tries), "tries=tries+1, retry_count=retry_count+1, error_code=%s, error_message=%s",
             (failure.code, failure.message),
         )  # fmt: skip
         if won:
             write_attempt(db, job, failure.outcome, failure)
-        return won
+        return "retry" if won else None
 
-    return "retry" if db.transaction(work) else _cancelled_or_lost(db, job, failure.outcome)
+    return db.transaction(work) or _cancelled_or_lost(db, job, failure.outcome)
 
 
-def _end_failed(db: Database, job: Row, failure: Failure, tries: int) -> str:
-    won = finish(db, job, "failed", outcome=failure.outcome, failure=failure, tries=tries)
-    return "failed" if won else _cancelled_or_lost(db, job, failure.outcome)
+def _counted(db: Database, job: Row) -> Row:
+    """Failed tries and retries of the round as they stand, locked: an outage's refund may have lowered what its owner saw.
+
+    What was never raised cannot have been lowered, so that a first attempt asks nothing.
+    """
+    if not job["tries"] and not job["retry_count"]:
+        return job
+    lock = " FOR UPDATE" if db.dialect == "mysql" else ""
+    return db.fetch_one(f"SELECT tries, retry_count FROM pdf_job_results WHERE job_id=%s{lock}", (job["job_id"],)) or job
 
 
 def give_back(

@@ -20,14 +20,18 @@ def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
-def db(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """A migrated database; its tables are emptied by make_world."""
+def url_of(request: pytest.FixtureRequest) -> str:
+    """The database's URL, for whoever wants a connection of its own."""
     if request.param == "sqlite":
-        url = request.getfixturevalue("sqlite_file")
-    else:
-        server: MariaDB = request.getfixturevalue("mariadb")
-        url = server.url
-    database = Database(url)
+        return str(request.getfixturevalue("sqlite_file"))
+    server: MariaDB = request.getfixturevalue("mariadb")
+    return server.url
+
+
+@pytest.fixture
+def db(url_of: str) -> Iterator[Database]:
+    """A migrated database; its tables are emptied by make_world."""
+    database = Database(url_of)
     migrate(database)
     yield database
     database.close()
