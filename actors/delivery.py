@@ -14,7 +14,7 @@ from actors.callback_body import callback_body, correlation
 from actors.logs import hide
 from middleware.lifecycle import Attempt, Attempts
 from schema import dead_letters, deliveries, delivery_attempts, leases, outbox, pauses
-from schema.callback_urls import redact
+from schema.callback_urls import path_key, redact
 from schema.database import Database, DatabaseDown, Row, patiently
 from schema.deliveries import DeliveryClaim
 from schema.delivery_attempts import Outcome
@@ -30,11 +30,13 @@ log = structlog.get_logger()
 
 HOST_STREAK = 5  # consecutive connection errors or timeouts that pause a webhook host
 HOST_OWNERS = 2  # … of so many deliveries
+BAD_GATEWAYS = 3  # different paths in a row that answer 502 or 503: then the proxy answers, not the host behind it
 _KEEP_TRYING = 10  # leases for which a worker keeps trying to write down a 2xx
 _TOO_OLD = "The callback was owed for too long."
 _UNRECORDED = "The end could not be recorded for too long."
 _BROKEN = "The callback could not be prepared: an unexpected error ({})."
 _RECORD_AGAIN = 5.0  # seconds until a permanent record is tried again
+_BEFORE_THE_END = 60.0  # seconds before a delivery's deadline in which its last try is made
 
 
 class Delivering:
@@ -228,12 +230,16 @@ class Delivering:
                 code = verdict.code or "webhook_rejected"
                 return code if self._stop(held, code, verdict.hint or "", answer.status) else None
             else:
-                deliveries.wait(
-                    self._db, held.row, seconds=verdict.after, last_status=answer.status, hint=verdict.hint
-                )  # fmt: skip
+                seconds = self._in_time(held, answer, verdict.after)
+                deliveries.wait(self._db, held.row, seconds=seconds, last_status=answer.status, hint=verdict.hint)
             return None
 
         return self._db.transaction(work)
+
+    def _in_time(self, held: DeliveryClaim, answer: Answer, after: float) -> float:
+        """`after`, or less where the deadline would come first: the last try is made before it."""
+        left = self._settings.delivery_deadline - float(held.row["age"]) - answer.duration
+        return left - _BEFORE_THE_END if _BEFORE_THE_END < left < after else after
 
     def _give_up(self, held: DeliveryClaim, code: str, hint: str, trace: str | None = None) -> None:
         """Stop without an answer."""
@@ -252,8 +258,10 @@ class Delivering:
         return True
 
     def _note_host(self, held: DeliveryClaim, answer: Answer) -> None:
-        """A host that does not answer at all is paused; any complete answer ends that."""
-        scope = f"host:{held.row['host']}"
+        """A host that does not answer, or whose proxy answers for it on several paths, is paused; any other complete
+        answer ends that."""
+        host = held.row["host"]
+        scope, gateway = f"host:{host}", f"gateway:{host}"
         if answer.failure in ("connect", "timeout"):
             pauses.note_failure(
                 self._db,
@@ -265,5 +273,20 @@ class Delivering:
                 probe_every=self._settings.host_probe_every,
                 reason=f"The host did not answer {HOST_STREAK} times in a row.",
             )
-        elif answer.status is not None and (self._board.in_streak(scope) or scope in self._board.active()):
-            pauses.resume(self._db, scope, outages_only=True)
+        elif answer.status in (502, 503):
+            pauses.note_failure(
+                self._db,
+                gateway,
+                (path_key(held.row["url"]), held.start_no),
+                opens=scope,
+                streak=BAD_GATEWAYS,
+                owners=BAD_GATEWAYS,
+                window=None,
+                probe_every=self._settings.host_probe_every,
+                reason=f"The host answered 502 or 503 on {BAD_GATEWAYS} different paths in a row.",
+            )
+        elif answer.status is not None:
+            if self._board.in_streak(gateway):
+                pauses.note_success(self._db, gateway)
+            if self._board.in_streak(scope) or scope in self._board.active():
+                pauses.resume(self._db, scope, outages_only=True)

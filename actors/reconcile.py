@@ -9,14 +9,13 @@ import threading
 import time
 from collections.abc import Callable
 
-import peewee
 import structlog
 from ulid import ULID
 
 from actors import delivery_rescue
 from actors.letter_tidying import LetterTidying
 from middleware.publisher import RabbitPublisher
-from schema import dead_letters, leases, messages, outbox, pauses, rounds, workers
+from schema import dead_letters, leadership, leases, messages, outbox, pauses, rounds, workers
 from schema.database import Database, DatabaseBusy, DatabaseDown, Row
 from schema.errors import DependencyDown
 from schema.leases import Leased
@@ -29,7 +28,6 @@ from schema.settings import Settings
 
 log = structlog.get_logger()
 
-_LEADER_SECONDS = 10.0
 _LETTERS_EVERY = 2.0  # seconds between looks for resolved letters whose copy lies in .XQ
 
 
@@ -59,7 +57,7 @@ class Housekeeper:
         self._ended = ended
         self._given_up = given_up
         self._token = str(ULID())
-        self._no_rescue_until = 0.0
+        self._database_was_away = False
         self._leads = False
         self._missing_since: dict[str, float] = {}
         self._least_missing: dict[str, int] = {}
@@ -86,8 +84,6 @@ class Housekeeper:
             try:
                 step()
             except DatabaseDown:
-                # Workers could not beat either: nobody is dead until a whole lease after the database came back.
-                self._no_rescue_until = time.monotonic() + self._settings.lease
                 log.warning("housekeeping.database_unavailable")
             except DependencyDown as error:
                 log.warning("housekeeping.waits", code=error.code)
@@ -102,13 +98,23 @@ class Housekeeper:
 
     def sweep(self) -> None:
         """Rescue and retention, if this is the leader."""
-        led, self._leads = self._leads, self.lead()
+        try:
+            self._sweep()
+        except DatabaseBusy:
+            raise  # it answers: who holds these rows keeps nobody from beating
+        except DatabaseDown:
+            self._database_was_away = True
+            raise
+
+    def _sweep(self) -> None:
+        self._leads = self.lead()
         if not self._leads:
             return
-        if not led:
-            # Whoever led before may have ended because the database was away, and nobody could beat meanwhile.
-            self._no_rescue_until = time.monotonic() + self._settings.lease
-        if time.monotonic() >= self._no_rescue_until:
+        if self._database_was_away:
+            # Workers could not beat either: nobody is dead until a whole lease after the database came back.
+            leadership.hold_back_rescue(self._db, self._settings.lease)
+            self._database_was_away = False
+        if leadership.may_rescue(self._db):
             self.rescue()
         self._retention.step()
         workers.forget(self._db, older=max(60.0, 10 * self._settings.lease))
@@ -124,23 +130,9 @@ class Housekeeper:
             self.tidy_letters()
 
     def lead(self) -> bool:
-        """Become or stay the leader: one guarded UPDATE of one row."""
-        values = (self._token, self._token)
-        until = self._db.later(max(_LEADER_SECONDS, 3 * self._settings.sweep))
-        free = f"(value=%s OR changed_at <= {self._db.now()})"
-        sql = f"UPDATE switches SET value=%s, changed_at={until} WHERE name='leader' AND {free}"
-        if self._db.execute(sql, values):
-            return True
-        if self._db.fetch_one("SELECT name FROM switches WHERE name='leader'") is None:
-            try:
-                self._db.execute(
-                    f"INSERT INTO switches (name, value, changed_at) VALUES ('leader',%s,{until})",
-                    (self._token,),
-                )
-                return True
-            except peewee.IntegrityError:
-                return False
-        return False
+        """Become or stay the leader."""
+        hold = max(leadership.HOLD, 3 * self._settings.sweep)
+        return leadership.lead(self._db, self._token, hold=hold, lease=self._settings.lease)
 
     def rescue(self) -> int:
         """Decide about every row whose worker was not heard of for a whole lease."""

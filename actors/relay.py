@@ -2,8 +2,8 @@
 
     python -m actors.relay        in production, under supervisor; embedded mode runs the same loops inside the API
 
-A publisher stuck for `relay_stuck` seconds ends the process, and the supervisor starts it again. Several relays at once are
-harmless.
+A publisher stuck for `relay_stuck` seconds (a lease and ten at the least) ends the process, and the supervisor starts it
+again. Several relays at once are harmless.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from actors.logs import set_up
 from actors.runtime import build
 from middleware import exposition
 from middleware.metrics import folder_of
-from schema import metrics
+from schema import leadership, metrics
 from schema.database import patiently
 from schema.settings import Settings
 
@@ -40,10 +40,12 @@ def main() -> None:
         folder = folder_of(settings.run_dir, metrics.WORKERS)
         exposition.serve(folder, settings.metrics_host, settings.metrics_port)
     log.info("relay.started", pid=os.getpid())
+    # Rescue may have to wait a lease in this process: it must not end each time just before that.
+    most = max(settings.relay_stuck, settings.lease + leadership.HOLD)
     while not done.wait(1.0):
         since = runtime.relay.busy_since
-        if since is not None and time.monotonic() - since > settings.relay_stuck:
-            log.critical("relay.stuck", seconds=settings.relay_stuck)
+        if since is not None and time.monotonic() - since > most:
+            log.critical("relay.stuck", seconds=most)
             os._exit(70)
     runtime.stop()
 

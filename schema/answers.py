@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from schema.ports import Answer
 
 #: Seconds to wait before the first, second, … try of the long schedule; jittered by up to a fifth either way.
-SCHEDULE: tuple[float, ...] = (0, 5, 30, 300, 1800, 7200, 18000, 36000)
-#: A delivery that is owed for so many seconds is given up, whatever pauses it met.
-OWED_FOR = 24 * 3600.0
+#: After 2 h and 3 h every 6 h, so that a weekend is outlasted and a receiver that is back is told within 6 h.
+SCHEDULE: tuple[float, ...] = (0, 5, 30, 300, 1800, 7200, 10800, *[21600] * 11)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,10 +107,12 @@ def note_failure(
     window: float | None,
     probe_every: float,
     reason: str,
+    opens: str | None = None,
 ) -> list[tuple[str, int]] | None:
     """Count one outage-like error of `member` (row key, start number); returns the streak's members when it opens a pause.
 
-    It opens after `streak` consecutive errors from at least `owners` rows, or from one row over `window` seconds.
+    It opens after `streak` consecutive errors from at least `owners` rows, or from one row over `window` seconds. The
+    pause is of `scope`, or of the scope that it `opens`.
     """
 
     def work() -> list[tuple[str, int]] | None:
@@ -143,7 +145,7 @@ def note_failure(
         long = window is not None and age >= window
         if failures < streak or not (many or long):
             return None
-        pause(db, scope, reason=reason, by=OUTAGE, seconds=probe_every)
+        pause(db, opens or scope, reason=reason, by=OUTAGE, seconds=probe_every)
         return members
 
     try:

@@ -147,7 +147,9 @@ def _counted(db: Database, job: Row) -> Row:
     if not job["tries"] and not job["retry_count"]:
         return job
     lock = " FOR UPDATE" if db.dialect == "mysql" else ""
-    return db.fetch_one(f"SELECT tries, retry_count FROM pdf_job_results WHERE job_id=%s{lock}", (job["job_id"],)) or job
+    return (
+        db.fetch_one(f"SELECT tries, retry_count FROM pdf_job_results WHERE job_id=%s{lock}", (job["job_id"],)) or job
+    )
 
 
 def give_back(

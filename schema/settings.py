@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 from urllib.parse import quote, urlsplit, urlunsplit
 
 PREFIX = "REPORTQ_"
+OWED_FOR = 72 * 3600.0  # seconds a callback is owed: a weekend, and as long as its schedule (schema/answers.py)
 
 # The plan's "Resource Allocation" table.
 PROFILES: dict[str, dict[str, Any]] = {
@@ -157,7 +158,7 @@ class Settings:
     probe_every: float = _setting(5.0, "seconds between probes of a paused dependency", least=0.05)
     outage_window: float = _setting(10.0, "seconds of errors from one job that count as an outage", least=0.1)
     host_probe_every: float = _setting(30.0, "seconds between probes of a paused webhook host", least=0.05)
-    delivery_deadline: float = _setting(86_400.0, "seconds after which an owed callback dies", least=1)
+    delivery_deadline: float = _setting(OWED_FOR, "seconds after which an owed callback dies", least=1)
 
     # Workers and broker.
     queue_type: str = _setting("classic", "RabbitMQ queue type", choices=("classic", "quorum"))

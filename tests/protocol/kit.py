@@ -234,6 +234,7 @@ class World:
             "dependencies": ("first_failed_at",),
             "dead_letters": ("run_at", "relay_until"),
             "workers": ("seen_at",),
+            "switches": ("changed_at",),
         }
         for table, columns in moments.items():
             if self.db.dialect == "mysql":

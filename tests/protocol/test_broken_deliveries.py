@@ -59,7 +59,7 @@ def test_every_callback_that_is_given_up_is_counted_with_its_code(world: World) 
     world.run()
     old = world.submit(callback=URL)
     world.hint(world.relay()[0])
-    world.db.execute(f"UPDATE deliveries SET owed_at={world.db.later(-100_000)} WHERE job_id=%s", (old,))
+    world.db.execute(f"UPDATE deliveries SET owed_at={world.db.later(-300_000)} WHERE job_id=%s", (old,))
     world.run()
     world.reports.fail = [Permanent("The document cannot be kept in MongoDB.", code="invalid_data")]
     broken = world.submit(callback=URL)

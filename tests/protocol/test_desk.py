@@ -20,6 +20,7 @@ from schema import (
     outbox,
     replays,
 )
+from schema.answers import SCHEDULE
 from schema.bulk_replays import Manner, discard_matching, replay_matching
 from schema.errors import Permanent, Refused, Transient
 from schema.letter_search import LetterFilter
@@ -349,8 +350,8 @@ def test_an_old_callback_has_a_fresh_budget_and_is_not_too_old(world: World) -> 
 
 def test_timeouts_of_its_first_life_do_not_use_up_the_new_budget(world: World) -> None:
     job_id = world.submit(callback=HOOK)
-    world.mouth.answers = [answer(None, failure="timeout") for _ in range(9)]
-    for _ in range(10):
+    world.mouth.answers = [answer(None, failure="timeout") for _ in range(20)]
+    for _ in range(len(SCHEDULE) + 1):
         world.run()
         world.pass_time(40_000)
         world.db.execute("UPDATE deliveries SET owed_at=%s", (str(world.db.clock())[:19],))

@@ -44,13 +44,13 @@ def test_an_upload_that_fails_although_the_probe_answers_ends_the_job(world: Wor
     assert len(world.letters(job_id)) == 1
 
 
-def test_a_record_that_is_never_taken_ends_after_a_day_and_is_read(world: World) -> None:
+def test_a_record_that_is_never_taken_ends_after_72_hours_and_is_read(world: World) -> None:
     job_id = world.submit(callback=URL)
     world.reports.fail = [MONGO] * 3
     for _ in range(2):
         world.run()
         pauses.resume(world.db, "dependency:mongodb")
-        world.pass_time(86_401)
+        world.pass_time(72 * 3600 + 1)
     world.run()
     delivery = world.delivery(job_id)
     assert (delivery["status"], delivery["error_code"]) == ("dead", "webhook_too_old")

@@ -54,9 +54,7 @@ def beside_a_replay(world: World, url: str, job_id: str, work: Callable[[], obje
 
 def posting(world: World, job_id: str) -> DeliveryClaim:
     """The first round's delivery, its POST under way."""
-    held = deliveries.claim(
-        world.db, world.delivery(job_id)["delivery_id"], worker_id="w", lease=20, timeout=50
-    )
+    held = deliveries.claim(world.db, world.delivery(job_id)["delivery_id"], worker_id="w", lease=20, timeout=50)
     assert isinstance(held, DeliveryClaim)
     assert deliveries.begin_post(world.db, held) == 1
     return held
@@ -214,4 +212,3 @@ def test_an_end_that_was_never_recorded_goes_when_its_letter_is_discarded(world_
     assert cleaned.step() == 1
     assert jobs.find(world.db, job_id) is None
     assert jobs.inline_report(world.db, job_id) is None
-

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import pytest
+
 from schema import delivery_attempts, pauses
 from schema.errors import DependencyDown
 from tests.protocol.kit import World, answer
@@ -193,3 +195,54 @@ def test_an_operators_pause_is_neither_taken_over_nor_lifted_by_an_outage(world:
         [row] = world.db.fetch_all("SELECT set_by, reason FROM pauses WHERE scope=%s", (scope,))
         assert (row["set_by"], row["reason"]) == ("ana", "maintenance")
         assert pauses.resume(world.db, scope)
+
+
+def post_to(world: World, path: str, answered: int | None) -> str:
+    """One callback to that path of hooks.example, answered so; the job's id."""
+    job_id = world.submit(callback=f"https://hooks.example{path}")
+    for hint in world.relay():
+        if hint.queue == "pdf":
+            world.hint(hint)
+    world.mouth.answers = [answer(answered, failure=None if answered else "connect")]
+    world.hint(world.delivery(job_id)["delivery_id"], "webhooks")
+    world.runtime.board.active(fresh=True)
+    return job_id
+
+
+WAITING = [f"/webhook-waiting/{n}?signature={n}" for n in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("paths", "answers", "paused"),
+    [
+        (WAITING[:3], [502, 503, 502], True),
+        (["/webhook/a", "/webhook/b", "/webhook/c"], [503] * 3, True),
+        (["/webhook/a", "/webhook/b", "/webhook/a", "/webhook/b", "/webhook/c"], [502] * 5, True),
+        (WAITING[:2] * 4, [502] * 8, False),
+        ([f"/webhook/a?n={n}" for n in range(6)], [503] * 6, False),  # one path, whose workflow answers so
+        (WAITING[:5], [502, 502, 200, 502, 502], False),
+        (WAITING[:5], [502, 502, 404, 502, 502], False),
+        (WAITING[:5], [502, 502, None, 502], True),  # silence is no answer in between
+        (WAITING[:6], [500, 500, 500, 504, 504, 504], False),
+    ],
+)
+def test_a_host_whose_proxy_answers_for_it_is_paused_like_one_that_is_silent(
+    world: World, paths: list[str], answers: list[int | None], paused: bool
+) -> None:
+    for path, answered in zip(paths, answers, strict=False):
+        post_to(world, path, answered)
+    rows = world.db.fetch_all("SELECT scope, set_by FROM pauses")
+    assert rows == ([{"scope": "host:hooks.example:443", "set_by": "outage"}] if paused else [])
+
+
+def test_a_bad_gateway_neither_lifts_a_silent_hosts_pause_nor_ends_its_streak(world: World) -> None:
+    for path in WAITING[:4]:
+        post_to(world, path, None)
+    post_to(world, "/webhook/a", 502)
+    post_to(world, WAITING[4], None)
+    assert [row["scope"] for row in world.db.fetch_all("SELECT scope FROM pauses")] == ["host:hooks.example:443"]
+    post_to(world, "/webhook/a", 503)
+    assert len(world.db.fetch_all("SELECT scope FROM pauses")) == 1
+    post_to(world, "/webhook/a", 200)
+    assert world.db.fetch_all("SELECT scope FROM pauses") == []
+    assert world.db.fetch_all("SELECT scope FROM dependencies WHERE failures > 0") == []

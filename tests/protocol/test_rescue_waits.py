@@ -2,22 +2,89 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+
+import pytest
+
 from actors.reconcile import Housekeeper
 from schema import jobs
+from schema.database import DatabaseBusy, DatabaseDown
 from tests.protocol.kit import World
+
+
+def unheard(world: World) -> str:
+    """A job whose worker was not heard of for longer than a lease."""
+    job_id = world.submit()
+    assert isinstance(jobs.claim(world.db, job_id, worker_id="w", lease=20, timeout=3000), jobs.Claim)
+    world.pass_time(60)
+    return job_id
+
+
+def begun(world: World) -> Housekeeper:
+    """The housekeeping of a process that begins."""
+    fresh = copy.copy(world.runtime.housekeeper)
+    fresh._token, fresh._leads, fresh._database_was_away = f"process {id(fresh)}", False, False
+    return fresh
 
 
 def test_a_new_leader_waits_a_lease_before_it_rescues(world: World) -> None:
     """The relay was started again while the database was away: workers could not beat, and they live."""
-    job_id = world.submit()
-    held = jobs.claim(world.db, job_id, worker_id="alive", lease=20, timeout=300)
-    assert isinstance(held, jobs.Claim)
-    world.pass_time(60)
+    job_id = unheard(world)
     fresh: Housekeeper = world.runtime.housekeeper
 
     fresh.step()
 
     assert world.job(job_id)["status"] == "processing"
-    fresh._no_rescue_until -= 20
+    world.pass_time(20)
     fresh.step()
     assert world.attempts(job_id) == ["crashed"]
+
+
+@pytest.mark.parametrize("lease", [20.0, 60.0])
+def test_relays_that_end_before_a_lease_is_over_rescue_all_the_same(
+    world_of: Callable[..., World], lease: float
+) -> None:
+    """As they do while the broker hangs: each goes on waiting where the last one ended, and none waits anew."""
+    world = world_of(lease=lease)
+    job_id = unheard(world)
+    for _ in range(4):
+        begun(world).step()
+        world.pass_time(lease / 4)
+        assert world.job(job_id)["status"] == "processing"
+    world.pass_time(1)
+    begun(world).step()
+    assert world.attempts(job_id) == ["crashed"]
+
+
+def test_a_leader_that_comes_after_a_long_silence_waits_again(world: World) -> None:
+    """Nobody knows whether the database was there meanwhile."""
+    world.runtime.housekeeper.step()
+    world.pass_time(60)
+    job_id = unheard(world)
+    fresh = begun(world)
+    fresh.step()
+    assert world.job(job_id)["status"] == "processing"
+    world.pass_time(20)
+    fresh.step()
+    assert world.attempts(job_id) == ["crashed"]
+
+
+@pytest.mark.parametrize(("error", "waits"), [(DatabaseDown("away"), True), (DatabaseBusy("held rows"), False)])
+def test_rescue_waits_after_the_databases_absence_and_not_after_a_held_row(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: DatabaseDown, waits: bool
+) -> None:
+    keeper = world.runtime.housekeeper
+    keeper.step()
+    world.pass_time(20)
+    job_id = unheard(world)
+
+    def fails() -> int:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keeper, "rescue", fails)
+        with pytest.raises(DatabaseDown):
+            keeper.sweep()
+    keeper.sweep()
+    assert world.job(job_id)["status"] == ("processing" if waits else "queued")

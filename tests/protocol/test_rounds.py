@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 from dramatiq.middleware import TimeLimitExceeded
 
-from schema import deliveries, jobs, leases, rounds
+from schema import deliveries, jobs, leadership, leases, rounds
 from schema.database import DatabaseDown
 from schema.errors import DependencyDown, Permanent, Transient
 from schema.jobs import Claim
@@ -231,7 +231,7 @@ def test_after_a_database_failure_of_its_own_the_sweep_waits_one_lease(
     world.pass_time(21)
     keeper = world.runtime.housekeeper
     keeper.step()
-    keeper._no_rescue_until = 0.0  # it has led for long: a new leader waits anyway
+    leadership.hold_back_rescue(world.db, -1)  # it has led for long: a new leader waits anyway
     with monkeypatch.context() as away:
         away.setattr(keeper, "rescue", failing(DatabaseDown("away")))
         away.setattr(keeper.stopping, "wait", lambda seconds: keeper.stopping.set())

@@ -155,7 +155,7 @@ def test_the_hint_of_a_first_try_states_nothing_that_has_not_happened(answer: An
 
 
 def test_the_hint_of_a_stop_says_for_how_long_it_was_tried() -> None:
-    exhausted = judge(answered(503), History.of([("server_error", 1.0)] * 7))
+    exhausted = judge(answered(503), History.of([("server_error", 1.0)] * (len(SCHEDULE) - 1)))
     assert (exhausted.kind, "for hours" in str(exhausted.hint)) == ("stop", True)
     never = judge(answered(409, RUNNING), History.of([("running", 1799.0)]))
     assert (never.kind, "after 30 minutes" in str(never.hint)) == ("stop", True)

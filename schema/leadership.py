@@ -1,0 +1,56 @@
+"""Who keeps house, and from when rescue is safe: two rows of `switches`, by the database's clock (DESIGN §2.6, §2.7).
+
+Workers cannot beat while the database is away, and live all the same: rescue waits a whole lease after such a time. The
+moment it waits for is a row, so that a process that begins goes on where the last one ended, and does not wait anew.
+"""
+
+from __future__ import annotations
+
+import peewee
+
+from schema.database import Database
+
+HOLD = 10.0  # seconds that the leader's row holds without being renewed, three sweeps at the least
+_LEADER, _RESCUE = "leader", "rescue_from"
+
+
+def lead(db: Database, token: str, *, hold: float, lease: float) -> bool:
+    """Become or stay the leader for `hold` seconds: one guarded UPDATE of one row.
+
+    Nobody led for a whole lease: then nobody knows whether the database was there, and rescue waits a lease.
+    """
+    row = db.fetch_one(f"SELECT value, {db.age('changed_at')} AS late FROM switches WHERE name='{_LEADER}'")
+    won = db.execute(
+        f"UPDATE switches SET value=%s, changed_at={db.later(hold)} "
+        f"WHERE name='{_LEADER}' AND (value=%s OR changed_at <= {db.now()})",
+        (token, token),
+    )
+    if not won and row is None:
+        won = _insert(db, _LEADER, token, hold)
+    if won and (row is None or (row["value"] != token and float(row["late"]) + hold > lease)):
+        hold_back_rescue(db, lease)
+    return won > 0
+
+
+def hold_back_rescue(db: Database, seconds: float) -> None:
+    """Rescue nobody for so long, whoever leads."""
+    change = f"UPDATE switches SET changed_at={db.later(seconds)} WHERE name='{_RESCUE}'"
+    if not db.execute(change) and not _insert(db, _RESCUE, "", seconds):
+        db.execute(change)
+
+
+def may_rescue(db: Database) -> bool:
+    """Whether workers had a whole lease to beat in."""
+    return (
+        db.fetch_one(f"SELECT 1 AS yes FROM switches WHERE name='{_RESCUE}' AND changed_at <= {db.now()}") is not None
+    )
+
+
+def _insert(db: Database, name: str, value: str, seconds: float) -> int:
+    """1, or 0 when another process was first."""
+    try:
+        return db.execute(
+            f"INSERT INTO switches (name, value, changed_at) VALUES (%s,%s,{db.later(seconds)})", (name, value)
+        )
+    except peewee.IntegrityError:
+        return 0
