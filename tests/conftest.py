@@ -13,8 +13,26 @@ from ops.servers.rabbitmq import RabbitMQ
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`ops/test crashes --times 10`."""
+    """`ops/test crashes --times 10`; `--without-servers` is what `ops/test quick` leaves out."""
     parser.addoption("--times", type=int, default=1, help="how often each crash test runs")
+    parser.addoption("--without-servers", action="store_true", help="only tests that need no server")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test needs a server when it asks for one of the fixtures below, or is one of a pair that runs on it."""
+    if not config.getoption("--without-servers"):
+        return
+    needs = [item for item in items if _SERVERS & {*item.fixturenames, *_words(item)}]  # type: ignore[attr-defined]
+    config.hook.pytest_deselected(items=needs)
+    items[:] = [item for item in items if item not in set(needs)]
+
+
+_SERVERS = {"mariadb", "mongo", "mongodb", "rabbitmq", "drive", "classic", "quorum", "gdrive"}
+
+
+def _words(item: pytest.Item) -> set[str]:
+    """The words of a test's parameters: `table-mariadb` runs on MariaDB."""
+    return set(item.name.partition("[")[2].rstrip("]").split("-"))
 
 
 @pytest.fixture(scope="session")

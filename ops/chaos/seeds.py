@@ -1,7 +1,8 @@
-"""Seeds that `ops/test chaos` runs. A seed that ever failed stays here, with what it found."""
+"""Seeds that `ops/test soak` runs. A seed that ever failed stays here, with what it found."""
 
 from __future__ import annotations
 
+FIRST = 1  # which `ops/test chaos` runs, with fewer jobs
 # seed → why it is here
 SEEDS: dict[int, str] = {
     1: "a purge of both queues left one accepted job queued for ever: idle threads were taken for hints in flight",

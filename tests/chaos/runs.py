@@ -1,0 +1,34 @@
+"""One run of `python -m ops.chaos` as its tests see it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LAST = re.compile(
+    r"accepted=\d+ completed=\d+ failed=\d+ cancelled=\d+ lost=\d+ duplicate_files=\d+ double_ends=\d+ untold=\d+ "
+    r"posts_after_recorded_2xx=\d+ repeated_after_unknown=\d+ faults=\d+ seed=\d+"
+)
+
+
+def run(folder: Path, *options: str) -> tuple[int, str, dict[str, int]]:
+    """Exit code, output, and the last line as numbers."""
+    command = [sys.executable, "-m", "ops.chaos", "--folder", str(folder), *options]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    print(done.stdout)
+    last = done.stdout.splitlines()[-1]
+    assert LAST.fullmatch(last), last
+    return done.returncode, done.stdout, {k: int(v) for k, v in (word.split("=") for word in last.split())}
+
+
+def ends_well(folder: Path, jobs: int, seed: int) -> None:
+    """Nothing is lost, doubled or left untold, and every kind of fault really happened."""
+    code, shown, counts = run(folder, "--jobs", str(jobs), "--seed", str(seed))
+    assert code == 0
+    assert counts["accepted"] >= jobs
+    assert counts["completed"] + counts["failed"] + counts["cancelled"] == counts["accepted"]
+    assert "(never)" not in shown
+    assert "could not be done" not in shown
