@@ -43,7 +43,7 @@ class UnknownSetting(SettingsError):
         close = difflib.get_close_matches(variable.removeprefix(PREFIX), names, n=3)
         meant = f" Did you mean {' or '.join(PREFIX + name for name in close)}?" if close else ""
         ValueError.__init__(
-            self, f"{variable}: there is no such setting; the README lists those that there are.{meant}"
+            self, f"{variable}: there is no such setting; ops/SETTINGS.md lists those that there are.{meant}"
         )
         self.variable = variable
 

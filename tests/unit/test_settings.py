@@ -42,9 +42,9 @@ def test_a_variable_beats_its_profile() -> None:
     ({"REPORTQ_HEARTBEAT": "15"}, "REPORTQ_HEARTBEAT: read 15 with a lease of 20; allowed: at most half the lease."),
     (
         {"REPORTQ_LEESE": "1"},
-        "REPORTQ_LEESE: there is no such setting; the README lists those that there are. Did you mean REPORTQ_LEASE",
+        "REPORTQ_LEESE: there is no such setting; ops/SETTINGS.md lists those that there are. Did you mean REPORTQ_LEASE",
     ),
-    ({"REPORTQ_NOPE": "1"}, "REPORTQ_NOPE: there is no such setting; the README lists those that there are."),
+    ({"REPORTQ_NOPE": "1"}, "REPORTQ_NOPE: there is no such setting; ops/SETTINGS.md lists those that there are."),
     ({"REPORTQ_ARTIFACTS_URL": "gdrive://x"}, "REPORTQ_GDRIVE_CREDENTIALS: read nothing; allowed: the path"),
     ({"REPORTQ_DATABASE_URL_FILE": "/no/such"}, "REPORTQ_DATABASE_URL_FILE: read '/no/such' (No such file"),
 ])  # fmt: skip
@@ -84,9 +84,9 @@ def test_passwords_leave_urls() -> None:
     assert without_password("sqlite:///var/x.db") == "sqlite:///var/x.db"
 
 
-def test_the_readme_lists_every_setting_as_it_is() -> None:
-    readme = (ROOT / "README.md").read_text()
+def test_the_page_of_settings_lists_every_one_as_it_is() -> None:
+    page = (ROOT / "ops" / "SETTINGS.md").read_text()
     for spec in fields(Settings):
         default = f"`{spec.default}`" if str(spec.default) else "–"
         row = f"| `{PREFIX}{spec.name.upper()}` | {default} | {spec.metadata['doc']} |"
-        assert row in readme, f"README lacks or contradicts: {row}"
+        assert row in page, f"SETTINGS.md lacks or contradicts: {row}"
