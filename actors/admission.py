@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import structlog
 
+from actors.callbacks import Callbacks
 from actors.promotion import EXEMPT_TURN, Promotion
-from schema import deliveries, messages, outbox, pauses, workers
+from schema import messages, outbox, workers
 from schema.database import Database, DatabaseDown, Row
 from schema.errors import DependencyDown
 from schema.outbox import Outbox, Taken
@@ -44,6 +45,7 @@ class Relay:
         self._board = board
         self._ordered_here = settings.embedded or settings.queue_type == "quorum"
         self._threads: dict[str, tuple[int, float]] = {}
+        self._callbacks = Callbacks(settings, db, board)
         self._promotion = Promotion(settings, db, lambda: self._live(messages.PDF))
         self.busy_since: float | None = None
         self.stopping = threading.Event()
@@ -125,44 +127,8 @@ class Relay:
         room = 2 * self._live(messages.WEBHOOKS) - outbox.DELIVERIES.published(self._db)
         if room <= 0:
             return 0
-        share = self._settings.webhook_host_share
-        flying = deliveries.in_flight_by_host(self._db)
-        closed = self._board.paused_hosts() + [host for host, n in flying.items() if host and n >= share]
-        # What is owed for too long dies whatever the pause: its worker stops it without a POST.
-        old = f"COALESCE(budget_at, owed_at) <= {self._db.later(-self._settings.delivery_deadline)}"
-        only = f"(host NOT IN ({','.join(['%s'] * len(closed))}) OR {old})" if closed else "1=1"
-        if "dependency:mongodb" in self._board.active():
-            only += f" AND (recorded_at IS NOT NULL OR {old})"  # what must be recorded first would only block threads
-
-        def within_share(rows: list[Row]) -> list[Row]:
-            """A host gets no more than its share of the webhook threads, however long its queue is."""
-            kept = []
-            for row in rows:
-                flying[row["host"]] = flying.get(row["host"], 0) + 1
-                if not row["host"] or flying[row["host"]] <= share:
-                    kept.append(row)
-            return kept
-
-        taken = outbox.DELIVERIES.take(
-            self._db,
-            limit=min(room, BATCH),
-            hold=self._settings.relay_hold,
-            only=only,
-            params=closed,
-            pick=within_share,
-        )
-        return self._send(outbox.DELIVERIES, taken) + self._probes()
-
-    def _probes(self) -> int:
-        """The oldest due delivery of a paused host is its probe, when one is due."""
-        sent = 0
-        for host in self._board.paused_hosts():
-            if pauses.win_probe(self._db, f"host:{host}", self._settings.host_probe_every):
-                taken = outbox.DELIVERIES.take(
-                    self._db, limit=1, hold=self._settings.relay_hold, only="host = %s", params=[host]
-                )
-                sent += self._send(outbox.DELIVERIES, taken)
-        return sent
+        sent = self._send(outbox.DELIVERIES, self._callbacks.take(min(room, BATCH)))
+        return sent + sum(self._send(outbox.DELIVERIES, probe) for probe in self._callbacks.probes())
 
     def _letters(self) -> int:
         taken = outbox.DEAD_LETTERS.take(self._db, limit=BATCH, hold=self._settings.relay_hold)

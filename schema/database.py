@@ -23,6 +23,7 @@ from schema.mysql import DEADLOCKS, LOST, MySQL, force_close, hung_up
 
 T = TypeVar("T")
 Row = dict[str, Any]
+Place = tuple[Any, str]  # a moment, as the column gave it, and a key: where a page ended
 
 _RERUNS = 8
 AT_ONCE = 1.0  # seconds; a connection that failed later has hung, and asking again would only keep the caller waiting
@@ -301,3 +302,10 @@ def as_column(moment: datetime) -> str:
 def is_duplicate(error: peewee.IntegrityError) -> bool:
     """Whether an INSERT failed because the row, or its unique key, is there already."""
     return _number(error) == 1062 or "UNIQUE" in str(error)
+
+
+def beyond(place: Place | None, moment: str, key: str) -> tuple[str, tuple[Any, ...]]:
+    """SQL that adds "after `place`" to the condition of a page by (`moment`, `key`), and its parameters; all for None."""
+    if place is None:
+        return "", ()
+    return f" AND {moment} >= %s AND ({moment} > %s OR {key} > %s)", (place[0], *place)

@@ -8,7 +8,7 @@ Every return to waiting raises `hint_no` and clears the token, so that a late ma
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ulid import ULID
@@ -29,34 +29,30 @@ class Outbox:
     # What every return to waiting sets, beside the status and run_at.
     BACK = "published_at=NULL, relay_token=NULL, relay_until=NULL, hint_no=hint_no+1"
 
-    def take(
-        self,
-        db: Database,
-        *,
-        limit: int,
-        hold: float,
-        only: str = "1=1",
-        params: Sequence[object] = (),
-        pick: Callable[[list[Row]], list[Row]] = lambda rows: rows,
-    ) -> Taken:
-        """Claim up to `limit` due rows for `hold` seconds; `only` and `pick` narrow them. Two relays never get the
-        same row."""
+    def due(self, db: Database) -> str:
+        """SQL of the condition that a row waits, its time has come, and no relay has it."""
         free = f"(relay_until IS NULL OR relay_until <= {db.now()})"
-        due = f"status='{self.waiting}' AND published_at IS NULL AND run_at <= {db.now()} AND {free}"
+        return f"status='{self.waiting}' AND published_at IS NULL AND run_at <= {db.now()} AND {free}"
+
+    def take(self, db: Database, *, limit: int, hold: float, only: str = "1=1", params: Sequence[object] = ()) -> Taken:
+        """Claim up to `limit` due rows for `hold` seconds, in their order; `only` narrows them."""
         seen = db.fetch_all(
-            f"SELECT {self.key} AS id, {self.columns} FROM {self.table} WHERE {due} AND {only} "
+            f"SELECT {self.key} AS id, {self.columns} FROM {self.table} WHERE {self.due(db)} AND {only} "
             f"ORDER BY {self.order} LIMIT %s",
             (*params, limit),
         )
-        seen = pick(seen)
-        if not seen:
+        return self.seize(db, [row["id"] for row in seen], hold)
+
+    def seize(self, db: Database, ids: Sequence[str], hold: float) -> Taken:
+        """Claim these rows for `hold` seconds, as far as they are due. Two relays never get the same row."""
+        if not ids:
             return Taken("", [])
         token = str(ULID())
-        marks = ",".join(["%s"] * len(seen))
-        ids = [row["id"] for row in seen]
+        marks = ",".join(["%s"] * len(ids))
         # By primary key, so that two relays lock rows in one order and never a range of a secondary index.
         db.execute(
-            f"UPDATE {self.table} SET relay_token=%s, relay_until={db.later(hold)} WHERE {self.key} IN ({marks}) AND {due}",
+            f"UPDATE {self.table} SET relay_token=%s, relay_until={db.later(hold)} "
+            f"WHERE {self.key} IN ({marks}) AND {self.due(db)}",
             (token, *sorted(ids)),
         )
         rows = db.fetch_all(
@@ -155,5 +151,6 @@ _LETTER_COLUMNS = (
     "queue, kind, job_id, delivery_id, error_code, error_message, attempts, first_failed_at, last_failed_at, traceback, "
     "code, product_id, raw"
 )
-DEAD_LETTERS = Outbox("dead_letters", "dead_letter_id", "open", "run_at, dead_letter_id", _LETTER_COLUMNS)
-RAW_REPLAYS = Outbox("dead_letters", "dead_letter_id", "replayed", "run_at, dead_letter_id", _LETTER_COLUMNS)
+_LETTER_ORDER = "kind, run_at, dead_letter_id"
+DEAD_LETTERS = Outbox("dead_letters", "dead_letter_id", "open", _LETTER_ORDER, _LETTER_COLUMNS)
+RAW_REPLAYS = Outbox("dead_letters", "dead_letter_id", "replayed", _LETTER_ORDER, _LETTER_COLUMNS)

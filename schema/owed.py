@@ -1,0 +1,59 @@
+"""Which owed callbacks go next, read off the indexes: a look costs what it finds, not what waits (DESIGN §2.8, §2.10).
+
+What waits for a later try, or for a host that is closed, stands between the rows that may go. So every query here is of one
+range without such rows: one turn, one host, or a page of the oldest.
+"""
+
+from __future__ import annotations
+
+from schema.database import Database, Place, Row, beyond
+from schema.jobs import PRIORITIES, PROMOTED, turn_of
+from schema.outbox import DELIVERIES
+
+TURNS = sorted({turn_of(priority) for priority in (*PRIORITIES.values(), PROMOTED)})
+PAGE = 500  # of the oldest, looked at together
+
+
+def first(db: Database, limit: int, host: str | None = None) -> list[Row]:
+    """The first due callbacks of all hosts or of one, by turn, then by time: id, turn, host, run_at, recorded_at."""
+    only, params = ("", ()) if host is None else (" AND host=%s", (host,))
+    one = (
+        f"SELECT delivery_id AS id, turn, host, run_at, recorded_at FROM deliveries WHERE {DELIVERIES.due(db)}{only} "
+        "AND turn=%s ORDER BY run_at, delivery_id LIMIT %s"
+    )
+    rows = db.fetch_all(
+        " UNION ALL ".join(f"SELECT * FROM ({one}) AS turn{turn}" for turn in TURNS),
+        [value for turn in TURNS for value in (*params, turn, limit)],
+    )
+    return sorted(rows, key=order)[:limit]
+
+
+def order(row: Row) -> tuple[object, ...]:
+    """Who goes first."""
+    return row["turn"], row["run_at"], row["id"]
+
+
+def next_host(db: Database, after: str | None) -> str | None:
+    """The host that follows `after` (None: the first one) among those that have anything unpublished; "" stands for
+    callbacks without a URL."""
+    further, params = ("", ()) if after is None else (" AND host > %s", (after,))
+    host: str | None = db.scalar(
+        f"SELECT MIN(host) FROM deliveries WHERE status='queued' AND published_at IS NULL{further}", params
+    )
+    return host
+
+
+def oldest(db: Database, deadline: float, after: Place | None) -> tuple[list[Row], Place | None]:
+    """Of one page of those owed for longer than `deadline` seconds: the due ones, and where the next page begins (None
+    after the last one)."""
+    past = db.later(-deadline)
+    further, params = beyond(after, "owed_at", "delivery_id")
+    page = db.fetch_all(
+        "SELECT delivery_id AS id, turn, host, run_at, recorded_at, owed_at, "
+        f"CASE WHEN {DELIVERIES.due(db)} AND COALESCE(budget_at, owed_at) <= {past} THEN 1 ELSE 0 END AS due "
+        f"FROM deliveries WHERE status='queued' AND published_at IS NULL AND owed_at <= {past}{further} "
+        "ORDER BY owed_at, delivery_id LIMIT %s",
+        (*params, PAGE),
+    )
+    following = (page[-1]["owed_at"], page[-1]["id"]) if len(page) == PAGE else None
+    return [row for row in page if row["due"]], following
