@@ -143,10 +143,13 @@ def to_sweep(db: Database, limit: int = 20_000) -> dict[str, set[str]]:
 
     A letter that was resolved while a relay held it has its copy too, though no mark says so: the mark came too late.
     """
-    rows = db.fetch_all(
-        "SELECT dead_letter_id, queue FROM dead_letters WHERE swept_at IS NULL AND status IN ('replayed','discarded') "
-        "AND (published_at IS NOT NULL OR (relay_token IS NOT NULL AND relay_until <= "
-        f"{db.later(-10)})) ORDER BY dead_letter_id LIMIT %s",
+    # Two queries, each of one range of idx_dead_copies: letters that never had a copy stand beside them, and are not read.
+    resolved = (
+        "SELECT dead_letter_id, queue FROM dead_letters WHERE swept_at IS NULL AND status IN ('replayed','discarded')"
+    )
+    rows = db.fetch_all(f"{resolved} AND published_at IS NOT NULL LIMIT %s", (limit,))
+    rows += db.fetch_all(
+        f"{resolved} AND published_at IS NULL AND relay_token IS NOT NULL AND relay_until <= {db.later(-10)} LIMIT %s",
         (limit,),
     )
     found: dict[str, set[str]] = {}

@@ -144,6 +144,8 @@ def each(db: Database, wanted: LetterFilter) -> Iterator[Row]:
     Letters that appear meanwhile are met too unless `until` bounds them.
     """
     where, params = wanted.where()
+    if wanted.status == "open":
+        where += " AND d.resolved_at IS NULL"  # which says nothing new, but lets the index hold the order
     last = ""
     while True:
         rows = db.fetch_all(
@@ -165,7 +167,7 @@ def lately_replayed(db: Database, mark: str, seconds: float = 600.0, limit: int 
     return db.fetch_all(
         "SELECT kind, queue, job_id, delivery_id, round, error_code, fingerprint, last_failed_at FROM dead_letters "
         f"WHERE status='replayed' AND fingerprint=%s AND resolved_at >= {db.later(-seconds)} "
-        "ORDER BY last_failed_at LIMIT %s",
+        "ORDER BY resolved_at, dead_letter_id LIMIT %s",
         (mark, limit),
     )
 

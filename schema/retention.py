@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from schema.database import Database, Row, as_column, as_time
+from schema.database import Database, Place, Row, as_column, as_time, beyond
 
 _BATCH = 50  # rows of one transaction
 _LETTERS = 200
@@ -33,10 +33,12 @@ class Retention:
         self._keep_letters = keep_letters
         self._letters_are_swept = letters_are_swept  # whether copies lie in .XQ that must go first
         self._after: tuple[str, str] | None = None  # (ended_at, job_id) of the last candidate looked at
+        self._letters_after: dict[str, Place | None] = {}  # status → the last letter looked at
 
     def step(self, seconds: float = 0.5) -> int:
         """Clean for about `seconds`; returns how many jobs went. Ends early when nothing is left."""
         until = time.monotonic() + seconds
+        self._clean_letters()
         removed = 0
         while True:
             began = time.monotonic()
@@ -44,7 +46,6 @@ class Retention:
             removed += self._clean([row["job_id"] for row in candidates])
             if len(candidates) < _BATCH:
                 self._after = None  # the end: those that had to stay are looked at again in the next round
-                self._clean_letters()
                 return removed
             took = time.monotonic() - began
             if time.monotonic() + 2 * took > until:
@@ -94,18 +95,24 @@ class Retention:
         return {row["job_id"] for row in rows}
 
     def _clean_letters(self) -> None:
-        """Resolved dead letters whose copy is gone from `.XQ`, after a longer time."""
+        """Resolved dead letters whose copy is gone from `.XQ`, after a longer time; a page at each call."""
         swept = "(swept_at IS NOT NULL OR published_at IS NULL)" if self._letters_are_swept else "1=1"
-        rows = self._db.fetch_all(
-            f"SELECT dead_letter_id FROM dead_letters WHERE status IN ('replayed','discarded') AND {swept} "
-            f"AND resolved_at <= {self._db.later(-self._keep_letters)} ORDER BY dead_letter_id LIMIT %s",
-            (_LETTERS,),
-        )
-        ids = [row["dead_letter_id"] for row in rows]
-        if ids:
-            self._db.execute(
-                f"DELETE FROM dead_letters WHERE dead_letter_id IN ({_marks(ids)}) AND status<>'open'", ids
+        for status in ("replayed", "discarded"):
+            further, params = beyond(self._letters_after.get(status), "resolved_at", "dead_letter_id")
+            rows = self._db.fetch_all(
+                f"SELECT dead_letter_id, resolved_at, CASE WHEN {swept} THEN 1 ELSE 0 END AS swept FROM dead_letters "
+                f"WHERE status=%s AND resolved_at <= {self._db.later(-self._keep_letters)}{further} "
+                "ORDER BY resolved_at, dead_letter_id LIMIT %s",
+                (status, *params, _LETTERS),
             )
+            ids = [row["dead_letter_id"] for row in rows if row["swept"]]
+            if ids:
+                self._db.execute(
+                    f"DELETE FROM dead_letters WHERE dead_letter_id IN ({_marks(ids)}) AND status<>'open'", ids
+                )
+            # Those that had to stay are looked at again after the last page.
+            last = (rows[-1]["resolved_at"], rows[-1]["dead_letter_id"]) if len(rows) == _LETTERS else None
+            self._letters_after[status] = last
 
 
 def _settled(rounds: Mapping[str, int], deliveries: Sequence[Row]) -> set[str]:
