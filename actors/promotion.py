@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 import structlog
@@ -50,15 +51,20 @@ class Promotion:
         )
         counts = {int(row["raised"]): int(row["n"]) for row in at_top}
         free = max(0, max(self._threads(), counts.get(0, 0) // 4) - counts.get(1, 0))
+        raised: dict[tuple[int, int], list[Row]] = defaultdict(list)
         for place, row in enumerate(waiting):
             turn = 0 if place < free else EXEMPT_TURN
-            if turn == row["turn"]:
-                continue
+            if turn != row["turn"]:
+                raised[row["turn"], turn].append(row)
+        # One commit for those that move together: hundreds of them, one by one, would keep admission waiting.
+        for (before, turn), rows in raised.items():
+            ids = sorted(row["job_id"] for row in rows)
             changed = self._db.execute(
-                f"UPDATE pdf_job_results SET turn=%s, {Outbox.BACK} WHERE job_id=%s AND status='queued' AND turn=%s",
-                (turn, row["job_id"], row["turn"]),
+                f"UPDATE pdf_job_results SET turn=%s, {Outbox.BACK} WHERE job_id IN ({','.join(['%s'] * len(ids))}) "
+                "AND status='queued' AND turn=%s",
+                (turn, *ids, before),
             )
-            if changed:
+            for row in rows if changed else ():
                 log.info("job.promoted", job_id=row["job_id"], rank=9 - turn, waited=round(float(row["age"])))
 
     def _repeat_top(self) -> None:

@@ -144,13 +144,15 @@ def each(db: Database, wanted: LetterFilter) -> Iterator[Row]:
     Letters that appear meanwhile are met too unless `until` bounds them.
     """
     where, params = wanted.where()
-    if wanted.status == "open":
+    index = ""
+    if wanted.status == "open" and not wanted.ids and not wanted.job_ids:
         where += " AND d.resolved_at IS NULL"  # which says nothing new, but lets the index hold the order
+        index = db.by("idx_dead_resolved" if wanted.fingerprint is None else "idx_dead_alike")
     last = ""
     while True:
         rows = db.fetch_all(
             "SELECT d.dead_letter_id, d.kind, d.queue, d.job_id, d.delivery_id, d.round, d.code, d.product_id, d.error_code, "
-            "d.fingerprint, d.last_failed_at, j.status AS job_status, j.requested_at FROM dead_letters d "
+            f"d.fingerprint, d.last_failed_at, j.status AS job_status, j.requested_at FROM dead_letters d{index} "
             f"LEFT JOIN pdf_job_results j ON j.job_id=d.job_id WHERE {where} AND d.dead_letter_id > %s "
             "ORDER BY d.dead_letter_id LIMIT %s",
             (*params, last, _PAGE),

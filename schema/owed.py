@@ -16,10 +16,12 @@ PAGE = 500  # of the oldest, looked at together
 
 def first(db: Database, limit: int, host: str | None = None) -> list[Row]:
     """The first due callbacks of all hosts or of one, by turn, then by time: id, turn, host, run_at, recorded_at."""
-    only, params = ("", ()) if host is None else (" AND host=%s", (host,))
+    only, params, index = "", (), "idx_deliveries_admission"
+    if host is not None:
+        only, params, index = " AND host=%s", (host,), "idx_deliveries_by_host"  # type: ignore[assignment]
     one = (
-        f"SELECT delivery_id AS id, turn, host, run_at, recorded_at FROM deliveries WHERE {DELIVERIES.due(db)}{only} "
-        "AND turn=%s ORDER BY run_at, delivery_id LIMIT %s"
+        f"SELECT delivery_id AS id, turn, host, run_at, recorded_at FROM deliveries{db.by(index)} "
+        f"WHERE {DELIVERIES.due(db)}{only} AND turn=%s ORDER BY run_at, delivery_id LIMIT %s"
     )
     rows = db.fetch_all(
         " UNION ALL ".join(f"SELECT * FROM ({one}) AS turn{turn}" for turn in TURNS),
@@ -51,7 +53,8 @@ def oldest(db: Database, deadline: float, after: Place | None) -> tuple[list[Row
     page = db.fetch_all(
         "SELECT delivery_id AS id, turn, host, run_at, recorded_at, owed_at, "
         f"CASE WHEN {DELIVERIES.due(db)} AND COALESCE(budget_at, owed_at) <= {past} THEN 1 ELSE 0 END AS due "
-        f"FROM deliveries WHERE status='queued' AND published_at IS NULL AND owed_at <= {past}{further} "
+        f"FROM deliveries{db.by('idx_deliveries_age')} "
+        f"WHERE status='queued' AND published_at IS NULL AND owed_at <= {past}{further} "
         "ORDER BY owed_at, delivery_id LIMIT %s",
         (*params, PAGE),
     )

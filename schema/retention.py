@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from schema.database import Database, Place, Row, as_column, as_time, beyond
+from schema.database import Database, Place, Row, beyond
 
 _BATCH = 50  # rows of one transaction
 _LETTERS = 200
@@ -32,7 +32,7 @@ class Retention:
         self._keep = keep
         self._keep_letters = keep_letters
         self._letters_are_swept = letters_are_swept  # whether copies lie in .XQ that must go first
-        self._after: tuple[str, str] | None = None  # (ended_at, job_id) of the last candidate looked at
+        self._after: Place | None = None  # (ended_at, job_id) of the last candidate looked at
         self._letters_after: dict[str, Place | None] = {}  # status → the last letter looked at
 
     def step(self, seconds: float = 0.5) -> int:
@@ -56,10 +56,7 @@ class Retention:
         sql, params = candidates_query(self._db, self._keep, self._after)
         rows = self._db.fetch_all(sql, params)
         if rows:
-            last = as_time(rows[-1]["ended_at"])
-            assert last is not None
-            text = rows[-1]["ended_at"] if self._db.dialect == "sqlite" else as_column(last)
-            self._after = (text, rows[-1]["job_id"])
+            self._after = (rows[-1]["ended_at"], rows[-1]["job_id"])
         return rows
 
     def _clean(self, ids: Sequence[str]) -> int:
@@ -100,7 +97,8 @@ class Retention:
         for status in ("replayed", "discarded"):
             further, params = beyond(self._letters_after.get(status), "resolved_at", "dead_letter_id")
             rows = self._db.fetch_all(
-                f"SELECT dead_letter_id, resolved_at, CASE WHEN {swept} THEN 1 ELSE 0 END AS swept FROM dead_letters "
+                f"SELECT dead_letter_id, resolved_at, CASE WHEN {swept} THEN 1 ELSE 0 END AS swept "
+                f"FROM dead_letters{self._db.by('idx_dead_resolved')} "
                 f"WHERE status=%s AND resolved_at <= {self._db.later(-self._keep_letters)}{further} "
                 "ORDER BY resolved_at, dead_letter_id LIMIT %s",
                 (status, *params, _LETTERS),
@@ -128,14 +126,11 @@ def _settled(rounds: Mapping[str, int], deliveries: Sequence[Row]) -> set[str]:
     return recorded - {row["job_id"] for row in deliveries if row["status"] in ("queued", "processing")}
 
 
-def candidates_query(db: Database, keep: float, after: tuple[str, str] | None) -> tuple[str, tuple[object, ...]]:
+def candidates_query(db: Database, keep: float, after: Place | None) -> tuple[str, tuple[object, ...]]:
     """The next batch of jobs that ended long enough ago: answered by idx_jobs_ended alone, whatever the table's size."""
-    further, params = "", ()
-    if after is not None:
-        further = "AND ended_at >= %s AND (ended_at > %s OR job_id > %s) "
-        params = (after[0], *after)  # type: ignore[assignment]
+    further, params = beyond(after, "ended_at", "job_id")
     sql = (
-        f"SELECT job_id, ended_at FROM pdf_job_results WHERE ended_at <= {db.later(-keep)} {further}"
+        f"SELECT job_id, ended_at FROM pdf_job_results WHERE ended_at <= {db.later(-keep)}{further} "
         "ORDER BY ended_at, job_id LIMIT %s"
     )
     return sql, (*params, _BATCH)

@@ -16,7 +16,7 @@ NEW = {
         "pdf_job_results", "status, published_at, turn, requested_at, job_id, run_at, priority"
     ),
     "idx_deliveries_by_host": ("deliveries", "status, published_at, host, turn, run_at, delivery_id"),
-    "idx_deliveries_age": ("deliveries", "status, published_at, owed_at, delivery_id"),
+    "idx_deliveries_age": ("deliveries", "status, published_at, owed_at, delivery_id, run_at"),
     "idx_dead_due": ("dead_letters", "status, published_at, kind, run_at, dead_letter_id"),
     "idx_dead_copies": ("dead_letters", "swept_at, status, published_at, relay_token, queue, dead_letter_id"),
     "idx_dead_resolved": ("dead_letters", "status, resolved_at, dead_letter_id"),

@@ -1,0 +1,403 @@
+"""What runs by itself costs the same however much is stored (DESIGN §2.1): each statement is served by an index.
+
+Every loop and every step of a job runs once beside thousands of rows of each kind that grow. A statement that no part of
+this test reaches fails it, until it is reached or stands in ASKED_BY_PEOPLE.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ulid import ULID
+
+from ops.servers.mariadb import MariaDB
+from schema import (
+    api_keys,
+    bulk_replays,
+    dead_letters,
+    deliveries,
+    gauges,
+    jobs,
+    leases,
+    letter_search,
+    owed,
+    pauses,
+    queues,
+    replay_outcomes,
+    replays,
+    rounds,
+    switches,
+    workers,
+)  # fmt: skip
+from schema.bulk_replays import Manner
+from schema.documents import open_documents
+from schema.errors import DependencyDown, Permanent, Transient
+from schema.jobs import NewJob
+from schema.letter_search import LetterFilter
+from schema.migrate import migrate
+from schema.retention import Retention
+from service.estimates import QueueView
+from service.overview import Overview
+from service.waiters import WaiterBoard
+from tests.protocol.kit import World, answer, make_world
+from tests.protocol.recorder import Asked, Recorder, calls_of
+
+MANY = 6000  # rows of each kind that grows
+FEW = 2500  # rows and index entries that one statement may touch: a page of 500 with what is joined to it
+DEAD_HOST, HOST = "n8n.example:443", "hooks.example:443"
+CALLBACK = "https://hooks.example/webhook/x"
+
+# Small whatever comes in: one row for each worker, pause, dependency, product, key or switch.
+SMALL = {"workers", "pauses", "dependencies", "durations", "api_keys", "switches", "rendered", "schema_migration"}
+# They count what waits, which must be read for it: on an index alone, and no more often than costs a twentieth of the time
+# (gauges, estimates) or while somebody looks (overview, queues) or acts (bulk replay).
+COUNTS = {
+    ("schema/gauges.py", "_jobs"), ("schema/gauges.py", "_deliveries"), ("schema/gauges.py", "_relay"),
+    ("schema/gauges.py", "_desk"), ("service/estimates.py", "_see"), ("service/estimates.py", "_line"),
+    ("service/overview.py", "_look"), ("service/overview.py", "_lines"), ("schema/queues.py", "states"),
+    ("schema/queues.py", "_state"), ("schema/letter_search.py", "count"), ("schema/letter_search.py", "sizes"),
+    ("schema/dead_letters.py", "copies"), ("actors/promotion.py", "step"),
+}  # fmt: skip
+# They sort what is few by its nature: a job's letters, a report's jobs, a batch, what the workers have in hand.
+SORTS = {
+    ("schema/dead_letters.py", "open_of_job"), ("schema/letter_search.py", "newer_completed"),
+    ("schema/retention.py", "work"), ("schema/leases.py", "expired"),
+}  # fmt: skip
+# What only people and starts ask; a file, or a function in it.
+ASKED_BY_PEOPLE = {
+    "schema/erasure.py", "schema/listing.py", "schema/story.py", "schema/migrate.py", "schema/api_keys.py:work",
+    "schema/audit.py:of", "schema/switches.py:_put", "schema/letter_search.py:groups", "schema/letter_search.py:page",
+    "schema/documents/tables.py:ends_of", "schema/documents/tables.py:work", "schema/documents/tables.py:save_report",
+    "schema/outbox.py:unpublish_all",
+    "service/estimates.py:_count",  # only while no more than 300 jobs wait
+}  # fmt: skip
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Recorder]:
+    """A database of its own, full of what has ended and of what waits."""
+    with contextlib.ExitStack() as held:
+        url = f"sqlite:///{tmp_path / 'scale.db'}"
+        if request.param == "mariadb":
+            server: MariaDB = request.getfixturevalue("mariadb")
+            admin = Recorder(server.admin_url)
+            held.callback(admin.close)
+            admin.execute("CREATE DATABASE scale")
+            held.callback(admin.execute, "DROP DATABASE scale")
+            url = server.admin_url.rpartition("/")[0] + "/scale"
+        database = Recorder(url)
+        held.callback(database.close)
+        migrate(database)
+        yield database
+
+
+def fill(db: Recorder) -> None:
+    """Ended jobs with all that hangs on them, jobs and callbacks that wait, letters open and resolved, an audit."""
+    old, dead = "2020-01-01 00:00:00", "https://n8n.example/webhook/x"
+
+    def rows(
+        table: str, values: dict[str, Any], name: str, count: int = MANY, **differing: Callable[[int], Any]
+    ) -> None:
+        """`count` rows, their key `name` and a number; `differing` columns are made from the number."""
+        key = {"deliveries": "delivery_id", "dead_letters": "dead_letter_id"}.get(table, "job_id")
+        columns = [key, *values, *differing] if name else [*values, *differing]
+        for start in range(0, count, 1000):
+            made = [
+                ([f"{name}{n:022}"] if name else []) + [*values.values(), *(make(n) for make in differing.values())]
+                for n in range(start, min(count, start + 1000))
+            ]
+            one = f"({','.join(['%s'] * len(columns))})"
+            db.execute(
+                f"INSERT INTO {table} ({','.join(columns)}) VALUES {','.join([one] * len(made))}",
+                [value for row in made for value in row],
+            )
+
+    def code(n: int) -> str:
+        return f"K{n}"
+
+    def job_id(n: int) -> str:
+        return f"pdf_01A{n:022}"
+
+    def turn(n: int) -> int:
+        return owed.TURNS[n % 4]
+
+    ended = {"product_id": "p", "requested_at": old, "created_at": old, "run_at": old, "ended_at": old}
+    rows("pdf_job_results", {**ended, "status": "completed"}, "pdf_01A", code=code)
+    late = {"product_id": "p", "created_at": old, "run_at": old, "priority": 0, "turn": 9}
+    rows(
+        "pdf_job_results",
+        late,
+        "pdf_01B",
+        code=code,
+        requested_at=lambda n: f"2020-01-01 {n // 3600:02}:{n // 60 % 60:02}:00",
+    )
+    attempt = {"number": 1, "round": 1, "started_at": old, "ended_at": old, "outcome": "completed"}
+    rows("attempts", attempt, "pdf_01A")
+    told = {"round": 1, "event": "completed", "url": dead, "record": "{}", "owed_at": old, "run_at": old}
+    rows("deliveries", {**told, "status": "delivered", "host": DEAD_HOST, "recorded_at": old}, "dlv_01A", job_id=job_id)
+    # Owed for so long that they must die, but redelivered lately; owed to the same host, and not due; a few to others.
+    soon = {"owed_at": db.clock().strftime("%F %T"), "run_at": "2030-01-01 00:00:00", "host": DEAD_HOST}
+    for number, differs in enumerate((
+        {"host": DEAD_HOST, "owed_at": soon["owed_at"]},
+        {"host": DEAD_HOST, "budget_at": soon["owed_at"]},
+        soon,
+    )):  # fmt: skip
+        rows("deliveries", {**told, **differs}, f"dlv_01{'BCD'[number]}", job_id=lambda n: f"pdf_{ULID()}", turn=turn)
+    attempt = {"number": 1, "started_at": old, "ended_at": old, "outcome": "failed"}
+    rows("delivery_attempts", attempt, "", delivery_id=lambda n: f"dlv_01A{n:022}")
+    letter = {
+        "queue": "pdf", "kind": "job", "error_code": "x", "error_message": "x", "attempts": 1, "first_failed_at": old,
+        "last_failed_at": old, "version": "1", "run_at": old, "product_id": "p",
+    }  # fmt: skip
+    new = db.clock().strftime("%F %T")
+    resolved = {**letter, "status": "replayed", "resolved_at": new}
+    rows(
+        "dead_letters", {**resolved, "published_at": old, "swept_at": new, "fingerprint": "f1"}, "dl_01A", job_id=job_id
+    )
+    rows("dead_letters", {**resolved, "fingerprint": "f2", "status": "discarded"}, "dl_01B", job_id=job_id)
+    rows("dead_letters", {**resolved, "fingerprint": "f1"}, "dl_01C", job_id=job_id)
+    rows("dead_letters", {**letter, "published_at": old, "fingerprint": "f1"}, "dl_01D", job_id=job_id, code=code)
+    rows("audit", {"at": old, "who": "t", "act": "replay", "subject": "s"}, "")
+    if db.dialect == "mysql":
+        for table in ("pdf_job_results", "attempts", "deliveries", "delivery_attempts", "dead_letters", "audit"):
+            db.fetch_all(f"ANALYZE TABLE {table}")
+
+
+def test_what_runs_by_itself_reads_no_more_than_it_needs(db: Recorder, tmp_path: Path) -> None:
+    world = make_world(db, tmp_path, max_queue_size=100, promote_after=1e9)
+    fill(db)
+    pauses.pause(db, f"host:{DEAD_HOST}", reason="away", by="outage", seconds=0)
+    db.noting = True
+    live(world)
+    relay(world)
+    housekeeping(world)
+    looks(world)
+    desk(world)
+    db.noting = False
+    world.runtime.wake.close()
+    wrong = {f"{asked.call}: {fault}\n    {asked.sql}" for asked in db.asked if (fault := judged(db, asked))}
+    assert not wrong, "\n".join(sorted(wrong))
+    reached = {asked.call for asked in db.asked}
+    missed = [
+        f"{call[0]}:{call[1]} ({function})"
+        for call, function in calls_of("schema", "actors", "middleware", "service")
+        if call not in reached and not {call[0], f"{call[0]}:{function}"} & ASKED_BY_PEOPLE
+    ]
+    assert not missed, "nothing here runs these:\n" + "\n".join(missed)
+
+
+FUNCTIONS = dict(calls_of("schema", "actors", "middleware", "service"))
+
+
+def judged(db: Recorder, asked: Asked) -> str | None:
+    """What is wrong with a statement, if anything."""
+    where = (asked.call[0], FUNCTIONS.get(asked.call, ""))
+    counts = where in COUNTS
+    for step in asked.plan:
+        if db.dialect == "sqlite":
+            words = step["detail"].split()
+            if words[0] == "SCAN" and words[1] not in SMALL and not words[1].startswith(("(", "turn", "CONSTANT")):
+                return f"scans: {step['detail']}"
+            if "TEMP B-TREE FOR ORDER BY" in step["detail"] and not counts and where not in SORTS:
+                return f"sorts: {step['detail']}"
+        elif step["type"] in ("ALL", "index") and step["table"] not in SMALL and step["table"][0] != "<":
+            return f"scans {step['table']}: {step['Extra']}"
+        elif counts and asked.reads > FEW and "Using index" not in (step["Extra"] or ""):
+            return f"counts by rows, not on an index alone: {step}"
+    if asked.reads > FEW and not counts:
+        return f"touches {asked.reads} rows by {asked.plan}"
+    return None
+
+
+# -- what runs ----------------------------------------------------------------------------------------------------
+
+
+def work(world: World, *ids: str, turns: int = 4) -> None:
+    """Relay and deliver what belongs to these jobs."""
+    for _ in range(turns):
+        for hint in world.relay():
+            row = deliveries.find(world.db, hint.key) if hint.queue == "webhooks" else {"job_id": hint.key}
+            if row is not None and row["job_id"] in ids and "dead_letter_id" not in hint.options:
+                world.hint(hint)
+
+
+def urgent(world: World, code: str = "L", **more: Any) -> str:
+    return world.submit(code, priority=9, callback=CALLBACK, **more)
+
+
+def live(world: World) -> None:
+    """Jobs and callbacks end in every way there is."""
+    db = world.db
+    workers.seen(db, workers.Card("w/webhooks", "webhooks", "h", 1, 50, "0"), busy=0)
+    told = urgent(world, inline=b"{}", idempotency_key="k")
+    with pytest.raises(jobs.KeyTaken):
+        urgent(world, inline=b"{}", idempotency_key="k")
+    jobs.submit_all(db, [NewJob(f"pdf_{ULID()}", "L", "p", priority=9)])
+    world.mouth.answers = [answer(503), answer(200)]
+    work(world, told)
+    db.execute("UPDATE deliveries SET run_at=owed_at WHERE job_id=%s", (told,))
+    work(world, told)
+    assert world.delivery(told)["status"] == "delivered"
+
+    failing = urgent(world)
+    for error in (Transient("later"), DependencyDown("drive", "away"), Permanent("wrong")):
+
+        def fail(*_: object, error: Exception = error) -> bytes:
+            raise error
+
+        world.pen.work = fail
+        world.hint(failing)
+        db.execute("UPDATE pdf_job_results SET run_at=requested_at WHERE job_id=%s", (failing,))
+    world.pen.work = lambda request, progress: progress(50) or b"%PDF-1"  # type: ignore[func-returns-value]
+    assert world.job(failing)["status"] == "failed"
+    assert rounds.replay(db, failing, by="t") == "replayed"
+    world.mouth.answers = [answer(None, failure="connect"), answer(410)]
+    work(world, failing)
+    db.execute("UPDATE deliveries SET run_at=owed_at WHERE job_id=%s", (failing,))
+    work(world, failing)
+    assert world.delivery(failing, 2)["status"] == "dead"
+    assert replays.resend(db, world.delivery(failing, 2)["delivery_id"], by="t") == "queued"
+    rounds.refund(db, [(failing, 1)])
+
+    resumed = world.submit(priority=9, callback="https://hooks.example/webhook-waiting/1")
+    quiet = world.submit(priority=9)
+    work(world, resumed, quiet)
+    assert [world.delivery(resumed)["status"], world.delivery(quiet)["status"]] == ["delivered", "recorded"]
+    again = dict(world.delivery(resumed), round=2)
+    assert deliveries.resume_url_used(db, again)
+    db.execute("UPDATE deliveries SET status='queued' WHERE job_id=%s", (resumed,))
+    claim = deliveries.claim(db, again["delivery_id"], worker_id="w", lease=20, timeout=50)
+    assert isinstance(claim, deliveries.DeliveryClaim)
+    assert deliveries.begin_post(db, claim) == "delivered"
+    deliveries.end(db, claim, "delivered")
+
+    waiting, running = urgent(world), urgent(world)
+    assert rounds.cancel(db, waiting) == "cancelled"
+    held = jobs.claim(db, running, worker_id="w", lease=20, timeout=300)
+    assert isinstance(held, jobs.Claim)
+    assert rounds.cancel(db, running) == "requested"
+    with pytest.raises(jobs.Cancelled):
+        jobs.show_progress(db, held, "rendering", 10, 20)
+    assert rounds.give_back(db, held.row) == "cancelled"
+    jobs.find(db, running)
+    jobs.attempts_of(db, running)
+
+
+def relay(world: World) -> None:
+    """Looks of the relay in each of its states, and what is lost between it and a worker."""
+    db, step = world.db, world.runtime.relay
+    pauses.pause(db, "dependency:mongodb", reason="away", by="outage", seconds=60)
+    world.relay()
+    pauses.resume(db, "dependency:mongodb", outages_only=True)
+    db.execute("UPDATE pauses SET until=%s", ("2020-01-01 00:00:00",))
+    assert any(hint.queue == "webhooks" for hint in world.relay()), "the paused host is probed"
+    for age in (0.0, 1e9):
+        step._promotion._at = float("-inf")
+        step._promotion._settings = replace(world.runtime.settings, promote_after=age)
+        world.relay()
+    world.published.confirms = False
+    urgent(world)
+    with pytest.raises(DependencyDown):
+        world.relay()
+    world.published.confirms = True
+    ordered = world.runtime.relay
+    ordered._ordered_here = True
+    ordered.step()
+    ordered._ordered_here = False
+    pauses.pause(db, "queue:pdf", reason="x", by="t")
+    world.runtime.board.active(fresh=True)
+    for hint in world.published.take()[:1]:
+        world.hint(hint)
+    pauses.resume(db, "queue:pdf")
+
+
+def housekeeping(world: World) -> None:
+    """Rescue, lost hints, probes, retention, letters, the workers' registry."""
+    db, keeper = world.db, world.runtime.housekeeper
+    work(world, ended := urgent(world))
+    db.execute("UPDATE pdf_job_results SET ended_at=%s WHERE job_id=%s", ("2019-01-01 00:00:00", ended))
+    lost = [urgent(world) for _ in range(3)]
+    for job_id in lost:
+        jobs.claim(db, job_id, worker_id="w", lease=-1, timeout=300)
+    work(world, told := urgent(world), turns=1)
+    work(world, told, turns=1)
+    [owe] = deliveries.of_job(db, told)
+    db.execute("UPDATE deliveries SET status='queued', run_at=owed_at WHERE job_id=%s", (told,))
+    claim = deliveries.claim(db, owe["delivery_id"], worker_id="w", lease=-1, timeout=50)
+    assert isinstance(claim, deliveries.DeliveryClaim)
+    deliveries.begin_post(db, claim)
+    assert keeper.lead()
+    keeper._leads = True
+    keeper.step()
+    assert {world.job(job_id)["status"] for job_id in lost} == {"queued"}
+    assert jobs.find(db, ended) is None, "it was cleaned away"
+    world.relay()
+    for _ in range(2):
+        keeper.find_lost_hints()
+        keeper._missing_since = dict.fromkeys(keeper._missing_since, float("-inf"))
+    replays.discard_letter(db, f"dl_01D{0:022}", by="t")
+    letters = dead_letters.to_sweep(db)
+    dead_letters.note_swept(db, sorted(letters.get("pdf", ())))
+    dead_letters.copies(db, "pdf")
+    assert dead_letters.bury_raw(db, "pdf", "dl_raw", b"x", "undecodable_message", "x")
+    for swept in (True, False):
+        Retention(db, keep=60, keep_letters=0, letters_are_swept=swept).step()
+    card = workers.Card("w/pdf", "pdf", "h", 1, 2, "0")
+    for _ in range(2):
+        workers.seen(db, card, busy=1)
+    workers.threads(db, 20, "pdf")
+    leases.JOBS.beat(db, lost[0], 1, 20)
+    workers.leave(db, "w/pdf")
+    for member in range(2):
+        pauses.note_failure(
+            db, "host:x", (f"dlv_{member}", 1), streak=5, owners=2, window=None, probe_every=30, reason="away"
+        )  # fmt: skip
+    pauses.note_success(db, "host:x")
+
+
+def looks(world: World) -> None:
+    """What the API reads by itself: metrics, estimates, overview, queues, who waits, switches and keys."""
+    db, settings = world.db, world.runtime.settings
+    gauges.read(db, settings)
+    QueueView(db, settings)._see()
+    Overview(world.runtime)._look()  # type: ignore[arg-type]
+    queues.states(db, settings)
+    switches.stored(db, settings)
+    api_keys.everything(db)
+    WaiterBoard(db, 10).wait(f"pdf_01A{0:022}", 10)
+    documents = open_documents("database:", db)
+    end = deliveries.end_of(world.db.fetch_all("SELECT * FROM deliveries WHERE status='recorded'")[0])
+    documents.find_end("pdf_nobody")
+    for _ in range(2):
+        documents.record_end(end)
+    documents.save_report(end.code, end.product_id, {})
+    documents.find_report(end.code, end.product_id)
+    documents.record_end(replace(end, job_id="pdf_2"))
+
+
+def desk(world: World) -> None:
+    """A bulk replay with its trial, and single letters."""
+    db = world.db
+    for _ in range(4):
+        job_id = urgent(world)
+        held = jobs.claim(db, job_id, worker_id="w", lease=20, timeout=300)
+        assert isinstance(held, jobs.Claim)
+        rounds.finish(db, held.row, "failed", outcome="failed", failure=rounds.Failure("small", "x", permanent=True))
+    small = dead_letters.fingerprint("pdf", "small", "x")
+    manner = Manner(by="t", dry_run=True)
+    bulk_replays.replay_matching(db, LetterFilter(), manner)
+    bulk_replays.replay_matching(
+        db, LetterFilter(fingerprint=small), replace(manner, dry_run=False, trial=2, patience=0)
+    )
+    letter_search.lately_replayed(db, "f1")
+    died = {"kind": "delivery", "last_failed_at": db.clock(), "delivery_id": f"dlv_01A{0:022}"}
+    replay_outcomes.fails_again(db, died)
+    for letter in ("dl_raw", "dl_nobody"):
+        replays.replay_letter(db, letter, by="t")
+    world.relay()
+    replays.discard_letter(db, f"dl_01D{1:022}", by="t")
