@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import dramatiq
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.stub import StubBroker
+from dramatiq.common import dq_name
 
 from middleware.publisher import RabbitPublisher, parameters_of
 from schema.messages import MAX_PRIORITY, QUEUES, xq
@@ -108,18 +109,23 @@ def open_publisher(settings: Settings, broker: dramatiq.Broker) -> Publisher:
         parameters_of(settings.broker_url, timeout=settings.broker_timeout),
         timeout=settings.broker_timeout,
         encode=encode,
-        declare=lambda channel: declare(broker, channel),
+        declare=lambda channel, only=None: declare(broker, channel, only),
+        queues=[name for queue in QUEUES for name in (queue, dq_name(queue), xq(queue))],
     )
 
 
-def declare(broker: Any, channel: Any) -> None:
-    """Declare every queue on this channel exactly as Dramatiq's consumers will."""
+def declare(broker: Any, channel: Any, only: Collection[str] | None = None) -> None:
+    """Declare every queue (of the names `only`) on this channel exactly as Dramatiq's consumers will."""
     broker.state.channel = channel
     try:
         for queue in QUEUES:
-            broker._declare_queue(queue)
-            broker._declare_dq_queue(queue)
-            broker._declare_xq_queue(queue)
+            for name, work in (
+                (queue, broker._declare_queue),
+                (dq_name(queue), broker._declare_dq_queue),
+                (xq(queue), broker._declare_xq_queue),
+            ):
+                if only is None or name in only:
+                    work(queue)
     finally:
         del broker.state.channel
 
@@ -127,8 +133,8 @@ def declare(broker: Any, channel: Any) -> None:
 def _rabbitmq(settings: Settings) -> dramatiq.Broker:
     kind = QuorumBroker if settings.queue_type == "quorum" else ClassicBroker
     priority = None if settings.queue_type == "quorum" else MAX_PRIORITY
-    broker = kind(url=settings.broker_url, confirm_delivery=True, max_priority=priority)
-    broker.parameters = parameters_of(settings.broker_url, timeout=settings.broker_timeout, options={"heartbeat": 60})
+    broker = kind(confirm_delivery=True, max_priority=priority)
+    broker.parameters = parameters_of(settings.broker_url, timeout=settings.broker_timeout, heartbeat=60)
     return broker
 
 

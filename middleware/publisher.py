@@ -7,16 +7,19 @@ anew). A confirm that does not come within `timeout` counts as not published; th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pika
 import pika.exceptions
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
+from middleware.broker_faults import why
+from schema import server_urls
 from schema.errors import DependencyDown
 from schema.messages import xq
 from schema.ports import Hint
+from schema.server_urls import bracketed
 
 Encode = Callable[[Hint], bytes]
 
@@ -40,12 +43,14 @@ class RabbitPublisher:
         *,
         timeout: float,
         encode: Encode,
-        declare: Callable[[Any], None],
+        declare: Callable[..., None],
+        queues: Sequence[str],
     ) -> None:
         self._parameters = list(parameters)
         self._timeout = timeout
         self._encode = encode
-        self._declare = declare
+        self._declare = declare  # on a channel; with `only`, those of these names
+        self._queues = queues
         self._mutex = threading.Lock()
         self._loop: _Loop | None = None
 
@@ -67,8 +72,8 @@ class RabbitPublisher:
         return int(self._blocking(lambda channel: channel.queue_declare(queue, passive=True).method.message_count))
 
     def ping(self) -> None:
-        """Raise DependencyDown unless a connection can be opened and the queues are there."""
-        self._blocking(lambda channel: None)
+        """Raise DependencyDown unless a connection can be opened, and those queues that are there are as we declare them."""
+        self._blocking(lambda channel: self._declare(channel, only=_there(channel, self._queues)))
 
     def call(self, work: Callable[[Any], Any], seconds: float | None = None) -> Any:
         """Run `work(channel)` on a short-lived blocking channel, cut after `seconds` (the broker's timeout)."""
@@ -115,20 +120,33 @@ class RabbitPublisher:
         try:
             connection = pika.BlockingConnection(list(nodes or self._parameters))
         except (pika.exceptions.AMQPError, AMQPConnectorException, OSError) as error:
-            raise DependencyDown("broker", "RabbitMQ does not answer.") from error
+            raise DependencyDown("broker", why(error)) from error
         timer = threading.Timer(seconds or self._timeout, lambda: _sever(connection))
         timer.daemon = True
         timer.start()
         try:
             return work(connection.channel())
         except (pika.exceptions.AMQPError, OSError, AttributeError, ValueError) as error:
-            raise DependencyDown("broker", "RabbitMQ did not answer in time or refused.") from error
+            raise DependencyDown("broker", why(error)) from error
         finally:
             timer.cancel()
             try:
                 connection.close()
             except (pika.exceptions.AMQPError, OSError, AttributeError, ValueError):
                 pass
+
+
+def _there(channel: Any, queues: Sequence[str]) -> set[str]:
+    """Those of these queues that somebody has declared; each is asked for on a channel of its own, which a "no" closes."""
+    found = set()
+    for queue in queues:
+        try:
+            channel.connection.channel().queue_declare(queue, passive=True)
+            found.add(queue)
+        except pika.exceptions.ChannelClosedByBroker as error:
+            if error.reply_code != 404:
+                raise
+    return found
 
 
 def _route(hint: Hint) -> str:
@@ -165,7 +183,7 @@ class _Loop:
         self.thread.start()
         if not (self._opened.wait(timeout) and self.usable):
             self.stop()
-            raise DependencyDown("broker", f"RabbitMQ at {node.host}:{node.port} does not answer.")
+            raise DependencyDown("broker", f"RabbitMQ at {bracketed(node.host)}:{node.port} does not answer.")
 
     def _run(self, connection: Any) -> None:
         try:
@@ -265,17 +283,24 @@ class _Loop:
             self._lost(connection)
 
 
-def parameters_of(url: str, *, timeout: float, options: Mapping[str, Any] | None = None) -> list[pika.URLParameters]:
+def parameters_of(url: str, *, timeout: float, heartbeat: int = 30) -> list[pika.ConnectionParameters]:
     """Connection parameters of `amqp://…` (several nodes separated by ';'), every wait bounded by `timeout` seconds."""
     found = []
-    for one in filter(None, (part.strip() for part in url.split(";"))):
-        parameters = pika.URLParameters(one)
-        parameters.socket_timeout = timeout
-        parameters.stack_timeout = timeout
-        parameters.blocked_connection_timeout = timeout
-        parameters.connection_attempts = 1
-        parameters.heartbeat = 30
-        for name, value in (options or {}).items():
-            setattr(parameters, name, value)
-        found.append(parameters)
+    for node in server_urls.rabbitmq(url):
+        user = "guest" if node.user is None else node.user
+        password = "guest" if node.user is None else node.password
+        found.append(
+            pika.ConnectionParameters(
+                host=node.host or "localhost",
+                port=node.port or (5671 if node.tls else 5672),
+                virtual_host=node.name or "/",
+                credentials=pika.PlainCredentials(user, password),
+                ssl_options=pika.SSLOptions(node.tls.context(), node.tls.name) if node.tls else None,
+                socket_timeout=timeout,
+                stack_timeout=timeout,
+                blocked_connection_timeout=timeout,
+                connection_attempts=1,
+                heartbeat=heartbeat,
+            )
+        )
     return found

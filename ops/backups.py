@@ -13,13 +13,14 @@ import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Literal
 
-from schema import outbox
+from schema import outbox, server_urls
 from schema.database import Database
 from schema.errors import ReportqError
 from schema.migrate import migrate
 from schema.settings import Settings
+from schema.tls import Tls
 
 
 class BackupFailed(ReportqError):
@@ -80,25 +81,32 @@ def _closed_file(path: Path) -> Path:
 
 
 def _sqlite_path(settings: Settings) -> str:
-    path = settings.database_url.removeprefix("sqlite:///")
-    Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
-    return path
+    return server_urls.sqlite_path(settings.database_url)
 
 
 def _pdf_folder(settings: Settings) -> Path | None:
     if not settings.artifacts_url.startswith("file:"):
         return None
-    return Path(unquote(urlsplit(settings.artifacts_url).path)).absolute()
+    return Path(server_urls.folder_path(settings.artifacts_url)).absolute()
+
+
+def _encryption(tls: Tls | Literal[False] | None) -> list[str]:
+    """The tool's options for what the URL says; it knows no VERIFY_CA, and then asks for the name, too."""
+    if not tls:
+        return [] if tls is None else ["--skip-ssl"]
+    files = {"ca": tls.ca, "cert": tls.cert, "key": tls.key}
+    named = [f"--ssl-{name}={path}" for name, path in files.items() if path]
+    return ["--ssl", *named, *(["--ssl-verify-server-cert"] if tls.trusted else [])]
 
 
 def _run(tool: str, settings: Settings, options: list[str], **streams: object) -> None:
     """Run MariaDB's own tool; the password goes by the environment, where `ps` does not show it."""
-    parts = urlsplit(settings.database_url)
+    server = server_urls.mysql(settings.database_url)
     command = [
-        tool, "--no-defaults", "--protocol=tcp", f"--host={parts.hostname}", f"--port={parts.port or 3306}",
-        f"--user={unquote(parts.username or 'root')}", *options, parts.path.lstrip("/") or "reportq",
+        tool, "--no-defaults", "--protocol=tcp", f"--host={server.host or '127.0.0.1'}", f"--port={server.port or 3306}",
+        f"--user={server.user or 'root'}", *_encryption(server.tls), *options, server.name or "reportq",
     ]  # fmt: skip
-    environment = {**os.environ, "MYSQL_PWD": unquote(parts.password or "")}
+    environment = {**os.environ, "MYSQL_PWD": server.password}
     try:
         done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, **streams)  # type: ignore[call-overload]
     except FileNotFoundError:

@@ -21,6 +21,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from schema import erasure, metrics
 from schema.allow_list import AllowList
 from schema.callback_urls import HOW_TO_ALLOW
 from schema.errors import ReportqError
+from schema.server_urls import bracketed, origin
 from schema.settings import Settings
 
 log = structlog.get_logger()
@@ -78,7 +80,8 @@ class Listener(http.server.ThreadingHTTPServer):
 
     def __init__(self, settings: Settings) -> None:
         self.secrets = settings.signing_secrets
-        self.url = f"http://{settings.canary_host}:{settings.canary_port}/canary"
+        self.url = f"{origin(settings.canary_host, settings.canary_port)}/canary"
+        self.address_family = socket.AF_INET6 if ":" in settings.canary_host else socket.AF_INET
         self._came: queue.SimpleQueue[Told] = queue.SimpleQueue()
         super().__init__((settings.canary_host, settings.canary_port), _Callback)
         threading.Thread(target=self.serve_forever, name="listener", daemon=True).start()
@@ -145,8 +148,8 @@ class Canary:
         self._settings = settings
         self._meters = meters
         self._listener = listener
-        host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104 - asked, not bound
-        self._api = settings.canary_api.rstrip("/") or f"http://{host}:{settings.port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - asked, not bound
+        self._api = settings.canary_api.rstrip("/") or origin(host, settings.port)
         self._headers = {"X-API-Key": settings.canary_key} if settings.canary_key else {}
         self._data = json.loads(SAMPLE.read_text(encoding="utf-8"))
         self._tidied = time.monotonic()
@@ -236,7 +239,10 @@ def warn_unless_allowed(settings: Settings, listener: Listener) -> bool:
     policy = AllowList.parse(settings.webhook_allow).policy_for(host, port)
     allowed = policy.permits_address(str(listener.server_address[0]))
     if not allowed:
-        log.error("canary.not_allowed", detail=f"Callbacks do not go to the canary at {host}:{port}. {HOW_TO_ALLOW}")
+        log.error(
+            "canary.not_allowed",
+            detail=f"Callbacks do not go to the canary at {bracketed(host)}:{port}. {HOW_TO_ALLOW}",
+        )
     return allowed
 
 

@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import peewee
 
+from schema import mysql_errors, server_urls, sqlite
 from schema.errors import Transient
-from schema.mysql import DEADLOCKS, LOST, MySQL, force_close, hung_up
+from schema.mysql import MySQL, force_close, hung_up
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -27,10 +26,15 @@ Place = tuple[Any, str]  # a moment, as the column gave it, and a key: where a p
 
 _RERUNS = 8
 AT_ONCE = 1.0  # seconds; a connection that failed later has hung, and asking again would only keep the caller waiting
+_PATIENCE = 10.0  # seconds for one statement's or transaction's turn, reruns included: whoever waits holds a thread
+_SLICE = 0.1  # seconds after which a writer in line looks whether the line moves
+_BUSY = "The database is too busy: the same rows were wanted by too many."
+_LOCKED = "Another program has locked the database file."
 
 
 class DatabaseDown(Transient):
-    """The database did not answer in time, or dropped the connection; what was asked may or may not have happened."""
+    """The database is away: it did not answer in time, lost the connection, or cannot do its work for now (full, read-only,
+    stopped). What was asked may or may not have happened."""
 
     code = "database_unavailable"
 
@@ -43,27 +47,15 @@ class Database:
     """Statements, transactions, and the clock of one database. Safe for threads: each has its own connection."""
 
     def __init__(self, url: str, *, connect_timeout: float = 3.0, io_timeout: float = 10.0) -> None:
-        parts = urlsplit(url)
-        self.dialect = parts.scheme
+        self.dialect = url.partition(":")[0]
         self._ready_at = threading.local()
-        self._mutex = threading.RLock()  # SQLite: one writer at a time in this process, first come first served
+        self._mutex = threading.Lock()  # SQLite: one writer at a time in this process
+        self._locked_out = False  # … and it met another program's lock
         if self.dialect == "sqlite":
-            path = url.removeprefix("sqlite:///")
-            Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
-            self.path = path
-            self.peewee: Any = peewee.SqliteDatabase(
-                path,
-                timeout=5,
-                check_same_thread=False,
-                pragmas={
-                    "journal_mode": "wal",
-                    "synchronous": "full",
-                    "foreign_keys": 1,
-                    "busy_timeout": 5000,
-                },
-            )
+            self.path = server_urls.sqlite_path(url)
+            self.peewee: Any = sqlite.SQLite.open(self.path)
         else:
-            self.peewee = MySQL.open(parts, connect_timeout=connect_timeout, io_timeout=io_timeout)
+            self.peewee = MySQL.open(server_urls.mysql(url), connect_timeout=connect_timeout, io_timeout=io_timeout)
 
     # -- statements ---------------------------------------------------------------------------------------------
 
@@ -108,23 +100,50 @@ class Database:
         for rerun in range(_RERUNS):
             try:
                 if self.dialect == "sqlite" and not reads:
-                    with self._mutex:
+                    with self._alone():
                         return self._ask(sql, params)
                 return self._ask(sql, params)
             except _Rerun:
-                time.sleep(0.005 * 2**rerun)
+                self._wait(rerun, began)
             except DatabaseDown:
                 # A restarted server has dropped every connection: a read may simply be asked again, once.
                 if not reads or rerun or time.monotonic() - began > AT_ONCE:
                     raise
-        raise DatabaseBusy("The database is too busy: the same rows were wanted by too many.")
+        raise AssertionError("unreachable")
+
+    def _wait(self, rerun: int, began: float) -> None:
+        """Before the same is asked again; raises DatabaseBusy when that was often or long enough."""
+        waited = time.monotonic() - began
+        if rerun == _RERUNS - 1 or waited > (AT_ONCE if self.dialect == "sqlite" else _PATIENCE):
+            raise DatabaseBusy(_LOCKED if self.dialect == "sqlite" else _BUSY)
+        time.sleep(0.005 * 2**rerun)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """SQLite: be the one who writes. While another program has locked the file, one of us goes on asking and all others
+        are refused at once: in line they would hold every thread of the process."""
+        until = time.monotonic() + _PATIENCE
+        while not self._mutex.acquire(timeout=0 if self._locked_out else _SLICE):
+            if self._locked_out or time.monotonic() > until:
+                raise DatabaseBusy(_LOCKED if self._locked_out else _BUSY)
+        began = time.monotonic()
+        locked = False
+        try:
+            yield
+        except _Rerun:
+            locked = time.monotonic() - began > AT_ONCE
+            raise
+        finally:
+            self._locked_out = locked
+            self._mutex.release()
 
     def _ask(self, sql: str, params: Sequence[Any]) -> Any:
         try:
             self._checkout()
             return self.peewee.execute_sql(sql, tuple(params) or None)
-        except (peewee.OperationalError, peewee.InterfaceError) as error:
-            raise self._sorted(error) from error
+        except peewee.PeeweeException as error:
+            self._judge(error)
+            raise
         except Exception:
             raise
         except BaseException:
@@ -146,20 +165,21 @@ class Database:
             self._drop()
         self._ready_at.time = now
 
-    def _sorted(self, error: Exception) -> Exception:
-        number = _number(error)
-        if number in DEADLOCKS or "database is locked" in str(error):
-            return _Rerun(str(error))
-        if self.dialect == "mysql" and (number in LOST or isinstance(error, peewee.InterfaceError)):
-            if self.in_transaction():
-                # The state stays until the transaction has ended: what its work still asks must fail, not begin anew.
-                force_close(self.peewee._state.conn)
-            else:
-                self._drop()
-            return DatabaseDown("The database did not answer.")
-        if self.dialect == "sqlite" and ("unable to open" in str(error) or "disk" in str(error)):
-            return DatabaseDown("The database file cannot be used.")
-        return error
+    def _judge(self, error: peewee.PeeweeException) -> None:
+        """Raise what the error means when it is not ours: _Rerun or DatabaseDown."""
+        cause = _drivers(error)
+        judge = mysql_errors if self.dialect == "mysql" else sqlite
+        if judge.asks_again(cause):
+            raise _Rerun(str(cause)) from error
+        why = judge.why_away(cause)
+        if why is None:
+            return
+        if self.in_transaction():
+            # The state stays until the transaction has ended: what its work still asks must fail, not begin anew.
+            force_close(self.peewee._state.conn)
+        else:
+            self._drop()
+        raise DatabaseDown(why) from error
 
     def _drop(self) -> None:
         state = self.peewee._state
@@ -180,32 +200,33 @@ class Database:
         """
         if self.in_transaction():
             return work()
+        began = time.monotonic()
         for rerun in range(_RERUNS):
             try:
                 with self._begun():
                     return work()
             except _Rerun:
-                if rerun == _RERUNS - 1:
-                    raise DatabaseBusy("The database is too busy: the same rows were wanted by too many.") from None
-                time.sleep(0.005 * 2**rerun)
+                self._wait(rerun, began)
         raise AssertionError("unreachable")
 
     @contextmanager
     def _begun(self) -> Iterator[None]:
         if self.dialect == "sqlite":
-            with self._mutex, self._translated(), self.peewee.atomic("IMMEDIATE"):
+            with self._alone(), self.translated(), self.peewee.atomic("IMMEDIATE"):
                 yield
         else:
             self._checkout()
-            with self._translated(), self.peewee.atomic():
+            with self.translated(), self.peewee.atomic():
                 yield
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """What peewee raises inside, in our own words where it is not our fault."""
         try:
             yield
-        except (peewee.OperationalError, peewee.InterfaceError) as error:
-            raise self._sorted(error) from error
+        except peewee.PeeweeException as error:
+            self._judge(error)
+            raise
         except DatabaseDown:
             self._drop()
             raise
@@ -259,8 +280,10 @@ class Database:
             self.peewee.close()
 
 
-def patiently(work: Callable[[], T], seconds: float | None = None, *, waiting: Callable[[], None] = lambda: None) -> T:
-    """Run `work` again until the database answers, for at most `seconds` (None: for ever).
+def patiently(
+    work: Callable[[], T], seconds: float | None = None, *, waiting: Callable[[str], None] = lambda why: None
+) -> T:
+    """Run `work` again until the database answers, for at most `seconds` (None: for ever); `waiting` is told why.
 
     `work` must be guarded: it may have happened although its answer was lost.
     """
@@ -269,10 +292,10 @@ def patiently(work: Callable[[], T], seconds: float | None = None, *, waiting: C
     while True:
         try:
             return work()
-        except DatabaseDown:
+        except DatabaseDown as error:
             if until is not None and time.monotonic() + pause > until:
                 raise
-            waiting()
+            waiting(error.detail)
             time.sleep(pause)
             pause = min(1.0, pause * 2)
 
@@ -283,12 +306,11 @@ class _Rerun(Transient):
     code = "database_busy"
 
 
-def _number(error: Exception) -> int | None:
-    for candidate in (error, error.__cause__, error.__context__):
-        arguments = getattr(candidate, "args", ())
-        if arguments and isinstance(arguments[0], int):
-            return arguments[0]
-    return None
+def _drivers(error: Exception) -> Exception:
+    """The driver's own error; peewee wraps it, twice where connecting failed."""
+    while (inner := getattr(error, "orig", None)) is not None:
+        error = inner
+    return error
 
 
 def as_time(value: Any) -> datetime | None:
@@ -308,7 +330,7 @@ def as_column(moment: datetime) -> str:
 
 def is_duplicate(error: peewee.IntegrityError) -> bool:
     """Whether an INSERT failed because the row, or its unique key, is there already."""
-    return _number(error) == 1062 or "UNIQUE" in str(error)
+    return mysql_errors.number_of(_drivers(error)) == 1062 or "UNIQUE" in str(error)
 
 
 def beyond(place: Place | None, moment: str, key: str) -> tuple[str, tuple[Any, ...]]:

@@ -11,18 +11,12 @@ import select
 import threading
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import SplitResult, unquote
 
 import peewee
 from pymysql.constants import CLIENT
 
-DEADLOCKS = {1213, 1205, 1020}  # deadlock found, lock wait timeout, record changed since last read
-# No connection, or one that cannot be written to just now: lost (2xxx, 1053, 1927, 4031 …), broken off while reading or
-# writing (1158–1161, 1152, 1184, 0), full (1040, 1203, 1226), blocked (1129), read-only while roles change (1290, 1836).
-LOST = {
-    2006, 2013, 2014, 2055, 2003, 2002, 1053, 1927, 4031, 1077, 1079, 1184, 1152, 1158, 1159, 1160, 1161, 0,
-    1040, 1203, 1226, 1129, 1290, 1836,
-}  # fmt: skip
+from schema.server_urls import Server
+
 IDLE_SECONDS = 30  # in which a transaction may ask nothing; ours ask without a pause
 
 
@@ -34,14 +28,16 @@ class MySQL(peewee.MySQLDatabase):
         self._ahead = _Ahead()
 
     @classmethod
-    def open(cls, parts: SplitResult, *, connect_timeout: float, io_timeout: float) -> MySQL:
+    def open(cls, server: Server, *, connect_timeout: float, io_timeout: float) -> MySQL:
         """The database of a URL; nothing connects before the first statement. Timeouts are seconds."""
         return cls(
-            parts.path.lstrip("/") or "reportq",
-            host=parts.hostname or "127.0.0.1",
-            port=parts.port or 3306,
-            user=unquote(parts.username or "root"),
-            password=unquote(parts.password or ""),
+            server.name or "reportq",
+            host=server.host or "127.0.0.1",
+            port=server.port or 3306,
+            user=server.user or "root",
+            password=server.password.encode(),  # of a text PyMySQL takes Latin-1 only, and quotes what is not
+            ssl=server.tls.context() if server.tls else None,
+            ssl_disabled=server.tls is False,
             connect_timeout=max(1, round(connect_timeout)),
             read_timeout=io_timeout,
             write_timeout=io_timeout,

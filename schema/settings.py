@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
-from urllib.parse import quote, urlsplit, urlunsplit
+
+from schema import server_urls
+from schema.server_urls import UrlFault, without_password
 
 PREFIX = "REPORTQ_"
 OWED_FOR = 72 * 3600.0  # seconds a callback is owed: a weekend, and as long as its schedule (schema/answers.py)
@@ -216,7 +218,7 @@ class Settings:
     @property
     def links_base(self) -> str:
         """The URL that links in answers and callbacks begin with, without a trailing slash."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        return (self.public_url or server_urls.origin(self.host, self.port)).rstrip("/")
 
     @property
     def signing_secrets(self) -> list[str]:
@@ -244,7 +246,7 @@ class Settings:
         for spec in fields(self):
             value = getattr(self, spec.name)
             if spec.metadata["secret"] and spec.name.endswith("_url"):
-                value = ";".join(without_password(u) for u in str(value).split(";"))
+                value = without_password(str(value))
             elif spec.metadata["secret"]:
                 value = "(set)" if value else "(not set)"
             rows[PREFIX + spec.name.upper()] = str(value)
@@ -272,15 +274,6 @@ def known_variables() -> frozenset[str]:
     return frozenset(names + [name + "_FILE" for name in names])
 
 
-def without_password(url: str) -> str:
-    """The URL with its password replaced, for logs and messages."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{quote(parts.username or '')}:…@{host}"))
-
-
 def _read(environ: Mapping[str, str], name: str) -> str | None:
     variable = PREFIX + name.upper()
     path = environ.get(variable + "_FILE")
@@ -304,6 +297,10 @@ def _convert(spec: Any, kind: type, text: str) -> Any:
             raise SettingsError(
                 variable, f"a URL that begins with {scheme!r}", ", ".join(f"{s}:…" for s in rules["schemes"])
             )
+        try:
+            server_urls.check(spec.name, text)
+        except UrlFault as fault:
+            raise SettingsError(variable, fault.read, fault.allowed) from None
         return text
     if kind is bool:
         words = {

@@ -10,7 +10,8 @@ import typer
 
 from ops import backups
 from ops.commands.terminal import Yes, counted, out, there
-from schema.settings import Settings, without_password
+from schema.server_urls import without_password
+from schema.settings import Settings
 
 app = typer.Typer(help="Backup and restore.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]

@@ -27,7 +27,8 @@ from schema.database import Database, DatabaseDown
 from schema.errors import ReportqError
 from schema.migrate import pending
 from schema.problems import problem_of
-from schema.settings import Settings, SettingsError, without_password
+from schema.server_urls import sqlite_path, without_password
+from schema.settings import Settings, SettingsError
 from schema.wakeup import Waker
 
 REFUSED, WRONG_USAGE, REMAINS, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 130
@@ -78,7 +79,7 @@ def desk() -> Iterator[Desk]:
     """The database of the settings in the environment; raises DatabaseDown when it was never set up."""
     settings = Settings.from_env(os.environ)
     there(settings)
-    db = opened(settings)
+    db = Database(settings.database_url)
     wake = Waker(settings.run_dir)
     try:
         steps = pending(db)
@@ -92,21 +93,11 @@ def desk() -> Iterator[Desk]:
 
 def there(settings: Settings) -> None:
     """Raise DatabaseDown when SQLite's file is missing: opening it would make it, and only the service does that."""
-    path = settings.database_url.removeprefix("sqlite:///")
-    if path != settings.database_url and not Path(path).is_file():
+    if not settings.database_url.startswith("sqlite:"):
+        return
+    path = sqlite_path(settings.database_url)
+    if not Path(path).is_file():
         raise DatabaseDown(f"There is no file {path}: start the service once, or check REPORTQ_DATABASE_URL.")
-
-
-def opened(settings: Settings) -> Database:
-    """The settings' database, not yet connected to; raises SettingsError for a URL that cannot be read."""
-    try:
-        return Database(settings.database_url)
-    except ValueError:  # which may quote a part of the password
-        raise SettingsError(
-            "REPORTQ_DATABASE_URL",
-            "a URL whose host or port is malformed",
-            "mysql://user:password@host:port/name, with / and @ of the password percent-encoded",
-        ) from None
 
 
 def allowed(settings: Settings) -> AllowList:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +32,7 @@ _REFUSED_LOGIN = {13, 18, 8000}  # Unauthorized, AuthenticationFailed, Atlas's o
 # What no waiting mends: BadValue, FailedToParse, TypeMismatch, PathNotViable, DollarPrefixedFieldName, ImmutableField,
 # DocumentValidationFailure, BSONObjectTooLarge (two of them).
 _UNFIT = {2, 9, 14, 28, 52, 66, 121, 10334, 17419}
+_UNTRUSTED = re.compile(r"certificate verify failed: (.{1,200}?) \(_ssl")
 _LONG = 60.0  # seconds: an erasure looks through results without an index of their own
 Document = dict[str, Any]
 
@@ -53,7 +55,7 @@ class MongoDocuments:
                 timeoutMS=milliseconds,
                 serverSelectionTimeoutMS=milliseconds,
                 connectTimeoutMS=milliseconds,
-                appname="reportq",
+                appname=None if "appname=" in url.lower() else "reportq",
                 connect=False,  # a worker may fork before its first question
             )
         except (errors.InvalidURI, errors.ConfigurationError, ValueError) as error:
@@ -227,4 +229,16 @@ def _outages() -> Iterator[None]:
             raise Permanent(f"MongoDB does not take the document (code {error.code}).", code="invalid_data") from error
         raise DependencyDown("mongodb", f"MongoDB could not do its work (code {error.code}).") from error
     except errors.PyMongoError as error:
-        raise DependencyDown("mongodb", f"MongoDB did not answer ({type(error).__name__}).") from error
+        raise DependencyDown("mongodb", _silence(error)) from error
+
+
+def _silence(error: errors.PyMongoError) -> str:
+    """Why nothing was answered: the driver puts what the connections met into its text."""
+    said = str(error)
+    if untrusted := _UNTRUSTED.search(said):
+        return f"MongoDB's certificate is not trusted: {untrusted[1].rstrip('.')}."
+    if "SSL" in said or "TLS" in said:
+        return (
+            "TLS with MongoDB failed. Check tls and its files in REPORTQ_DOCUMENTS_URL, and that the server speaks it."
+        )
+    return f"MongoDB did not answer ({type(error).__name__})."

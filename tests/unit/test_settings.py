@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from schema.settings import PREFIX, PROFILES, Settings, SettingsError, without_password
+from schema.server_urls import without_password
+from schema.settings import PREFIX, PROFILES, Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]
 

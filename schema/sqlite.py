@@ -1,0 +1,104 @@
+"""SQLite for peewee: a file closed to others, and errors that say what they mean.
+
+Judged by SQLite's own codes. Its disk, its file and its locks are nobody's report's fault; what is left is ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import peewee
+
+BUSY_SECONDS = 5  # a statement waits so long for a lock of another program
+CLOSED, CLOSED_FOLDER = 0o600, 0o700  # as PDFs are: rows hold people's results
+_BESIDE = ("", "-wal", "-shm", "-journal")
+
+_LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_FILE = "Check REPORTQ_DATABASE_URL, the disk and the rights on the file."
+_AWAY = {
+    sqlite3.SQLITE_FULL: "The database's disk is full.",
+    sqlite3.SQLITE_IOERR: "The database's disk cannot be read or written.",
+    sqlite3.SQLITE_READONLY: f"The database file cannot be written. {_FILE}",
+    sqlite3.SQLITE_CANTOPEN: f"The database file cannot be opened. {_FILE}",
+    sqlite3.SQLITE_PERM: f"The database file cannot be opened. {_FILE}",
+    sqlite3.SQLITE_AUTH: f"The database file cannot be opened. {_FILE}",
+    sqlite3.SQLITE_CORRUPT: "The database file is damaged. Stop reportq and restore a backup: ops/reportq backup.",
+    sqlite3.SQLITE_NOTADB: "The database file is no database of SQLite's. Check REPORTQ_DATABASE_URL.",
+    sqlite3.SQLITE_NOMEM: "The database has no memory left.",
+    sqlite3.SQLITE_INTERRUPT: "The database's statement was interrupted.",
+    sqlite3.SQLITE_PROTOCOL: "The database file's locks do not work. Keep it on a local disk.",
+    sqlite3.SQLITE_NOLFS: "The disk cannot hold a file as large as the database.",
+    sqlite3.SQLITE_ABORT: "The database gave the statement up.",
+    sqlite3.SQLITE_INTERNAL: "The database cannot do its work.",
+}
+
+
+class SQLite(peewee.SqliteDatabase):
+    """Peewee's, with a file that only its owner reads. Migrations know it by its name."""
+
+    @classmethod
+    def open(cls, path: str) -> SQLite:
+        """The database of a file, which is opened with the first statement; its folder is made now."""
+        with contextlib.suppress(OSError):  # the first statement says what is wrong
+            Path(path).absolute().parent.mkdir(CLOSED_FOLDER, parents=True, exist_ok=True)
+        return cls(
+            path,
+            timeout=BUSY_SECONDS,
+            check_same_thread=False,
+            pragmas={
+                "journal_mode": "wal",
+                "synchronous": "full",
+                "foreign_keys": 1,
+                "busy_timeout": BUSY_SECONDS * 1000,
+            },
+        )
+
+    def _connect(self) -> Any:
+        close_to_others(self.database)
+        return super()._connect()  # type: ignore[misc]
+
+    def rollback(self) -> None:
+        """Harmless where the connection was given up, or SQLite has rolled back by itself: a second time would hide why."""
+        with contextlib.suppress(sqlite3.ProgrammingError):  # closed
+            if self.connection().in_transaction:  # type: ignore[no-untyped-call]
+                super().rollback()
+
+
+def close_to_others(path: str) -> None:
+    """Make the file with mode 0600 before SQLite would with another, and correct what an earlier release has made.
+
+    What SQLite puts beside it takes its mode. A folder that is the service's own, by a relative path, is closed too.
+    """
+    file = Path(path)
+    with contextlib.suppress(OSError):  # SQLite says better what is wrong
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, CLOSED))
+    for suffix in _BESIDE:
+        _chmod(Path(path + suffix), CLOSED)
+    if not file.is_absolute() and len(file.parts) > 1 and ".." not in file.parts:
+        _chmod(file.parent, CLOSED_FOLDER)
+
+
+def _chmod(path: Path, mode: int) -> None:
+    with contextlib.suppress(OSError):  # not there, another user's, or on a disk without modes
+        if path.stat().st_mode & 0o777 & ~mode:
+            path.chmod(mode)
+
+
+def asks_again(error: BaseException) -> bool:
+    """Whether another writer was in the way."""
+    return _code(error) in _LOCKED
+
+
+def why_away(error: BaseException) -> str | None:
+    """Why the file cannot be used just now, as a sentence; None when the error is ours."""
+    if isinstance(error, sqlite3.ProgrammingError) and "closed database" in str(error):
+        return "The transaction was given up."
+    return _AWAY.get(_code(error))
+
+
+def _code(error: BaseException) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
