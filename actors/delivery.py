@@ -80,13 +80,28 @@ class Delivering:
         try:
             self._deliver(held)
         except DatabaseDown:
-            # What was posted is in its `sending` row; the lease returns the delivery and the row becomes `unknown`.
             log.warning("delivery.outcome_not_written", delivery_id=delivery_id)
+            self._give_back(held)
         except Exception as error:
             log.exception("delivery.broke", delivery_id=delivery_id)
             self._broke(held, error)
         finally:
             self._attempts.end()
+
+    def _give_back(self, held: DeliveryClaim) -> None:
+        """The database was away: that costs no try, however long. What was posted is in its `sending` row; the lease returns
+        that delivery, and the row becomes `unknown`."""
+
+        def work() -> None:
+            tried = delivery_attempts.of(self._db, held.delivery_id)
+            if not any(attempt["outcome"] == "sending" for attempt in tried):
+                deliveries.wait(self._db, held.row, seconds=_RECORD_AGAIN * random.uniform(0.5, 1.0))
+
+        patiently(self._db.ping)
+        try:
+            patiently(lambda: self._db.transaction(work), self._settings.lease)
+        except DatabaseDown:
+            log.warning("delivery.not_given_back", delivery_id=held.delivery_id)
 
     def _broke(self, held: DeliveryClaim, error: Exception) -> None:
         """Something is wrong with this delivery, or with us: a few tries more, then a person must look at it."""

@@ -16,7 +16,7 @@ from actors import delivery_rescue
 from actors.letter_tidying import LetterTidying
 from middleware.publisher import RabbitPublisher
 from schema import dead_letters, leadership, leases, messages, outbox, pauses, rounds, workers
-from schema.database import Database, DatabaseBusy, DatabaseDown, Row
+from schema.database import AT_ONCE, Database, DatabaseBusy, DatabaseDown, Row
 from schema.errors import DependencyDown
 from schema.leases import Leased
 from schema.outbox import Outbox
@@ -147,13 +147,18 @@ class Housekeeper:
 
     def _rescued(self, leased: Leased, row: Row, work: Callable[[Row], None]) -> bool:
         """Whether one row could be decided about; one that cannot must not keep the others waiting."""
+        began = time.monotonic()
         try:
             work(row)
         except DatabaseBusy:  # somebody holds this row, as a host that has lost its power does for half a minute
             log.warning("rescue.busy", table=leased.table, key=row[leased.key])
             return False
-        except DatabaseDown:
-            raise
+        except DatabaseDown as error:
+            if time.monotonic() - began > AT_ONCE:
+                raise
+            self._db.ping()  # it answers all others: what it refuses is this row
+            log.warning("rescue.refused", table=leased.table, key=row[leased.key], detail=error.detail)
+            return False
         except Exception:
             log.exception("rescue.failed", table=leased.table, key=row[leased.key])
             return False

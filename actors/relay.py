@@ -20,7 +20,6 @@ from actors.runtime import build
 from middleware import exposition
 from middleware.metrics import folder_of
 from schema import leadership, metrics
-from schema.database import patiently
 from schema.settings import Settings
 
 log = structlog.get_logger()
@@ -34,7 +33,7 @@ def main() -> None:
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
-    patiently(runtime.verify)
+    runtime.verify_patiently()
     runtime.start_relay()
     if settings.metrics_port:
         folder = folder_of(settings.run_dir, metrics.WORKERS)

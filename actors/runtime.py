@@ -16,6 +16,7 @@ import structlog
 from actors.parts import Parts
 from schema import messages, outbox
 from schema.allow_list import AllowList
+from schema.database import patiently
 from schema.errors import ReportqError
 from schema.migrate import migrate
 from schema.settings import Settings
@@ -46,6 +47,17 @@ class Runtime(Parts):
         migrate(self.db)
         AllowList.parse(self.settings.webhook_allow)
         _ = self.artifacts
+
+    def verify_patiently(self) -> None:
+        """The same, however long the database is away; each reason for that is told once."""
+        told: set[str] = set()
+
+        def waiting(why: str) -> None:
+            if why not in told:
+                log.warning("start.waits", detail=why)
+            told.add(why)
+
+        patiently(self.verify, waiting=waiting)
 
     def start_embedded(self) -> None:
         """Run relay, housekeeping and both workers inside this process (the in-process broker).

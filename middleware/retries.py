@@ -58,6 +58,10 @@ class JobRetries(dramatiq.Middleware):
         attempt = self._attempts.current()
         if exception is None or attempt is None or attempt.leased is not leases.JOBS:
             return
+        if isinstance(exception, DatabaseDown):
+            # However long it is away, this start is given back then. No time limit may end a process that only waits.
+            self._attempts.end()
+            patiently(self._db.ping)
         try:
             became = patiently(lambda: self._decide(attempt, exception), self._lease)
         except DatabaseDown:
@@ -82,10 +86,14 @@ class JobRetries(dramatiq.Middleware):
             return "lost"
         if isinstance(error, Cancelled):
             return "cancelled" if rounds.finish(self._db, job, "cancelled", outcome="returned") else "lost"
-        if isinstance(error, Returned | Shutdown | DatabaseDown):
+        if isinstance(error, Returned | Shutdown):
             return rounds.give_back(self._db, job)
         if isinstance(error, TimeLimitExceeded):
             return rounds.fail(self._db, job, TIMEOUT, self._policy)
+        returns = int(job["returns"])
+        if isinstance(error, DatabaseDown) and returns < MOST_RETURNS:
+            # It answers again, and may have been away for this job alone: the more often, the later.
+            return rounds.give_back(self._db, job, seconds=self._policy.delay(returns) if returns else 0.0)
         failure = Failure.of(error, "".join(traceback.format_exception(error)))
         if isinstance(error, DependencyDown):
             return self._outage(job, error, failure)

@@ -9,10 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-import peewee
-
 from schema import jobs
-from schema.database import Database
+from schema.database import Database, DatabaseDown
 from schema.jobs import NewJob
 
 MOST = 64  # rows in one statement
@@ -68,12 +66,13 @@ class Intake:
             together, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         try:
             jobs.submit_all(self._db, [one.job for one in together])
-        except peewee.IntegrityError:
-            for one in together:
-                self._alone(one)
         except BaseException as error:
+            refused = isinstance(error, Exception) and not isinstance(error, DatabaseDown)
             for one in together:
-                one.error = error
+                if refused:
+                    self._alone(one)
+                else:
+                    one.error = error
         with self._mutex:
             following = self._waiting[0] if self._waiting else None
             self._writing = following is not None

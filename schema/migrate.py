@@ -25,7 +25,7 @@ def migrate(database: Database) -> list[str]:
     """
     own = _patient(database)
     try:
-        with _alone(own):
+        with _alone(own), own.translated():
             return list(Runner(own.peewee, str(DIRECTORY), table_name="schema_migration").up())
     finally:
         if own is not database:
@@ -34,8 +34,9 @@ def migrate(database: Database) -> list[str]:
 
 def pending(database: Database) -> list[str]:
     """Names of the steps this code knows and the database has not seen."""
-    runner = Runner(database.peewee, str(DIRECTORY), table_name="schema_migration")
-    return [step.name for step in runner.status() if step.path is not None and not step.applied]
+    with database.translated():
+        runner = Runner(database.peewee, str(DIRECTORY), table_name="schema_migration")
+        return [step.name for step in runner.status() if step.path is not None and not step.applied]
 
 
 def _patient(database: Database) -> Database:
@@ -59,6 +60,10 @@ def _alone(database: Database) -> Iterator[None]:
         finally:
             database.scalar("SELECT RELEASE_LOCK(%s)", (_LOCK,))
     else:
-        with open(database.path + ".migrate.lock", "w") as lock:
+        try:
+            lock = open(database.path + ".migrate.lock", "w")  # noqa: SIM115 - closed below
+        except OSError as error:
+            raise DatabaseDown(f"The folder of {database.path} cannot be written: {error.strerror}.") from error
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

@@ -19,7 +19,7 @@ from service.parts import Parts
 settings = Settings.from_env(os.environ)
 set_up(settings)
 runtime = build(settings)
-patiently(runtime.verify)
+runtime.verify_patiently()
 patiently(lambda: require_keys(runtime.db, settings))
 if settings.embedded:
     runtime.start_embedded()

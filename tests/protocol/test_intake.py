@@ -124,3 +124,11 @@ def test_every_commit_wakes_the_relay_once(world: World) -> None:
 
     ids = [job(number).job_id for number in range(3)]
     assert woken == [",".join(ids[:count]) for count in (1, 2, 3)]  # and not before it was written
+
+
+def test_a_row_that_the_database_cannot_take_refuses_no_other(world: World, gathered: Any) -> None:
+    """Whatever is wrong with it: only a duplicate was told apart before."""
+    outcomes = gathered([job(0), job(1), job(2, priority=10**30), job(3)])
+    assert [outcome is None for outcome in outcomes] == [True, True, False, True]
+    assert not isinstance(outcomes[2], DatabaseDown)
+    assert written(world) == [f"pdf_intake_{number:04}" for number in (0, 1, 3)]
