@@ -28,6 +28,7 @@ from schema import VERSION, messages, metrics, replays
 from schema.allow_list import AllowList
 from schema.database import Database, Row
 from schema.documents import open_documents
+from schema.fitting import fit
 from schema.pauses import PauseBoard
 from schema.ports import Artifacts, Documents, Publisher, Renderer, Sender
 from schema.rounds import RetryPolicy
@@ -54,7 +55,8 @@ class Parts:
 
     @cached_property
     def worker_id(self) -> str:
-        return f"{os.uname().nodename}-{os.getpid()}-{os.urandom(3).hex()}"
+        # With pid, hash and "/webhooks" behind it the whole must fit into VARCHAR(64).
+        return f"{fit(os.uname().nodename, 40)}-{os.getpid()}-{os.urandom(3).hex()}"
 
     @cached_property
     def db(self) -> Database:

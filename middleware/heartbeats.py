@@ -23,6 +23,7 @@ import structlog
 from middleware.lifecycle import Attempts
 from schema import VERSION, leases, workers
 from schema.database import Database, DatabaseDown
+from schema.fitting import fit
 from schema.messages import PDF, QUEUES, WEBHOOKS
 
 log = structlog.get_logger()
@@ -64,7 +65,7 @@ class Heartbeats(dramatiq.Middleware):
                 workers.Card(
                     worker_id=f"{self._worker_id}/{queue}",
                     kind=queue,
-                    host=socket.gethostname(),
+                    host=fit(socket.gethostname(), 255),
                     pid=os.getpid(),
                     threads=worker.worker_threads,
                     version=VERSION,

@@ -40,12 +40,13 @@ from schema import erasure, metrics
 from schema.allow_list import AllowList
 from schema.callback_urls import HOW_TO_ALLOW
 from schema.errors import ReportqError
+from schema.fitting import fit
 from schema.server_urls import bracketed, origin
 from schema.settings import Settings
 
 log = structlog.get_logger()
 
-CODE = f"reportq-canary-{os.uname().nodename}"  # canaries of several hosts do not erase each other
+CODE = f"reportq-canary-{fit(os.uname().nodename, 64)}"  # canaries of several hosts do not erase each other
 PRODUCT = "minatBakatUmum"
 SAMPLE = Path(__file__).resolve().parents[1] / "actors" / "pdf" / "templates" / PRODUCT / "sample.json"
 PATIENCE = 45.0  # seconds; a high job that waits for 60 is an alert of its own, for users' jobs

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 
 from schema.database import Database, Row
+from schema.fitting import fit
+
+MOST_WHY = 4000  # characters of a reason; the column takes 65,535 bytes
 
 
 def note(db: Database, who: str, act: str, subject: str, why: str | None = None) -> None:
     """Write one act, in the transaction that performs it."""
     db.defer(
         f"INSERT INTO audit (at, who, act, subject, why) VALUES ({db.now()},%s,%s,%s,%s)",
-        (who[:128], act, subject[:255], why),
+        (fit(who, 128), act, fit(subject, 255), None if why is None else fit(why, MOST_WHY)),
     )
 
 

@@ -11,6 +11,7 @@ from ulid import ULID
 
 from schema import VERSION
 from schema.database import Database, Row, is_duplicate
+from schema.fitting import fit
 
 _VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9A-Fa-f-]{8,}|\d+|'[^']*'|\"[^\"]*\"|“[^”]*”")
 _TRACEBACK = 4000  # characters kept
@@ -126,7 +127,7 @@ def resolve(db: Database, letter_id: str, status: str, by: str) -> bool:
         db.execute(
             f"UPDATE dead_letters SET status=%s, resolved_at={db.now()}, resolved_by=%s "
             "WHERE dead_letter_id=%s AND status='open'",
-            (status, by[:128], letter_id),
+            (status, fit(by, 128), letter_id),
         )
         > 0
     )

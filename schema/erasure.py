@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from schema import audit, retention, rounds
 from schema.database import Database
 from schema.errors import ReportqError
+from schema.fitting import fit
 from schema.ports import Artifacts, Documents
 
 _BATCH = 100
@@ -165,7 +166,7 @@ def _scrub_audit(db: Database, code: str) -> None:
     for act in db.fetch_all("SELECT id, subject FROM audit WHERE act IN ('bulk_replay','bulk_discard')"):
         scrubbed = named.sub(lambda found: found[1] + audit.subject_of(code), act["subject"])
         if scrubbed != act["subject"]:
-            db.execute("UPDATE audit SET subject=%s WHERE id=%s", (scrubbed[:255], act["id"]))
+            db.execute("UPDATE audit SET subject=%s WHERE id=%s", (fit(scrubbed, 255), act["id"]))
 
 
 def _scrub_letters(db: Database, code: str, product_id: str | None, by: str) -> int:
@@ -177,7 +178,7 @@ def _scrub_letters(db: Database, code: str, product_id: str | None, by: str) -> 
         f"resolved_at=COALESCE(resolved_at, {db.now()}), resolved_by=COALESCE(resolved_by, %s), "
         "error_message='(erased)', traceback=NULL, raw=NULL, code=NULL, product_id=NULL "
         f"WHERE {where} AND (published_at IS NOT NULL OR relay_token IS NOT NULL) AND swept_at IS NULL",
-        (by[:128], *params),
+        (fit(by, 128), *params),
     )
     return shells + db.execute(f"DELETE FROM dead_letters WHERE {where}", params)
 

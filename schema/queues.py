@@ -7,6 +7,7 @@ from typing import Any
 from schema import audit, leases, outbox, pauses, workers
 from schema.database import Database, Row
 from schema.errors import Refused
+from schema.fitting import fit
 from schema.messages import PDF, QUEUES, WEBHOOKS
 from schema.settings import Settings
 
@@ -62,7 +63,8 @@ def pause(db: Database, name: str, *, by: str, why: str | None = None) -> None:
     _check(name)
 
     def work() -> None:
-        pauses.pause(db, f"queue:{name}", reason=why or "Paused by an operator.", by=by)
+        reason = fit(why or "Paused by an operator.", audit.MOST_WHY)
+        pauses.pause(db, f"queue:{name}", reason=reason, by=fit(by, 128))
         audit.note(db, by, "pause", f"queue:{name}", why)
 
     db.transaction(work)

@@ -25,6 +25,7 @@ from rich.table import Table
 from schema.allow_list import AllowList
 from schema.database import Database, DatabaseDown
 from schema.errors import ReportqError
+from schema.fitting import fit
 from schema.migrate import pending
 from schema.problems import problem_of
 from schema.server_urls import sqlite_path, without_password
@@ -85,10 +86,19 @@ def desk() -> Iterator[Desk]:
         steps = pending(db)
         if steps:
             raise DatabaseDown(f"It lacks {', '.join(steps)}: start the service once, or check REPORTQ_DATABASE_URL.")
-        yield Desk(settings, db, wake, f"cli:{getpass.getuser()}@{socket.gethostname()}"[:128])
+        yield Desk(settings, db, wake, _operator())
     finally:
         wake.close()
         db.close()
+
+
+def _operator() -> str:
+    """Who types, for the audit."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user that has no name
+        user = f"uid{os.getuid()}"
+    return fit(f"cli:{user}@{socket.gethostname()}", 128)
 
 
 def there(settings: Settings) -> None:
