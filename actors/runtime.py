@@ -14,7 +14,7 @@ import dramatiq
 import structlog
 
 from actors.parts import Parts
-from schema import messages, outbox
+from schema import fitness, messages, outbox
 from schema.allow_list import AllowList
 from schema.database import patiently
 from schema.errors import ReportqError
@@ -45,6 +45,9 @@ class Runtime(Parts):
     def verify(self) -> None:
         """Bring the database to the newest schema and name what cannot be used, before anything is accepted."""
         migrate(self.db)
+        fitness.require_transactions(self.db)
+        if small := fitness.small_packets(self.db):
+            log.warning("database.small_packets", bytes=small, least=fitness.PACKET, setting="max_allowed_packet")
         AllowList.parse(self.settings.webhook_allow)
         _ = self.artifacts
 

@@ -43,7 +43,7 @@ class MySQL(peewee.MySQLDatabase):
             write_timeout=io_timeout,
             # A guarded UPDATE that changes nothing still matched. Values never become statements: all are escaped.
             client_flag=CLIENT.FOUND_ROWS | CLIENT.MULTI_STATEMENTS,
-            init_command="SET SESSION time_zone='+00:00', innodb_lock_wait_timeout=5, "
+            init_command="SET SESSION time_zone='+00:00', innodb_lock_wait_timeout=5, default_storage_engine=InnoDB, "
             "sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
         )
 

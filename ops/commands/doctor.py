@@ -21,7 +21,8 @@ from actors.pdf.families import SCRIPTS, cjk_fonts
 from actors.runtime import Runtime, build
 from ops.commands.checks import ASKS, NOT_ASKED, faults
 from ops.commands.terminal import REFUSED, Json, counted, next_step, out, print_json
-from schema import VERSION, workers
+from schema import VERSION, fitness, workers
+from schema.database import Database
 from schema.errors import ReportqError
 from schema.messages import PDF, QUEUES, WEBHOOKS
 from schema.settings import Settings
@@ -126,6 +127,7 @@ def _database(runtime: Runtime) -> Iterator[Finding]:
         yield Finding("clock", "warning", said, "Let both follow a time server: log times will not match.")
     if db.dialect == "mysql":
         yield from _durability(runtime)
+        yield from _fitness(db)
 
 
 def _durability(runtime: Runtime) -> Iterator[Finding]:
@@ -141,6 +143,19 @@ def _durability(runtime: Runtime) -> Iterator[Finding]:
     if int(row["most"]) < needed:
         said = f"It allows {row['most']} connections; the processes of this host may open {needed}."
         yield Finding("connections", "bad", said, "Raise max_connections, or lower threads and workers.")
+
+
+def _fitness(db: Database) -> Iterator[Finding]:
+    try:
+        fitness.require_transactions(db)
+    except fitness.Unfit as unfit:
+        yield Finding("tables", "bad", unfit.detail, "Convert them; the start refuses until then.")
+    if small := fitness.small_packets(db):
+        said = f"max_allowed_packet is {small / 1e6:.0f} MB: large reports cannot be kept while their upload waits."
+        yield Finding("packets", "bad", said, "Set it to 16M or more in the server's configuration.")
+    if engine := fitness.default_engine(db):
+        said = f"The server makes tables in {engine}; reportq's own name InnoDB."
+        yield Finding("engine", "warning", said, "Set default_storage_engine=InnoDB: a restored dump may name none.")
 
 
 def _documents(runtime: Runtime) -> Iterator[Finding]:

@@ -215,6 +215,8 @@ def _tables(d: str) -> dict[str, str]:
     }
 
 
+NAMES = frozenset(_tables("mysql"))
+
 # name → (table, columns). The first three are the plan's. An index that serves an order holds the whole order.
 INDEXES = {
     "idx_code_product": ("pdf_job_results", "code, product_id"),
@@ -252,7 +254,7 @@ def up(migrator: Any, db: Any) -> None:
     tail = ""
     if d == "mysql":
         mariadb = "maria" in str(db.execute_sql("SELECT VERSION()").fetchone()[0]).lower()
-        tail = f" CHARACTER SET utf8mb4 COLLATE {'utf8mb4_nopad_bin' if mariadb else 'utf8mb4_0900_bin'}"
+        tail = f" ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE {'utf8mb4_nopad_bin' if mariadb else 'utf8mb4_0900_bin'}"
     for name, body in _tables(d).items():
         db.execute_sql(f"CREATE TABLE IF NOT EXISTS {name} (\n{body.format(**words)}\n){tail}")
     for kind, indexes in (("INDEX", INDEXES), ("UNIQUE INDEX", UNIQUE)):
