@@ -131,8 +131,8 @@ class Housekeeper:
 
     def lead(self) -> bool:
         """Become or stay the leader."""
-        hold = max(leadership.HOLD, 3 * self._settings.sweep)
-        return leadership.lead(self._db, self._token, hold=hold, lease=self._settings.lease)
+        turn = leadership.turn(self._settings.sweep)
+        return leadership.lead(self._db, self._token, turn=turn, lease=self._settings.lease)
 
     def rescue(self) -> int:
         """Decide about every row whose worker was not heard of for a whole lease."""

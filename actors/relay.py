@@ -40,7 +40,7 @@ def main() -> None:
         exposition.serve(folder, settings.metrics_host, settings.metrics_port)
     log.info("relay.started", pid=os.getpid())
     # Rescue may have to wait a lease in this process: it must not end each time just before that.
-    most = max(settings.relay_stuck, settings.lease + leadership.HOLD)
+    most = max(settings.relay_stuck, settings.lease + leadership.LEAST_TURN)
     while not done.wait(1.0):
         since = runtime.relay.busy_since
         if since is not None and time.monotonic() - since > most:

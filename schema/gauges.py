@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schema import metrics
+from schema import leadership, metrics
 from schema.database import Database, Row
 from schema.jobs import priority_word
 from schema.messages import PDF, QUEUES, WEBHOOKS
@@ -101,8 +101,26 @@ def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
         yield Reading(metrics.RELAY_LAG, {"queue": queue}, lag)
     until = db.fetch_one(f"SELECT {db.age('changed_at')} AS age FROM switches WHERE name='leader'")
     yield Reading(metrics.HOUSEKEEPING_OVERDUE, {}, _number(until, "age") if until else 0)
+    yield Reading(metrics.CLOCK_BEHIND, {}, clock_behind(db, settings))
     waiting = int(db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='queued'"))
     yield Reading(metrics.ACCEPTING, {}, int(waiting < settings.max_backlog))
+
+
+def clock_behind(db: Database, settings: Settings) -> float:
+    """Seconds by which the database's clock was set back, as far as rows can tell; 0 when it was not, or by less than one.
+
+    What was submitted or became owed before is not due until the clock has come so far again, and a housekeeper that begins
+    finds the turn taken. Ids sort by time: each table's last row is found by its key.
+    """
+    looks = (
+        f"SELECT {db.age('requested_at')} AS age FROM pdf_job_results ORDER BY job_id DESC LIMIT 1",
+        f"SELECT {db.age('owed_at')} AS age FROM deliveries ORDER BY delivery_id DESC LIMIT 1",
+        f"SELECT {db.age('MAX(seen_at)')} AS age FROM workers",
+        f"SELECT {db.age('changed_at')} + {leadership.turn(settings.sweep)} AS age FROM switches WHERE name='leader'",
+    )
+    ages = [db.scalar(look) for look in looks]
+    behind = -min((float(age) for age in ages if age is not None), default=0.0)
+    return behind if behind >= 1.0 else 0.0
 
 
 def _desk(db: Database) -> Iterator[Reading]:

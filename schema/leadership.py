@@ -10,24 +10,29 @@ import peewee
 
 from schema.database import Database
 
-HOLD = 10.0  # seconds that the leader's row holds without being renewed, three sweeps at the least
+LEAST_TURN = 10.0  # seconds
 _LEADER, _RESCUE = "leader", "rescue_from"
 
 
-def lead(db: Database, token: str, *, hold: float, lease: float) -> bool:
-    """Become or stay the leader for `hold` seconds: one guarded UPDATE of one row.
+def turn(sweep: float) -> float:
+    """Seconds for which a housekeeper is the leader, unless it renews its turn."""
+    return max(LEAST_TURN, 3 * sweep)
+
+
+def lead(db: Database, token: str, *, turn: float, lease: float) -> bool:
+    """Become or stay the leader for `turn` seconds: one guarded UPDATE of one row.
 
     Nobody led for a whole lease: then nobody knows whether the database was there, and rescue waits a lease.
     """
     row = db.fetch_one(f"SELECT value, {db.age('changed_at')} AS late FROM switches WHERE name='{_LEADER}'")
     won = db.execute(
-        f"UPDATE switches SET value=%s, changed_at={db.later(hold)} "
+        f"UPDATE switches SET value=%s, changed_at={db.later(turn)} "
         f"WHERE name='{_LEADER}' AND (value=%s OR changed_at <= {db.now()})",
         (token, token),
     )
     if not won and row is None:
-        won = _insert(db, _LEADER, token, hold)
-    if won and (row is None or (row["value"] != token and float(row["late"]) + hold > lease)):
+        won = _insert(db, _LEADER, token, turn)
+    if won and (row is None or (row["value"] != token and float(row["late"]) + turn > lease)):
         hold_back_rescue(db, lease)
     return won > 0
 

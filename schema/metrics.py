@@ -275,6 +275,10 @@ PAUSED = _rows(
 HOUSEKEEPING_OVERDUE = _rows(
     "reportq_housekeeping_overdue_seconds", "Time since a housekeeper should have renewed its turn; 0 is right."
 )
+CLOCK_BEHIND = _rows(
+    "reportq_clock_behind_seconds",
+    "How far the database's clock stands behind moments that it has given already: it was set back; 0 is right.",
+)
 ACCEPTING = _rows("reportq_accepting", "1 when a valid request would be accepted: database up, backlog not full.")
 READ_SECONDS = _rows("reportq_gauges_read_seconds", "Time it took to read these gauges from the database.")
 DEPENDENCY_UP = _rows(

@@ -75,6 +75,9 @@ CATALOGUE: dict[str, Problem] = {
     "already_running": Problem(
         409, "Another process has this folder", "Stop it first, or give this one a REPORTQ_RUN_DIR of its own."
     ),
+    "database_unfit": Problem(
+        500, "The database's server breaks promises", "Do what the sentence says, then start again."
+    ),
     "backup_failed": Problem(500, "The backup was not made", "Put right what the tool says, and run it again."),
     # the service
     "database_unavailable": Problem(503, "The database does not answer", "Send the same request again after Retry-After."),

@@ -21,7 +21,7 @@ from actors.pdf.families import SCRIPTS, cjk_fonts
 from actors.runtime import Runtime, build
 from ops.commands.checks import ASKS, NOT_ASKED, faults
 from ops.commands.terminal import REFUSED, Json, counted, next_step, out, print_json
-from schema import VERSION, fitness, workers
+from schema import VERSION, fitness, gauges, workers
 from schema.database import Database
 from schema.errors import ReportqError
 from schema.messages import PDF, QUEUES, WEBHOOKS
@@ -125,6 +125,11 @@ def _database(runtime: Runtime) -> Iterator[Finding]:
     if abs(skew) > _SKEW:
         said = f"Its clock is {skew:+.0f} s from this machine's; only the database's decides."
         yield Finding("clock", "warning", said, "Let both follow a time server: log times will not match.")
+    if behind := gauges.clock_behind(db, runtime.settings):
+        said = f"The database's clock was set back by {behind:.0f} s: what was submitted before waits so long."
+        yield Finding(
+            "clock set back", "bad", said, "Let a time server put it right; see ops/runbooks/ReportqClockSetBack.md."
+        )
     if db.dialect == "mysql":
         yield from _durability(runtime)
         yield from _fitness(db)

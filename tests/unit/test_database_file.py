@@ -1,0 +1,41 @@
+"""SQLite's file holds people's results: nobody but the service reads it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from actors.runtime import build
+from schema import jobs
+from schema.jobs import NewJob
+from schema.settings import Settings
+
+
+def test_rows_are_readable_for_their_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As PDFs are; what an earlier release has made with other modes is corrected."""
+    monkeypatch.chdir(tmp_path)
+    before = os.umask(0o022)
+    try:
+        (tmp_path / "old").mkdir(mode=0o755)
+        for name in ("r.db", "r.db-wal", "r.db-shm"):
+            (tmp_path / "old" / name).touch(mode=0o644)
+        for url, folder in (("sqlite:///old/r.db", "old"), ("sqlite:///new/r.db", "new")):
+            runtime = build(Settings(database_url=url, run_dir=str(tmp_path / "run")))
+            runtime.verify()
+            jobs.submit(runtime.db, NewJob("pdf_1", "K1", "p", inline=b"{}"))
+            modes = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / folder).glob("r.db*")}
+            assert {"r.db", "r.db-wal", "r.db-shm"} <= set(modes)
+            assert {mode for name, mode in modes.items() if "lock" not in name} == {0o600}, modes
+            assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
+            runtime.close()
+        absolute = tmp_path / "others"
+        absolute.mkdir(mode=0o755)
+        absolute.chmod(0o755)
+        runtime = build(Settings(database_url=f"sqlite:///{absolute / 'r.db'}", run_dir=str(tmp_path / "run")))
+        runtime.verify()
+        assert absolute.stat().st_mode & 0o777 == 0o755  # may be anybody's: only what is in it is ours
+        runtime.close()
+    finally:
+        os.umask(before)
