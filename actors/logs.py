@@ -39,7 +39,7 @@ _LOUD = {
 HIDDEN = "…"
 _SECRET = re.compile(r"(?i)password|secret|authorization|api_?key|token|credential|cookie|^(data|meta|report|body)$")
 _URL = re.compile(r"(?i)\bhttps?://[^\s\"'<>]+")
-_USER = re.compile(r"(?i)\b([a-z+]{2,12}://)[^\s/@:]*:[^\s/@]*@")  # scheme://user:password@
+_USER = re.compile(r"(?i)\b([a-z+]{2,12}://)[^\s/:]*:[^\s/]*@")  # scheme://user:password@
 _KEY = re.compile(r"\bwhsec_[A-Za-z0-9+/=]+")
 
 

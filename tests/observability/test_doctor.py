@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -74,6 +75,35 @@ def test_what_does_not_answer_is_named_with_what_to_do(live: Live, variable: str
     others.pop(name)
     assert set(others.values()) == {"good"}, said
     assert "reportq:no@" not in json.dumps(said)
+
+
+@pytest.mark.parametrize(
+    ("variable", "change", "name", "sentence"),
+    [
+        ("REPORTQ_DATABASE_URL", (":", ":sesame"), "database", "user name or password"),
+        ("REPORTQ_DATABASE_URL", ("/reportq", "/sesame"), "database", "Access denied|no database|lacks rights"),
+        ("REPORTQ_DATABASE_URL", ("/reportq", "/reportq?ssl-mode=VERIFY_IDENTITY"), "database", "TLS|not trusted"),
+        ("REPORTQ_DOCUMENTS_URL", (":", ":sesame"), "documents", "user name, password or rights"),
+        ("REPORTQ_BROKER_URL", (":", ":sesame"), "broker", "user name or password"),
+        ("REPORTQ_BROKER_URL", ("%2F", "sesame"), "broker", "virtual host"),
+        ("REPORTQ_BROKER_URL", ("amqp:", "amqps:"), "broker", "TLS with RabbitMQ failed"),
+    ],
+)
+def test_what_is_wrong_with_a_server_is_told(
+    live: Live, variable: str, change: tuple[str, str], name: str, sentence: str
+) -> None:
+    scheme, _, rest = live.stack.environment[variable].partition("//")
+    url = f"{scheme}//{rest.replace(*change, 1)}" if change[0] != "amqp:" else f"amqps://{rest}"
+    code, said = examined({**live.stack.environment, variable: url})
+    assert (code, told(said, name)["state"]) == (1, "bad"), said
+    assert re.search(sentence, told(said, name)["said"]), said
+    assert "sesame" not in json.dumps(said)
+
+
+def test_a_queue_that_others_have_declared_is_found(live: Live) -> None:
+    code, said = examined({**live.stack.environment, "REPORTQ_QUEUE_TYPE": "quorum"})
+    assert code == 1
+    assert "declared with other arguments" in told(said, "broker")["said"]
 
 
 def test_the_embedded_default_is_examined_too(tmp_path: Path) -> None:
