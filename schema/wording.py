@@ -1,12 +1,15 @@
 """Why a body or a query cannot be used, in words for people who write no Python: every field at fault, and what it needs.
 
-The validator's own messages speak of its types ("Expected `str | null`, got `int`"); nothing of them is shown.
+The validator's own messages speak of its types ("Expected `str | null`, got `int`"); nothing of them is shown. Faults
+are looked for one by one and no further than they are told, so that a refusal costs no more than what it refuses.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import islice
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -27,25 +30,27 @@ _RETURN = "and send the request again"
 
 
 def invalid(errors: dict[str, str]) -> Refused:
-    """The refusal that names each field at fault."""
-    listed = "; ".join(f"{name} {what}" for name, what in errors.items())
-    return Refused(f"{listed}.", code="invalid_request", errors=errors)
+    """The refusal that names each field at fault, or the first fifty of more."""
+    named = dict(islice(errors.items(), _MOST_NAMED))
+    listed = "; ".join(f"{name} {what}" for name, what in named.items())
+    more = "; more is wrong than these" if len(errors) > len(named) else ""
+    return Refused(f"{listed}{more}.", code="invalid_request", errors=named)
 
 
 def not_valid(body: bytes, kind: type[Any], error: msgspec.ValidationError) -> Refused:
     """Why a body that is JSON does not fit `kind`."""
     try:
         raw = msgspec.json.decode(body)
+        if not isinstance(raw, dict):
+            given = _GIVEN[_kind_of(raw)]
+            return Refused(
+                f"The body must be one JSON object, not {given}.",
+                code="invalid_request",
+                next_step=f'Write the body as one object in braces, {{"name": "value"}}, {_RETURN}.',
+            )
+        return invalid(faults(raw, kind) or {"body": plain(str(error), kind)})
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
         return not_json(body, broken)
-    if not isinstance(raw, dict):
-        given = _GIVEN[_kind_of(raw)]
-        return Refused(
-            f"The body must be one JSON object, not {given}.",
-            code="invalid_request",
-            next_step=f'Write the body as one object in braces, {{"name": "value"}}, {_RETURN}.',
-        )
-    return invalid(faults(raw, kind) or {"body": plain(str(error), kind)})
 
 
 def not_json(body: bytes, error: Exception) -> Refused:
@@ -74,52 +79,62 @@ def not_json(body: bytes, error: Exception) -> Refused:
 
 
 def faults(raw: Mapping[str, Any], kind: type[Any], *, query: bool = False) -> dict[str, str]:
-    """Each field of one object (or parameter of a query) that cannot be used, with what is expected."""
-    errors: dict[str, str] = {}
-    known = msgspec.structs.fields(kind)
-    for spec in known:
-        name = spec.encode_name
-        if name not in raw:
-            if spec.required:
-                errors[name] = "is required"
-            continue
-        errors |= _faults_of(name, raw[name], spec.type, query)
-    names = [spec.encode_name for spec in known]
+    """Each field of one object (or parameter of a query) that cannot be used, with what is expected.
+
+    Of many the first ones, one more than `invalid` names.
+    """
+    return dict(islice(_faults(raw, kind, query), _MOST_NAMED + 1))
+
+
+def _faults(raw: Mapping[str, Any], kind: type[Any], query: bool = False) -> Iterator[tuple[str, str]]:
+    known = _fields(kind)
+    for name, spec in known.items():
+        if name in raw:
+            yield from _faults_of(name, raw[name], spec.type, query)
+        elif spec.required:
+            yield name, "is required"
     what = "parameter" if query else "field"
     for given in raw:
-        if given not in names and len(errors) < _MOST_NAMED:
-            errors[str(given)[:100]] = f"is not a {what}; the {what}s are {', '.join(names)}"
-    return errors
+        if given not in known:
+            yield str(given)[:100], f"is not a {what}; the {what}s are {', '.join(known)}"
 
 
-def _faults_of(name: str, value: Any, kind: Any, query: bool) -> dict[str, str]:
+def _faults_of(name: str, value: Any, kind: Any, query: bool) -> Iterator[tuple[str, str]]:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         inside = _inside(name, value, kind)
-        if inside:
-            return dict(list(inside.items())[:_MOST_NAMED])
+        first = next(inside, None)
+        if first is not None:
+            yield first
+            yield from inside
+            return
         found = _MESSAGE.fullmatch(str(error))
-        return {name + ((found and found[4]) or ""): plain(str(error), kind, query=query)}
-    return {}
+        yield name + ((found and found[4]) or ""), plain(str(error), kind, query=query)
 
 
-def _inside(name: str, value: Any, kind: Any) -> dict[str, str]:
+def _inside(name: str, value: Any, kind: Any) -> Iterator[tuple[str, str]]:
     """The faults of an object, or of a list of objects, each under its whole name."""
     struct = next((part for part in _parts(kind) if isinstance(part, type) and issubclass(part, Struct)), None)
     if struct is None:
-        return {}
-    errors: dict[str, str] = {}
+        return
     many = any(get_origin(part) is list for part in _parts(kind))
     if many and not isinstance(value, list):
-        return {}
+        return
     for index, item in enumerate(value if many else [value]):
         where = f"{name}[{index}]" if many else name
         if isinstance(item, dict):
-            errors |= {f"{where}.{inner}": what for inner, what in faults(item, struct).items()}
+            try:
+                msgspec.convert(item, struct)  # most items of a batch are right
+            except msgspec.ValidationError:
+                yield from ((f"{where}.{inner}", what) for inner, what in _faults(item, struct))
         elif many:
-            errors[where] = "must be an object"
-    return errors
+            yield where, "must be an object"
+
+
+@cache
+def _fields(kind: type[Any]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {spec.encode_name: spec for spec in msgspec.structs.fields(kind)}
 
 
 def plain(message: str, kind: Any, *, query: bool = False) -> str:
