@@ -128,10 +128,18 @@ def everything(db: Database) -> list[Row]:
 
 
 def require_keys(db: Database, settings: Settings) -> None:
-    """Refuse to listen beyond loopback while anybody could ask for anything. Raises SettingsError."""
-    if not settings.loopback and not KeyRing(db, settings).in_use:
+    """Refuse to be reached from beyond this machine while anybody could ask for anything. Raises SettingsError."""
+    if (settings.loopback and settings.public_is_loopback) or KeyRing(db, settings).in_use:
+        return
+    made = "`ops/reportq keys make NAME --role operate`, or with REPORTQ_API_KEYS"
+    if not settings.loopback:
         raise SettingsError(
             "REPORTQ_HOST",
             f"{settings.host}, while there are no API keys",
-            "127.0.0.1; or beyond loopback after `ops/reportq keys make NAME --role operate`, or with REPORTQ_API_KEYS",
+            f"127.0.0.1; or beyond loopback after {made}",
         )
+    raise SettingsError(
+        "REPORTQ_PUBLIC_URL",
+        f"{settings.public_url}, while there are no API keys (behind a proxy every caller would be an operator)",
+        f"nothing or a URL of loopback; or another after {made}",
+    )

@@ -8,8 +8,10 @@ Durations are seconds. Nothing set at all is the embedded default: the whole sys
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -18,6 +20,8 @@ from schema.server_urls import UrlFault, without_password
 
 PREFIX = "REPORTQ_"
 OWED_FOR = 72 * 3600.0  # seconds a callback is owed: a weekend, and as long as its schedule (schema/answers.py)
+
+_PUBLIC_URL = re.compile(r"(?i:https?)://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[\w.~!$&'()*+,;=:@%-]+)*/?", re.ASCII)
 
 # The plan's "Resource Allocation" table.
 PROFILES: dict[str, dict[str, Any]] = {
@@ -213,6 +217,12 @@ class Settings:
             )
         if self.artifacts_url.startswith("gdrive:") and not self.gdrive_credentials:
             raise SettingsError("REPORTQ_GDRIVE_CREDENTIALS", "nothing", "the path of a service account's JSON key")
+        if self.public_url and not _PUBLIC_URL.fullmatch(self.public_url):
+            raise SettingsError(
+                "REPORTQ_PUBLIC_URL",
+                "a URL with a user in it" if "@" in self.public_url else repr(self.public_url),
+                "http:// or https://, a host, a port, and a path whose odd characters are percent-encoded",
+            )
         parse_api_keys(self.api_keys)
 
     @property
@@ -229,6 +239,20 @@ class Settings:
     def loopback(self) -> bool:
         """Whether only programs of this machine can reach the API."""
         return self.host in ("127.0.0.1", "::1", "localhost")
+
+    @property
+    def public_is_loopback(self) -> bool:
+        """Whether links lead to this machine alone; else a proxy stands in front, or will."""
+        name = urlsplit(self.public_url or "http://localhost").hostname or ""
+        try:
+            return ip_address(name).is_loopback
+        except ValueError:
+            return name == "localhost"
+
+    @property
+    def links_path(self) -> str:
+        """The path that every link begins with, without a trailing slash: where a proxy shows reportq."""
+        return urlsplit(self.public_url).path.rstrip("/")
 
     @property
     def waiters(self) -> int:

@@ -86,7 +86,7 @@ def faults(raw: Mapping[str, Any], kind: type[Any], *, query: bool = False) -> d
     return dict(islice(_faults(raw, kind, query), _MOST_NAMED + 1))
 
 
-def _faults(raw: Mapping[str, Any], kind: type[Any], query: bool = False) -> Iterator[tuple[str, str]]:
+def _faults(raw: Mapping[str, Any], kind: Any, query: bool = False) -> Iterator[tuple[str, str]]:
     known = _fields(kind)
     for name, spec in known.items():
         if name in raw:

@@ -1,11 +1,13 @@
 """Who may ask for what: keys with roles; or, on loopback while there are no keys, the programs of this machine.
 
 A web page must never be able to drive this API: with keys it has none to send (no cookies are used), and without keys
-`Host` and `Origin` are checked, so that neither another site nor a name that points at 127.0.0.1 gets in.
+`Host` and `Origin` are checked, so that neither another site nor a name that points at 127.0.0.1 gets in. Behind a proxy
+of this machine everybody would seem to be such a program: what carries a proxy's marks is refused.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +22,15 @@ from service.rates import RateLimits
 
 _PROBES = ("/livez", "/readyz")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+# Headers that proxies, balancers, tunnels and CDNs add, as WSGI names them; no program adds them to a call of its own.
+_PROXIED = re.compile(
+    r"HTTP_(VIA$|CDN_LOOP$|X_ORIGINAL_|X_PROXY|PROXY_|X_SCHEME$|X_URL_SCHEME$|FRONT_END_HTTPS$|TAILSCALE_|CF_|FASTLY_|X_ENVOY_|"
+    r"X_AMZN_|X_AZURE_|X_ARR_|X_APPENGINE_|X_CLOUD_TRACE_|X_VARNISH)"
+    r"|FORWARDED|FORWARD_FOR|(CLIENT|REAL|REMOTE|CONNECTING|ORIGINATING|PROXYUSER)_(IP|ADDR|HOST|PORT|PROTO)(_|$)"
+)
+_NO_PROXY = (
+    "Make a key (`ops/reportq keys make NAME --role operate`): without keys no proxy may stand in front of reportq."
+)
 
 
 class Access:
@@ -39,7 +50,7 @@ class Access:
             req.context.role = self._role_of_probe(req) if req.path == "/readyz" else ""
             return
         if self._loopback and not self._keys.in_use:
-            _check_local(req)
+            _check_local(req, plain=req.path == "/metrics")
             req.context.role = "operate"
             return
         caller = self._keys.find(_key_of(req))
@@ -92,8 +103,24 @@ def _key_of(req: falcon.Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""  # a wrong one is not made good by a second header
 
 
-def _check_local(req: falcon.Request) -> None:
-    host = (req.get_header("Host") or "").lower()
+def _check_local(req: falcon.Request, *, plain: bool = False) -> None:
+    """Raises Refused("host_refused") unless a program of this machine asks; `plain`: it may be one that speaks HTTP/1.0.
+
+    A bare proxy_pass of an older nginx adds no header: its HTTP/1.0 is all that tells it from a program.
+    """
+    for header in req.env:
+        if header.startswith("HTTP_") and _PROXIED.search(header):
+            shown = header.removeprefix("HTTP_").replace("_", "-").title()[:80]
+            raise Refused(
+                f"The request came through a proxy: it carries {shown}.", code="host_refused", next_step=_NO_PROXY
+            )
+    old = req.env.get("SERVER_PROTOCOL") == "HTTP/1.0"
+    if old and not plain:
+        raise Refused("The request speaks HTTP/1.0, as proxies do.", code="host_refused", next_step=_NO_PROXY)
+    named = req.get_header("Host")
+    if named is None and old:
+        return  # HTTP/1.0 needs no Host, and no browser speaks it
+    host = (named or "").lower()
     name, _, port = host.rpartition(":")
     if (name if port.isdigit() and name else host) not in _LOOPBACK:
         raise Refused("The Host header names another machine.", code="host_refused")

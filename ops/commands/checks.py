@@ -78,7 +78,7 @@ ASKS = (
     ),
     Ask(
         "keys", "keys", lambda runtime: api_keys.require_keys(runtime.db, runtime.settings),
-        "Make a key: ops/reportq keys make NAME --role operate; or set REPORTQ_HOST to 127.0.0.1.",
+        "Make a key: ops/reportq keys make NAME --role operate; or set REPORTQ_HOST to 127.0.0.1 and no REPORTQ_PUBLIC_URL.",
         rows=lambda runtime: True,
     ),
     Ask(

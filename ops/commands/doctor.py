@@ -22,6 +22,7 @@ from actors.runtime import Runtime, build
 from ops.commands.checks import ASKS, NOT_ASKED, faults
 from ops.commands.terminal import REFUSED, Json, counted, next_step, out, print_json
 from schema import VERSION, fitness, gauges, workers
+from schema.api_keys import KeyRing
 from schema.database import Database
 from schema.errors import ReportqError
 from schema.messages import PDF, QUEUES, WEBHOOKS
@@ -83,7 +84,7 @@ def _made(name: str, check: Check, runtime: Runtime) -> Iterator[Finding]:
 
 def _from_rows(settings: Settings) -> set[str]:
     """Checks that can only fail while the database does."""
-    return {"processes", *(["documents"] if settings.documents_url.startswith("database:") else [])}
+    return {"keys", "processes", *(["documents"] if settings.documents_url.startswith("database:") else [])}
 
 
 def _settings(runtime: Runtime) -> Iterator[Finding]:
@@ -91,8 +92,6 @@ def _settings(runtime: Runtime) -> Iterator[Finding]:
     yield Finding("settings", "good", f"profile {s.profile}, {counted(s.concurrent_workers, 'render worker')}")
     if not s.webhook_secrets:
         yield Finding("signatures", "warning", "Callbacks are not signed.", "Set REPORTQ_WEBHOOK_SECRETS.")
-    if s.profile == "production" and not s.api_keys:
-        yield Finding("keys", "warning", "Everybody on this machine may submit jobs.", "Set REPORTQ_API_KEYS.")
     if s.profile == "production" and s.embedded:
         text = "The broker lives in the API's process; its worth ends with one machine."
         yield Finding(
@@ -100,6 +99,15 @@ def _settings(runtime: Runtime) -> Iterator[Finding]:
         )
     if s.artifacts_url.startswith("gdrive:") and not s.public_url and s.profile == "production":
         yield Finding("links", "warning", f"Links begin with {s.links_base}.", "Set REPORTQ_PUBLIC_URL.")
+
+
+def _keys(runtime: Runtime) -> Iterator[Finding]:
+    if KeyRing(runtime.db, runtime.settings).in_use:
+        yield Finding("keys", "good", "every call of the API needs one")
+        return
+    state = "warning" if runtime.settings.profile == "production" else "good"
+    said = "None is needed: every program of this machine is an operator. No proxy may stand in front of the API."
+    yield Finding("keys", state, said, "Before one does, make a key: ops/reportq keys make NAME --role operate.")
 
 
 def _run_dir(runtime: Runtime) -> Iterator[Finding]:
@@ -251,6 +259,7 @@ _TO_DO = {one.part: one.what_to_do for one in ASKS} | {
 
 CHECKS: dict[str, Check] = {
     "settings": _settings,
+    "keys": _keys,
     "run folder": _run_dir,
     "database": _database,
     "documents": _documents,

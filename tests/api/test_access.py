@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import falcon.inspect
 import pytest
@@ -134,6 +136,30 @@ def test_listening_beyond_loopback_without_keys_is_refused(db: Database) -> None
     api_keys.require_keys(db, wide)
 
 
+PUBLIC = (
+    "https://reports.example", "http://10.0.0.7:8000/reports", "http://127.0.0.1.reports.example", "http://[fd00::1]:8000",
+    "https://localhost.example/", "http://2130706433", "http://0.0.0.0:8000", "HTTPS://REPORTS.EXAMPLE",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", PUBLIC)
+def test_a_public_url_beyond_this_machine_is_refused_while_there_are_no_keys(db: Database, url: str) -> None:
+    open_to_all = Settings.from_env({"REPORTQ_PUBLIC_URL": url})
+    with pytest.raises(SettingsError, match=r"REPORTQ_PUBLIC_URL: .*no API keys.*keys make"):
+        api_keys.require_keys(db, open_to_all)
+    api_keys.require_keys(db, replace(open_to_all, api_keys=ENV_KEYS))
+    api_keys.make(db, "n8n", "submit", by="test")
+    api_keys.require_keys(db, open_to_all)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "http://127.0.0.1:9000", "http://LOCALHOST/reports/", "http://[::1]", "https://127.9.9.9"]
+)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_a_public_url_of_this_machine_needs_no_keys(db: Database, url: str, host: str) -> None:
+    api_keys.require_keys(db, Settings.from_env({"REPORTQ_PUBLIC_URL": url, "REPORTQ_HOST": host}))
+
+
 # -- rates --------------------------------------------------------------------------------------------------------
 
 
@@ -237,6 +263,57 @@ def test_a_web_page_cannot_drive_it(api: Api, headers: dict[str, str]) -> None:
     answer = api.client.simulate_post("/api/reports/generate-async", json=BODY, headers=headers)
     assert (answer.status_code, answer.json["code"]) == (403, "host_refused")
     assert api.db.scalar("SELECT COUNT(*) FROM pdf_job_results") == 0
+
+
+# -- proxies ------------------------------------------------------------------------------------------------------
+
+MARKS = (
+    "Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Anything", "X-Forwarded",
+    "x-forwarded-for", "X-Real-IP", "X-Real-Port", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP", "CF-Ray", "CDN-Loop",
+    "X-Cluster-Client-IP", "Fastly-Client-IP", "X-Envoy-External-Address", "X-Original-URL", "X-ProxyUser-IP", "Client-IP",
+    "X-Amzn-Trace-Id", "X-Scheme", "Tailscale-User-Login", "Proxy-Connection", "X-Remote-Addr",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_without_keys_what_came_through_a_proxy_is_refused(api: Api, mark: str) -> None:
+    for path in ("/", "/docs", "/openapi.json", "/metrics", "/api/overview", "/nothing"):
+        answer = api.get(path, headers={mark: "1"})
+        assert (answer.status_code, answer.json["code"]) == (403, "host_refused"), path
+        assert mark.lower() in answer.json["detail"].lower()
+        assert "proxy" in answer.json["next_step"]
+    answer = api.post("/api/reports/generate-async", BODY, headers={mark: ""})
+    assert (answer.status_code, answer.json["code"]) == (403, "host_refused")
+    assert api.db.scalar("SELECT COUNT(*) FROM pdf_job_results") == 0
+
+
+def test_without_keys_http_1_0_is_refused_outside_probes_and_metrics(api: Api) -> None:
+    for path, status in (
+        ("/livez", 200), ("/readyz", 200), ("/metrics", 200), ("/", 403), ("/docs", 403), ("/console/main.js", 403),
+        ("/api/jobs", 403), ("/api/queues", 403), ("/metrics/", 200), ("/nothing", 403),
+    ):  # fmt: skip
+        assert api.get(path, http_version="1.0").status_code == status, path
+    answer = api.post("/api/reports/generate-async", BODY, http_version="1.0")
+    assert (answer.status_code, answer.json["code"]) == (403, "host_refused")
+    assert "HTTP/1.0" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("asked", [{"http_version": "1.0"}, {"headers": {"Via": "1.1 x"}}])
+def test_a_probe_through_a_proxy_is_answered_and_told_no_more_than_a_stranger(api: Api, asked: dict[str, Any]) -> None:
+    assert "detail" not in api.get("/readyz", **asked).json["parts"]["workers"]
+    assert "detail" in api.get("/readyz").json["parts"]["workers"]
+    assert api.get("/livez", **asked).status_code == 200
+
+
+def test_with_keys_a_proxy_may_stand_in_front(api_of: Callable[..., Api]) -> None:
+    api = api_of(api_keys=ENV_KEYS)
+    headers = {
+        "X-API-Key": KEYS["read"],
+        "X-Forwarded-For": "203.0.113.9",
+        "Via": "1.1 front",
+        "Host": "reports.example",
+    }
+    assert api.client.simulate_get("/api/jobs", headers=headers, http_version="1.0").status_code == 200
 
 
 def test_no_answer_invites_other_sites(api: Api) -> None:

@@ -120,6 +120,30 @@ def test_doctor_finds_whatever_config_check_finds(
     assert "Everything works" not in reportq("doctor")[1]
 
 
+def test_doctor_says_that_no_proxy_may_stand_in_front_while_there_are_no_keys(
+    reportq: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'r.db'}"
+    db = Database(url)
+    migrate(db)
+    db.close()
+    monkeypatch.setenv("REPORTQ_DATABASE_URL", url)
+
+    def told() -> dict[str, str]:
+        found: list[dict[str, str]] = json.loads(reportq("doctor", "--json")[1])["findings"]
+        return next(finding for finding in found if finding["name"] == "keys")
+
+    assert told()["state"] == "good"
+    assert "No proxy may stand in front" in told()["said"]
+    monkeypatch.setenv("REPORTQ_PROFILE", "production")
+    assert told()["state"] == "warning"
+    monkeypatch.setenv("REPORTQ_PUBLIC_URL", "https://reports.example/pdf")
+    assert told()["state"] == "bad"
+    assert "behind a proxy every caller would be an operator" in told()["said"]
+    monkeypatch.setenv("REPORTQ_API_KEYS", "ops:operate:a-very-long-key-1")
+    assert told()["said"] == "every call of the API needs one"
+
+
 def test_doctor_says_how_to_start_exactly_the_workers_that_are_missing() -> None:
     runtime: Any = SimpleNamespace(settings=Settings(broker_url="amqp://h"))
     said = [doctor._start(runtime, queue) for queue in ("pdf", "webhooks")]
