@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -20,7 +21,7 @@ _TAGS = {
 }
 _INTRO = """Report requests become PDFs. Submit one, get 202 with a `job_id`, and be told the end by a callback; or ask
 for the job, or wait for it. Every error is `application/problem+json` with a stable `code` and a `next_step`
-([all codes](/docs/problems)). Times are RFC 3339, UTC. Of a field that stands twice in a body the last one counts."""
+([all codes]({links}/docs/problems)). Times are RFC 3339, UTC. Of a field that stands twice in a body the last one counts."""
 _ROLES = {
     "read": "Needs the role `read`; `submit` and `operate` include it.",
     "submit": "Needs the role `submit`; `operate` includes it.",
@@ -65,7 +66,7 @@ def document(server: str, *, secured: bool) -> dict[str, Any]:
         "info": {
             "title": "reportq",
             "version": VERSION,
-            "description": _INTRO,
+            "description": _INTRO.format(links=links_path(server)),
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": server}],
@@ -79,6 +80,11 @@ def document(server: str, *, secured: bool) -> dict[str, Any]:
             "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         }
     return described
+
+
+def links_path(server: str) -> str:
+    """The path of the public URL, which begins every link."""
+    return urlsplit(server).path.rstrip("/")
 
 
 def _kinds() -> list[Any]:

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
+from schema.bodies import Body, OrNull
 from schema.errors import Refused
 from schema.letter_search import LetterFilter, moment_of
 from schema.wording import faults, invalid, not_json, not_valid
@@ -22,18 +23,18 @@ _MOMENT = r"^([0-9]{1,5}(\.[0-9]{1,3})?[smhdw]|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{
 T = TypeVar("T", bound=Struct)
 
 
-class Act(Struct, forbid_unknown_fields=True):
+class Act(Body):
     """The optional body of pausing, draining and resuming a queue."""
 
     why: Why | None = None
 
 
-class Filter(Struct, forbid_unknown_fields=True, rename={"product_id": "productId"}):
+class Filter(Body, rename={"product_id": "productId"}):
     """Which dead letters: everything given must fit."""
 
     code: Word | None = None
     product_id: Word | None = None
-    job_ids: Ids = []
+    job_ids: OrNull[Ids] = field(default_factory=list)
     error: Word | None = None
     fingerprint: Word | None = None
     queue: Literal["pdf", "webhooks"] | None = None
@@ -41,15 +42,15 @@ class Filter(Struct, forbid_unknown_fields=True, rename={"product_id": "productI
     since: Word | None = None
 
 
-class LettersAct(Struct, forbid_unknown_fields=True):
+class LettersAct(Body):
     """The body of replaying or discarding dead letters: `ids`, or a `filter` (`{}` is every open letter)."""
 
-    ids: Ids = []
+    ids: OrNull[Ids] = field(default_factory=list)
     filter: Filter | None = None
-    dry_run: bool = False
+    dry_run: OrNull[bool] = False
     rate: Annotated[float, Meta(ge=0.01, le=10_000)] | None = None
-    trial: Annotated[int, Meta(ge=0, le=100)] = 5
-    skip_newer: bool = False
+    trial: OrNull[Annotated[int, Meta(ge=0, le=100)]] = 5
+    skip_newer: OrNull[bool] = False
     why: Why | None = None
 
 
@@ -85,10 +86,10 @@ class LettersQuery(Struct, forbid_unknown_fields=True):
     cursor: Annotated[Word | None, Meta(description="`next_cursor` of the page before")] = None
 
 
-class Resend(Struct, forbid_unknown_fields=True):
+class Resend(Body):
     """The optional body of resending a callback."""
 
-    force: bool = False
+    force: OrNull[bool] = False
     why: Why | None = None
 
 

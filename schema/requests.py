@@ -7,9 +7,10 @@ import re
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from schema.allow_list import AllowList
+from schema.bodies import Body, OrNull
 from schema.callback_urls import check_literal
 from schema.errors import Refused
 from schema.wording import MAX_DEPTH, invalid, not_json, not_valid
@@ -31,15 +32,13 @@ Url = Annotated[
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-class Submission(
-    Struct, forbid_unknown_fields=True, rename={"product_id": "productId", "failure_callback": "failureCallback"}
-):
+class Submission(Body, rename={"product_id": "productId", "failure_callback": "failureCallback"}):
     """The body of POST /api/reports/generate-async."""
 
     code: Annotated[Name, Meta(description="The report's identifier", examples=["rb5YrWGWJXOHoj6r"])]
     product_id: Annotated[Name, Meta(description="The product's identifier", examples=["minatBakatUmum"])]
     priority: Annotated[
-        Literal["high", "normal", "low"], Meta(description="high: urgent; low: batch work and tests")
+        OrNull[Literal["high", "normal", "low"]], Meta(description="high: urgent; low: batch work and tests")
     ] = "normal"
     callback: Annotated[Url | None, Meta(description="Told when the job has ended")] = None
     failure_callback: Annotated[Url | None, Meta(description="Told instead when it failed or was cancelled")] = None
@@ -47,7 +46,7 @@ class Submission(
     meta: Annotated[Any, Meta(description="Anything; echoed in every callback")] = None
 
 
-class Replay(Struct, forbid_unknown_fields=True, rename={"failure_callback": "failureCallback"}):
+class Replay(Body, rename={"failure_callback": "failureCallback"}):
     """The optional body of POST /api/jobs/{job_id}/replay."""
 
     callback: Url | None = None
@@ -66,7 +65,7 @@ class Replay(Struct, forbid_unknown_fields=True, rename={"failure_callback": "fa
     ] = None
 
 
-class Batch(Struct, forbid_unknown_fields=True):
+class Batch(Body):
     """The body of POST /api/reports/batch: all of it is accepted, or nothing."""
 
     jobs: Annotated[list[Submission], Meta(min_length=1, max_length=5000)]

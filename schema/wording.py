@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import islice
-from typing import Any, Literal, get_args, get_origin
+from types import NoneType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
 
+from schema.bodies import Body, defaulted
 from schema.errors import Refused
 
 MAX_DEPTH = 64
@@ -88,10 +90,11 @@ def faults(raw: Mapping[str, Any], kind: type[Any], *, query: bool = False) -> d
 
 def _faults(raw: Mapping[str, Any], kind: Any, query: bool = False) -> Iterator[tuple[str, str]]:
     known = _fields(kind)
-    for name, spec in known.items():
+    for name, field in known.items():
         if name in raw:
-            yield from _faults_of(name, raw[name], spec.type, query)
-        elif spec.required:
+            if raw[name] is not None or not field.null:
+                yield from _faults_of(name, raw[name], field.kind, query)
+        elif field.required:
             yield name, "is required"
     what = "parameter" if query else "field"
     for given in raw:
@@ -100,15 +103,15 @@ def _faults(raw: Mapping[str, Any], kind: Any, query: bool = False) -> Iterator[
 
 
 def _faults_of(name: str, value: Any, kind: Any, query: bool) -> Iterator[tuple[str, str]]:
+    inside = _inside(name, value, kind)
+    first = next(inside, None)
+    if first is not None:
+        yield first
+        yield from inside
+        return
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        inside = _inside(name, value, kind)
-        first = next(inside, None)
-        if first is not None:
-            yield first
-            yield from inside
-            return
         found = _MESSAGE.fullmatch(str(error))
         yield name + ((found and found[4]) or ""), plain(str(error), kind, query=query)
 
@@ -132,9 +135,27 @@ def _inside(name: str, value: Any, kind: Any) -> Iterator[tuple[str, str]]:
             yield where, "must be an object"
 
 
+class _Field(NamedTuple):
+    kind: Any
+    required: bool
+    null: bool  # whether null is its default; who sent something else is not told so
+
+
 @cache
-def _fields(kind: type[Any]) -> dict[str, msgspec.structs.FieldInfo]:
-    return {spec.encode_name: spec for spec in msgspec.structs.fields(kind)}
+def _fields(struct: Any) -> dict[str, _Field]:
+    nulls = [name for name, _ in defaulted(struct)] if issubclass(struct, Body) else []
+    return {
+        spec.encode_name: _Field(_without_null(spec.type), spec.required, True)
+        if spec.name in nulls
+        else _Field(spec.type, spec.required, False)
+        for spec in msgspec.structs.fields(struct)
+    }
+
+
+def _without_null(kind: Any) -> Any:
+    if get_origin(kind) is Annotated:
+        return Annotated[(_without_null(kind.__origin__), *kind.__metadata__)]
+    return Union[tuple(part for part in get_args(kind) if part is not NoneType)]  # noqa: UP007
 
 
 def plain(message: str, kind: Any, *, query: bool = False) -> str:

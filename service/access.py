@@ -43,9 +43,6 @@ class Access:
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Recognise the caller; raises Refused: unauthorized, host_refused, rate_limited."""
-        req.context.owner = ""
-        req.context.caller = None
-        req.context.role = ""
         if req.path in _PROBES:
             req.context.role = self._role_of_probe(req) if req.path == "/readyz" else ""
             return

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
 import falcon
 import msgspec
 import structlog
+from falcon.routing import CompiledRouter
 
 from middleware.metrics import Meters, folder_of
 from schema import metrics, queries, traces
@@ -36,6 +36,7 @@ from service.parts import Parts
 from service.queues import QueueAct, Queues
 from service.rates import RateLimits
 from service.reports import GenerateAsync
+from service.request import Doorway, Request
 from service.waiters import WaiterBoard
 
 log = structlog.get_logger()
@@ -49,7 +50,8 @@ class RequestIds:
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         given = req.get_header("X-Request-ID") or ""
-        req.context.request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(13).hex()
+        if _REQUEST_ID.fullmatch(given):
+            req.context.request_id = given
         resp.set_header("X-Request-ID", req.context.request_id)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=req.context.request_id)
@@ -70,6 +72,7 @@ class Private:
 
 def create_app(parts: Parts) -> Any:
     """The WSGI application over these parts."""
+    links = parts.settings.links_path
     allow = AllowList.parse(parts.settings.webhook_allow)
     view = QueueView(parts.db, parts.settings)
     meters = Meters(folder_of(parts.settings.run_dir, metrics.API))
@@ -78,10 +81,15 @@ def create_app(parts: Parts) -> Any:
     waiters = WaiterBoard(parts.db, parts.settings.waiters)
     downloads = Downloads(parts)
     rollout = RolloutBoard(parts.db, parts.settings)
-    app: Any = falcon.App(
-        media_type="application/json",
-        middleware=[RequestIds(), Private(), Counted(meters), Access(parts.settings, keys, rates)],
-    )
+    router = CompiledRouter()
+    doors: list[Any] = [
+        RequestIds(),
+        Private(),
+        Counted(meters),
+        Doorway(links, router),
+        Access(parts.settings, keys, rates),
+    ]
+    app: Any = falcon.App(media_type="application/json", request_type=Request, middleware=doors, router=router)
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.keep_blank_qs_values = True
     app.req_options.auto_parse_qs_csv = False
@@ -95,7 +103,7 @@ def create_app(parts: Parts) -> Any:
     app.add_route("/api/jobs/{job_id}/replay", Replay(parts, view, allow))
     app.add_route("/openapi.json", OpenApi(parts.settings, keys))
     app.add_route("/docs", Docs(parts.settings, keys))
-    app.add_route("/docs/problems", ProblemDocs())
+    app.add_route("/docs/problems", ProblemDocs(links))
     app.add_route("/metrics", Metrics(parts))
     app.add_route("/api/jobs/{job_id}/deliveries", Deliveries(parts))
     app.add_route("/api/jobs/{job_id}/deliveries/{delivery_id}/resend", Resend(parts))
@@ -107,7 +115,7 @@ def create_app(parts: Parts) -> Any:
     for act in ("pause", "drain", "resume"):
         app.add_route(f"/api/queues/{{name}}/{act}", QueueAct(parts, act))
     app.add_route("/api/overview", Overview(parts))
-    app.add_route("/", console := Console())
+    app.add_route("/", console := Console(links))
     app.add_route("/console/{name}", console)
     app.add_route("/favicon.ico", console, suffix="icon")
     app.add_route("/livez", Live())
@@ -134,13 +142,13 @@ def problem(
     resp.content_type = "application/problem+json"
     resp.data = msgspec.json.encode(
         Problem(
-            type=TYPE_BASE + code,
+            type=req.context.links_path + TYPE_BASE + code,
             title=entry.title,
             status=status,
             code=code,
             detail=detail,
             next_step=next_step or entry.next_step,
-            instance=req.path,
+            instance=req.context.links_path + req.path,
             request_id=req.context.request_id,
             **more,
         )

@@ -7,6 +7,7 @@ script that stands in a page, and be framed by nobody.
 from __future__ import annotations
 
 import hashlib
+import html
 from pathlib import Path
 
 import falcon
@@ -33,14 +34,16 @@ _HEADERS = {
 
 
 class Console:
-    """GET / and GET /console/{name}: read once, at start."""
+    """GET / and GET /console/{name}: read once, at start; the page's links lead through `links_path`."""
 
-    def __init__(self) -> None:
+    def __init__(self, links_path: str) -> None:
         self._files = {
             path.name: (path.read_bytes(), _KINDS[path.suffix])
             for path in sorted(_FOLDER.iterdir())
             if path.suffix in _KINDS
         }
+        page, kind = self._files["index.html"]
+        self._files["index.html"] = (page.replace(b'="/', f'="{html.escape(links_path)}/'.encode()), kind)
         self._etags = {name: hashlib.sha256(body).hexdigest()[:16] for name, (body, _) in self._files.items()}
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str = "index.html") -> None:

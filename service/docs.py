@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import falcon
 import msgspec
 
-from schema.openapi import document
+from schema.openapi import document, links_path
 from schema.problems import CATALOGUE
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from schema.api_keys import KeyRing
     from schema.settings import Settings
 
-_MARK = re.compile(r"`([^`]+)`|\[([^\]]+)\]\((/[a-z/]+)\)")  # links to pages of this service alone
+_MARK = re.compile(r"`([^`]+)`|\[([^\]]+)\]\((/(?!/)[^()\s]+)\)")  # links to pages of this service alone
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
@@ -56,9 +56,12 @@ class Docs:
 class ProblemDocs:
     """GET /docs/problems: what every problem's `type` points to."""
 
+    def __init__(self, links_path: str) -> None:
+        self._links = links_path
+
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """All codes with meaning and remedy."""
-        page(resp, _problems())
+        page(resp, _problems(self._links))
 
 
 def page(resp: falcon.Response, text: str) -> None:
@@ -75,12 +78,12 @@ def _encoded(server: str, secured: bool) -> bytes:
 
 @cache
 def _written(server: str, secured: bool) -> str:
-    return _pages().get_template("docs.html").render(api=document(server, secured=secured))
+    return _pages().get_template("docs.html").render(api=document(server, secured=secured), links=links_path(server))
 
 
 @cache
-def _problems() -> str:
-    return _pages().get_template("problems.html").render(catalogue=CATALOGUE)
+def _problems(links: str) -> str:
+    return _pages().get_template("problems.html").render(catalogue=CATALOGUE, links=links)
 
 
 def _pages() -> jinja2.Environment:

@@ -45,7 +45,8 @@ class Generate(Submitting):
         rollout = self._rollout.now()
         if not rollout.sync_enabled:
             self._meters.count(metrics.SYNC_REQUESTS, result="disabled")
-            resp.set_header("Link", '</api/reports/generate-async>; rel="successor-version"')
+            path = f"{req.context.links_path}/api/reports/generate-async"
+            resp.set_header("Link", f'<{path}>; rel="successor-version"')
             raise Refused("The synchronous endpoint is switched off.", code="sync_disabled")
         longest = self._parts.settings.longest_wait
         prefer = queries.preference(req.get_header("Prefer"), longest)

@@ -147,13 +147,6 @@ class Counted:
     def __init__(self, meters: Meters) -> None:
         self._meters = meters
 
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        req.context.began = time.monotonic()
-        req.context.asked = ()
-        req.context.repeated = False
-        req.context.cancelled = False
-        req.context.over_rate = False
-
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
         status = int(str(resp.status).split(" ", 1)[0])
         # A request that is turned away at the door (no key, too often) has a path but no route yet.

@@ -1,10 +1,12 @@
 // Calls of the API. Where keys are needed one is asked for once and kept until the tab closes.
 
 const STORE = "reportq-key";
+const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, ""); // where this service is shown, perhaps below another's root
 let asking = null;
 let declined = false; // "Not now" holds until the person does something: the pages ask the API every few seconds
 let askForKey = async () => null;
 
+export const at = (path) => ROOT + path;
 export const setKeyPrompt = (prompt) => { askForKey = prompt; };
 export const forgetKey = () => sessionStorage.removeItem(STORE);
 export const askAgain = () => { declined = false; };
@@ -31,7 +33,7 @@ export async function answered(method, path, body, options = {}) {
     if (body !== undefined) headers["Content-Type"] = "application/json";
     let answer;
     try {
-      answer = await fetch(path, {
+      answer = await fetch(at(path), {
         method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store", credentials: "omit", ...options,
       });
     } catch {

@@ -1,6 +1,6 @@
 // One job: how it stands, what can be done, and its whole story.
 
-import { answered, get, jobPath, may, post, setRole, whyNot } from "./api.js";
+import { answered, at, get, jobPath, may, post, setRole, whyNot } from "./api.js";
 import { action, ask, WHY } from "./ask.js";
 import { h, prose } from "./dom.js";
 import { story } from "./story.js";
@@ -55,7 +55,7 @@ function verdict({ job, deliveries, newer }) {
   const notes = [];
   if (job.error) {
     notes.push(h("div", { class: "note bad", "data-key": "error" },
-      h("p", {}, h("strong", {}, prose(job.error.message ?? "The job failed.")), " ", h("a", { href: `/docs/problems#${encodeURIComponent(job.error.code)}` }, h("code", {}, job.error.code))),
+      h("p", {}, h("strong", {}, prose(job.error.message ?? "The job failed.")), " ", h("a", { href: at(`/docs/problems#${encodeURIComponent(job.error.code)}`) }, h("code", {}, job.error.code))),
       h("p", {}, "What to do: ", prose(job.error.next_step)),
       newer && job.status === "failed" ? h("p", {}, "A newer job of the same report completed: ", h("a", { href: `#/jobs/${encodeURIComponent(newer)}` }, newer), ".") : null));
   }

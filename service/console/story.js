@@ -1,5 +1,6 @@
 // A job's story in order of time: submitted, attempts, the end, callbacks with their answers, dead letters, operators.
 
+import { at } from "./api.js";
 import { h, prose } from "./dom.js";
 import { between, plural, span, when } from "./words.js";
 
@@ -39,7 +40,7 @@ const attempt = (job) => (one) => {
   const took = `took ${span(between(one.started_at, one.ended_at))}`;
   const good = one.outcome === "completed";
   return [event(one.ended_at, 3, good ? "good" : one.outcome === "returned" || one.outcome === "cancelled" ? "wait" : "bad", `${name} ${ENDED[one.outcome] ?? one.outcome}`,
-    [line(["started ", when(one.started_at), `, ${took}`]), one.error_code ? h("p", {}, h("a", { href: `/docs/problems#${encodeURIComponent(one.error_code)}` }, one.error_code)) : null], { key: `a${one.number}` })];
+    [line(["started ", when(one.started_at), `, ${took}`]), one.error_code ? h("p", {}, h("a", { href: at(`/docs/problems#${encodeURIComponent(one.error_code)}`) }, one.error_code)) : null], { key: `a${one.number}` })];
 };
 
 function ended(job) {

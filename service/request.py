@@ -1,0 +1,67 @@
+"""One request as the API sees it: what is known of it from the start, HEAD, and the path under which a proxy shows us."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import falcon
+
+if TYPE_CHECKING:
+    from falcon.routing import CompiledRouter
+
+    from schema.api_keys import Caller
+
+
+class Context:
+    """What the middleware tells of a request; what it has not told yet, or never will, stands here."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.request_id = os.urandom(13).hex()
+        self.links_path = ""  # what every link in the answer begins with
+        self.head = False
+        self.owner = ""
+        self.caller: Caller | None = None
+        self.role = ""
+        self.asked: tuple[str, ...] = ()  # the priorities of the jobs that were made
+        self.repeated = False
+        self.cancelled = False
+        self.over_rate = False
+
+
+class Request(falcon.Request):
+    """Falcon's, with a context that is whole even when no middleware has run (a method that is none)."""
+
+    context_type = Context
+
+
+class Doorway:
+    """Falcon middleware: HEAD is answered as GET would be, without a body; links lead through the public URL's path.
+
+    A proxy in front may take that path off or leave it: either way the route is found.
+    """
+
+    def __init__(self, links_path: str, router: CompiledRouter) -> None:
+        self._links_path = links_path
+        self._router = router
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        under = self._links_path
+        req.context.links_path = under
+        if under and f"{req.path}/".startswith(f"{under}/") and self._router.find(req.path) is None:
+            req.path = req.path[len(under) :] or "/"
+        if req.method == "HEAD":
+            req.context.head = True
+            req.method = "GET"
+            req.env.pop("HTTP_PREFER", None)  # who wants no body waits for none
+
+    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
+        if resp.location is not None and resp.location.startswith("/"):
+            resp.location = self._links_path + resp.location
+        if req.context.head:
+            req.method = "HEAD"
+            if resp.stream is not None:
+                getattr(resp.stream, "close", lambda: None)()
+                resp.stream = ()  # its length stays unknown
