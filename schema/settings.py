@@ -9,19 +9,26 @@ from __future__ import annotations
 
 import difflib
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any, get_type_hints
 
 from schema import server_urls
 from schema.server_urls import UrlFault, without_password
 
+from schema.setting_texts import cleaned, read
+
 PREFIX = "REPORTQ_"
 OWED_FOR = 72 * 3600.0  # seconds a callback is owed: a weekend, and as long as its schedule (schema/answers.py)
 
+# A host, a port, and a path whose odd characters are percent-encoded; no user, no query.
 _PUBLIC_URL = re.compile(r"(?i:https?)://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[\w.~!$&'()*+,;=:@%-]+)*/?", re.ASCII)
+_API_KEY = re.compile(r"(?P<name>[^:]{1,64}):(?P<role>submit|read|operate):(?P<key>[!-~]{16,})")
+_RUN_TOGETHER = re.compile(r":(submit|read|operate):")
+_LONGEST = 315_360_000.0  # seconds: ten years; the clocks of databases and of threads end not far beyond
+_LARGEST = 2**31 - 1
 
 # The plan's "Resource Allocation" table.
 PROFILES: dict[str, dict[str, Any]] = {
@@ -63,9 +70,11 @@ def _setting(
     choices: tuple[str, ...] = (),
     schemes: tuple[str, ...] = (),
     secret: bool = False,
+    separator: str = "",
 ) -> Any:
     metadata = {
         "doc": doc, "least": least, "most": most, "choices": choices, "schemes": schemes, "secret": secret,
+        "separator": separator,
     }  # fmt: skip
     return field(default=default, metadata=metadata, repr=not secret)
 
@@ -93,6 +102,7 @@ class Settings:
         "in-process broker, or RabbitMQ (several nodes separated by ';')",
         schemes=("memory", "amqp", "amqps"),
         secret=True,
+        separator=";",
     )
     artifacts_url: str = _setting(
         "file:var/artifacts", "PDF store: a folder, or gdrive://<folder id>", schemes=("file", "gdrive")
@@ -113,7 +123,10 @@ class Settings:
     api_workers: int = _setting(2, "gunicorn processes (the in-process broker needs exactly 1)", least=1, most=64)
     api_threads: int = _setting(8, "threads of each gunicorn process", least=1, most=256)
     api_keys: str = _setting(
-        "", "comma-separated name:role:key, role submit, read or operate; empty: none needed", secret=True
+        "",
+        "comma-separated name:role:key, role submit, read or operate; empty: none needed",
+        secret=True,
+        separator=",",
     )
     max_backlog: int = _setting(100_000, "jobs that may wait before submissions get 429", least=1)
     max_body: int = _setting(1_000_000, "bytes a request body may have", least=1000)
@@ -134,11 +147,12 @@ class Settings:
     webhook_host_share: int = _setting(8, "of these, at most so many to one host", least=1, most=256)
     webhook_timeout: float = _setting(30.0, "seconds a receiver has to answer", least=0.1, most=300)
     webhook_secrets: str = _setting(
-        "", "comma-separated whsec_… secrets; the first signs, all of them while rotating", secret=True
+        "", "comma-separated whsec_… secrets; the first signs, all of them while rotating", secret=True, separator=","
     )
     webhook_allow: str = _setting(
         "",
         "private hosts or networks callbacks may go to: host, host:port, network/prefix, network/prefix:port",
+        separator=",",
     )
     webhook_scale: float = _setting(1.0, "multiplies the callback schedule (tests)", least=0.0001, most=10)
 
@@ -153,7 +167,9 @@ class Settings:
     lease: float = _setting(20.0, "seconds without a heartbeat until a job is rescued", least=0.5)
     heartbeat: float = _setting(5.0, "seconds between heartbeats", least=0.1)
     sweep: float = _setting(2.0, "seconds between rescue sweeps", least=0.05)
-    relay_poll: float = _setting(0.5, "seconds between looks for due rows when nobody wakes the relay", least=0.01)
+    relay_poll: float = _setting(
+        0.5, "seconds between looks for due rows when nobody wakes the relay", least=0.01, most=3600
+    )
     relay_hold: float = _setting(10.0, "seconds a relay may hold rows it is publishing", least=0.5)
     relay_stuck: float = _setting(30.0, "seconds after which a stuck publisher ends its process", least=1)
     lost_hint_after: float = _setting(60.0, "seconds hints must be missing before they are sent again", least=0.2)
@@ -168,7 +184,7 @@ class Settings:
 
     # Workers and broker.
     queue_type: str = _setting("classic", "RabbitMQ queue type", choices=("classic", "quorum"))
-    broker_timeout: float = _setting(10.0, "seconds one conversation with the broker may take", least=0.5)
+    broker_timeout: float = _setting(10.0, "seconds one conversation with the broker may take", least=0.5, most=300)
     metrics_port: int = _setting(
         9191, "port on which the relay shows the workers' metrics; 0: not", least=0, most=65535
     )
@@ -187,7 +203,7 @@ class Settings:
 
     # Files and logs.
     run_dir: str = _setting("var/run", "sockets, locks, process ids, counters of metrics")
-    templates_dir: str = _setting("", "further folders with report templates, separated by ':'")
+    templates_dir: str = _setting("", "further folders with report templates, separated by ':'", separator=":")
     log_level: str = _setting("info", "least severe log event", choices=("debug", "info", "warning", "error"))
     log_format: str = _setting("console", "json for machines, console for people", choices=("console", "json"))
 
@@ -198,10 +214,11 @@ class Settings:
             if name.startswith(PREFIX) and name not in known_variables():
                 raise UnknownSetting(name)
         kinds = get_type_hints(cls)
-        profile = _read(environ, "profile") or "development"
+        specs = {spec.name: spec for spec in fields(cls)}
+        profile = _read(environ, specs["profile"]) or "development"
         values: dict[str, Any] = dict(PROFILES.get(profile, {}))
-        for spec in fields(cls):
-            text = _read(environ, spec.name)
+        for spec in specs.values():
+            text = _read(environ, spec)
             if text is not None:
                 values[spec.name] = _convert(spec, kinds[spec.name], text)
         settings = cls(**values)
@@ -224,6 +241,7 @@ class Settings:
                 "http:// or https://, a host, a port, and a path whose odd characters are percent-encoded",
             )
         parse_api_keys(self.api_keys)
+        parse_webhook_secrets(self.webhook_secrets)
 
     @property
     def links_base(self) -> str:
@@ -233,7 +251,7 @@ class Settings:
     @property
     def signing_secrets(self) -> list[str]:
         """What callbacks are signed with, the newest first; none: they are not signed."""
-        return [secret for secret in self.webhook_secrets.split(",") if secret]
+        return parse_webhook_secrets(self.webhook_secrets)
 
     @property
     def loopback(self) -> bool:
@@ -279,17 +297,43 @@ class Settings:
 
 def parse_api_keys(text: str) -> tuple[tuple[str, str, str], ...]:
     """The (name, role, key) triples of REPORTQ_API_KEYS."""
-    triples = []
-    for entry in filter(None, (part.strip() for part in text.split(","))):
-        parts = entry.split(":", 2)
-        if len(parts) != 3 or parts[1] not in ("submit", "read", "operate") or len(parts[2]) < 16 or len(parts[0]) > 64:
+    triples: list[tuple[str, str, str]] = []
+    entries = _entries(text)
+    for number, entry in enumerate(entries, 1):
+        where = f"entry {number} of {len(entries)}"  # never a part of it: who mistakes the order writes the key first
+        found = _API_KEY.fullmatch(entry)
+        if found is None or _RUN_TOGETHER.search(found["key"]):
             raise SettingsError(
                 "REPORTQ_API_KEYS",
-                f"an entry that begins with {entry.split(':')[0][:20]!r}",
-                "name:role:key, name of at most 64 characters, role submit, read or operate, key of at least 16",
+                f"{where}, which is none",
+                "name:role:key, name of at most 64 characters, role submit, read or operate, key of at least 16 "
+                "characters of ASCII without blanks; one a line, or separated by commas",
             )
-        triples.append((parts[0], parts[1], parts[2]))
+        if found["key"] in (key for _, _, key in triples):
+            raise SettingsError("REPORTQ_API_KEYS", f"{where} with the key of an earlier one", "each key once")
+        triples.append((found["name"], found["role"], found["key"]))
     return tuple(triples)
+
+
+def parse_webhook_secrets(text: str) -> list[str]:
+    """The signing secrets of REPORTQ_WEBHOOK_SECRETS (Standard Webhooks, "Signature scheme")."""
+    secrets = _entries(text)
+    for number, secret in enumerate(secrets, 1):
+        try:
+            size = len(b64decode(secret.removeprefix("whsec_"), validate=True))
+        except ValueError:
+            size = 0
+        if not 24 <= size <= 64:
+            raise SettingsError(
+                "REPORTQ_WEBHOOK_SECRETS",
+                f"as secret {number} of {len(secrets)} something else",
+                "whsec_ and the base64 of 24 to 64 random bytes",
+            )
+    return secrets
+
+
+def _entries(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def known_variables() -> frozenset[str]:
@@ -298,15 +342,23 @@ def known_variables() -> frozenset[str]:
     return frozenset(names + [name + "_FILE" for name in names])
 
 
-def _read(environ: Mapping[str, str], name: str) -> str | None:
-    variable = PREFIX + name.upper()
+def _read(environ: Mapping[str, str], spec: Any) -> str | None:
+    variable = PREFIX + spec.name.upper()
     path = environ.get(variable + "_FILE")
-    if path:
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise SettingsError(variable + "_FILE", f"{path!r} ({error.strerror})", "a readable file") from None
-    return environ.get(variable)
+    try:
+        if not path:
+            given = environ.get(variable)
+            return None if given is None else cleaned(given, spec.metadata["separator"])
+        text = cleaned(read(path), spec.metadata["separator"])
+    except OSError as error:
+        raise SettingsError(variable + "_FILE", f"{path!r} ({error.strerror})", "a readable file") from None
+    except ValueError as error:
+        if not path:
+            raise SettingsError(variable, f"a value of which is wrong that {error}", "one line of plain text") from None
+        raise SettingsError(variable + "_FILE", f"{path!r}, but {error}", "a file of plain text, UTF-8") from None
+    if not text:
+        raise SettingsError(variable + "_FILE", f"{path!r}, which is empty", "a file that holds the value")
+    return text
 
 
 def _convert(spec: Any, kind: type, text: str) -> Any:
@@ -345,16 +397,10 @@ def _convert(spec: Any, kind: type, text: str) -> Any:
             number = kind(text)
         except ValueError:
             number = None
-        low, high = rules["least"], rules["most"]
-        if (
-            number is None
-            or number != number
-            or (low is not None and number < low)
-            or (high is not None and number > high)
-        ):
+        low = rules["least"]
+        high = (_LARGEST if kind is int else _LONGEST) if rules["most"] is None else rules["most"]
+        if number is None or not low <= number <= high:  # nan is not
             noun = "a whole number" if kind is int else "a number"
-            bounds = f" from {low:g}" if low is not None else ""
-            bounds += f" to {high:g}" if high is not None else ""
-            raise SettingsError(variable, shown, noun + bounds)
+            raise SettingsError(variable, shown, f"{noun} from {low:g} to {high:.10g}")
         return number
     return text

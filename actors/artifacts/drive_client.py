@@ -15,6 +15,7 @@ from googleapiclient.discovery import build_from_document
 from pydrive2.auth import GoogleAuth
 
 from actors.artifacts.drive_errors import FAILURES, Refusal, sort
+from schema import setting_texts
 from schema.errors import DependencyDown
 
 SCOPES = ["https://www.googleapis.com/auth/drive"]
@@ -119,8 +120,7 @@ class _Auth(GoogleAuth):  # type: ignore[misc]
 
 def _read_key(path: str) -> dict[str, Any]:
     try:
-        with open(path, encoding="utf-8") as file:
-            key = json.load(file)
+        key = json.loads(setting_texts.read(path))
     except OSError as error:
         raise Refusal.CREDENTIALS.error(f"The key file {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:

@@ -236,6 +236,17 @@ def test_an_unknown_service_account_is_said(double: DriveDouble, key: Path, tmp_
     assert "PRIVATE KEY" not in str(error)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_key_file_with_a_byte_order_mark_is_read_as_meant(
+    double: DriveDouble, key: Path, tmp_path: Path, encoding: str
+) -> None:
+    path = tmp_path / "key.json"
+    path.write_text(key.read_text().replace("\n", "\r\n"), encoding)
+    store = open_artifacts(double.url, DriveOptions(str(path), api_root=double.api_root))
+    store.ping()
+    store.close()
+
+
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"type": "service_account", "private_key": "x"}'])
 def test_a_key_file_that_cannot_be_used_is_refused_at_start(
     double: DriveDouble, tmp_path: Path, content: str | None
