@@ -1,10 +1,11 @@
-"""gunicorn's threaded worker with two habits for callers who keep their connection, as load comes from.
+"""gunicorn's threaded worker with three habits for callers who keep their connection, as load comes from.
 
 After an answer a connection goes back to the one thread that watches all of them, and every request from there to a
 thread: two hand-overs that cost more than the request itself. So a thread *stays* a moment with the caller it has
 answered, unless others wait for a thread. And of connections that are opened all at once, the process that wakes first
 would take every one and leave the other idle for as long as they are kept: one whose threads are all at work *lets the
-others go first*.
+others go first*. And a body that nobody wanted (too large, or without a key) *is read before the answer is sent*: a
+caller that is cut off while it sends sees no answer, and gunicorn closes a connection that it has promised to keep.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from gunicorn.workers.gthread import ThreadWorker
 
 _STAY = 2  # milliseconds; who comes meanwhile waits no longer than this for a thread
 _LET_GO_FIRST = 0.0005  # seconds: time enough for an idle process to wake up and accept
+# Of an unwanted body so much is read and thrown away, and for so long; then the answer says that the connection closes.
+_PIECE, _PIECES, _SECONDS = 65_536, 256, 5.0
 
 
 class _Threads(ThreadPoolExecutor):
@@ -32,6 +35,10 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
     def get_thread_pool(self) -> _Threads:
         return _Threads(max_workers=self.cfg.threads)
 
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self.wsgi: Any = _read_out(self.wsgi)
+
     def handle(self, conn: Any) -> Any:
         """Serve the request that has come, and those that follow at once (runs in a thread)."""
         while True:
@@ -45,6 +52,33 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         if busy >= self.cfg.threads:
             time.sleep(_LET_GO_FIRST)
         super().accept(listener)
+
+
+def _read_out(app: Any) -> Any:
+    """The application, whose answers are sent once the request's body has been read, whoever has left it unread."""
+
+    def answered(environ: Any, start_response: Any) -> Any:
+        def start(status: str, headers: Any, exc_info: Any = None) -> Any:
+            if not _ended(environ["wsgi.input"]):
+                start_response.__self__.force_close()
+            return start_response(status, headers, exc_info)
+
+        return app(environ, start)
+
+    return answered
+
+
+def _ended(body: Any) -> bool:
+    until = time.monotonic() + _SECONDS
+    for _ in range(_PIECES):
+        try:
+            if not body.read(_PIECE):
+                return True
+        except Exception:  # the caller fell silent, or what it sends is no HTTP: gunicorn closes
+            return False
+        if time.monotonic() > until:
+            break
+    return False
 
 
 def _speaks(sock: Any) -> bool:

@@ -20,7 +20,10 @@ from ops.stack import ROOT
 
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Answers with the path and what was sent."""
+    """Answers with the path and what was sent; what goes to /unread is not looked at."""
+    if environ["PATH_INFO"] == "/unread":
+        start_response("413 Content Too Large", [("Content-Length", "0")])
+        return []
     body = f"{environ['PATH_INFO']} {environ['wsgi.input'].read().decode()}".encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
@@ -114,6 +117,32 @@ def test_requests_that_come_at_once_are_answered_in_their_order(web: Web) -> Non
 
     places = [text.index(wanted) for wanted in ("/0 abc", "/1 abc", "/2 abc", "/last ")]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 70_000, 2_000_000, 9_000_000])
+def test_a_body_that_is_left_unread_costs_its_sender_neither_answer_nor_connection(
+    web: Web, size: int, chunked: bool
+) -> None:
+    with connection(web) as kept:
+        sent = iter([b"x" * size]) if chunked and size else b"x" * size
+        kept.request("POST", "/unread", sent, encode_chunked=chunked)
+        answer = kept.getresponse()
+        answer.read()
+        assert (answer.status, answer.headers["Connection"]) == (413, "keep-alive")
+        assert asked(kept, "/again") == "/again "
+
+
+def test_a_body_without_end_is_answered_and_told_that_the_connection_closes(web: Web) -> None:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=30) as endless:
+        endless.sendall(b"POST /unread HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000000\r\n\r\n")
+        for _ in range(256):
+            endless.sendall(b"x" * 65_536)
+        with endless.makefile("rb") as stream:
+            text = stream.read().decode()
+
+    assert text.startswith("HTTP/1.1 413 ")
+    assert "Connection: close\r\n" in text
 
 
 def test_who_falls_silent_or_leaves_costs_no_thread(web: Web) -> None:
