@@ -9,10 +9,12 @@ import os
 
 from actors.logs import set_up
 from actors.runtime import build
+from schema.descriptors import raised
 from schema.settings import Settings
 
 settings = Settings.from_env(os.environ)
 set_up(settings)
+raised()
 runtime = build(settings)
 runtime.guard_process = True
 broker = runtime.broker

@@ -7,6 +7,7 @@ import socket
 import struct
 from typing import Any
 
+from schema.descriptors import for_callers, raised
 from schema.settings import Settings
 
 _settings = Settings.from_env(os.environ)
@@ -23,8 +24,9 @@ graceful_timeout = 65
 timeout = 60
 # Seconds an idle connection is kept for the next request: dashboards poll every few seconds, n8n closes at once.
 keepalive = 15
-# Open connections of one worker, idle ones included; with more, accepting waits and the kernel's queue fills.
-worker_connections = 1000
+# Open connections of one worker, idle ones included; with more, accepting waits and the kernel's queue fills. A worker
+# that runs out of descriptors would end: its own files and the connections of its threads are counted off.
+worker_connections = for_callers(_settings, raised())
 # Connections the kernel holds before we accept them: a burst of n8n's batches, refused beyond it.
 backlog = 1024
 
@@ -33,6 +35,8 @@ limit_request_line = 4094
 # Proxies add a dozen headers, tracing another; keys and idempotency keys are short.
 limit_request_fields = 64
 limit_request_field_size = 8190
+# No header of a caller moves a request to another path (SCRIPT_NAME): the path in the public URL is a setting.
+forwarder_headers = ""
 
 # Workers prove that they live by touching a file: in memory, so that a slow disk gets nobody killed.
 _memory = "/dev/shm"  # noqa: S108
