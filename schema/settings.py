@@ -17,7 +17,6 @@ from typing import Any, get_type_hints
 
 from schema import server_urls
 from schema.server_urls import UrlFault, without_password
-
 from schema.setting_texts import cleaned, read
 
 PREFIX = "REPORTQ_"

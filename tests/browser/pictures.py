@@ -26,7 +26,13 @@ def pages(scene: Scene) -> dict[str, tuple[str, str]]:
     }
 
 
-SHOWN = ("overview-desktop", "job-desktop", "overview-phone", "callback-phone", "dead-letters-phone")  # README and what stands beside it
+SHOWN = (
+    "overview-desktop",
+    "job-desktop",
+    "overview-phone",
+    "callback-phone",
+    "dead-letters-phone",
+)  # README and what stands beside it
 
 
 def draw(browser: Chromium, stack: Stack, scene: Scene, folder: Path) -> list[Path]:
