@@ -11,7 +11,9 @@ from schema.redaction import hide_asked, hide_resume_urls
 
 MAX_CHARACTERS = 2000
 _TRACE_KEYS = frozenset({"stack", "stacktrace", "trace", "traceback"})
-_TRACE_LINE = re.compile(r"(?:^|\s)(?:at\s.{0,200}?[(\s][^\s()]*:\d+:\d+\)?|File \"[^\"]*\", line \d+(?:, in \S+)?)")
+_TRACE_LINE = re.compile(
+    r"(?:^|\s)(?:at\s(?:[^\s()]{1,200}[\s()]+){0,8}?[^\s()]*:\d+:\d+\)?|File \"[^\"]*\", line \d+(?:, in \S+)?)"
+)
 _FILE_PATH = re.compile(r"(?:file://)?(?:[A-Za-z]:\\|/)(?:[\w@.+-]+[/\\]){2,}[\w@.+-]+(?::\d+)*")
 # C0, C1, direction overrides and separators: nothing that could draw over a terminal or a console's line.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")

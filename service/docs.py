@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from schema.api_keys import KeyRing
     from schema.settings import Settings
 
-_MARK = re.compile(r"`([^`]+)`|\[([^\]]+)\]\((/(?!/)[^()\s]+)\)")  # links to pages of this service alone
+_MARK = re.compile(r"`([^`]+)`|\[([^][]+)\]\((/(?!/)[^()\s]+)\)")  # links to pages of this service alone
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 

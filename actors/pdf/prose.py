@@ -150,8 +150,8 @@ def text_items(text: str, style: str, measure: float) -> list[Item]:
         if not part.strip():
             continue
         gap = HALF if items else 0.0
-        if re.match(r"\s*- ", part):
-            for number, entry in enumerate(re.split(r"\n?\s*(?<![^\n])- ", "\n" + part.strip())[1:]):
+        if part.lstrip().startswith("- "):
+            for number, entry in enumerate(f"\n{part.strip()}".split("\n- ")[1:]):
                 items += _bullet(entry, type_, measure, BETWEEN_BULLETS if number else gap)
             continue
         items += paragraph(" ".join(part.split("\n")), type_, measure, before=gap)
