@@ -4,8 +4,9 @@ Entries are separated by commas: `host`, `host:port`, `network/prefix`, `network
 IPv6 address or network stands in brackets (`[fd00::/8]:5678`). Without a port every port is meant.
 
 A listed network opens exactly its addresses. A listed host opens whatever private or loopback address its
-name resolves to, but never link-local (the metadata services of clouds live there), multicast or unspecified
-ones: whoever answers for that name in DNS must not be able to point us at those.
+name resolves to, but never link-local, multicast or unspecified ones: whoever answers for that name in DNS must
+not be able to point us at those. The metadata services of clouds stay closed, whatever host or network is listed:
+only their own address, listed as such, opens them.
 
 A port below 1024 other than 80 and 443 is opened by an entry for that entry's host or network alone.
 """
@@ -15,12 +16,14 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from urllib.parse import urlsplit
 
-from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Policy, Reach
+from ssrfguard import DEFAULT_DENIED, AddressTable, Block, BlockedAddressError, Observer, Policy, Reach, Target
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # What a listed host name may resolve to beside public addresses.
 _PRIVATE: tuple[Network, ...] = tuple(
@@ -35,6 +38,36 @@ _PRIVATE: tuple[Network, ...] = tuple(
         "::1/128",
     )
 )
+# Where clouds answer a machine that asks who it is, and give it their credentials.
+_METADATA: frozenset[int] = frozenset(
+    int(ipaddress.ip_address(address))
+    for address in (
+        "169.254.169.254",  # AWS, Azure, Google, Oracle, OpenStack and most others
+        "fd00:ec2::254",  # AWS
+        "169.254.170.2",  # AWS: ECS
+        "169.254.170.23",  # AWS: EKS
+        "fd00:ec2::23",  # AWS: EKS
+        "fd20:ce::254",  # Google
+        "169.254.169.252",  # Google: GKE
+        "168.63.129.16",  # Azure: a public address, answered by the host
+        "192.0.0.192",  # Oracle
+        "fd00:c1::a9fe:a9fe",  # Oracle
+        "100.100.100.200",  # Alibaba
+        "fd00:100::100:200",  # Alibaba
+        "169.254.0.23",  # Tencent
+        "169.254.10.10",  # Tencent
+        "169.254.42.42",  # Scaleway
+        "fd00:42::42",  # Scaleway
+        "fd00:a9fe:a9fe::1",  # Akamai
+        "fe80::a9fe:a9fe",  # OpenStack, Akamai
+        "169.254.169.250",  # Rancher
+    )
+)
+# Where an IPv6 address may hold an IPv4 address, as four of its bytes: IPv4-mapped and the like, NAT64 with each
+# length of prefix (RFC 6052 §2.2), 6to4. A network's own prefix for NAT64 may be any.
+_IPV4_WITHIN = (
+    (12, 13, 14, 15), (4, 5, 6, 7), (5, 6, 7, 9), (6, 7, 9, 10), (7, 9, 10, 11), (9, 10, 11, 12), (2, 3, 4, 5),
+)  # fmt: skip
 # "IPv4-translated" addresses (RFC 2765 §2.1) lead to the IPv4 address in their last half; ssrfguard does not know them.
 _DENIED = AddressTable(
     (
@@ -78,6 +111,22 @@ class _Guard(Policy):
         super().__post_init__()
         object.__setattr__(self, "allowed_ports", ports)
 
+    def check_address(self, address: str | IPAddress) -> None:
+        """Raises BlockedAddressError also for a cloud's metadata in a network that is open."""
+        parsed = ipaddress.ip_address(address) if isinstance(address, str) else address
+        if is_metadata(parsed) and ipaddress.ip_network(parsed.packed) not in self.allowed_networks:
+            raise BlockedAddressError(str(parsed), "a cloud's metadata service")
+        super().check_address(parsed)
+
+
+class _ListedGuard(_Guard):
+    """The policy of a listed host, whose name may hold underscores, as Docker's do; the library takes them for malformed."""
+
+    def check_url(self, url: str, *, observer: Observer | None = None) -> Target:
+        target = super().check_url(url.replace("_", "a"), observer=observer)
+        host = (urlsplit(url).hostname or "") if "_" in url else target.host
+        return replace(target, host=host, host_as_written=host)
+
 
 _PUBLIC_PORTS = _Ports()
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*", re.ASCII)
@@ -120,7 +169,7 @@ class AllowList:
         """The guard's policy for one origin; `host` as the resolver sees it."""
         networks = self._networks_of(port)
         if self._lists_host(host, port):
-            return _policy(networks + _PRIVATE, None if port in _PUBLIC_PORTS else port)
+            return _policy(networks + _PRIVATE, None if port in _PUBLIC_PORTS else port, guard=_ListedGuard)
         if port in _PUBLIC_PORTS or not networks:
             return _policy(networks, None)
         return _policy(networks, port, only_these=True)
@@ -131,6 +180,16 @@ class AllowList:
     def _lists_host(self, host: str, port: int) -> bool:
         name = host.rstrip(".").lower()
         return (name, port) in self.hosts or (name, None) in self.hosts
+
+
+def is_metadata(address: IPAddress) -> bool:
+    """Whether a cloud's metadata service answers there, also as an IPv4 address within one of IPv6."""
+    if int(address) in _METADATA:
+        return True
+    packed = address.packed
+    return address.version == 6 and any(
+        int.from_bytes(bytes(packed[place] for place in places), "big") in _METADATA for places in _IPV4_WITHIN
+    )
 
 
 def resolver_name(host: str) -> str:
@@ -146,9 +205,11 @@ def resolver_name(host: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _policy(networks: tuple[Network, ...], extra_port: int | None, *, only_these: bool = False) -> Policy:
+def _policy(
+    networks: tuple[Network, ...], extra_port: int | None, *, only_these: bool = False, guard: type[_Guard] = _Guard
+) -> Policy:
     """Policies are few and shared: each owns a pool of connections in the sender."""
-    return _Guard(
+    return guard(
         denied_networks=_ALL_DENIED if only_these else _DENIED,
         allowed_networks=networks,
         allowed_ports=_PUBLIC_PORTS if extra_port is None else _Ports(extra_port),  # type: ignore[arg-type]
@@ -156,7 +217,6 @@ def _policy(networks: tuple[Network, ...], extra_port: int | None, *, only_these
         # one. Without any entry a name that is public and private at once is somebody probing.
         on_partial_block="drop" if networks else "reject",
         max_redirects=0,
-        max_connection_attempts=2,
     )
 
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from ssrfguard import BlockedAddressError, BlockedURLError
 
-from schema.allow_list import AllowList, resolver_name
+from schema.allow_list import AllowList, is_metadata, resolver_name
 from schema.errors import Refused
 
 MAX_BYTES = 2048
@@ -188,6 +188,11 @@ def _host_fault(host: str, port: int, allow: AllowList) -> _Fault | None:
                 f"Callbacks do not go to {host}: the address is private, local or reserved. {HOW_TO_ALLOW}",
                 _instead_of(host, port),
             )
+        if "_" in host:
+            return _Fault(
+                f"A host whose name holds an underscore is only called when it is listed by its name. {HOW_TO_ALLOW}",
+                f"Use a name without an underscore, or have an operator add {_entry(host, port)} to REPORTQ_WEBHOOK_ALLOW.",
+            )
         return _Fault(
             "The callback's host is neither a name nor an address in its plain form (like 203.0.113.7).", _PLAINLY
         )
@@ -199,7 +204,7 @@ def _host_fault(host: str, port: int, allow: AllowList) -> _Fault | None:
 def _instead_of(host: str, port: int) -> str:
     """What to do about a literal address that is not called; to list metadata services and the like is no advice."""
     address = ipaddress.ip_address(host)
-    if address.is_link_local or address.is_multicast or address.is_unspecified:
+    if address.is_link_local or address.is_multicast or address.is_unspecified or is_metadata(address):
         return "Use the receiver's own host name or address."
     return f"Use a public host, or have an operator add {_entry(host, port)} to REPORTQ_WEBHOOK_ALLOW."
 

@@ -76,6 +76,9 @@ LITERALS = [
     "http://[fd00:ec2::254]/",
     "http://100.100.100.200/latest/meta-data/",
     "http://192.0.0.192/opc/v2/",
+    "http://168.63.129.16/machine?comp=goalstate",
+    "http://[::ffff:168.63.129.16]:32526/",
+    "http://[fd20:ce::254]/",
     # multicast, broadcast, reserved
     "http://224.0.0.1/",
     "http://239.255.255.250:1900/",
@@ -157,6 +160,8 @@ NAMES: dict[str, list[str]] = {
     "ula.example.com": ["fd00::1"],
     "metadata.example.com": ["169.254.169.254"],
     "metadata6.example.com": ["fd00:ec2::254"],
+    "wireserver.example.com": ["168.63.129.16"],
+    "wireserver6.example.com": ["64:ff9b::a83f:8110"],
     "link-local6.example.com": ["fe80::1"],
     "multicast.example.com": ["224.0.0.251"],
     "multicast6.example.com": ["ff02::fb"],

@@ -250,6 +250,30 @@ def test_a_listed_name_that_comes_to_lead_to_metadata_is_refused(build: Build) -
     assert sender.send(post("http://n8n.lan:5678/")).failure == "refused_address"
 
 
+@pytest.mark.parametrize(
+    "address", ["100.100.100.200", "fd00:ec2::254", "fd20:ce::254", "168.63.129.16", "192.0.0.192"]
+)
+def test_a_listed_name_in_listed_networks_leads_to_no_metadata(build: Build, address: str) -> None:
+    allow = AllowList.parse("n8n.lan, 100.64.0.0/10, fc00::/7, 168.63.0.0/16, 192.0.0.0/24, 127.0.0.0/8")
+    with Receiver() as receiver:
+        sender = build(allow=allow, resolver=resolving({"n8n.lan": [address], "both.lan": [address, "127.0.0.1"]}))
+        assert sender.send(post(f"http://n8n.lan:{receiver.port}/")).failure == "refused_address"
+        assert sender.send(post(f"http://both.lan:{receiver.port}/")).status == 200
+
+
+def test_a_listed_name_with_an_underscore_is_called(build: Build) -> None:
+    names = {"my_n8n": ["127.0.0.1"], "_a.b_c.lan": ["127.0.0.1"]}
+    with Receiver() as receiver:
+        sender = build(allow=AllowList.parse("my_n8n, _a.b_c.lan"), resolver=resolving(names))
+        for name in names:
+            assert sender.send(post(f"http://{name}:{receiver.port}/webhook/x")).status == 200
+        assert [request.headers["host"] for request in receiver.requests] == [
+            f"{name}:{receiver.port}" for name in names
+        ]
+        other = build(resolver=resolving(names))  # whatever network is listed
+        assert other.send(post(f"http://my_n8n:{receiver.port}/")).failure == "refused_address"
+
+
 @pytest.mark.parametrize("target", ["http://127.0.0.1:{port}/x", "http://10.0.0.1/", "/elsewhere", "file:///x"])
 def test_redirects_are_told_and_never_followed(build: Build, target: str) -> None:
     with Receiver() as receiver:

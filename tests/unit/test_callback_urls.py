@@ -42,6 +42,7 @@ def test_a_hostile_literal_is_refused_with_a_sentence_that_quotes_no_secret(url:
         ("http://192.168.1.20:5678/webhook/x", "add 192.168.1.20:5678 to REPORTQ_WEBHOOK_ALLOW"),
         ("http://[fd00::5]:5678/webhook/x", "add [fd00::5]:5678 to REPORTQ_WEBHOOK_ALLOW"),
         ("http://2130706433/", "with a name or a plain address"),
+        ("http://my_n8n:5678/webhook/x", "add my_n8n:5678 to REPORTQ_WEBHOOK_ALLOW"),
     ],
 )
 def test_each_reason_has_an_advice_of_its_own(url: str, advice: str) -> None:
@@ -52,8 +53,12 @@ def test_each_reason_has_an_advice_of_its_own(url: str, advice: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://169.254.169.254/", "http://[fe80::1]/", "http://0.0.0.0:5678/", "http://224.0.0.1/"]
-)
+    "url",
+    [
+        "http://169.254.169.254/", "http://[fe80::1]/", "http://0.0.0.0:5678/", "http://224.0.0.1/",
+        "http://[fd00:ec2::254]/", "http://100.100.100.200/", "http://168.63.129.16/", "http://[fd20:ce::254]:8080/",
+    ],
+)  # fmt: skip
 def test_nobody_is_told_to_open_what_should_stay_closed(url: str) -> None:
     with pytest.raises(Refused) as refused:
         check_literal(url, NOTHING)
@@ -116,6 +121,12 @@ def test_an_ordinary_url_passes(url: str) -> None:
         ("strasse.lan:81", "http://straße.lan:81/", False),
         ("n8n.lan:81", "http://N8N.lan.:81/", True),
         ("n8n.lan:81", "http://n8n.lan:82/", False),
+        ("my_n8n", "http://my_n8n:5678/webhook/x", True),
+        ("stack_n8n_1.lan:5678", "http://Stack_n8n_1.lan:5678/webhook/x", True),
+        ("_n8n.lan, 10.0.0.0/8", "http://_n8n.lan/", True),
+        ("my_n8n:5678", "http://my_n8n:5679/", False),
+        ("my-n8n", "http://my_n8n:5678/", False),
+        ("10.0.0.0/8", "http://my_n8n:5678/", False),
         ("127.0.0.0/8", "http://2130706433/", False),
         ("127.0.0.0/8", "http://user@127.0.0.1/", False),
     ],
@@ -173,6 +184,44 @@ def test_a_listed_name_may_not_lead_to_metadata() -> None:
     assert not policy.permits_address("169.254.169.254")
     assert not policy.permits_address("224.0.0.1")
     assert not AllowList.parse("n8n.lan:5678").policy_for("other.lan", 5678).permits_address("192.168.1.20")
+
+
+METADATA = [
+    "169.254.169.254", "169.254.170.2", "169.254.170.23", "168.63.129.16", "192.0.0.192", "100.100.100.200",
+    "169.254.42.42", "169.254.0.23", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42",
+    "fd00:a9fe:a9fe::1", "fd00:100::100:200", "fe80::a9fe:a9fe",
+]  # fmt: skip
+# … and an IPv4 one of them within IPv6: mapped, compatible, translated, NAT64 (a public prefix, local ones), 6to4.
+WRAPPED = [
+    "::ffff:169.254.169.254", "::ffff:168.63.129.16", "::169.254.169.254", "::ffff:0:169.254.170.2", "64:ff9b::a9fe:a9fe",
+    "64:ff9b::a83f:8110", "64:ff9b:1::6464:64c8", "64:ff9b:1:a9fe:a9:fe00::", "fd64::a9fe:a9fe", "fd64:0:a9fe:a9fe::",
+    "2002:a9fe:a9fe::1", "2002:a83f:8110::",
+]  # fmt: skip
+WIDE = "169.254.0.0/16, 100.64.0.0/10, 168.63.0.0/16, 192.0.0.0/24, fc00::/7, fe80::/10, 64:ff9b:1::/48"
+
+
+@pytest.mark.parametrize("address", METADATA + WRAPPED)
+def test_a_clouds_metadata_stays_closed_whatever_network_or_host_is_listed(address: str) -> None:
+    url = f"http://[{address}]/" if ":" in address else f"http://{address}/"
+    for entries in ("", WIDE, f"n8n.lan, {WIDE}"):
+        allow = AllowList.parse(entries)
+        with pytest.raises(Refused):
+            check_literal(url, allow)
+        assert not allow.policy_for("n8n.lan", 80).permits_address(address)
+        assert not allow.policy_for("other.lan", 5678).permits_address(address)
+
+
+@pytest.mark.parametrize("address", METADATA)
+def test_a_clouds_metadata_is_open_when_its_own_address_is_listed(address: str) -> None:
+    allow = AllowList.parse(f"n8n.lan, {address}")
+    check_literal(f"http://[{address}]/" if ":" in address else f"http://{address}/", allow)
+    assert allow.policy_for("n8n.lan", 80).permits_address(address)
+    assert not allow.policy_for("n8n.lan", 80).permits_address("169.254.169.253")
+
+
+@pytest.mark.parametrize("address", ["169.254.7.7", "100.64.1.1", "fd00::254", "192.0.0.5", "fd00:ec2::1"])
+def test_the_neighbours_of_metadata_in_a_listed_network_are_called(address: str) -> None:
+    assert AllowList.parse(WIDE).policy_for("n8n.lan", 80).permits_address(address)
 
 
 @pytest.mark.parametrize(
