@@ -3,8 +3,10 @@
 `requests` and `ssrfguard` do the HTTP and the guarding. What is added here, on the connection alone, is what
 neither offers: the request target goes out as it was given (urllib3 would normalise `%2f` or `..`, and a
 resume URL's signature covers its bytes), a whole exchange ends at its deadline however slowly the other side
-drips (a socket's timeout starts anew with every byte), a status is kept as soon as the answer's head is there
-(whatever else is wrong with the answer), and a connection that idled longer than Node keeps one is not reused.
+drips (a socket's timeout starts anew with every byte), every address of a name is tried within that time, a status
+is kept as soon as the final answer's head is there (whatever else is wrong with the answer), and a connection is not
+reused that idled longer than Node keeps one, or that holds anything unread: the next exchange would take it for its
+own answer.
 """
 
 from __future__ import annotations
@@ -15,13 +17,18 @@ import itertools
 import socket
 import threading
 import time
-from http.client import HTTPResponse
+from collections.abc import Sequence
 from typing import Any
 
+from ssrfguard import Address, Policy, Resolver, connect, resolve
 from ssrfguard.requests import SafeAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
+from actors.bounded_answers import BoundedAnswer
+
 IDLE_SECONDS = 4.0  # Node.js closes idle connections after 5
+CONNECT_SECONDS = 5.0  # an address of a name
+MAX_ADDRESSES = 32  # tried of a name: whoever answers for it decides how many there are
 
 
 class Exchange:
@@ -125,14 +132,42 @@ class ExactAdapter(SafeAdapter):
         super().init_poolmanager(*args, **kwargs)
         classes = self.poolmanager.pool_classes_by_scheme
         self.poolmanager.pool_classes_by_scheme = {
-            scheme: _exact(pool_class, self._current) for scheme, pool_class in classes.items()
+            scheme: _exact(pool_class, scheme, self._current, self.policy, self.resolver)
+            for scheme, pool_class in classes.items()
         }
 
 
-def _exact(pool_class: Any, current: threading.local) -> type[HTTPConnectionPool]:
+def _by_turns(addresses: Sequence[Address]) -> list[Address]:
+    """The first address of each family, then the second ones, and so on: one family may lead nowhere at all."""
+    families = {address.family: [one for one in addresses if one.family == address.family] for address in addresses}
+    turns = itertools.chain.from_iterable(itertools.zip_longest(*families.values()))
+    return [address for address in turns if address is not None][:MAX_ADDRESSES]
+
+
+def _connected(addresses: Sequence[Address], policy: Policy, options: Any, deadline: float) -> socket.socket:
+    """A connection to the first address that answers, each in its share of the time until `deadline`.
+
+    Raises OSError when none does; TimeoutError when all were silent.
+    """
+    failed: OSError = TimeoutError("no time is left to connect")
+    for waiting, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        share = min(CONNECT_SECONDS, (deadline - time.monotonic()) / waiting)
+        if share <= 0:
+            break
+        try:
+            return connect([address], policy=policy, timeout=share, socket_options=options)
+        except OSError as error:
+            if isinstance(failed, TimeoutError):  # a refusal says more than silence
+                failed = error
+    raise failed
+
+
+def _exact(
+    pool_class: Any, scheme: str, current: threading.local, policy: Policy, resolver: Resolver | None
+) -> type[HTTPConnectionPool]:
     """A pool class whose connections know the exchange that their thread is in."""
 
-    class NotingResponse(HTTPResponse):
+    class NotingResponse(BoundedAnswer):
         def begin(self) -> None:
             super().begin()
             current.exchange.answered(self.status)
@@ -140,10 +175,17 @@ def _exact(pool_class: Any, current: threading.local) -> type[HTTPConnectionPool
     class ExactConnection(pool_class.ConnectionCls):  # type: ignore[misc]
         _line: socket.socket | None = None
         _used = 0.0
-        response_class = NotingResponse
+        _answer: NotingResponse | None = None
+
+        def response_class(self, *args: Any, **options: Any) -> NotingResponse:
+            self._answer = NotingResponse(*args, **options)
+            return self._answer
 
         def _new_conn(self) -> socket.socket:
-            opened: socket.socket = super()._new_conn()
+            host = f"[{self._dns_host}]" if ":" in self._dns_host else self._dns_host
+            found = resolve(policy.check_url(f"{scheme}://{host}:{self.port}/"), policy=policy, resolver=resolver)
+            opened = _connected(_by_turns(found), policy, self.socket_options, current.exchange.deadline)
+            opened.settimeout(self.timeout)
             # A second handle on the same connection: TLS takes the first one over during its handshake.
             self._line = opened.dup()
             current.exchange.runs_on(self._line)
@@ -151,8 +193,10 @@ def _exact(pool_class: Any, current: threading.local) -> type[HTTPConnectionPool
 
         @property
         def is_connected(self) -> bool:
-            fresh = time.monotonic() - self._used < IDLE_SECONDS
-            return fresh and bool(super().is_connected)
+            if time.monotonic() - self._used >= IDLE_SECONDS or (self._answer is not None and self._answer.left_over):
+                return False
+            undecoded = getattr(self.sock, "pending", int)  # what TLS holds is seen by no select
+            return not undecoded() and bool(super().is_connected)
 
         def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
             exchange: Exchange = current.exchange

@@ -23,7 +23,7 @@ from ssrfguard import Resolver, SSRFGuardError
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from actors.answer_bodies import head
-from actors.exact_http import Deadlines, ExactAdapter, Exchange
+from actors.exact_http import CONNECT_SECONDS, Deadlines, ExactAdapter, Exchange
 from schema.allow_list import AllowList
 from schema.callback_urls import HOW_TO_ALLOW, check_literal
 from schema.errors import Refused
@@ -31,7 +31,6 @@ from schema.ports import Answer, Post
 
 MAX_BODY_BYTES = 64 * 1024
 _REFUSED = f"The host's name leads to a private, local or reserved address. {HOW_TO_ALLOW}"
-_CONNECT_SECONDS = 5.0  # an address; at most two addresses of a name are tried
 
 
 class SignedSender:
@@ -89,7 +88,7 @@ class SignedSender:
             response = adapter.send(
                 request,
                 stream=True,  # so that the body is read here, within bounds
-                timeout=(min(_CONNECT_SECONDS, self._timeout), self._timeout),
+                timeout=(min(CONNECT_SECONDS, self._timeout), self._timeout),
                 verify=self._verify,
                 proxies=None,
             )

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 from schema import server_urls
 from schema.server_urls import UrlFault, without_password

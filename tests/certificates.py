@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,3 +78,23 @@ def _host(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
+
+
+def self_signed(folder: Path, name: str, *options: str) -> Path:
+    """A PEM file with the key and the certificate of a host, signed by itself; `options` go to `openssl req`."""
+    path = folder / f"{name}.pem"
+    try:
+        kind = f"IP:{ipaddress.ip_address(name)}"
+    except ValueError:
+        kind = f"DNS:{name}"
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-subj", f"/CN={name}", "-addext", f"subjectAltName={kind}", "-keyout", f"{path}.key", "-out", f"{path}.crt",
+            *options,
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    path.write_bytes(Path(f"{path}.key").read_bytes() + Path(f"{path}.crt").read_bytes())
+    return path

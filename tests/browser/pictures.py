@@ -32,7 +32,7 @@ SHOWN = (
     "overview-phone",
     "callback-phone",
     "dead-letters-phone",
-)  # README and what stands beside it
+)  # shown by the README
 
 
 def draw(browser: Chromium, stack: Stack, scene: Scene, folder: Path) -> list[Path]:

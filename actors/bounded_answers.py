@@ -1,0 +1,81 @@
+"""An HTTP answer read within bounds: its interim answers passed over, and nothing of it left for the next exchange.
+
+http.client passes over "100 Continue" alone, without end; takes a 103 for the final answer; and forgets what stands
+in its buffer after an answer's end.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+from http.client import HTTPResponse, LineTooLong, parse_headers
+from typing import Any
+
+MAX_INTERIM = 16  # answers before the final one
+MAX_HEAD = 64 * 1024  # bytes, those of interim answers included
+MAX_REST = 1024 * 1024  # bytes of a body with all that its chunks put around it
+
+
+class _Wire(io.RawIOBase):
+    """The bytes of one answer as they come in, at most `limit` of them; nothing more once it has ended."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+        self._count = 0
+        self.limit = MAX_HEAD
+        self.ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self.ended:
+            return None  # a look at what is buffered asks the other side for nothing
+        count = self._raw.readinto(buffer)
+        self._count += count or 0
+        if self._count > self.limit:
+            raise LineTooLong("headers or body")
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class BoundedAnswer(HTTPResponse):
+    """The final answer; `left_over` when something followed its end, so that its connection must not be used again."""
+
+    left_over = False
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self._wire = _Wire(self.fp.detach())
+        self.fp = io.BufferedReader(self._wire)
+
+    def begin(self) -> None:
+        super().begin()
+        self._wire.limit += MAX_REST
+        self.will_close = self.will_close or not self._has_a_plain_end()
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(MAX_INTERIM + 1):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200 or status == 101:  # which is no HTTP from there on
+                return version, status, reason
+            parse_headers(self.fp)
+        raise LineTooLong("interim headers")
+
+    def _has_a_plain_end(self) -> bool:
+        """Whether both sides agree where the answer ends."""
+        lengths = self.headers.get_all("content-length", [])
+        codings = self.headers.get_all("transfer-encoding", [])
+        if self.status in (101, 204, 304):
+            return self.status != 101 and not codings and set(lengths) <= {"0"}
+        if codings:
+            return not lengths and [coding.lower() for coding in codings] == ["chunked"]
+        return len(set(lengths)) == 1 and lengths[0].isdecimal()
+
+    def _close_conn(self) -> None:
+        self._wire.ended = True
+        self.left_over = not self.fp.closed and bool(self.fp.peek(1))
+        super()._close_conn()  # type: ignore[misc]
