@@ -23,7 +23,8 @@ class Outbox:
     table: str
     key: str
     waiting: str  # the status of a row that waits
-    order: str  # which row goes first; an index holds this order
+    order: str  # which row goes first
+    index: str  # holds this order, of the rows that are not published
     columns: str  # what a hint is built from, besides the key
 
     # What every return to waiting sets, beside the status and run_at.
@@ -37,8 +38,8 @@ class Outbox:
     def take(self, db: Database, *, limit: int, hold: float, only: str = "1=1", params: Sequence[object] = ()) -> Taken:
         """Claim up to `limit` due rows for `hold` seconds, in their order; `only` narrows them."""
         seen = db.fetch_all(
-            f"SELECT {self.key} AS id, {self.columns} FROM {self.table} WHERE {self.due(db)} AND {only} "
-            f"ORDER BY {self.order} LIMIT %s",
+            f"SELECT {self.key} AS id, {self.columns} FROM {self.table}{db.by(self.index)} "
+            f"WHERE {self.due(db)} AND {only} ORDER BY {self.order} LIMIT %s",
             (*params, limit),
         )
         return self.seize(db, [row["id"] for row in seen], hold)
@@ -145,12 +146,14 @@ class Taken:
     rows: list[Row]
 
 
-JOBS = Outbox("pdf_job_results", "job_id", "queued", "turn, requested_at, job_id", "turn, traceparent")
-DELIVERIES = Outbox("deliveries", "delivery_id", "queued", "turn, run_at, delivery_id", "turn, host")
+JOBS = Outbox("pdf_job_results", "job_id", "queued", "turn, requested_at, job_id", "idx_jobs_due", "turn, traceparent")
+DELIVERIES = Outbox(
+    "deliveries", "delivery_id", "queued", "turn, run_at, delivery_id", "idx_deliveries_admission", "turn, host"
+)
 _LETTER_COLUMNS = (
     "queue, kind, job_id, delivery_id, error_code, error_message, attempts, first_failed_at, last_failed_at, traceback, "
     "code, product_id, raw"
 )
-_LETTER_ORDER = "kind, run_at, dead_letter_id"
-DEAD_LETTERS = Outbox("dead_letters", "dead_letter_id", "open", _LETTER_ORDER, _LETTER_COLUMNS)
-RAW_REPLAYS = Outbox("dead_letters", "dead_letter_id", "replayed", _LETTER_ORDER, _LETTER_COLUMNS)
+_LETTERS = ("kind, run_at, dead_letter_id", "idx_dead_due", _LETTER_COLUMNS)
+DEAD_LETTERS = Outbox("dead_letters", "dead_letter_id", "open", *_LETTERS)
+RAW_REPLAYS = Outbox("dead_letters", "dead_letter_id", "replayed", *_LETTERS)

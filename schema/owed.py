@@ -16,7 +16,7 @@ PAGE = 500  # of the oldest, looked at together
 
 def first(db: Database, limit: int, host: str | None = None) -> list[Row]:
     """The first due callbacks of all hosts or of one, by turn, then by time: id, turn, host, run_at, recorded_at."""
-    only, params, index = "", (), "idx_deliveries_admission"
+    only, params, index = "", (), DELIVERIES.index
     if host is not None:
         only, params, index = " AND host=%s", (host,), "idx_deliveries_by_host"  # type: ignore[assignment]
     one = (
