@@ -6,29 +6,84 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 
 from schema.redaction import hide_asked, hide_resume_urls
 
 MAX_CHARACTERS = 2000
+MAX_BYTES = 64 * 1024  # of a body, as it comes and as it is decoded
+_MOST_CODINGS = 3
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.-]+)", re.I)
+# Beside UTF-8; the other codecs of Python are none of texts, or not linear.
+_CHARSETS = re.compile(
+    r"utf-?(?:16|32)(?:-?[bl]e)?|(?:iso-?8859|windows|koi8|euc)-\w+|latin-?1|gb\w+|big5|shift_jis", re.I
+)
 _TRACE_KEYS = frozenset({"stack", "stacktrace", "trace", "traceback"})
 _TRACE_LINE = re.compile(
     r"(?:^|\s)(?:at\s(?:[^\s()]{1,200}[\s()]+){0,8}?[^\s()]*:\d+:\d+\)?|File \"[^\"]*\", line \d+(?:, in \S+)?)"
 )
+_UNSEEN = re.compile(r"<(script|style|svg)\b.*?(?:</\1\s{0,9}>|\Z)|<!--.*?(?:-->|\Z)", re.I | re.S)
 _FILE_PATH = re.compile(r"(?:file://)?(?:[A-Za-z]:\\|/)(?:[\w@.+-]+[/\\]){2,}[\w@.+-]+(?::\d+)*")
 # C0, C1, direction overrides and separators: nothing that could draw over a terminal or a console's line.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
 
-def head(body: bytes, asked: str | None = None) -> str:
-    """At most 2,000 characters of the body as text, without what it repeats of `asked`, the URL that was posted to."""
-    text = body.decode("utf-8", "replace")
+def head(body: bytes, asked: str | None = None, *, encoding: str = "", content_type: str = "") -> str:
+    """At most 2,000 characters of the body as text, without what it repeats of `asked`, the URL that was posted to.
+
+    `encoding` and `content_type` are the answer's headers of that name; a body that is not what they say is taken as
+    it is. Of a page of HTML only what a reader sees is kept, with its tags.
+    """
+    text = _text(_decoded(body, encoding), content_type)
     text = _without_trace_keys(text)
     if asked is not None:
         text = hide_asked(text, asked)
     text = hide_resume_urls(text)  # before anything below can cut one in two
+    if text.lstrip().startswith("<"):
+        text = _UNSEEN.sub(" ", text)
     text = _TRACE_LINE.sub(" …", text)
     text = _FILE_PATH.sub("…", text)
     return _CONTROL.sub(" ", text).strip()[:MAX_CHARACTERS]
+
+
+def _decoded(body: bytes, encoding: str) -> bytes:
+    """The body without its content codings (asked for was none), at most 64 KiB of it."""
+    codings = [coding.strip().lower() for coding in encoding.split(",") if coding.strip()]
+    if not codings and body.startswith(b"\x1f\x8b"):
+        codings = ["gzip"]
+    for coding in reversed(codings):
+        if coding == "identity":
+            continue
+        if coding not in ("gzip", "x-gzip", "deflate") or len(codings) > _MOST_CODINGS:
+            return f"(The body is encoded as {encoding[:40]}, which was not asked for.)".encode()
+        body = _inflated(body, coding)
+    return body
+
+
+def _inflated(body: bytes, coding: str) -> bytes:
+    for window in (47,) if "gzip" in coding else (47, -15):  # by its header; some send "deflate" without one
+        inflater = zlib.decompressobj(window)
+        try:
+            inflated = inflater.decompress(body, MAX_BYTES)
+        except zlib.error:
+            continue
+        if window > 0 or inflater.eof or inflater.unconsumed_tail:  # plain text may begin like such a stream
+            return inflated
+    return body
+
+
+def _text(body: bytes, content_type: str) -> str:
+    """The body as text: by its first bytes, where they show UTF-16 or a mark, else by its charset, else UTF-8."""
+    codec: str = json.detect_encoding(body)
+    if codec.endswith(("le", "be")) and body[:64].count(0) * 4 < len(body[:64]):  # one zero shows no UTF-16
+        codec = "utf-8"
+    declared = _CHARSET.search(content_type)
+    if codec == "utf-8" and declared and _CHARSETS.fullmatch(declared[1]):
+        codec = declared[1]
+    try:
+        return body.decode(codec, "replace")
+    except LookupError:
+        return body.decode("utf-8", "replace")
 
 
 def _without_trace_keys(text: str) -> str:

@@ -15,6 +15,7 @@ import contextlib
 import heapq
 import itertools
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ MAX_ADDRESSES = 32  # tried of a name: whoever answers for it decides how many t
 class Exchange:
     """One request under way: its target, its deadline (monotonic seconds), and how far it came."""
 
-    def __init__(self, target: str | None, deadline: float) -> None:
+    def __init__(self, target: str, deadline: float) -> None:
         self.target = target
         self.deadline = deadline
         self.sent = False  # from here on the other side may have received the request
@@ -51,6 +52,11 @@ class Exchange:
             self._line = line
         if time.monotonic() >= self.deadline:
             self.expire()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection was made, of which TLS may still have to be negotiated."""
+        return self._line is not None
 
     def expire(self) -> None:
         """Cut the connection, unless the exchange has ended (then another one may own it)."""
@@ -202,13 +208,16 @@ def _exact(
             exchange: Exchange = current.exchange
             if self._line is not None:
                 exchange.runs_on(self._line)
-            super().putrequest(method, url if exchange.target is None else exchange.target, *args, **kwargs)
+            super().putrequest(method, exchange.target, *args, **kwargs)
 
         def send(self, data: Any) -> None:
             if self.sock is None:
                 self.connect()
             current.exchange.sent = True
-            super().send(data)
+            try:
+                super().send(data)
+            except ssl.SSLEOFError as closed:  # urllib3 goes on to read why the other side closed, as without TLS
+                raise BrokenPipeError from closed
 
         def getresponse(self) -> Any:
             answer = super().getresponse()

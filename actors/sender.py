@@ -7,6 +7,8 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 from __future__ import annotations
 
 import socket
+import ssl
+import string
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,23 +16,28 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
-from urllib.parse import urlsplit
+from http.client import BadStatusLine
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
 
 import requests
 from requests.exceptions import SSLError, Timeout
 from ssrfguard import Resolver, SSRFGuardError
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
-from actors.answer_bodies import head
+from actors.answer_bodies import MAX_BYTES, head
 from actors.exact_http import CONNECT_SECONDS, Deadlines, ExactAdapter, Exchange
+from actors.tls_faults import is_before_any_request, tls_fault
 from schema.allow_list import AllowList
 from schema.callback_urls import HOW_TO_ALLOW, check_literal
 from schema.errors import Refused
 from schema.ports import Answer, Post
 
-MAX_BODY_BYTES = 64 * 1024
+E = TypeVar("E", bound=BaseException)
+
 _REFUSED = f"The host's name leads to a private, local or reserved address. {HOW_TO_ALLOW}"
+_CLOSED = "The connection was closed before an answer came."
+_SPEAKS_TLS = "The port speaks TLS: the URL must begin with https://."
 
 
 class SignedSender:
@@ -74,9 +81,9 @@ class SignedSender:
         "timeout", "reset" and "too_large" nobody knows.
         """
         started = time.monotonic()
-        exchange = Exchange(_target(post.url), started + self._timeout)
         try:
             check_literal(post.url, self._allow)
+            exchange = Exchange(_target(post.url), started + self._timeout)
             request = requests.Request("POST", post.url, self._headers(post), data=post.body).prepare()
             adapter = self._adapter_for(str(request.url))
         except (Refused, requests.RequestException, ValueError) as refused:
@@ -98,7 +105,7 @@ class SignedSender:
         except Exception as error:  # the other side's doings, in requests', urllib3's and http.client's many classes
             if _is_taken(exchange.status):  # … found wrong with an answer that says so all the same
                 return Answer(exchange.status, None, "", "", None, time.monotonic() - started)
-            return _no_answer(*_classify(error, exchange, self._timeout), started)
+            return _no_answer(*_classify(error, exchange, self._timeout, post.url), started)
         finally:
             exchange.end()
             self._current.exchange = None
@@ -177,15 +184,11 @@ def signer(secret: str) -> Webhook:
     return webhook
 
 
-def _target(url: str) -> str | None:
-    """The request target exactly as it stands in the URL; None leaves its encoding (of non-ASCII) to
-    requests.
-    """
-    if not url.isascii():
-        return None
+def _target(url: str) -> str:
+    """The request target exactly as it stands in the URL; only what no ASCII holds is percent-encoded, as UTF-8."""
     after = url.partition("://")[2].partition("#")[0]
     cut = min((position for mark in "/?" if (position := after.find(mark)) >= 0), default=len(after))
-    target = after[cut:]
+    target = quote(after[cut:], safe=string.printable)
     return target if target.startswith("/") else f"/{target}"
 
 
@@ -206,22 +209,24 @@ def _read(response: requests.Response, asked: str, exchange: Exchange, started: 
     taken = _is_taken(response.status_code)
     body = b""
     try:
-        body = response.raw.read(MAX_BODY_BYTES + 1, decode_content=False)
+        body = response.raw.read(MAX_BYTES + 1, decode_content=False)
     except Exception:
         if not taken:
             raise
     finally:
-        if exchange.expired or len(body) > MAX_BODY_BYTES:
+        if exchange.expired or len(body) > MAX_BYTES:
             response.raw.close()
         else:
             response.close()
     if exchange.expired and not taken:
         raise TimeoutError
+    content_type = response.headers.get("content-type", "")[:200]
+    encoding = response.headers.get("content-encoding", "")[:200]
     return Answer(
         status=response.status_code,
         failure=None,
-        content_type=response.headers.get("content-type", "")[:200],
-        body_head=head(body[:MAX_BODY_BYTES], asked),
+        content_type=content_type,
+        body_head=head(body[:MAX_BYTES], asked, encoding=encoding, content_type=content_type),
         retry_after=None if taken else _retry_after(response.headers.get("retry-after")),
         duration=time.monotonic() - started,
     )
@@ -243,27 +248,34 @@ def _retry_after(value: str | None) -> float | None:
         return None
 
 
-def _classify(error: Exception, exchange: Exchange, timeout: float) -> tuple[str, str]:
+def _classify(error: Exception, exchange: Exchange, timeout: float, url: str) -> tuple[str, str]:
     """The `failure` and a sentence for an exchange that ended without an answer."""
-    if exchange.expired or (exchange.sent and _caused_by(error, Timeout, TimeoutError)):
+    tls = _cause(error, ssl.SSLError)
+    if exchange.expired or (exchange.sent and _cause(error, Timeout, TimeoutError)):
         if exchange.sent:
             return "timeout", f"No complete answer came within {timeout:g} seconds."
         return "connect", f"The connection was not ready within {timeout:g} seconds."
-    if exchange.sent:
+    if exchange.sent and not is_before_any_request(tls):
+        if str(_cause(error, BadStatusLine)).startswith("\x15\x03"):  # an alert of TLS: it understood nothing
+            return "tls", _SPEAKS_TLS
         if "header" in str(error).lower() or "line" in str(error).lower():
             return "too_large", "The head of the answer is malformed or too large."
-        return "reset", "The connection was closed before an answer came."
-    if _caused_by(error, SSLError):
-        return "tls", "The TLS connection could not be made: the host's certificate was not accepted."
-    if _caused_by(error, socket.gaierror):
+        if url.lower().startswith("http://"):  # what Node's TLS does with plain HTTP
+            return "reset", f"{_CLOSED} If the port speaks TLS, the URL must begin with https://."
+        return "reset", _CLOSED
+    if tls or _cause(error, SSLError):
+        return "tls", tls_fault(tls)
+    if _cause(error, socket.gaierror):
         return "connect", "The host's name could not be resolved."
-    if _caused_by(error, Timeout, TimeoutError):
+    if _cause(error, Timeout, TimeoutError):
         return "connect", "The host did not answer the connection."
+    if exchange.is_connected:
+        return "tls", tls_fault(ssl.SSLEOFError())
     return "connect", "The host refused the connection."
 
 
-def _caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:
-    """Whether the error, or anything that it wraps, is of one of these kinds."""
+def _cause(error: BaseException, *kinds: type[E]) -> E | None:
+    """The error, or what it wraps, that is of one of these kinds."""
     seen: set[int] = set()
     waiting: list[Any] = [error]
     while waiting:
@@ -271,10 +283,10 @@ def _caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:
         if not isinstance(one, BaseException) or id(one) in seen:
             continue
         if isinstance(one, kinds):
-            return True
+            return one
         seen.add(id(one))
         waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return False
+    return None
 
 
 def _no_answer(failure: str, detail: str, started: float) -> Answer:

@@ -67,7 +67,7 @@ def explain(answer: Answer, verdict: Verdict, url: str) -> str:
         )
     if verdict.kind == "delivered":
         return f"{told} A real callback would be delivered, and not be sent again."
-    hint = _HERE.get(verdict.code or "", verdict.hint) or ""
+    hint = (_HERE.get(verdict.answer, verdict.hint) or "").removeprefix(told).lstrip()
     if verdict.code == "webhook_address_refused":
         hint = f"The host's address is private, local or reserved. {_how_to_allow(url)}"
     if verdict.kind == "again":
@@ -77,9 +77,9 @@ def explain(answer: Answer, verdict: Verdict, url: str) -> str:
 
 # Hints of a delivery's log that say too little of an example, which has none.
 _HERE = {
-    "webhook_conflict": "It says that the callback comes at the wrong time. Its answer stands above; a receiver that is not "
+    "conflict": "It says that the callback comes at the wrong time. Its answer stands above; a receiver that is not "
     "ready yet should answer 503, and is asked again.",
-    "webhook_rejected": "It does not take this callback as it is. Correct what its answer above says.",
+    "rejected": "It does not take this callback as it is. Correct what its answer above says.",
 }
 
 

@@ -60,6 +60,7 @@ class Rule:
     code: str | None = None  # of the stop, at once or when the ladder has ended
     hint: str | None = None  # of the stop: what a workflow's builder or an operator can do about it
     trying: str | None = None  # the hint while the ladder is climbed, where the stop's would claim too much
+    why: str | None = None  # before either hint, unless the answer itself says what really happened
     proves_earlier: bool = False  # after an unknown outcome it shows that the earlier try had arrived
 
 
@@ -195,7 +196,8 @@ TABLE: tuple[Rule, ...] = (
         LONG,
         "webhook_exhausted",
         _AWAY,
-        f"The host could not be reached. Check that n8n runs and is reachable. {_COMES_AGAIN}",
+        f"Check that n8n runs and is reachable. {_COMES_AGAIN}",
+        why="The host could not be reached.",
     ),
     Rule(
         "unknown",
@@ -203,16 +205,18 @@ TABLE: tuple[Rule, ...] = (
         LONG,
         "webhook_exhausted",
         _AWAY,
-        "No complete answer came, so nobody knows whether the callback arrived. Check that the Webhook node responds "
-        "immediately. It is sent again by itself, with the same webhook-id.",
+        "So nobody knows whether the callback arrived. Check that the Webhook node responds immediately. It is sent "
+        "again by itself, with the same webhook-id.",
+        why="No complete answer came.",
     ),
     Rule(
         "tls",
         _failed("tls"),
         LONG,
         "webhook_exhausted",
-        "The host's TLS certificate was not accepted. Renew it, or have it signed by an authority that is "
-        "trusted here.",
+        "Put that right, then resend.",
+        _COMES_AGAIN,
+        why="The host's TLS certificate was not accepted.",
     ),
     # no use in trying again
     Rule(
@@ -233,6 +237,22 @@ TABLE: tuple[Rule, ...] = (
         _status(403),
         code="webhook_forbidden",
         hint="The receiver forbids the call. In n8n's Webhook node switch off Ignore Bots and check IP Allowlist.",
+    ),
+    Rule(
+        "https_wanted",
+        _says(
+            400,
+            r"plain HTTP request was sent to|HTTP request to an HTTPS|plain HTTP to an SSL|host and port requires TLS",
+        ),
+        code="webhook_rejected",
+        hint="The port speaks TLS: the URL must begin with https://.",
+    ),
+    Rule(
+        "certificate_wanted",
+        _says(400, r"No required SSL certificate was sent"),
+        code="webhook_rejected",
+        hint="The host wants a client certificate, and callbacks present none. Let it take callbacks without one, and "
+        "verify the webhook-signature header instead.",
     ),
     Rule(
         "conflict",

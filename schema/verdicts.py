@@ -81,16 +81,17 @@ def judge(answer: Answer, history: History, *, schedule_scale: float = 1.0, chan
             return Verdict("delivered", rule.answer, unconfirmed=True)
         return Verdict("stop", rule.answer, code=rule.code, hint=rule.hint)
     ladder = rule.ladder
+    why = f"{answer.detail or rule.why} " if rule.why else ""
     after = ladder.after(
         history.answers.get(ladder.name, 0) + 1, history.since_first.get(ladder.name, 0.0), schedule_scale
     )
     if after is None:
-        return Verdict("stop", rule.answer, code=rule.code, hint=rule.hint)
+        return Verdict("stop", rule.answer, code=rule.code, hint=f"{why}{rule.hint}")
     if ladder is LONG:
         after *= 1 + _JITTER * (2 * chance - 1)
     if ladder.honours_retry_after and answer.retry_after is not None:
         after = max(after, min(answer.retry_after, SCHEDULE[-1]))
-    return Verdict("again", rule.answer, after=after, code=rule.code, hint=rule.trying or rule.hint)
+    return Verdict("again", rule.answer, after=after, code=rule.code, hint=f"{why}{rule.trying or rule.hint}")
 
 
 _BY_NAME: Mapping[str, Rule] = MappingProxyType({rule.answer: rule for rule in TABLE})

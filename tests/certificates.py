@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,15 +47,45 @@ class Authority:
         stem = self._folder / f"{self.ca.stem}-{hosts[0].replace(':', '_')}"
         pair = Pair(stem.with_suffix(".crt"), stem.with_suffix(".key"))
         pair.cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        pair.key.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
+        pair.key.write_bytes(_private(key))
         return pair
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def self_signed(folder: Path, name: str, *, since: float = -1, until: float = 2) -> Path:
+    """A PEM file with key and certificate of a host, signed by itself; valid from and until so many days from now."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return _file(folder, name, key, _builder(_named(name), _named(name), key, since, until), key)
+
+
+def signed(folder: Path, name: str, authority: str) -> Path:
+    """The same, signed by an authority that nobody knows."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return _file(
+        folder, name, key, _builder(_named(name), _named(authority), key), ec.generate_private_key(ec.SECP256R1())
+    )
+
+
+Key = ec.EllipticCurvePrivateKey
+
+
+def _file(folder: Path, name: str, key: Key, made: x509.CertificateBuilder, by: Key) -> Path:
+    path = folder / f"{name}.pem"
+    certificate = made.add_extension(x509.SubjectAlternativeName([_host(name)]), critical=False).sign(
+        by, hashes.SHA256()
+    )
+    path.write_bytes(_private(key) + certificate.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def _private(key: Key) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: Key, since: float = -0.1, until: float = 1
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -64,8 +93,8 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now + timedelta(days=since))
+        .not_valid_after(now + timedelta(days=until))
     )
 
 
@@ -78,23 +107,3 @@ def _host(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
-
-
-def self_signed(folder: Path, name: str, *options: str) -> Path:
-    """A PEM file with the key and the certificate of a host, signed by itself; `options` go to `openssl req`."""
-    path = folder / f"{name}.pem"
-    try:
-        kind = f"IP:{ipaddress.ip_address(name)}"
-    except ValueError:
-        kind = f"DNS:{name}"
-    subprocess.run(
-        [
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-subj", f"/CN={name}", "-addext", f"subjectAltName={kind}", "-keyout", f"{path}.key", "-out", f"{path}.crt",
-            *options,
-        ],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    path.write_bytes(Path(f"{path}.key").read_bytes() + Path(f"{path}.crt").read_bytes())
-    return path

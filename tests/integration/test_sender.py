@@ -7,7 +7,6 @@ import json
 import re
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from actors.sender import SignedSender, signer
 from schema.allow_list import AllowList
 from schema.callback_urls import check_literal
 from schema.ports import Answer, Post
+from tests.certificates import self_signed
 from tests.dns_server import DnsServer
 from tests.hostile_urls import LITERALS, NAMES
 from tests.loopback import LeftTheMachine, loopback_only, only_loopback
@@ -322,6 +322,24 @@ def test_a_url_goes_out_byte_for_byte(build: Build, target: str) -> None:
     assert [request.target for request in receiver.requests] == [target, target]
 
 
+@pytest.mark.parametrize(
+    ("target", "sent"),
+    [
+        ("/webhook-waiting/47%2f?signature=%7eab", "/webhook-waiting/47%2f?signature=%7eab"),
+        ("/a/../b/%c3%a9/%zz?x=%2F&y='\"", "/a/../b/%c3%a9/%zz?x=%2F&y='\""),
+        ("/%7e/%2f/é?q=ü%fc", "/%7e/%2f/%C3%A9?q=%C3%BC%fc"),
+        ("?q=日本", "/?q=%E6%97%A5%E6%9C%AC"),
+    ],
+)
+def test_a_host_in_another_script_leaves_what_follows_it_as_it_is(build: Build, target: str, sent: str) -> None:
+    """Only what is no ASCII must be encoded to go out at all."""
+    with Receiver() as receiver:
+        sender = build(resolver=resolving({"xn--bcher-kva.lan": ["127.0.0.1"], "n8n.lan": ["127.0.0.1"]}))
+        for host in ("bücher.lan", "BÜCHER.lan", "n8n.lan"):
+            assert sender.send(post(f"http://{host}:{receiver.port}{target}#é")).status == 200
+    assert [request.target for request in receiver.requests] == [sent] * 3
+
+
 def test_a_url_without_a_path_asks_for_the_root(build: Build) -> None:
     with Receiver() as receiver:
         build().send(post(f"{receiver.url}?a=b"))
@@ -434,11 +452,11 @@ def test_an_endless_head_is_no_answer(build: Build) -> None:
 
 
 @pytest.fixture
-def exchanges(monkeypatch: pytest.MonkeyPatch) -> dict[str | None, Exchange]:
+def exchanges(monkeypatch: pytest.MonkeyPatch) -> dict[str, Exchange]:
     """The exchange of every target: a test can then let its time run out when it wants."""
-    begun: dict[str | None, Exchange] = {}
+    begun: dict[str, Exchange] = {}
 
-    def begin(target: str | None, deadline: float) -> Exchange:
+    def begin(target: str, deadline: float) -> Exchange:
         begun[target] = Exchange(target, deadline)
         return begun[target]
 
@@ -464,7 +482,7 @@ def run_out(sender: SignedSender, exchange: Exchange) -> None:
 )
 def test_a_slow_drip_ends_at_the_deadline(
     build: Build,
-    exchanges: dict[str | None, Exchange],
+    exchanges: dict[str, Exchange],
     pieces: tuple[bytes, ...],
     read: int | None,
     status: int | None,
@@ -543,16 +561,7 @@ def test_a_name_server_that_never_answers_is_given_up_in_time(build: Build) -> N
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for n8n.lan, signed by itself."""
-    path = tmp_path_factory.mktemp("tls") / "n8n.pem"
-    subprocess.run(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=n8n.lan "
-        f"-addext subjectAltName=DNS:n8n.lan -keyout {path}.key -out {path}.crt"
-        f" && cat {path}.key {path}.crt > {path}",
-        shell=True,
-        check=True,
-        capture_output=True,
-    )
-    return path
+    return self_signed(tmp_path_factory.mktemp("tls"), "n8n.lan")
 
 
 def test_tls_is_verified_by_name_against_the_trusted_authorities(build: Build, certificate: Path) -> None:
@@ -560,7 +569,7 @@ def test_tls_is_verified_by_name_against_the_trusted_authorities(build: Build, c
     context.load_cert_chain(certificate)
     with Receiver(tls=context) as receiver:
         names = resolving({"n8n.lan": ["127.0.0.1"], "other.lan": ["127.0.0.1"]})
-        trusting = build(resolver=names, verify=f"{certificate}.crt")
+        trusting = build(resolver=names, verify=str(certificate))
         assert trusting.send(post(f"https://n8n.lan:{receiver.port}/x")).status == 200
         assert trusting.send(post(f"https://other.lan:{receiver.port}/x")).failure == "tls"
         assert build(resolver=names).send(post(f"https://n8n.lan:{receiver.port}/x")).failure == "tls"
@@ -596,7 +605,7 @@ def test_a_connection_that_was_cut_or_told_to_close_is_not_reused(build: Build) 
         assert sender.send(post(receiver.url)).status == 200
 
 
-def test_a_timeout_cuts_its_own_connection_only(build: Build, exchanges: dict[str | None, Exchange]) -> None:
+def test_a_timeout_cuts_its_own_connection_only(build: Build, exchanges: dict[str, Exchange]) -> None:
     """Fifty quick posts beside slow ones, all on one sender: each gets the answer to its own request."""
     sender = build(timeout=60, connections=12)
 
@@ -622,16 +631,14 @@ class Mark(Exchange):
     """Tells when the deadlines before its own have been dealt with."""
 
     def __init__(self) -> None:
-        super().__init__(None, time.monotonic())
+        super().__init__("", time.monotonic())
         self.reached = threading.Event()
 
     def expire(self) -> None:
         self.reached.set()
 
 
-def test_the_deadline_of_an_exchange_that_has_ended_cuts_nothing(
-    build: Build, exchanges: dict[str | None, Exchange]
-) -> None:
+def test_the_deadline_of_an_exchange_that_has_ended_cuts_nothing(build: Build, exchanges: dict[str, Exchange]) -> None:
     """Its connection is another exchange's by then."""
     sender = build(timeout=60)
 

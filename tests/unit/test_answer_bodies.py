@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import tracemalloc
+import zlib
 from urllib.parse import quote
 
 import pytest
@@ -105,3 +108,99 @@ def test_what_was_asked_is_not_kept_in_whatever_form_it_comes_back() -> None:
 def test_explanations_stay_as_they_are(body: str) -> None:
     assert head(body.encode()) == body
     assert head(body.encode(), "https://n8n.example.com/webhook-waiting/4/finished") == body
+
+
+RUNNING = json.dumps({"code": 0, "message": "The execution 7 is running already."})
+
+
+def raw_deflate(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(RUNNING.encode())),
+        ("GZIP", gzip.compress(RUNNING.encode())),
+        ("x-gzip", gzip.compress(RUNNING.encode())),
+        ("", gzip.compress(RUNNING.encode())),
+        ("deflate", zlib.compress(RUNNING.encode())),
+        ("deflate", raw_deflate(RUNNING.encode())),
+        ("identity", RUNNING.encode()),
+        ("gzip, identity", gzip.compress(RUNNING.encode())),
+        ("deflate, gzip", gzip.compress(zlib.compress(RUNNING.encode()))),
+        ("gzip", RUNNING.encode()),  # it is not what its header says
+        ("deflate", RUNNING.encode()),
+    ],
+)
+def test_a_body_is_read_as_it_was_encoded(encoding: str, body: bytes) -> None:
+    assert head(body, encoding=encoding) == RUNNING
+
+
+def test_a_body_that_broke_off_is_read_so_far_as_it_came() -> None:
+    words = " ".join(f"word{number}" for number in range(20_000)).encode()
+    assert head(gzip.compress(words)[:30_000], encoding="gzip") == words[:2000].decode()
+
+
+@pytest.mark.parametrize(
+    "encoding", ["br", "zstd", "compress", "gzip, br", "br, gzip", "gzip, gzip, gzip, gzip", "aes\r\n\x1b[2J"]
+)
+def test_a_body_in_an_encoding_that_is_not_read_is_told_as_one(encoding: str) -> None:
+    told = head(gzip.compress(b"\x0b\x02\x80rubbish"), encoding=encoding)
+    assert told.startswith("(The body is encoded as ")
+    assert told.isprintable()
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_bomb_costs_no_more_than_the_part_that_is_kept(times: int) -> None:
+    bomb = b" " * 200_000_000
+    for _ in range(times):
+        bomb = gzip.compress(bomb, 9)
+    tracemalloc.start()
+    try:
+        head(bomb[: 64 * 1024], encoding=", ".join(["gzip"] * times))
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("charset", "codec"),
+    [
+        ("", "utf-8"),
+        ("", "utf-8-sig"),
+        ("", "utf-16"),
+        ("", "utf-16-le"),
+        ("", "utf-16-be"),
+        ("", "utf-32"),
+        ("utf-16", "utf-16-le"),
+        ("UTF-16", "utf-16-be"),
+        ("utf-16le", "utf-16-le"),
+        ("utf-8", "utf-16"),  # the body shows what it is
+        ('"utf-8"', "utf-8"),
+        ("iso-8859-1", "latin-1"),
+        ("windows-1252", "cp1252"),
+        ("unicode-1-1-utf-7", "utf-8"),
+        ("punycode", "utf-8"),
+        ("no-such-thing", "utf-8"),
+        ("iso-8859-99", "utf-8"),
+    ],
+)
+def test_a_body_is_read_in_its_charset(charset: str, codec: str) -> None:
+    text = '{"message":"Die Ausführung is running already"}'
+    assert head(text.encode(codec), content_type=f"application/json; charset={charset}" if charset else "") == text
+
+
+def test_a_body_of_letters_beyond_ascii_is_read_in_its_charset() -> None:
+    assert head("実行中".encode("shift_jis"), content_type="text/html;charset=Shift_JIS") == "実行中"
+    assert head("実行中".encode("utf-16-le"), content_type="text/html; charset=utf-16") == "実行中"
+
+
+def test_of_a_page_is_kept_what_a_reader_sees() -> None:
+    page = "<!doctype html><html><head><style>" + "a{}" * 2000 + "</style><script>" + "x();" * 2000 + "</SCRIPT >"
+    assert head(f"{page}<!-- not this --><title>n8n</title><body>n8n is up".encode()) == (
+        "<!doctype html><html><head>   <title>n8n</title><body>n8n is up"
+    )
+    assert head(b"<p>a<script>endless") == "<p>a"
+    assert head(b'{"said":"<script>x</script>"}') == '{"said":"<script>x</script>"}'
