@@ -239,7 +239,7 @@ class Delivering:
         def work() -> str | None:
             delivery_attempts.end(self._db, held.delivery_id, number, outcome)
             if verdict.kind == "delivered":
-                hint = "A later answer showed that it had arrived." if verdict.unconfirmed else None
+                hint = "A later answer showed that it had arrived." if verdict.unconfirmed else verdict.hint
                 deliveries.end(self._db, held, "delivered", hint=hint, last_status=answer.status)
             elif verdict.kind == "stop":
                 code = verdict.code or "webhook_rejected"

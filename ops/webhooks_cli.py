@@ -66,7 +66,7 @@ def explain(answer: Answer, verdict: Verdict, url: str) -> str:
             "Give real jobs the production URL (/webhook/…) of a published workflow."
         )
     if verdict.kind == "delivered":
-        return f"{told} A real callback would be delivered, and not be sent again."
+        return f"{told} A real callback would be delivered, and not be sent again. {verdict.hint or ''}".rstrip()
     hint = (_HERE.get(verdict.answer, verdict.hint) or "").removeprefix(told).lstrip()
     if verdict.code == "webhook_address_refused":
         hint = f"The host's address is private, local or reserved. {_how_to_allow(url)}"

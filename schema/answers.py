@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from schema.answer_texts import is_page, is_start_page
 from schema.ports import Answer
 
 #: Seconds to wait before the first, second, … try of the long schedule; jittered by up to a fifth either way.
@@ -50,8 +51,8 @@ LONG = Ladder("long", SCHEDULE[1:], honours_retry_after=True)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row of the table. Without a ladder the answer is final: delivered when there is no code, else a
-    stop.
+    """One row of the table. Without a ladder the answer is final: delivered when there is no code (perhaps with a
+    hint), else a stop.
     """
 
     answer: str  # the stable name of this kind of answer, kept in the attempt row
@@ -86,6 +87,10 @@ def _says_in_json(status: int, pattern: str) -> Callable[[Answer], bool]:
     return lambda answer: _is_json(answer) and says(answer)
 
 
+def _is_taken(answer: Answer) -> bool:
+    return answer.status is not None and 200 <= answer.status < 300
+
+
 def _is_json(answer: Answer) -> bool:
     return "json" in answer.content_type.lower() or answer.body_head.lstrip().startswith(("{", "["))
 
@@ -94,7 +99,21 @@ _AWAY = "The workflow's host did not take the callback for hours. Check that n8n
 _COMES_AGAIN = "The callback is sent again by itself."
 
 TABLE: tuple[Rule, ...] = (
-    Rule("accepted", _between(200, 299)),
+    Rule(
+        "start_page",
+        lambda answer: _is_taken(answer) and is_start_page(answer.body_head),
+        LONG,
+        "webhook_exhausted",
+        _AWAY,
+        f"n8n answered with its start-up page: no workflow has seen the callback yet. {_COMES_AGAIN}",
+    ),
+    Rule(
+        "page",
+        lambda answer: _is_taken(answer) and is_page(answer.body_head),
+        hint="The receiver answered with a web page, as an editor or a proxy does. If nothing has arrived, check the URL: "
+        "it was taken for delivered, and is not sent again by itself.",
+    ),
+    Rule("accepted", _is_taken),
     # n8n's Wait node, by what it says
     Rule(
         "running",

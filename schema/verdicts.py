@@ -76,7 +76,7 @@ def judge(answer: Answer, history: History, *, schedule_scale: float = 1.0, chan
     rule = next(rule for rule in TABLE if rule.matches(answer))
     if rule.ladder is None:
         if rule.code is None:
-            return Verdict("delivered", rule.answer)
+            return Verdict("delivered", rule.answer, hint=rule.hint)
         if rule.proves_earlier and history.had_unknown:
             return Verdict("delivered", rule.answer, unconfirmed=True)
         return Verdict("stop", rule.answer, code=rule.code, hint=rule.hint)

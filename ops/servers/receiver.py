@@ -31,7 +31,10 @@ STEP = {
     "size": 0,  # answer so many bytes instead of `body`
     "reset": False,  # cut the connection once the request was read
     "hang": False,  # read the request and never answer
+    "interim": [],  # the status codes of interim answers before this one
 }
+#: What n8n answers to every request while it migrates its database.
+START_PAGE = {"body": "n8n is starting up. Please wait", "content_type": "text/html; charset=utf-8"}
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,10 @@ class ReceiverExchange(Exchange):
             raise Unanswered
         if step["delay"]:
             self.scripts.wait(step["delay"])
+        for status in step["interim"]:
+            self.send_response_only(status)
+            self.send_header("Link", "</style.css>; rel=preload")
+            self.end_headers()
         answer = b"x" * step["size"] if step["size"] else str(step["body"]).encode()
         headers = {"Content-Type": step["content_type"], **step["headers"]}
         if not step["drip"]:

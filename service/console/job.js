@@ -9,7 +9,7 @@ import { bar, between, plural, span, when, word } from "./words.js";
 const STAGES = ["loading", "rendering", "uploading", "recording"];
 const SAYS = { loading: "Load the report", rendering: "Draw the PDF", uploading: "Store it", recording: "Write it down" };
 
-const TOLD = { pending: "The callback has not arrived yet.", dead: "The callback did not arrive.", not_sent: "The callback was not sent." };
+const TOLD = { pending: "The callback has not arrived yet.", dead: "The callback did not arrive.", not_sent: "The callback was not sent.", delivered: "The callback was delivered." };
 
 export function open(frame) {
   const id = frame.args[0];
@@ -63,7 +63,7 @@ function verdict({ job, deliveries, newer }) {
   if (last?.hint && TOLD[last.state]) {
     const unrecorded = last.state === "pending" ? "The job's end is not recorded for good yet." : "The job's end could not be recorded for good.";
     const advice = last.url ? last.next_step : last.state === "dead" ? "See on the overview whether MongoDB answers; no callback was asked for, so nobody waits for one." : null;
-    notes.push(h("div", { class: `note ${last.state === "pending" ? "wait" : "bad"}`, "data-key": "hint" },
+    notes.push(h("div", { class: `note ${last.state === "pending" || last.state === "delivered" ? "wait" : "bad"}`, "data-key": "hint" },
       h("p", {}, h("strong", {}, last.url ? TOLD[last.state] : unrecorded)), h("p", {}, prose(last.hint)),
       advice ? h("p", {}, "What to do: ", prose(advice)) : null));
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 
 import pytest
@@ -91,6 +92,27 @@ def test_a_test_urls_200_is_not_taken_for_more_than_it_is() -> None:
     assert "would be delivered" not in result.stdout
     assert "takes one call" in result.stdout
     assert "production URL" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("body", "exit_code", "told"),
+    [
+        (b"n8n is starting up. Please wait", 1, ["sent again after", "start-up page"]),
+        (b"<!DOCTYPE html><html><body>editor</body></html>", 0, ["would be delivered", "web page", "check the URL"]),
+        (b"OK", 0, ["would be delivered"]),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_a_page_is_told_apart_from_a_workflows_answer(
+    body: bytes, exit_code: int, told: list[str], encoding: str
+) -> None:
+    sent = gzip.compress(body) if encoding == "gzip" else body
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Encoding: {encoding}\r\n"
+    with Receiver(lambda request: f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent) as receiver:
+        result = run(f"{receiver.url}/webhook/pdf-complete")
+    assert result.exit_code == exit_code
+    assert all(words in result.stdout for words in told)
+    assert ("page" in result.stdout) == (body != b"OK")
 
 
 def test_a_conflict_says_what_to_do() -> None:

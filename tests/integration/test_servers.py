@@ -32,6 +32,7 @@ from oauth2client.service_account import ServiceAccountCredentials
 from pydrive2.auth import GoogleAuth
 from pydrive2.drive import GoogleDrive
 
+from actors.sender import SignedSender
 from ops.servers.alertmanager import Alertmanager
 from ops.servers.drive import DriveDouble
 from ops.servers.epmd import ROOT
@@ -40,9 +41,12 @@ from ops.servers.mongodb import MongoWire
 from ops.servers.process import Server, ServerFailed, wait_until
 from ops.servers.prometheus import Prometheus
 from ops.servers.rabbitmq import RabbitMQ, version
-from ops.servers.receiver import Receiver
+from ops.servers.receiver import START_PAGE, Receiver
 from ops.servers.redis import Redis
 from ops.servers.tcp_proxy import TcpProxy
+from schema.allow_list import AllowList
+from schema.ports import Post
+from schema.verdicts import History, judge
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -534,6 +538,14 @@ class TestReceiver:
         assert [answer.status_code for answer in answers] == [409, 503, 302, 200, 200]
         assert answers[1].headers["Retry-After"] == "7"
         assert answers[1].headers["Content-Type"] == "text/html"
+
+    def test_can_start_up_as_n8n_does_and_answer_in_the_interim(self, receiver: Receiver) -> None:
+        receiver.script("/webhook/c", START_PAGE, {"interim": [103, 102], "status": 409}, {})
+        sender = SignedSender([], version="1", allow=AllowList.parse("127.0.0.1"))
+        answers = [sender.send(Post(receiver.url("/webhook/c"), "msg_1", b"{}")) for _ in range(3)]
+        sender.close()
+        assert [answer.status for answer in answers] == [200, 409, 200]
+        assert [judge(answer, History()).answer for answer in answers] == ["start_page", "conflict", "accepted"]
 
     def test_can_be_silent_slow_huge_or_cut(self, receiver: Receiver) -> None:
         receiver.script("/cut", {"reset": True})

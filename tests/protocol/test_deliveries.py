@@ -76,6 +76,33 @@ def test_what_was_found_sending_is_unknown_counts_as_a_try_and_goes_out_again_wi
     assert world.delivery(job_id)["tries"] == 2
 
 
+def test_the_start_page_of_n8n_counts_as_no_recorded_2xx(world: World) -> None:
+    """It is tried again on the long ladder, although its status is 200."""
+    job_id = world.submit(callback=RESUME)
+    world.mouth.answers = [answer(200, "n8n is starting up. Please wait", content_type="text/html")] * 2
+    world.run()
+    row = world.delivery(job_id)
+    assert (row["status"], row["last_status"]) == ("queued", 200)
+    assert "start-up page" in row["hint"]
+    world.pass_time(7)
+    world.run()
+    world.pass_time(40)
+    world.run()
+    assert tries(world, job_id) == ["failed", "failed", "delivered"]
+    assert (world.delivery(job_id)["status"], world.delivery(job_id)["hint"]) == ("delivered", None)
+
+
+def test_a_page_is_delivered_once_and_its_hint_stays(world: World) -> None:
+    job_id = world.submit(callback=CALLBACK)
+    world.mouth.answers = [answer(200, "<!doctype html><html><title>Editor</title></html>", content_type="text/html")]
+    world.run()
+    world.pass_time(3600)
+    world.run()
+    assert tries(world, job_id) == ["delivered"]
+    row = world.delivery(job_id)
+    assert (row["status"], "web page" in row["hint"]) == ("delivered", True)
+
+
 def test_finished_after_an_unknown_outcome_means_delivered(world: World) -> None:
     job_id = world.submit(callback=RESUME)
     world.mouth.answers = [answer(None, failure="timeout"), answer(409, "The execution 77 has finished already.")]

@@ -55,6 +55,80 @@ def test_any_2xx_is_delivered(status: int) -> None:
     assert (verdict.kind, verdict.code, verdict.unconfirmed) == ("delivered", None, False)
 
 
+STARTING = "n8n is starting up. Please wait"  # packages/cli/src/abstract-server.ts
+
+
+@pytest.mark.parametrize("status", [200, 202])
+@pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "text/plain", "application/json", ""])
+@pytest.mark.parametrize(
+    "body",
+    [
+        STARTING,
+        "N8N is starting up. Please wait...",
+        "n8n is starting up - please wait",
+        "n8n is still starting.",
+        "n8n is currently migrating, please wait a moment",
+        "n8n is starting up",
+        "<html><body><h1>n8n is starting up</h1><p>Please wait</p></body></html>",
+        '<!doctype html><html><head><title>n8n</title></head><body class="x">n8n is starting up.<br>Please wait.</body></html>',
+        "<!DOCTYPE html><html><head><title>n8n - Workflow Automation</title></head><body><div>n8n is starting up. Please wait",
+        "<html><head><title>n8n is starting up</title></head><body><img src=x></body></html>",
+        '{"message":"n8n is starting up. Please wait"}',
+        '{"code":503,"message":"n8n is starting up. Please wait"}',
+        '"n8n is starting up. Please wait"',
+    ],
+)
+def test_the_start_page_of_n8n_is_no_delivery_whatever_its_form(body: str, content_type: str, status: int) -> None:
+    page = Answer(status, None, content_type, body, None, 0.1)
+    assert waits(page) == (list(SCHEDULE[1:]), "webhook_exhausted")
+    verdict = judge(page, History(had_unknown=True))
+    assert (verdict.kind, verdict.answer) == ("again", "start_page")
+    assert "start-up page" in str(verdict.hint)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "OK",
+        "",
+        '{"message":"Workflow was started"}',
+        "n8n is starting up the report workflow",
+        "n8n is starting your workflow",
+        "<p>Thank you. n8n is starting up. Please wait</p>",
+        '{"message":"received","note":"n8n is starting up. Please wait"}',
+        'If you see "n8n is starting up. Please wait", load the page again.',
+        "n8n is starting up. Please wait. " + "It takes a while, as this page explains. " * 10,
+        "The service is starting up. Please wait",
+    ],
+)
+def test_what_a_receiver_says_of_its_own_is_delivered_without_a_hint(body: str) -> None:
+    for content_type in ("text/html", "application/json"):
+        verdict = judge(Answer(200, None, content_type, body, None, 0.1), History())
+        assert (verdict.kind, verdict.answer, verdict.hint) == ("delivered", "accepted", None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<!doctype html><html><head><title>n8n.io - Workflow Automation</title></head><body><div id=app></div></body></html>",
+        "  <!DOCTYPE HTML PUBLIC '-//W3C//DTD HTML 4.01//EN'><html>",
+        "<html lang=en><body>Welcome to nginx!",
+        '<?xml version="1.0"?> <!DOCTYPE html><html xmlns="http://www.w3.org/1999/xhtml">',
+        "<body>It works!</body>",
+    ],
+)
+def test_any_other_page_is_delivered_once_with_a_hint(body: str) -> None:
+    for content_type in ("text/html", "text/plain"):
+        verdict = judge(Answer(200, None, content_type, body, None, 0.1), History())
+        assert (verdict.kind, verdict.code) == ("delivered", None)
+        assert "web page" in str(verdict.hint)
+
+
+@pytest.mark.parametrize("body", ["<p>thanks</p>", "<b>ok</b>", "<header>", "<htmlx>"])
+def test_a_piece_of_html_is_an_answer_like_any_other(body: str) -> None:
+    assert judge(answered(200, body), History()).hint is None
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
@@ -213,5 +287,5 @@ def test_each_kind_of_answer_climbs_its_own_ladder() -> None:
 def test_every_row_has_a_name_of_its_own_and_every_stop_a_code_and_a_hint() -> None:
     names = [rule.answer for rule in TABLE]
     assert len(set(names)) == len(names)
-    assert all(rule.code and rule.hint for rule in TABLE[1:])
+    assert all(rule.code and rule.hint for rule in TABLE if rule.answer not in ("accepted", "page"))
     assert TABLE[-1].matches(failed("anything else"))
