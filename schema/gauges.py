@@ -113,8 +113,8 @@ def clock_behind(db: Database, settings: Settings) -> float:
     finds the turn taken. Ids sort by time: each table's last row is found by its key.
     """
     looks = (
-        f"SELECT {db.age('requested_at')} AS age FROM pdf_job_results ORDER BY job_id DESC LIMIT 1",
-        f"SELECT {db.age('owed_at')} AS age FROM deliveries ORDER BY delivery_id DESC LIMIT 1",
+        f"SELECT {db.age('requested_at')} AS age FROM pdf_job_results WHERE job_id > '' ORDER BY job_id DESC LIMIT 1",
+        f"SELECT {db.age('owed_at')} AS age FROM deliveries WHERE delivery_id > '' ORDER BY delivery_id DESC LIMIT 1",
         f"SELECT {db.age('MAX(seen_at)')} AS age FROM workers",
         f"SELECT {db.age('changed_at')} + {leadership.turn(settings.sweep)} AS age FROM switches WHERE name='leader'",
     )

@@ -40,8 +40,9 @@ def lead(db: Database, token: str, *, turn: float, lease: float) -> bool:
 def hold_back_rescue(db: Database, seconds: float) -> None:
     """Rescue nobody for so long, whoever leads."""
     change = f"UPDATE switches SET changed_at={db.later(seconds)} WHERE name='{_RESCUE}'"
-    if not db.execute(change) and not _insert(db, _RESCUE, "", seconds):
-        db.execute(change)
+    for _ in range(2):  # another process may be first between the two
+        if db.execute(change) or _insert(db, _RESCUE, "", seconds):
+            return
 
 
 def may_rescue(db: Database) -> bool:

@@ -72,15 +72,15 @@ def pause(db: Database, scope: str, *, reason: str, by: str, seconds: float | No
     # What an operator has paused he alone resumes: an outage changes an outage's pause only.
     mine = f" AND set_by='{OUTAGE}'" if by == OUTAGE else ""
     change = f"UPDATE pauses SET until={until}, reason=%s, set_by=%s WHERE scope=%s{mine}"
-    if db.execute(change, (reason, by, scope)):
-        return
-    try:
-        db.execute(
-            f"INSERT INTO pauses (scope, until, reason, set_by, since) VALUES (%s,{until},%s,%s,{db.now()})",
-            (scope, reason, by),
-        )
-    except peewee.IntegrityError:  # somebody else paused it at this moment
-        db.execute(change, (reason, by, scope))
+    insert = f"INSERT INTO pauses (scope, until, reason, set_by, since) VALUES (%s,{until},%s,%s,{db.now()})"
+    for _ in range(2):  # somebody else may pause it between the two
+        if db.execute(change, (reason, by, scope)):
+            return
+        try:
+            db.execute(insert, (scope, reason, by))
+            return
+        except peewee.IntegrityError:
+            continue
 
 
 def resume(db: Database, scope: str, *, outages_only: bool = False) -> bool:
