@@ -88,3 +88,28 @@ def test_rescue_waits_after_the_databases_absence_and_not_after_a_held_row(
             keeper.sweep()
     keeper.sweep()
     assert world.job(job_id)["status"] == ("processing" if waits else "queued")
+@pytest.mark.parametrize(
+    ("loop", "error", "waits"),
+    [
+        ("sweep", DatabaseDown("The database did not answer."), True),
+        ("sweep", DatabaseBusy("The same rows were wanted by too many."), False),
+        ("ask_around", DatabaseDown("The database did not answer."), False),
+        ("ask_around", DatabaseBusy("The same rows were wanted by too many."), False),
+    ],
+)
+def test_only_the_sweeps_own_loss_of_the_database_puts_rescue_off(
+    world: World, monkeypatch: pytest.MonkeyPatch, loop: str, error: Exception, waits: bool
+) -> None:
+    """What a probe or a look at the letters meets says nothing about whether workers can beat."""
+    keeper: Housekeeper = world.runtime.housekeeper
+    keeper.step()
+
+    def fails() -> None:
+        keeper.stopping.set()
+        raise error
+
+    monkeypatch.setattr(keeper._retention, "step", fails)
+    monkeypatch.setattr(keeper, "probe", fails)
+    {"sweep": keeper.run, "ask_around": keeper.run_outside}[loop]()
+
+    assert keeper._database_was_away is waits
