@@ -6,9 +6,10 @@ import time
 
 import structlog
 
+from middleware.incoming import Stranger
 from middleware.letter_queue import LetterQueue
 from middleware.publisher import RabbitPublisher
-from schema import dead_letters
+from schema import dead_letters, outbox
 from schema.database import Database
 
 log = structlog.get_logger()
@@ -23,7 +24,7 @@ class LetterTidying:
     def __init__(self, db: Database, publisher: RabbitPublisher, queue: str) -> None:
         self._db = db
         self._queue = queue
-        self._letters = LetterQueue(publisher, queue, self._adopt)
+        self._letters = LetterQueue(publisher, queue, self)
         self._counted_at = float("-inf")
         self._looked_at = float("-inf")
         self._surplus = 0  # messages beyond the rows' copies that a whole look has found to be known letters
@@ -52,6 +53,24 @@ class LetterTidying:
         if turn.dropped:
             log.info("dead_letters.copies_removed", queue=self._queue, count=len(turn.dropped), left=turn.left)
 
-    def _adopt(self, queue: str, letter_id: str, body: bytes, code: str, sentence: str) -> None:
-        if dead_letters.bury_raw(self._db, queue, letter_id, body, code, sentence):
-            log.warning("dead_letter.found_in_broker", queue=queue, dead_letter_id=letter_id, code=code)
+    # -- what the rotation asks of the rows -----------------------------------------------------------------------
+
+    def adopt(self, queue: str, letter_id: str, body: bytes, stranger: Stranger) -> None:
+        """Give a stranger its row, unless it has one."""
+        if dead_letters.bury_raw(self._db, queue, letter_id, body, stranger.code, stranger.sentence):
+            log.warning(
+                "dead_letter.found_in_broker",
+                queue=queue,
+                dead_letter_id=letter_id,
+                code=stranger.code,
+                bytes=len(body),
+            )
+
+    def homes(self, letter_ids: list[str]) -> dict[str, str | None]:
+        """Letter → the queue whose `.XQ` holds its copy; None when it is resolved."""
+        return dead_letters.homes(self._db, letter_ids)
+
+    def look_again(self, queue: str, key: str) -> None:
+        """This row's hint lies where no worker looks: publish it again."""
+        if outbox.HINTED[queue].unpublish(self._db, key):
+            log.warning("hint.strayed", queue=queue, key=key, found_in=self._queue)

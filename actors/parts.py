@@ -19,12 +19,13 @@ from actors.artifacts import DriveOptions, open_artifacts
 from middleware.broker import open_broker, open_publisher
 from middleware.dead_letters import MovedDeadLetters
 from middleware.heartbeats import Heartbeats
+from middleware.incoming import StrayHints
 from middleware.lifecycle import Attempts, Lifecycle
 from middleware.memory_limits import MemoryLimit
 from middleware.metrics import Meters, WorkerMeters, age_of, folder_of
 from middleware.retries import JobRetries
 from middleware.time_limits import RenderTimeLimit
-from schema import VERSION, messages, metrics, replays
+from schema import VERSION, messages, metrics, outbox, replays
 from schema.allow_list import AllowList
 from schema.database import Database, Row
 from schema.documents import open_documents
@@ -141,7 +142,8 @@ class Parts:
             ),
             RenderTimeLimit(self.attempts, s.job_timeout),
             self.worker_meters,
-            MovedDeadLetters(lambda letter, who: replays.replay_letter(self.db, letter, by=who), self.wake),
+            MovedDeadLetters(lambda letter: replays.replay_moved(self.db, letter), self.wake),
+            StrayHints(lambda queue, key: outbox.HINTED[queue].unpublish(self.db, key), self.wake),
             Heartbeats(
                 self.db,
                 self.attempts,

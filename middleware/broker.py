@@ -10,6 +10,7 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import dq_name
 
+from middleware.incoming import Consumer
 from middleware.publisher import RabbitPublisher, parameters_of
 from schema.messages import MAX_PRIORITY, QUEUES, xq
 from schema.ports import Hint, Publisher
@@ -56,7 +57,15 @@ class MemoryPublisher:
         """Nothing to close: the queues end with their process."""
 
 
-class ClassicBroker(RabbitmqBroker):
+class GuardedBroker(RabbitmqBroker):
+    """Hands Dramatiq what messages mean, never the messages."""
+
+    @property
+    def consumer_class(self) -> type[Consumer]:
+        return Consumer
+
+
+class ClassicBroker(GuardedBroker):
     """Classic queues with priorities; dead letters stay in `.XQ` as long as RabbitMQ can count."""
 
     def _declare_xq_queue(self, queue_name: str) -> Any:
@@ -65,7 +74,7 @@ class ClassicBroker(RabbitmqBroker):
         )  # fmt: skip
 
 
-class QuorumBroker(RabbitmqBroker):
+class QuorumBroker(GuardedBroker):
     """Queues replicated by Raft; they refuse `x-max-priority`, so the order of jobs is the admission's alone."""
 
     def _build_queue_arguments(self, queue_name: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A message that carries the id of an open dead letter is a replay request (DESIGN §7).
 
-"Move messages" in RabbitMQ's management UI puts the `.XQ` copy back into its queue. Without this middleware such a copy
-would be a hint against an ended row, and be forgotten.
+"Move messages" in RabbitMQ's management UI puts the `.XQ` copy back into its queue, or into another one. Without this
+middleware such a copy would be a hint against no row, and be forgotten.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from schema.database import patiently
 
 log = structlog.get_logger()
 
-Replay = Callable[[str, str], str]  # (dead letter id, who) → what happened
+Replay = Callable[[str], str]  # dead letter id → what happened
 
 
 class MovedDeadLetters(dramatiq.Middleware):
@@ -32,7 +32,7 @@ class MovedDeadLetters(dramatiq.Middleware):
         if letter_id is None:
             return
         # Not acked until the database could be asked.
-        outcome = patiently(lambda: self._replay(str(letter_id), "rabbitmq-ui"))
+        outcome = patiently(lambda: self._replay(letter_id))
         log.info("dead_letter.moved", dead_letter_id=letter_id, outcome=outcome)
         self._wake()
         raise SkipMessage(f"dead letter {letter_id}: {outcome}")

@@ -86,7 +86,7 @@ class Lifecycle(dramatiq.Middleware):
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
         # One message per thread, so that nothing waits behind a long job while another thread is idle (DESIGN §5).
-        worker.queue_prefetch = worker.worker_threads
+        worker.queue_prefetch = worker.delay_prefetch = worker.worker_threads
         # The first job finds fonts and clients loaded.
         self._warm_up(frozenset(worker.consumer_whitelist or ()))
 

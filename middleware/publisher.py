@@ -6,6 +6,7 @@ anew). A confirm that does not come within `timeout` counts as not published; th
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -121,7 +122,7 @@ class RabbitPublisher:
             connection = pika.BlockingConnection(list(nodes or self._parameters))
         except (pika.exceptions.AMQPError, AMQPConnectorException, OSError) as error:
             raise DependencyDown("broker", why(error)) from error
-        timer = threading.Timer(seconds or self._timeout, lambda: _sever(connection))
+        timer = threading.Timer(seconds or self._timeout, lambda: sever(connection))
         timer.daemon = True
         timer.start()
         try:
@@ -153,10 +154,11 @@ def _route(hint: Hint) -> str:
     return xq(hint.queue) if "dead_letter_id" in hint.options else hint.queue
 
 
-def _sever(connection: Any) -> None:
-    """Cut a blocking connection from outside: a cluster without its quorum never answers by itself."""
+def sever(connection: Any) -> None:
+    """Cut a blocking connection, also from another thread: a cluster without its quorum never answers by itself, and an
+    orderly end would first read all that was asked for. Whoever waits for it is told that the connection is lost."""
     try:
-        connection._impl._transport.abort()
+        socket.socket.shutdown(connection._impl._transport._sock, socket.SHUT_RDWR)
     except Exception:
         pass
 

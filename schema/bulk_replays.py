@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from schema import audit, letter_search, replay_outcomes
 from schema.database import Database, Row, as_time
+from schema.dead_letters import TOO_LARGE
 from schema.letter_search import LetterFilter
 from schema.replay_outcomes import Sent, fails_again, sent_of
 from schema.replays import discard_letter, replay_letter
@@ -148,6 +149,8 @@ class _Run:
                 self._summary.newer.append({"dead_letter_id": letter["dead_letter_id"], "newer_job_id": newer})
             if self._manner.skip_newer:
                 return "newer_completed"
+        if letter["error_code"] == TOO_LARGE and self._manner.dry_run:
+            return "not_whole"
         if letter["kind"] == "job" and self._manner.dry_run:
             if letter["job_status"] == "completed":
                 return "completed"

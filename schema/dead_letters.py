@@ -15,6 +15,9 @@ from schema.fitting import fit
 
 _VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9A-Fa-f-]{8,}|\d+|'[^']*'|\"[^\"]*\"|“[^“”]*”")
 _TRACEBACK = 4000  # characters kept
+# Bytes of a message that a raw letter keeps: ours measure less, and a row must fit into any server's packet.
+RAW_KEPT = 131_072
+TOO_LARGE = "message_too_large"  # the code of letters that keep only the head of theirs
 
 
 def fingerprint(queue: str, error_code: str, message: str) -> str:
@@ -50,8 +53,8 @@ def bury_delivery(db: Database, delivery: Row, error_code: str, message: str, tr
 
 
 def bury_raw(db: Database, queue: str, letter_id: str, body: bytes, error_code: str, message: str) -> bool:
-    """The row of a message that nobody here wrote, found in `.XQ`; False when it has one already (`letter_id` is made
-    from what was found, so that a crash in the middle does not double it)."""
+    """The row of a message that nobody here wrote, found in `.XQ`, with the first RAW_KEPT bytes of it; False when it has
+    one already (`letter_id` is made from what was found, so that a crash in the middle does not double it)."""
     now = db.now()
     try:
         db.execute(
@@ -59,7 +62,7 @@ def bury_raw(db: Database, queue: str, letter_id: str, body: bytes, error_code: 
             f"first_failed_at, last_failed_at, version, raw, run_at) VALUES (%s,%s,'raw',%s,%s,%s,1,{now},{now},%s,%s,{now})",
             (
                 letter_id, queue, error_code, message, fingerprint(queue, error_code, message), VERSION,
-                base64.b64encode(body).decode(),
+                base64.b64encode(body[:RAW_KEPT]).decode(),
             ),
         )  # fmt: skip
     except peewee.IntegrityError as error:
@@ -70,7 +73,7 @@ def bury_raw(db: Database, queue: str, letter_id: str, body: bytes, error_code: 
 
 
 def raw_body(letter: Row) -> bytes:
-    """The message of a raw letter, byte for byte."""
+    """The message of a raw letter, byte for byte; of one that was too large, its head."""
     return base64.b64decode(letter["raw"] or "")
 
 
@@ -168,6 +171,17 @@ def copies(db: Database, queue: str) -> int:
             (queue,),
         )
     )
+
+
+def homes(db: Database, letter_ids: list[str]) -> dict[str, str | None]:
+    """Letter → the queue in whose `.XQ` its copy belongs, None for resolved ones; letters without a row are left out."""
+    if not letter_ids:
+        return {}
+    marks = ",".join(["%s"] * len(letter_ids))
+    rows = db.fetch_all(
+        f"SELECT dead_letter_id, queue, status FROM dead_letters WHERE dead_letter_id IN ({marks})", letter_ids
+    )
+    return {row["dead_letter_id"]: row["queue"] if row["status"] == "open" else None for row in rows}
 
 
 def note_swept(db: Database, letter_ids: list[str]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ulid import ULID
 
 from schema.database import Database, Row
+from schema.messages import PDF, WEBHOOKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,7 @@ JOBS = Outbox("pdf_job_results", "job_id", "queued", "turn, requested_at, job_id
 DELIVERIES = Outbox(
     "deliveries", "delivery_id", "queued", "turn, run_at, delivery_id", "idx_deliveries_admission", "turn, host"
 )
+HINTED = {PDF: JOBS, WEBHOOKS: DELIVERIES}  # whose rows a queue's hints name
 _LETTER_COLUMNS = (
     "queue, kind, job_id, delivery_id, error_code, error_message, attempts, first_failed_at, last_failed_at, traceback, "
     "code, product_id, raw"

@@ -218,7 +218,10 @@ CATALOGUE: dict[str, Problem] = {
         409, "A message for an actor that does not exist", "Send it again once a worker that knows the actor runs."
     ),
     "message_rejected": Problem(
-        409, "A message that a worker rejected", "Look at the worker's log; rows are the truth, so it may be discarded."
+        409, "A message that is no hint of ours", "Find out who put it there, then discard the letter: rows are the truth."
+    ),
+    "message_too_large": Problem(
+        409, "A message that is too large for one of ours", "Find out who publishes to this queue, then discard the letter."
     ),
 }  # fmt: skip
 

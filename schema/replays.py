@@ -9,14 +9,15 @@ from __future__ import annotations
 from schema import audit, dead_letters, deliveries, delivery_attempts, rounds
 from schema.callback_urls import is_resume_url
 from schema.database import Database, Row
-from schema.outbox import RAW_REPLAYS, Outbox
+from schema.outbox import DEAD_LETTERS, RAW_REPLAYS, Outbox
 
 
 def replay_letter(db: Database, letter_id: str, *, by: str, why: str | None = None) -> str:
-    """Honour a dead letter once: `replayed`, `resolved` (it was not open), `unknown`, or what rounds.replay says.
+    """Honour a dead letter once: `replayed`, `resolved` (it was not open), `unknown`, `not_whole`, or what rounds.replay
+    says.
 
     A job's letter starts a new round; a delivery's letter tries the callback again without rendering; a raw letter's
-    message is sent to its queue again as it was.
+    message is sent to its queue again as it was, unless only its head was kept.
     """
     letter = dead_letters.find(db, letter_id)
     if letter is None:
@@ -24,6 +25,8 @@ def replay_letter(db: Database, letter_id: str, *, by: str, why: str | None = No
     if letter["kind"] == "job":
         return rounds.replay(db, letter["job_id"], by=by, why=why, dead_letter_id=letter_id)
     if letter["kind"] == "raw":
+        if letter["error_code"] == dead_letters.TOO_LARGE:
+            return "not_whole"
         return _send_raw(db, letter_id, by, why)
 
     def work() -> str:
@@ -37,6 +40,13 @@ def replay_letter(db: Database, letter_id: str, *, by: str, why: str | None = No
         return "replayed" if _again(db, row, by, why) else "not_ended"
 
     return db.transaction(work)
+
+
+def replay_moved(db: Database, letter_id: str) -> str:
+    """The same for a letter whose copy was taken out of `.XQ`; one that stays open gets another copy."""
+    outcome = replay_letter(db, letter_id, by="rabbitmq-ui")
+    DEAD_LETTERS.unpublish(db, letter_id)
+    return outcome
 
 
 def discard_letter(db: Database, letter_id: str, *, by: str, why: str | None = None) -> str:

@@ -11,6 +11,7 @@ const ENDED = ["completed", "failed", "cancelled"];
 const MEANS = {
   replayed: "replayed", discarded: "discarded", newer_completed: "left: a newer job of the same report completed", completed: "left: the job has completed meanwhile",
   not_ended: "left: the job is not ended", unknown: "left: the job's row is gone", resolved: "left: somebody else was first",
+  not_whole: "left: only the head of the message was kept",
 };
 
 const LEFT = { failing_again: "the first ones failed again", undecided: "the first ones have not ended yet; replay once more when they have" };

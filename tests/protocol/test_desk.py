@@ -24,6 +24,7 @@ from schema.answers import SCHEDULE
 from schema.bulk_replays import Manner, discard_matching, replay_matching
 from schema.errors import Permanent, Refused, Transient
 from schema.letter_search import LetterFilter
+from schema.ports import Hint
 from tests.protocol.kit import World, answer
 
 HOOK = "https://hooks.example/webhook/pdf-complete"
@@ -306,6 +307,29 @@ def test_a_discarded_raw_letter_is_not_sent(world: World) -> None:
     dead_letters.bury_raw(world.db, "webhooks", "dl_2", b"{}", "undecodable_message", "It cannot be decoded.")
     assert discard_matching(world.db, LetterFilter(kind="raw"), HERE).outcomes == {"discarded": 1}
     assert world.relay() == []
+
+
+def test_a_raw_letter_keeps_no_more_than_a_row_takes_and_half_a_message_is_never_sent(world: World) -> None:
+    """One of 40 MB is more than a server's packet, and sent again by halves it would be another message."""
+    code = dead_letters.TOO_LARGE
+    assert dead_letters.bury_raw(world.db, "pdf", "dl_3", b"x" * 40_000_000, code, "It is too large.")
+    letter = dead_letters.find(world.db, "dl_3")
+    assert letter is not None
+    assert dead_letters.raw_body(letter) == b"x" * dead_letters.RAW_KEPT
+    world.relay()
+
+    assert replay_matching(world.db, LetterFilter(), HERE).outcomes == {"not_whole": 1}
+    assert replay_matching(world.db, LetterFilter(), replace(HERE, dry_run=True)).outcomes == {"not_whole": 1}
+    assert world.relay() == []
+    assert replays.replay_moved(world.db, "dl_3") == "not_whole"  # taken out of .XQ by hand
+    assert [hint.options["dead_letter_id"] for hint in world.relay()] == ["dl_3"]
+
+
+def test_a_hint_that_the_other_queues_worker_meets_goes_out_again(world: World) -> None:
+    job_id = world.submit()
+    assert [hint.key for hint in world.relay()] == [job_id]
+    world.hint(Hint("webhooks", "deliver_webhook", job_id, options={"belongs_to": "pdf"}))
+    assert [hint.key for hint in world.relay()] == [job_id]
 
 
 # -- callbacks --------------------------------------------------------------------------------------------------

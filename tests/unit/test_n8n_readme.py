@@ -16,7 +16,8 @@ FOLDER = Path(__file__).parents[2] / "ops" / "n8n"
 README = (FOLDER / "README.md").read_text()
 OPERATORS = {  # met by those who run reportq, or only inside of it
     "already_running", "backup_failed", "broker_unavailable", "cancelled", "database_busy", "database_unfit",
-    "idempotency_key_taken", "lease_lost", "message_rejected", "queue_not_found", "returned", "still_at_work", "stopped",
+    "idempotency_key_taken", "lease_lost", "message_rejected", "message_too_large", "queue_not_found", "returned",
+    "still_at_work", "stopped",
     "undecodable_message", "unknown_actor",
 }  # fmt: skip
 
