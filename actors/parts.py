@@ -6,6 +6,7 @@ Tests and benches hand in their own renderer, sender or stores; production gives
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -53,6 +54,7 @@ class Parts:
     given: dict[str, object] = field(default_factory=dict)
     attempts: Attempts = field(default_factory=Attempts)
     guard_process: bool = False
+    threads: list[threading.Thread] = field(default_factory=list)  # beside the workers': relay and housekeeping
 
     @cached_property
     def worker_id(self) -> str:
@@ -151,6 +153,7 @@ class Parts:
                 every=s.heartbeat,
                 lease=s.lease,
                 guard_process=self.guard_process,
+                others=lambda: self.threads,
             ),
             MemoryLimit(s.worker_memory if self.guard_process else 0),
         ]

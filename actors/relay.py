@@ -2,8 +2,8 @@
 
     python -m actors.relay        in production, under supervisor; embedded mode runs the same loops inside the API
 
-A publisher stuck for `relay_stuck` seconds (a lease and ten at the least) ends the process, and the supervisor starts it
-again. Several relays at once are harmless.
+A publisher stuck for `relay_stuck` seconds (a lease and ten at the least) ends the process, as a thread that died does,
+and the supervisor starts it again. Several relays at once are harmless.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ def main() -> None:
         since = runtime.relay.busy_since
         if since is not None and time.monotonic() - since > most:
             log.critical("relay.stuck", seconds=most)
+            os._exit(70)
+        if dead := [thread.name for thread in runtime.threads if not thread.is_alive()]:
+            log.critical("process.thread_died", threads=dead)
             os._exit(70)
     runtime.stop()
 

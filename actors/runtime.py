@@ -23,7 +23,8 @@ from schema.settings import Settings
 
 log = structlog.get_logger()
 
-LOCK_WAIT = 30.0  # seconds an embedded process waits for another one to end
+STOP_SECONDS = 45.0  # for what is being made, stored or posted when a process is stopped
+LOCK_WAIT = STOP_SECONDS + 5  # seconds an embedded process waits for another one to end
 GUNICORN_GIVES_UP = 3  # a worker's exit code that means "could not be started": not tried again
 
 
@@ -37,7 +38,6 @@ class AlreadyRunning(ReportqError):
 class Runtime(Parts):
     """The parts, and what runs them."""
 
-    _threads: list[threading.Thread] = field(default_factory=list)
     _workers: list[dramatiq.Worker] = field(default_factory=list)
     _starter: threading.Thread | None = None
     _lock: IO[str] | None = None
@@ -99,10 +99,11 @@ class Runtime(Parts):
         ):
             thread = threading.Thread(target=run, name=name, daemon=True)
             thread.start()
-            self._threads.append(thread)
+            self.threads.append(thread)
 
-    def stop(self) -> None:
-        """Stop gracefully: jobs are finished or given back, nothing new is begun."""
+    def stop_work(self) -> None:
+        """Jobs and callbacks are finished or given back within STOP_SECONDS, nothing new is begun, and the next process may
+        have the run folder. What requests need stays open."""
         self.attempts.stopping.set()
         if self._starter is not None:
             self._starter.join()
@@ -111,17 +112,21 @@ class Runtime(Parts):
         if "housekeeper" in self.__dict__:
             self.housekeeper.stopping.set()
         self.wake()
-        for worker in self._workers:
-            worker.stop(timeout=20_000)
-        for thread in self._threads:
+        milliseconds = round(STOP_SECONDS * 1000)
+        ends = [threading.Thread(target=worker.stop, args=(milliseconds,), daemon=True) for worker in self._workers]
+        for thread in ends:
+            thread.start()
+        for thread in ends:
+            thread.join(STOP_SECONDS)
+        for thread in self.threads:
             thread.join(5)
-        self.close()
-
-    def close(self) -> None:
-        """Let go of connections and locks."""
-        super().close()
         if self._lock is not None:
             self._lock.close()
+
+    def stop(self) -> None:
+        """The same, and let go of connections."""
+        self.stop_work()
+        self.close()
 
 
 def build(settings: Settings, **given: object) -> Runtime:
@@ -130,7 +135,7 @@ def build(settings: Settings, **given: object) -> Runtime:
 
 
 def alone(run_dir: str) -> IO[str]:
-    """Hold the lock of the one embedded process; waits 30 s for a predecessor to end, then refuses."""
+    """Hold the lock of the one embedded process; waits LOCK_WAIT seconds for a predecessor to end, then refuses."""
     folder = Path(run_dir)
     folder.mkdir(parents=True, exist_ok=True)
     lock = open(folder / "embedded.lock", "w")  # noqa: SIM115 - held until the process ends

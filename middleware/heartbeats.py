@@ -1,8 +1,11 @@
-"""Keeps leases alive, shows the worker in the `workers` table, and ends a process that can no longer do either.
+"""Keeps leases alive, shows the worker in the `workers` table, and ends a process that cannot work any more.
 
 In render processes every beat re-arms a timer in C (`faulthandler.dump_traceback_later`) to the lease or the job's
 deadline, whichever is nearer: a process whose threads all hang, the GIL held included, dies within its lease, and its job
 is rescued (DESIGN §2.7). Without this middleware every job longer than a lease would be started twice.
+
+A process one of whose threads has died ends in order and is started again by whoever watches it: a thread that takes
+messages, hands them out or publishes is never replaced, and a process that lives without it looks well and does nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dramatiq
@@ -28,7 +32,8 @@ from schema.messages import PDF, QUEUES, WEBHOOKS
 
 log = structlog.get_logger()
 
-ORPHAN_SECONDS = 60.0  # for an orderly end of a process whose parent was killed; then it ends all the same
+# For an orderly end of a process whose parent was killed, or one of whose threads died; then it ends all the same.
+ORPHAN_SECONDS = 60.0
 _TABLES = {PDF: leases.JOBS, WEBHOOKS: leases.DELIVERIES}
 
 
@@ -44,6 +49,7 @@ class Heartbeats(dramatiq.Middleware):
         every: float,
         lease: float,
         guard_process: bool,
+        others: Callable[[], Sequence[threading.Thread]] = tuple,
     ) -> None:
         self._db = db
         self._attempts = attempts
@@ -53,24 +59,28 @@ class Heartbeats(dramatiq.Middleware):
         # As it was when this process was forked: the parent may have been killed before we came here.
         started_by = multiprocessing.parent_process()
         self._parent = started_by.pid if started_by is not None else os.getppid()
-        self._orphan_until: float | None = None
+        self._ends_until: float | None = None
+        self._others = others  # threads beside the workers', whose death is the process's end as well
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
         self._worker_id = worker_id
-        self._cards: list[workers.Card] = []
+        self._cards: list[tuple[workers.Card, Any]] = []
+        self._workers = 0  # that were not shut down
+        self._mutex = threading.Lock()
 
     def after_worker_boot(self, broker: Any, worker: Any) -> None:
         for queue in sorted(worker.consumer_whitelist or QUEUES):
-            self._cards.append(
-                workers.Card(
-                    worker_id=f"{self._worker_id}/{queue}",
-                    kind=queue,
-                    host=fit(socket.gethostname(), 255),
-                    pid=os.getpid(),
-                    threads=worker.worker_threads,
-                    version=VERSION,
-                )
+            card = workers.Card(
+                worker_id=f"{self._worker_id}/{queue}",
+                kind=queue,
+                host=fit(socket.gethostname(), 255),
+                pid=os.getpid(),
+                threads=worker.worker_threads,
+                version=VERSION,
             )
+            self._cards.append((card, worker))
+        with self._mutex:
+            self._workers += 1
         try:
             self.beat()  # seen at once: estimates, windows and /readyz count live workers
         except DatabaseDown:
@@ -83,11 +93,15 @@ class Heartbeats(dramatiq.Middleware):
         self._thread.start()
 
     def after_worker_shutdown(self, broker: Any, worker: Any) -> None:
+        with self._mutex:
+            self._workers -= 1
+            if self._workers:
+                return  # the other one may be at work for a while, and its leases must live as long
         self._done.set()
         if self._thread is not None:
             self._thread.join(self._every + 1)
         faulthandler.cancel_dump_traceback_later()
-        for card in self._cards:
+        for card, _ in self._cards:
             try:
                 workers.leave(self._db, card.worker_id)
             except DatabaseDown:
@@ -108,20 +122,28 @@ class Heartbeats(dramatiq.Middleware):
             self._arm()
             if self._done.wait(pause):
                 return
-            if self._guard and os.getppid() != self._parent:
+            orphaned = self._guard and os.getppid() != self._parent  # whoever restarts the parent would have two of us
+            if self._ends_until is not None or orphaned or self._has_died():
                 self._leave()
 
     def _leave(self) -> None:
-        """End this process, whose parent was killed: whoever restarts that would have two.
-
-        In order first, which a thread that hangs would put off for ever: then only the leases, which are not prolonged
-        any more, free what it works on.
-        """
-        if self._orphan_until is None:
-            self._orphan_until = time.monotonic() + ORPHAN_SECONDS
+        """End this process. In order first, which a thread that hangs would put off for ever: then only the leases, which
+        are not prolonged any more, free what it works on."""
+        if self._ends_until is None:
+            self._ends_until = time.monotonic() + ORPHAN_SECONDS
             os.kill(os.getpid(), signal.SIGTERM)
-        elif time.monotonic() >= self._orphan_until:
+        elif time.monotonic() >= self._ends_until:
             os._exit(70)
+
+    def _has_died(self) -> bool:
+        """Whether a thread has died that nobody stopped."""
+        dead = [thread.name for thread in self._others() if not thread.is_alive()]
+        for _, worker in self._cards:
+            dead += [thread.name for thread in (*_takers(worker), *_givers(worker)) if not thread.is_alive()]
+        if not dead or self._attempts.stopping.is_set():
+            return False
+        log.critical("process.thread_died", worker_id=self._worker_id, threads=dead)
+        return True
 
     def beat(self) -> None:
         """Prolong every lease once and update the worker's row."""
@@ -132,7 +154,8 @@ class Heartbeats(dramatiq.Middleware):
             if not attempt.leased.beat(self._db, attempt.key, attempt.start_no, self._lease):
                 attempt.lost = True
             self._arm()  # many attempts on a slow database are no hung process
-        for card in self._cards:
+        for card, worker in self._cards:
+            card.threads = _threads_that_work(worker)
             workers.seen(self._db, card, busy=sum(_TABLES[card.kind] is attempt.leased for attempt in running))
 
     def _arm(self) -> None:
@@ -143,3 +166,20 @@ class Heartbeats(dramatiq.Middleware):
         nearest = min(limits, default=float("inf"))
         seconds = min(self._lease, nearest - time.monotonic())
         faulthandler.dump_traceback_later(max(0.1, seconds), exit=True, file=sys.stderr)
+
+
+def _takers(worker: Any) -> Sequence[threading.Thread]:
+    """The threads that work on messages."""
+    return tuple(getattr(worker, "workers", ()))
+
+
+def _givers(worker: Any) -> Sequence[threading.Thread]:
+    """The threads that fetch messages, one for each queue."""
+    return tuple(getattr(worker, "consumers", {}).values())
+
+
+def _threads_that_work(worker: Any) -> int:
+    """How many messages the worker can take at once: none when a queue's messages are fetched no more."""
+    if not all(thread.is_alive() for thread in _givers(worker)):
+        return 0
+    return int(worker.worker_threads) - sum(not thread.is_alive() for thread in _takers(worker))

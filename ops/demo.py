@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -69,6 +70,10 @@ class Api(Server):
         finally:
             self.folder = here
 
+    def stop(self, timeout: float = 60) -> None:
+        """What is being made, stored or posted has its time."""
+        super().stop(timeout)
+
     def answers(self) -> bool:
         """It is ours that answers, not another reportq on the port."""
         return requests.get(f"{self.url}/livez", timeout=2).ok and listens(self.processes(), self.port)
@@ -81,6 +86,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--port", help="of the API (REPORTQ_PORT, or 8000)")
     parser.add_argument("--servers", action="store_true", help="on private servers instead of the embedded default")
     options = parser.parse_args(argv)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: in order
+        signal.signal(number, signal.default_int_handler)
     chosen = {"REPORTQ_PORT": options.port} if options.port else {}
     try:
         settings = Settings.from_env({**os.environ, **chosen})

@@ -146,7 +146,7 @@ def _workers(db: Database, settings: Settings) -> Iterator[Reading]:
         row["kind"]: row
         for row in db.fetch_all(
             "SELECT kind, COUNT(*) AS n, SUM(threads) AS threads, SUM(busy) AS busy, MAX(rss_mb) AS rss FROM workers "
-            f"WHERE seen_at >= {db.later(-settings.lease)} GROUP BY kind"
+            f"WHERE seen_at >= {db.later(-settings.lease)} AND threads > 0 GROUP BY kind"
         )
     }
     nobody = {"n": 0, "threads": 0, "busy": 0, "rss": 0}

@@ -263,7 +263,9 @@ RELAY_LAG = _rows(
 )
 LETTERS_OPEN = _rows("reportq_dead_letters_open", "Dead letters nobody has resolved.", queue=QUEUES, code=None)
 REPLAYED = _rows("reportq_replays_total", "Replays, as the audit keeps them.", COUNTER, what=REPLAYS)
-WORKERS_ALIVE = _rows("reportq_workers", "Worker processes heard of within a lease.", queue=QUEUES)
+WORKERS_ALIVE = _rows(
+    "reportq_workers", "Worker processes heard of within a lease that have a live thread.", queue=QUEUES
+)
 WORKER_THREADS = _rows("reportq_worker_threads", "Threads of live workers: jobs that can run at once.", queue=QUEUES)
 WORKERS_BUSY = _rows("reportq_worker_threads_busy", "Threads of live workers that have work.", queue=QUEUES)
 WORKER_MEMORY = _rows("reportq_worker_memory_peak_bytes", "Most memory any live worker process has used.", queue=QUEUES)

@@ -19,7 +19,7 @@ class Card:
     kind: str  # the queue it serves
     host: str
     pid: int
-    threads: int
+    threads: int  # that live and are given messages
     version: str
 
 
@@ -44,10 +44,10 @@ def leave(db: Database, worker_id: str) -> None:
 
 
 def live(db: Database, within: float, kind: str | None = None) -> list[Row]:
-    """Workers heard of in the last `within` seconds."""
+    """Workers heard of in the last `within` seconds that have a thread to work with."""
     only = "" if kind is None else " AND kind=%s"
     return db.fetch_all(
-        f"SELECT * FROM workers WHERE seen_at >= {db.later(-within)}{only} ORDER BY worker_id",
+        f"SELECT * FROM workers WHERE seen_at >= {db.later(-within)} AND threads > 0{only} ORDER BY worker_id",
         () if kind is None else (kind,),
     )
 

@@ -78,7 +78,7 @@ def create_app(parts: Parts) -> Any:
     meters = Meters(folder_of(parts.settings.run_dir, metrics.API))
     keys = KeyRing(parts.db, parts.settings)
     rates = RateLimits(parts.settings.run_dir)
-    waiters = WaiterBoard(parts.db, parts.settings.waiters)
+    waiters = WaiterBoard(parts.db, parts.settings.waiters, parts.stopping)
     downloads = Downloads(parts)
     rollout = RolloutBoard(parts.db, parts.settings)
     router = CompiledRouter()

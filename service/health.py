@@ -77,8 +77,11 @@ class Ready:
         note = self._migrations()
         live = workers.live(self._parts.db, self._parts.settings.lease)
         missing = [queue for queue in QUEUES if not any(worker["kind"] == queue for worker in live)]
+        threads = sum(int(worker["threads"]) for worker in live)
         served = (
-            _part("down", f"No worker serves {', '.join(missing)}.") if missing else _part("up", f"{len(live)} alive")
+            _part("down", f"No worker serves {', '.join(missing)}.")
+            if missing
+            else _part("up", f"{threads} threads in {len(live)} alive")
         )
         return {"database": _part("up", note), "workers": served}
 

@@ -20,3 +20,4 @@ class Parts:
     artifacts: Artifacts
     wake: Callable[[], None]
     broker_ping: Callable[[], None]
+    stopping: Callable[[], bool] = lambda: False  # whether work in this very process ends

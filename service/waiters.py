@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -27,11 +28,15 @@ class _Waiter:
 
 
 class WaiterBoard:
-    """Who waits for which job. The poller's thread lives only while somebody waits."""
+    """Who waits for which job. The poller's thread lives only while somebody waits.
 
-    def __init__(self, db: Database, most: int) -> None:
+    `stopping` tells that nobody works on jobs here any more: who waits is answered then.
+    """
+
+    def __init__(self, db: Database, most: int, stopping: Callable[[], bool] = lambda: False) -> None:
         self._db = db
         self._most = most
+        self._stopping = stopping
         self._waiters: set[_Waiter] = set()
         self._polling = False
         self._mutex = threading.Lock()
@@ -84,5 +89,5 @@ class WaiterBoard:
         )
         going_on = {row["job_id"] for row in rows}
         for waiter in waiters:
-            if waiter.job_id not in going_on:
+            if waiter.job_id not in going_on or self._stopping():
                 waiter.ended.set()

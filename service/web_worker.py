@@ -6,12 +6,19 @@ answered, unless others wait for a thread. And of connections that are opened al
 would take every one and leave the other idle for as long as they are kept: one whose threads are all at work *lets the
 others go first*. And a body that nobody wanted (too large, or without a key) *is read before the answer is sent*: a
 caller that is cut off while it sends sees no answer, and gunicorn closes a connection that it has promised to keep.
+
+And it stops work in order: what lives beside the requests (the embedded default's workers) is told as soon as the process
+is, and has its time whatever ends the process.
 """
 
 from __future__ import annotations
 
+import queue
 import select
+import signal
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,6 +30,14 @@ _LET_GO_FIRST = 0.0005  # seconds: time enough for an idle process to wake up an
 _PIECE, _PIECES, _SECONDS = 65_536, 256, 5.0
 
 
+_beside: list[Callable[[], None]] = []
+
+
+def at_stop(work: Callable[[], None]) -> None:
+    """Have `work` done once, beside the last requests, when this process is told to stop."""
+    _beside.append(work)
+
+
 class _Threads(ThreadPoolExecutor):
     def wanted(self) -> bool:
         """Whether somebody waits for a thread."""
@@ -31,6 +46,38 @@ class _Threads(ThreadPoolExecutor):
 
 class WebWorker(ThreadWorker):  # type: ignore[misc]
     """One process of the API."""
+
+    def init_process(self) -> None:
+        # A signal may come while its thread holds any lock: `put` alone is safe then (queue.SimpleQueue).
+        self._told: queue.SimpleQueue[None] = queue.SimpleQueue()
+        stopper = threading.Thread(target=self._stop_what_is_beside, name="stopper", daemon=True)
+        stopper.start()
+        try:
+            super().init_process()  # which serves until the process is to end
+        finally:
+            self._heed_no_more()
+            self._told.put(None)
+            stopper.join()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Stop once the requests that have come are answered."""
+        super().handle_exit(sig, frame)
+        self._told.put(None)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """Stop without answering; Ctrl-C, which gunicorn's master passes on once more."""
+        self._heed_no_more()
+        self._told.put(None)
+        super().handle_quit(sig, frame)
+
+    def _heed_no_more(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+
+    def _stop_what_is_beside(self) -> None:
+        self._told.get()
+        for work in _beside:
+            work()
 
     def get_thread_pool(self) -> _Threads:
         return _Threads(max_workers=self.cfg.threads)

@@ -15,6 +15,7 @@ from schema.database import patiently
 from schema.settings import Settings
 from service.app import create_app
 from service.parts import Parts
+from service.web_worker import at_stop
 
 settings = Settings.from_env(os.environ)
 set_up(settings)
@@ -23,6 +24,7 @@ runtime.verify_patiently()
 patiently(lambda: require_keys(runtime.db, settings))
 if settings.embedded:
     runtime.start_embedded()
+    at_stop(runtime.stop_work)
 app = create_app(
     Parts(
         settings=settings,
@@ -31,5 +33,6 @@ app = create_app(
         artifacts=runtime.artifacts,
         wake=runtime.wake,
         broker_ping=lambda: runtime.publisher.ping(),
+        stopping=runtime.attempts.stopping.is_set,
     )
 )

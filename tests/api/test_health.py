@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from schema import workers
 from schema.errors import DependencyDown
+from schema.workers import Card
 from service import docs
 from tests.api.conftest import KEYS, Api
 
@@ -62,6 +64,17 @@ def test_places_are_told_to_callers_with_a_key(api_of: Callable[..., Api], monke
         assert set(ready.json["down"]) == {"artifacts", "workers"}
         assert ("/srv/people/pdf" in ready.text) is told, (chosen, headers)
         assert ("No worker" in ready.text) is told
+
+
+def test_processes_whose_threads_are_dead_serve_nothing(api: Api) -> None:
+    for queue, threads in (("pdf", 0), ("webhooks", 16)):
+        workers.seen(api.db, Card(f"w/{queue}", queue, "host", 1, threads, "0"), busy=0)
+    try:
+        ready = api.anew().get("/readyz").json
+    finally:
+        for queue in ("pdf", "webhooks"):
+            workers.leave(api.db, f"w/{queue}")
+    assert ready["parts"]["workers"] == {"state": "down", "detail": "No worker serves pdf."}
 
 
 def test_descriptions_are_made_once_and_not_for_each_who_asks(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
