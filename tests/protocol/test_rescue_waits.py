@@ -88,6 +88,8 @@ def test_rescue_waits_after_the_databases_absence_and_not_after_a_held_row(
             keeper.sweep()
     keeper.sweep()
     assert world.job(job_id)["status"] == ("processing" if waits else "queued")
+
+
 @pytest.mark.parametrize(
     ("loop", "error", "waits"),
     [
