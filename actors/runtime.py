@@ -14,7 +14,7 @@ import dramatiq
 import structlog
 
 from actors.parts import Parts
-from schema import fitness, messages, outbox
+from schema import fitness, messages, outbox, run_folder
 from schema.allow_list import AllowList
 from schema.database import patiently
 from schema.errors import ReportqError
@@ -44,6 +44,7 @@ class Runtime(Parts):
 
     def verify(self) -> None:
         """Bring the database to the newest schema and name what cannot be used, before anything is accepted."""
+        run_folder.look(self.settings.run_dir)
         migrate(self.db)
         fitness.require_transactions(self.db)
         if small := fitness.small_packets(self.db):
@@ -137,8 +138,11 @@ def build(settings: Settings, **given: object) -> Runtime:
 def alone(run_dir: str) -> IO[str]:
     """Hold the lock of the one embedded process; waits LOCK_WAIT seconds for a predecessor to end, then refuses."""
     folder = Path(run_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = open(folder / "embedded.lock", "w")  # noqa: SIM115 - held until the process ends
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / "embedded.lock", "w")  # noqa: SIM115 - held until the process ends
+    except OSError as error:
+        raise run_folder.RunFolderUnusable(folder, error) from error
     until = time.monotonic() + LOCK_WAIT
     while True:
         try:

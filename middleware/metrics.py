@@ -1,10 +1,11 @@
-"""Counters and histograms that are right under many processes: each process counts into memory-mapped files.
+"""Counters and histograms that are right under many processes: each process counts into files of its own.
 
 The format is prometheus_client's own for many processes; what differs is the file's name. It is not the process id but
 a *slot*: the lowest number nobody on this host holds (a file lock, let go by the kernel even after kill -9). A process
 that is started again takes the slot of one that is gone and counts on from its numbers, so counters never fall when a
 worker dies, no file is left behind for each process that ever lived, and a killed process costs at most the one event
-it had committed and not yet counted.
+it had committed and not yet counted. A full disk costs metrics and nothing else: what it refuses is held and written
+later (middleware/value_file.py); while not even a file can be made, nothing is counted. The log says so once.
 
 Gauges are not kept here: a dead process could not take its own back. They are read from the rows (schema/gauges.py).
 A moment is the exception, since it stays true: of those that were noted the latest is shown.
@@ -12,9 +13,8 @@ A moment is the exception, since it stays true: of those that were noted the lat
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import os
-import struct
 import threading
 import time
 import weakref
@@ -26,8 +26,9 @@ from typing import Any
 
 import dramatiq
 import structlog
-from prometheus_client import mmap_dict, utils
+from prometheus_client import utils
 
+from middleware.value_file import ValueFile, is_whole, key_of, open_file, take_slot
 from schema import metrics
 from schema.database import Row, as_time
 from schema.jobs import priority_word
@@ -38,11 +39,9 @@ from schema.verdicts import Verdict
 
 log = structlog.get_logger()
 
-# The parts of prometheus_client that its own many-process mode stands on; they carry no types.
-MmapedDict: Any = mmap_dict.MmapedDict
 number_text: Callable[[float], str] = utils.floatToGoString
 
-_SLOTS = 4096  # more processes than one host will ever run
+AGAIN = 1.0  # seconds between two tries to write what a disk has refused
 _LATEST = "gauge_mostrecent"  # prometheus_client reads from a file's name how the values of several are put together
 
 
@@ -53,15 +52,10 @@ def folder_of(run_dir: str, part: str) -> Path:
 
 @dataclass(slots=True)
 class _Series:
-    """One series of this process's file: its keys there, and what they stand at. Nobody else writes under our slot."""
+    """One series of this process's file: the places of its values there. Nobody else writes under our slot."""
 
-    file: Any
-    keys: list[str]
-    values: list[float]
-
-    def add(self, place: int, more: float) -> None:
-        self.values[place] += more
-        self.file.write_value(self.keys[place], self.values[place], 0.0)
+    file: ValueFile
+    places: list[int]
 
 
 class Meters:
@@ -70,9 +64,10 @@ class Meters:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._mutex = threading.Lock()
-        self._owner = 0
-        self._slot = 0
-        self._files: dict[str, Any] = {}
+        self._owner = self._slot = 0
+        self._again_at = 0.0
+        self._catching_up: threading.Thread | None = None
+        self._files: dict[str, ValueFile] = {}
         self._series: dict[tuple[str, str, tuple[str, ...]], _Series] = {}
 
     def count(self, metric: Metric, amount: float = 1.0, **labels: str) -> None:
@@ -93,79 +88,106 @@ class Meters:
             raise ValueError(f"{metric.name} has the labels {', '.join(metric.labels)}")
         try:
             with self._mutex:
-                if self._owner != os.getpid():
-                    self._open()
+                if not self._opened():
+                    return
                 series = self._series.get((kind, metric.name, values)) or self._begin(metric, kind, values)
                 _write(series, metric, max(0.0, value))
         except OSError as error:  # a full disk must not fail a job that is done
-            log.warning("metrics.not_written", metric=metric.name, error=str(error))
+            if not self._tells_trouble():
+                log.warning(
+                    "metrics.not_written", folder=str(self._folder), error=error.strerror, next_step="Free space there."
+                )
+            _TROUBLED.add(self)
+        else:
+            if _TROUBLED and not self._behind():
+                self._recovered()
+        finally:
+            if self._behind() and (self._catching_up is None or not self._catching_up.is_alive()):
+                self._catching_up = threading.Thread(target=self._catch_up, name="metrics", daemon=True)
+                self._catching_up.start()
+
+    def _behind(self) -> list[ValueFile]:
+        return [file for file in self._files.values() if file.behind]
+
+    def _catch_up(self) -> None:
+        """Try once a second to write what the disk has refused, until it takes it."""
+        while self._behind():
+            time.sleep(AGAIN)
+            with self._mutex, contextlib.suppress(OSError):
+                for file in self._behind():
+                    file.catch_up()
+        self._recovered()
+
+    def _recovered(self) -> None:
+        if self in _TROUBLED:
+            _TROUBLED.discard(self)
+            if not self._tells_trouble():
+                log.info("metrics.written_again", folder=str(self._folder))
+
+    def _tells_trouble(self) -> bool:
+        return any(meters._folder == self._folder for meters in list(_TROUBLED))
 
     def _begin(self, metric: Metric, kind: str, values: tuple[str, ...]) -> _Series:
         """A series from what its slot has counted so far; every bucket exists from the first value on."""
         if metric.kind != kind or metric.kept != metrics.FILES or metrics.TABLE.get(metric.name) is not metric:
             raise ValueError(f"{metric.name} is not declared as a {kind} of files")
         if kind == GAUGE and GAUGE not in self._files:  # hardly any process has one
-            self._files[GAUGE] = _open_file(self._folder / f"{_LATEST}_{self._slot}.db")
+            self._files[GAUGE] = open_file(self._folder / f"{_LATEST}_{self._slot}.db")
         file = self._files[kind]
-        keys = _keys(metric, values)
-        series = _Series(file, keys, [file.read_value(key)[0] for key in keys])
+        series = _Series(file, [file.place(key) for key in _keys(metric, values)])
         self._series[kind, metric.name, values] = series
         return series
 
-    def _open(self) -> None:
+    def _opened(self) -> bool:
+        """Whether this process has its files; when they cannot be made, that is tried once a second."""
+        if self._owner == os.getpid():
+            return True
+        if time.monotonic() < self._again_at:
+            return False
+        self._again_at = time.monotonic() + AGAIN
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._slot, lock = _take_slot(self._folder)
-        self._series.clear()
-        self._files = {kind: _open_file(self._folder / f"{kind}_{self._slot}.db") for kind in (COUNTER, HISTOGRAM)}
-        self._owner = os.getpid()
-        weakref.finalize(self, _let_go, lock, self._files)
+        with contextlib.ExitStack() as undo:
+            self._slot, lock = take_slot(self._folder)
+            undo.callback(os.close, lock)
+            self._series, self._files = {}, {}
+            for kind in (COUNTER, HISTOGRAM):
+                self._files[kind] = open_file(self._folder / f"{kind}_{self._slot}.db")
+                undo.callback(self._files[kind].close)
+            undo.pop_all()
+        self._owner, self._again_at = os.getpid(), 0.0
+        # Not when the process ends: threads that still count then would meet a closed file, and the kernel closes it.
+        weakref.finalize(self, _let_go, lock, self._files).atexit = False
+        return True
+
+
+_TROUBLED: weakref.WeakSet[Meters] = weakref.WeakSet()  # those whose files are behind
 
 
 def _write(series: _Series, metric: Metric, value: float) -> None:
-    if metric.kind == COUNTER:
-        series.add(0, value)
-    elif metric.kind == HISTOGRAM:
-        series.add(bisect_left(metric.buckets, value), 1.0)
-        series.add(-1, value)
+    file, places = series.file, series.places
+    if metric.kind == GAUGE:
+        file.set([(places[0], value)], time.time())
+    elif metric.kind == COUNTER:
+        file.set([(places[0], file.value(places[0]) + value)])
     else:
-        series.file.write_value(series.keys[0], value, time.time())
+        bucket, total = places[bisect_left(metric.buckets, value)], places[-1]
+        file.set([(bucket, file.value(bucket) + 1.0), (total, file.value(total) + value)])
 
 
-def _take_slot(folder: Path) -> tuple[int, int]:
-    """The lowest free slot and the file descriptor that holds it."""
-    for number in range(_SLOTS):
-        lock = os.open(folder / f"slot_{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return number, lock
-        except BlockingIOError:
-            os.close(lock)
-    raise OSError(f"no free slot in {folder}")
-
-
-def _let_go(lock: int, files: dict[str, Any]) -> None:
+def _let_go(lock: int, files: dict[str, ValueFile]) -> None:
     for file in files.values():
         file.close()
     os.close(lock)
-
-
-def _open_file(path: Path) -> Any:
-    if path.exists() and not _is_whole(path):
-        log.warning("metrics.file_torn", file=path.name)
-        path.unlink()  # counting begins anew
-    return MmapedDict(str(path))
 
 
 def _keys(metric: Metric, values: tuple[str, ...]) -> list[str]:
     """The file's keys of one series: a counter's or gauge's one; a histogram's buckets, +Inf, and last the sum."""
     names = list(metric.labels)
     if metric.kind != HISTOGRAM:
-        return [mmap_dict.mmap_key(metric.name, metric.name, names, list(values), "")]
+        return [key_of(metric.name, metric.name, names, list(values), "")]
     edges = [number_text(edge) for edge in (*metric.buckets, float("inf"))]
-    buckets = [
-        mmap_dict.mmap_key(metric.name, f"{metric.name}_bucket", [*names, "le"], [*values, edge], "") for edge in edges
-    ]  # fmt: skip
-    return [*buckets, mmap_dict.mmap_key(metric.name, f"{metric.name}_sum", names, list(values), "")]
+    buckets = [key_of(metric.name, f"{metric.name}_bucket", [*names, "le"], [*values, edge], "") for edge in edges]
+    return [*buckets, key_of(metric.name, f"{metric.name}_sum", names, list(values), "")]
 
 
 class WorkerMeters(dramatiq.Middleware):
@@ -274,13 +296,4 @@ def age_of(row: Row, clock: Any) -> float:
 
 def files_of(folder: Path) -> list[str]:
     """The files of every slot of this host that can be read; a torn one is left to its slot's next owner."""
-    return sorted(str(path) for path in folder.glob("*.db") if _is_whole(path))
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        for _ in MmapedDict.read_all_values_from_file(str(path)):
-            pass
-    except (RuntimeError, ValueError, struct.error, OSError):  # half written when the power was cut
-        return False
-    return True
+    return sorted(str(path) for path in folder.glob("*.db") if is_whole(path))

@@ -112,7 +112,8 @@ class JobRetries(dramatiq.Middleware):
         )
         if members is not None and int(job["returns"]) < MOST_RETURNS:
             rounds.refund(self._db, [m for m in members if m != (job["job_id"], job["start_no"])])
-            return rounds.give_back(self._db, job)
+            # Not at once: until everybody has read of the pause, it would come back here again and again.
+            return rounds.give_back(self._db, job, seconds=self._probe_every)
         if int(job["tries"]) >= self._policy.attempts and int(job["returns"]) < FREE_RETURNS:
             # Its last try met what may be the first error of an outage: wait until that is known.
             return rounds.give_back(self._db, job, seconds=self._window)

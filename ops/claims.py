@@ -17,8 +17,12 @@ class Refused(RuntimeError):
 @contextlib.contextmanager
 def claimed(lock: Path, refusal: str) -> Iterator[None]:
     """Hold a file's lock, which ends with this process whatever ends it; Refused at once when another one holds it."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a") as held:
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        opened = lock.open("a")
+    except OSError as error:
+        raise Refused(f"{lock} cannot be made ({error.strerror}): free space there, or choose other folders.") from None
+    with opened as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.claims import Refused
+from schema import run_folder
 from schema.settings import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,7 +90,13 @@ def _run(environ: dict[str, str], run_dir: Path) -> int:
     """Become supervisor, so that whoever started us has its process id."""
     if Settings.from_env(environ).embedded:
         raise Refused(f"REPORTQ_BROKER_URL names no RabbitMQ, which processes of their own need. {LOADED}")
-    run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        run_folder.prove(run_dir)
+    except OSError as error:
+        said = run_folder.sentence(run_dir, error)
+        if not run_dir.is_dir():
+            raise Refused(said) from None
+        print(said, file=sys.stderr)  # what can be done without it is done
     os.chdir(ROOT)
     supervisord = str(BIN / "supervisord")
     os.execve(supervisord, [supervisord, "-c", CONFIGURATION], environ)  # noqa: S606 - no shell is the point

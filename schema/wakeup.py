@@ -9,7 +9,12 @@ import socket
 import time
 from pathlib import Path
 
+import structlog
 from ulid import ULID
+
+from schema.run_folder import sentence
+
+log = structlog.get_logger()
 
 _LOOK_EVERY = 1.0  # seconds between looks into the folder for relays
 
@@ -45,14 +50,23 @@ class Waker:
 
 
 class Listener:
-    """A relay's ear: `wait` returns as soon as a datagram came, or after the timeout."""
+    """A relay's ear: `wait` returns as soon as a datagram came, or after the timeout.
+
+    When the folder takes no socket, nobody is heard and every wait is a whole one.
+    """
 
     def __init__(self, run_dir: str) -> None:
         folder = Path(run_dir) / "wake"
-        folder.mkdir(parents=True, exist_ok=True)
         self._path = str(folder / f"{str(ULID())[-8:]}")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._bind(folder)
+        except OSError as error:
+            log.warning("relay.not_woken", folder=run_dir, detail=sentence(run_dir, error))
+
+    def _bind(self, folder: Path) -> None:
         # A socket's path may have 107 bytes; a deep folder is reached through the descriptor of the folder itself.
         if len(self._path) > 100:
             self._directory = os.open(folder, os.O_RDONLY)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from ops.servers.drive import DriveDouble
 from ops.servers.mariadb import MariaDB
 from ops.servers.mongodb import MongoWire
 from ops.servers.rabbitmq import RabbitMQ
+from ops.servers.small_disk import SmallDisk
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,3 +64,10 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DriveDouble]:
     """A double of Google Drive's API that can be told to fail."""
     with DriveDouble(tmp_path_factory.mktemp("drive")) as server:
         yield server
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[..., SmallDisk]]:
+    """Makes disks of so many bytes, mounted until the test is over; a host that mounts nothing fails the test."""
+    with contextlib.ExitStack() as mounted:
+        yield lambda size, name="disk": mounted.enter_context(SmallDisk(tmp_path / name, size))

@@ -124,14 +124,24 @@ class GoogleDrive:
                 raise
 
     def ping(self) -> None:
-        """Ask for the folder: raises what the next upload would meet, as far as asking can tell."""
+        """Take an upload's first steps: look at the folder and what we may do there, and have an id given.
+
+        What follows would leave a file, or use up what an account may write a second: room is not asked for.
+        """
         folder = self._client.ask(
             "look at the folder",
-            lambda files: files.get(fileId=self.folder_id, supportsAllDrives=True, fields="id,mimeType,labels"),
+            lambda files: files.get(
+                fileId=self.folder_id,
+                supportsAllDrives=True,
+                fields="id,mimeType,labels,capabilities/canAddChildren",
+            ),
             missing="drive_folder_not_found",
         )
         if folder.get("mimeType") != FOLDER or folder.get("labels", {}).get("trashed"):
             raise Refusal.FOLDER.error()
+        if folder.get("capabilities", {}).get("canAddChildren") is False:
+            raise Refusal.PERMISSION.error()
+        self.reserve()
 
     def close(self) -> None:
         self._client.close()

@@ -14,12 +14,18 @@ from typing import BinaryIO
 
 from ulid import ULID
 
-from schema.errors import DependencyDown, Permanent
+from schema.errors import DependencyDown, Permanent, Transient
 
 CHUNK = 256 * 1024  # bytes per read
+LARGE = 4 * 1024 * 1024  # bytes of a large PDF: a folder without room for one is full
 LEFTOVER_AGE = 3600.0  # seconds after which a temporary file has lost its writer for certain
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+# What the system refuses is no report's fault, so jobs wait, whoever has to put it right: room (full disk, used-up quota),
+# or the folder itself (read-only, no permission, unmounted, a failing disk). Only what this process alone has used up
+# pauses nobody: it counts as a try, and another worker makes the next one.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_OURS = frozenset({errno.EMFILE, errno.ENOMEM})
 
 
 class LocalFolder:
@@ -33,6 +39,7 @@ class LocalFolder:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder).absolute()
+        self._largest = 0  # bytes of the largest PDF this process has tried to store
 
     def reserve(self) -> str:
         return str(ULID())
@@ -41,6 +48,7 @@ class LocalFolder:
         self, artifact_id: str, filename: str, pdf: bytes, *, replace: bool, labels: Mapping[str, str]
     ) -> str | None:
         final = self._path(artifact_id)
+        self._largest = max(self._largest, len(pdf))
         with self._outages("store the PDF in"):
             if not replace and final.exists():
                 _sync_folder(self.folder)  # its writer may have died before this
@@ -72,10 +80,14 @@ class LocalFolder:
             path.unlink(missing_ok=True)
 
     def ping(self) -> None:
-        """Write and remove a small file; on the way remove what killed writers left behind."""
-        with self._outages("write to"):
+        """Make room for a large PDF, begin to write it, and remove it: what is refused here, a job would meet.
+
+        On the way remove what killed writers left behind.
+        """
+        with self._outages("write a large PDF to"):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.unlink(self._write("ping", b"ping"))
+            os.unlink(self._write("ping", os.urandom(CHUNK // 4), room=self._needed()))
+            _sync_folder(self.folder)
             for leftover in self.folder.glob(".*.tmp"):
                 with contextlib.suppress(FileNotFoundError):
                     if time.time() - leftover.stat().st_mtime > LEFTOVER_AGE:
@@ -90,10 +102,18 @@ class LocalFolder:
             raise Permanent("The artifact id is malformed.", code="artifact_id_invalid", artifact_id=artifact_id[:100])
         return self.folder / f"{artifact_id}.pdf"
 
-    def _write(self, artifact_id: str, content: bytes) -> str:
+    def _needed(self) -> int:
+        """Bytes that must be free for work to go on: a large PDF's, or the largest's met; at most half of a tiny disk's."""
+        disk = os.statvfs(self.folder)
+        return min(max(LARGE, self._largest), disk.f_blocks * disk.f_frsize // 2)
+
+    def _write(self, artifact_id: str, content: bytes, *, room: int = 0) -> str:
+        """A temporary file of these bytes, on the disk; `room` allocates so many in all, which costs no writing."""
         descriptor, temporary = tempfile.mkstemp(prefix=f".{artifact_id}.", suffix=".tmp", dir=self.folder)
         try:
             with open(descriptor, "wb") as file:
+                if room:
+                    os.posix_fallocate(file.fileno(), 0, room)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -108,13 +128,10 @@ class LocalFolder:
         try:
             yield
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise DependencyDown(
-                "folder",
-                f"Could not {action} the folder {self.folder}: {reason}.",
-                code="folder_full" if full else None,
-            ) from error
+            said = f"Could not {action} the folder {self.folder}: {error.strerror or type(error).__name__}."
+            if error.errno in _OURS:
+                raise Transient(said) from error
+            raise DependencyDown("folder", said, code="folder_full" if error.errno in _NO_ROOM else None) from error
 
 
 class _Chunks:

@@ -21,7 +21,7 @@ from actors.pdf.families import SCRIPTS, cjk_fonts
 from actors.runtime import Runtime, build
 from ops.commands.checks import ASKS, NOT_ASKED, faults
 from ops.commands.terminal import REFUSED, Json, counted, next_step, out, print_json
-from schema import VERSION, fitness, gauges, workers
+from schema import VERSION, fitness, gauges, run_folder, workers
 from schema.api_keys import KeyRing
 from schema.database import Database
 from schema.errors import ReportqError
@@ -112,10 +112,11 @@ def _keys(runtime: Runtime) -> Iterator[Finding]:
 
 def _run_dir(runtime: Runtime) -> Iterator[Finding]:
     folder = Path(runtime.settings.run_dir).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / f"doctor-{os.getpid()}"
-    probe.write_text("x")
-    probe.unlink()
+    try:
+        run_folder.prove(folder)
+    except OSError as error:
+        yield Finding("run folder", "bad", run_folder.sentence(folder, error))
+        return
     free = shutil.disk_usage(folder).free
     yield Finding("run folder", "good", f"{folder} can be written")
     if len(str(folder)) > _SOCKET:
@@ -253,9 +254,7 @@ def _start(runtime: Runtime, queue: str) -> str:
 
 
 _UNDONE = {PDF: "no report is made", WEBHOOKS: "no caller is told"}
-_TO_DO = {one.part: one.what_to_do for one in ASKS} | {
-    "run folder": "Choose a REPORTQ_RUN_DIR that this user may write."
-}
+_TO_DO = {one.part: one.what_to_do for one in ASKS}
 
 CHECKS: dict[str, Check] = {
     "settings": _settings,

@@ -12,12 +12,13 @@ from ops.servers.process import Server, ServerFailed, free_port, listening, pass
 
 
 class MongoWire(Server):
-    """`url` names the database `workflow` and a user who may read and write it, and nothing else."""
+    """`url` names the database `workflow` and a user who has these rights to it (`read`: no writing), and nothing else."""
 
     name = "mongodb"
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, rights: str = "readWrite") -> None:
         super().__init__(folder)
+        self.rights = rights
         self.port = self.kept("port", free_port)
         self.user, self.password = "reportq", self.kept("password", password)
         self.database = "workflow"
@@ -56,7 +57,7 @@ class MongoWire(Server):
         super().start(timeout)
         if not self._known.exists():
             with self._open(f"mongodb://127.0.0.1:{self.port}/") as client:
-                role = {"role": "readWrite", "db": self.database}
+                role = {"role": self.rights, "db": self.database}
                 client[self.database].command("createUser", self.user, pwd=self.password, roles=[role])
             self.stop()
             self._known.touch()

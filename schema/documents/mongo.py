@@ -33,6 +33,9 @@ _REFUSED_LOGIN = {13, 18, 8000}  # Unauthorized, AuthenticationFailed, Atlas's o
 # DocumentValidationFailure, BSONObjectTooLarge (two of them).
 _UNFIT = {2, 9, 14, 28, 52, 66, 121, 10334, 17419}
 _UNTRUSTED = re.compile(r"certificate verify failed: (.{1,200}?) \(_ssl")
+_PROBE = End(
+    "reportq-probe", "reportq-probe", "", 1, "failed", datetime.fromtimestamp(0, UTC), datetime.fromtimestamp(0, UTC)
+)
 _LONG = 60.0  # seconds: an erasure looks through results without an index of their own
 Document = dict[str, Any]
 
@@ -46,6 +49,7 @@ class MongoDocuments:
     """
 
     def __init__(self, url: str, *, timeout: float = 5.0) -> None:
+        self._timeout = timeout
         milliseconds = round(timeout * 1000)
         try:
             self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(
@@ -109,10 +113,16 @@ class MongoDocuments:
             self._sources.replace_one(_key(code, product_id), document, upsert=True)
 
     def ping(self) -> None:
-        with _outages():
-            # What jobs do, not a ping: rights may be lacking on one collection only.
-            for collection in (self._sources, self._results):
-                collection.find_one({"_id": {"$eq": "reportq"}}, {"_id": 1})
+        """Do what jobs do and leave nothing behind: a disk may be full, and rights may be lacking on one collection only.
+
+        The record that is written stands for a moment among the others, under a name that no job has.
+        """
+        with _outages(), pymongo.timeout(self._timeout):
+            nobody = {"_id": {"$eq": _PROBE.job_id}}
+            self._sources.find_one(nobody, {"_id": 1})
+            self._sources.update_one(nobody, {"$unset": {"pdf_generation": ""}})
+            self._write_result(_PROBE)
+            self._results.delete_one(nobody)
 
     def close(self) -> None:
         self._client.close()

@@ -10,8 +10,10 @@ from typing import Any
 
 import falcon.inspect
 import pytest
+from structlog.testing import capture_logs
 
 from ops.servers.process import wait_until
+from ops.servers.small_disk import SmallDisk
 from schema import api_keys
 from schema.database import Database
 from schema.settings import Settings, SettingsError
@@ -229,6 +231,24 @@ def rates(tmp_path: object) -> Iterator[Callable[[], RateLimits]]:
 
     yield make
     for limits in made:
+        limits.close()
+
+
+def test_a_full_run_folder_fails_no_request_and_each_process_limits_by_itself(
+    small_disk: Callable[..., SmallDisk],
+) -> None:
+    disk = small_disk(1 << 20)
+    disk.fill()
+    with capture_logs() as logs:
+        one, other = RateLimits(str(disk.folder)), RateLimits(str(disk.folder))
+        for limits in (one, other):
+            assert [limits.spend("key", 3) for _ in range(3)] == [0, 0, 0]
+            assert limits.spend("key", 3) > 0
+    assert [str(disk.folder) in entry["detail"] for entry in logs] == [True, True]  # once a process
+    disk.free()
+    assert one.spend("key", 3) > 0
+    assert other.spend("key", 3) > 0
+    for limits in (one, other):
         limits.close()
 
 

@@ -14,6 +14,7 @@ import pytest
 from actors.artifacts import DriveOptions, open_artifacts
 from actors.artifacts.drive import GoogleDrive
 from ops.servers.drive import DriveDouble
+from ops.servers.loopback_http import call
 from schema.errors import DependencyDown, Permanent, ReportqError, Transient
 
 PDF = b"%PDF-1.7 first\n" + bytes(range(256)) * 40
@@ -220,6 +221,24 @@ def test_a_folder_that_is_none_is_said(opened: Callable[..., GoogleDrive], store
         assert raised(other.ping).code == "drive_folder_not_found"
     lost = opened("gdrive://no-such-folder")
     assert raised(lambda: put(lost, lost.reserve())).code == "drive_folder_not_found"
+
+
+def test_a_folder_that_we_may_only_read_is_met_by_the_probe(
+    double: DriveDouble, opened: Callable[..., GoogleDrive]
+) -> None:
+    call(
+        "POST", f"{double.api_root}_control/folders",
+        json={"id": "read-only-folder", "title": "x", "capabilities": {"canAddChildren": False}},
+    ).raise_for_status()  # fmt: skip
+    assert raised(opened("gdrive://read-only-folder").ping).code == "drive_permission_denied"
+
+
+def test_the_probe_takes_an_uploads_first_steps_and_leaves_no_file(double: DriveDouble, store: GoogleDrive) -> None:
+    before = double.files()
+    store.ping()
+    assert double.files() == before
+    double.fail("generateIds", "server_error")
+    assert isinstance(raised(store.ping), DependencyDown)
 
 
 def test_an_unknown_service_account_is_said(double: DriveDouble, key: Path, tmp_path: Path) -> None:

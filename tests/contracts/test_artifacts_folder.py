@@ -7,14 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from actors.artifacts.folder import LEFTOVER_AGE, LocalFolder
 from ops.servers.process import wait_until
-from schema.errors import DependencyDown
+from ops.servers.small_disk import SmallDisk
+from schema.errors import DependencyDown, Transient
 
 REPOSITORY = Path(__file__).parents[2]
 WRITER = """
@@ -91,6 +94,94 @@ def test_no_space_left_has_a_code_of_its_own(tmp_path: Path, monkeypatch: pytest
 
     assert down.value.code == "folder_full"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("left", [0, 4096, 100_000, 400_000])
+def test_a_folder_without_room_for_a_large_pdf_is_known_before_a_job_meets_it(
+    small_disk: Callable[..., SmallDisk], left: int
+) -> None:
+    disk = small_disk(1 << 20)
+    store = LocalFolder(disk.folder / "pdfs")
+    store.ping()
+    disk.fill(left)
+
+    with pytest.raises(DependencyDown) as down:
+        store.ping()
+
+    assert down.value.code == "folder_full"
+    assert [file.name for file in (disk.folder / "pdfs").iterdir()] == []
+    disk.free()
+    store.ping()
+    store.put("a", "x", bytes(84_000), replace=False, labels={})
+
+
+def test_a_probe_leaves_room_for_the_largest_pdf_that_was_refused(small_disk: Callable[..., SmallDisk]) -> None:
+    disk = small_disk(32 << 20)
+    store = LocalFolder(disk.folder)
+    disk.fill(leave=6 << 20)
+    store.ping()
+    with pytest.raises(DependencyDown):
+        store.put("a", "x", bytes(9 << 20), replace=False, labels={})
+
+    with pytest.raises(DependencyDown):  # a small one would fit, but that is not what has failed
+        store.ping()
+
+    disk.fill(leave=12 << 20)
+    store.ping()
+    store.put("a", "x", bytes(9 << 20), replace=False, labels={})
+
+
+def test_one_pdf_that_no_disk_of_this_size_takes_stops_no_others(small_disk: Callable[..., SmallDisk]) -> None:
+    store = LocalFolder(small_disk(1 << 20).folder)
+    with pytest.raises(DependencyDown):
+        store.put("a", "x", bytes(2 << 20), replace=False, labels={})
+
+    store.ping()
+    store.put("b", "x", bytes(84_000), replace=False, labels={})
+
+
+def test_a_probe_costs_no_space_and_next_to_no_writing(small_disk: Callable[..., SmallDisk]) -> None:
+    disk = small_disk(32 << 20)
+    store = LocalFolder(disk.folder)
+    before = disk.left()
+    for _ in range(20):
+        store.ping()
+    assert disk.left() == before
+    assert list(disk.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "waits"),
+    [
+        (errno.ENOSPC, "folder_full", True), (errno.EDQUOT, "folder_full", True),
+        (errno.EROFS, "folder_unavailable", True), (errno.EACCES, "folder_unavailable", True),
+        (errno.EPERM, "folder_unavailable", True), (errno.EIO, "folder_unavailable", True),
+        (errno.ESTALE, "folder_unavailable", True), (errno.ENFILE, "folder_unavailable", True),
+        (errno.EMFILE, "temporary_failure", False), (errno.ENOMEM, "temporary_failure", False),
+    ],
+)  # fmt: skip
+def test_what_the_whole_folder_refuses_waits_and_what_this_process_lacks_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: str, waits: bool
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(tempfile, "mkstemp", refused)
+    store = LocalFolder(tmp_path)
+    for act in (store.ping, lambda: store.put("a", "x", b"pdf", replace=False, labels={})):
+        with pytest.raises(Transient) as error:
+            act()
+        assert (error.value.code, isinstance(error.value, DependencyDown)) == (code, waits)
+        assert os.strerror(number) in error.value.detail
+        assert str(tmp_path) in error.value.detail
+
+
+def test_a_read_only_folder_is_met_by_the_probe(small_disk: Callable[..., SmallDisk]) -> None:
+    disk = small_disk(1 << 20)
+    store = LocalFolder(disk.folder)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk.folder)], check=True)
+    with pytest.raises(DependencyDown, match="Read-only file system"):
+        store.ping()
 
 
 def test_a_folder_that_cannot_be_made_is_an_outage(tmp_path: Path) -> None:

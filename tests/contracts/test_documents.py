@@ -17,6 +17,7 @@ import pytest
 from ops.servers.mariadb import MariaDB
 from ops.servers.mongodb import MongoWire
 from ops.servers.process import Server
+from ops.servers.small_disk import SmallDisk
 from schema.database import Database, DatabaseDown
 from schema.documents import open_documents
 from schema.errors import DependencyDown, Permanent
@@ -433,6 +434,53 @@ def test_a_silent_server_is_an_outage_and_not_a_hang(store: Store) -> None:
         store.server.resume()
 
     assert store.documents.find_report("K1", "minat") is not None
+
+
+def test_the_probe_leaves_nothing_behind_however_many_ask_at_once(mongo: MongoWire, sqlite: Database) -> None:
+    documents = open_documents(mongo.url, sqlite)
+    with pymongo.MongoClient[dict[str, Any]](mongo.url) as client:
+
+        def everything() -> dict[str, list[Any]]:
+            database = client["workflow"]
+            return {name: sorted(database[name].find(), key=str) for name in database.list_collection_names()}
+
+        documents.ping()
+        before = everything()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: documents.ping(), range(80)))
+        assert everything() == before
+    documents.close()
+
+
+def test_the_probe_meets_lacking_rights_to_write(tmp_path: Path, sqlite: Database) -> None:
+    with MongoWire(tmp_path / "mongodb", rights="read") as server:
+        reader = open_documents(server.url, sqlite, timeout=5)
+        assert reader.find_report("K1", "minat") is None
+        with pytest.raises(DependencyDown) as refused:
+            reader.ping()
+        reader.close()
+    assert refused.value.code == "mongodb_access_refused"
+
+
+def test_the_probe_meets_a_server_that_reads_and_does_not_write(
+    tmp_path: Path, sqlite: Database, small_disk: Callable[..., SmallDisk]
+) -> None:
+    disk = small_disk(96 << 20)
+    with MongoWire(disk.folder / "mongodb") as server:
+        documents = open_documents(server.url, sqlite, timeout=5)
+        documents.ping()
+        disk.fill()
+        refused = 0
+        for number in range(400):  # what its files still hold is used up first
+            try:
+                documents.record_end(replace(FIRST, job_id=f"pdf_{number}", meta="x" * 100_000))
+            except DependencyDown:
+                refused = number
+                break
+        assert refused
+        with pytest.raises(DependencyDown):
+            documents.ping()
+        documents.close()
 
 
 def test_an_outage_names_its_dependency_and_no_secret(mongo: MongoWire, sqlite: Database) -> None:

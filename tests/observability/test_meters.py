@@ -6,15 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
+import middleware.metrics
 from middleware.exposition import FileCollector, serve
 from middleware.metrics import Meters
 from ops.servers.process import free_port
+from ops.servers.small_disk import SmallDisk
 from schema import metrics
 from schema.metrics import HISTOGRAM, TABLE
 
@@ -122,6 +126,122 @@ def test_only_what_is_declared_can_be_emitted(tmp_path: Path) -> None:
         meters.count(metrics.ATTEMPTS, outcome="failed", job_id="pdf_1")
     with pytest.raises(KeyError):
         meters.count(metrics.ATTEMPTS, job_id="pdf_1")
+
+
+BESIDE_A_FULL_DISK = """
+import sys, threading, time
+from pathlib import Path
+import structlog
+from middleware.metrics import Meters
+import middleware.metrics
+from ops.servers.small_disk import SmallDisk
+from schema import metrics
+middleware.metrics.AGAIN = 0.05
+disk, before, leave = SmallDisk(sys.argv[1], 0), int(sys.argv[2]), int(sys.argv[3])
+meters = Meters(disk.folder / "metrics")
+def count(times):
+    for n in range(times):
+        meters.count(metrics.ATTEMPTS, outcome="completed")
+        for priority in metrics.TARGETS:
+            meters.observe(metrics.QUEUE_WAIT, 0.2, priority=priority)
+        for code in metrics.JOB_CODES:
+            meters.count(metrics.FAILURES, code=code)
+count(before)
+disk.fill(leave)
+for _ in range(10):
+    count(10)
+    time.sleep(0.06)
+print("counted", flush=True)
+sys.stdin.readline()
+while meters._behind():
+    time.sleep(0.01)
+print("counted", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("leave", [0, 4096, 8192])
+def test_a_full_disk_kills_nobody_and_what_was_counted_meanwhile_is_written_later(
+    small_disk: Callable[..., SmallDisk], before: int, leave: int
+) -> None:
+    """Before the first file, in its middle, or once it is there: a mapped file would be a SIGBUS in each case."""
+    disk = small_disk(1 << 20)
+    process = subprocess.Popen(
+        [sys.executable, "-c", BESIDE_A_FULL_DISK, str(disk.folder), str(before), str(leave)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdin is not None
+    said = []
+    while (line := process.stdout.readline()) not in ("counted\n", ""):
+        said.append(line)
+    disk.free()
+    process.stdin.write("\n")
+    process.stdin.flush()
+    while (line := process.stdout.readline()) not in ("counted\n", ""):
+        said.append(line)
+    everything = value(disk.folder / "metrics", "reportq_attempts_total", outcome="completed")
+    process.communicate("\n")
+    assert process.returncode == 0
+    assert everything == before + 100
+    assert len([line for line in said if "metrics.not_written" in line and str(disk.folder) in line]) <= 1, said
+
+
+def test_what_a_full_disk_has_refused_is_told_once_with_its_folder(small_disk: Callable[..., SmallDisk]) -> None:
+    disk = small_disk(1 << 20)
+    disk.fill()
+    with capture_logs() as logs:
+        meters = Meters(disk.folder / "metrics")
+        for _ in range(50):
+            meters.count(metrics.ATTEMPTS, outcome="failed")
+    told = [entry for entry in logs if entry["event"] == "metrics.not_written"]
+    assert [(entry["folder"], entry["error"]) for entry in told] == [
+        (str(disk.folder / "metrics"), "No space left on device")
+    ]
+
+
+def test_where_not_even_a_file_can_be_made_counting_begins_once_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(middleware.metrics, "AGAIN", 0.0)
+    (tmp_path / "run").write_text("a file where the folder should be")
+    meters = Meters(tmp_path / "run" / "metrics")
+    with capture_logs() as logs:
+        for _ in range(3):
+            meters.count(metrics.ATTEMPTS, outcome="failed")
+        (tmp_path / "run").unlink()
+        for _ in range(3):
+            meters.count(metrics.ATTEMPTS, outcome="failed")
+    assert [entry["event"] for entry in logs] == ["metrics.not_written", "metrics.written_again"]
+    assert value(tmp_path / "run" / "metrics", "reportq_attempts_total", outcome="failed") == 3
+
+
+def test_a_file_that_somebody_truncates_under_a_process_kills_nobody(tmp_path: Path) -> None:
+    meters = Meters(tmp_path)
+    meters.count(metrics.ATTEMPTS, outcome="failed")
+    for file in tmp_path.glob("*.db"):
+        os.truncate(file, 0)
+    meters.count(metrics.ATTEMPTS, outcome="failed")
+    value(tmp_path, "reportq_attempts_total", outcome="failed")  # and the others' are still shown
+
+
+def test_threads_that_count_while_the_process_ends_do_no_harm(tmp_path: Path) -> None:
+    code = COUNTING.partition("for _ in")[0] + (
+        "import threading, atexit\n"
+        "def forever():\n"
+        "    while True:\n"
+        "        meters.count(metrics.ATTEMPTS, outcome='completed')\n"
+        "        meters.observe(metrics.QUEUE_WAIT, 0.2, priority='high')\n"
+        "meters.count(metrics.ATTEMPTS, outcome='completed')\n"
+        "atexit.register(time.sleep, 0.2)\n"  # the interpreter's end, with threads still at work
+        "for _ in range(4): threading.Thread(target=forever, daemon=True).start()\n"
+    )
+    for _ in range(5):
+        ended = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_full_disk_does_not_fail_a_job(tmp_path: Path) -> None:
