@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 from ops.chaos.faults import Faults
-from ops.chaos.judge import STUCK, Verdict, at_rest, collect, judge
+from ops.chaos.judge import STUCK, Verdict, add_embedded, at_rest, collect, judge
 from ops.chaos.load import Load, troubled
 from ops.chaos.numbers import compare
 from ops.chaos.sabotage import SABOTAGES
@@ -26,6 +26,7 @@ from ops.chaos.system import System
 
 PATIENCE = 5.0  # a slow machine may need so many times the planned seconds, and then some
 REST = 300.0  # seconds the system may need to come to rest once the faults have stopped, and
+EMBEDDED = 20  # one job of so many, beside the others, for the embedded default
 REST_A_JOB = 0.5  # so many for each job: most of a large load is still waiting then
 
 
@@ -63,11 +64,17 @@ def run(folder: Path, jobs: int, seed: int, sabotage: str | None = None) -> tupl
         faults.strikes.receiver_back = load.script_again
         load.start()
         lanes = faults.run(faults_planned)
+        beside = system.embedded.trickle(jobs // EMBEDDED, lambda: faults.share, faults.stopping)
         load.wait(most)
         for lane in lanes:
             lane.join(most)
         faults.stop()
-        tell(f"{len(load.accepted)} accepted, {load.unconfirmed} unconfirmed, refused {load.refused}; faults stop")
+        beside.join(most)
+        embedded = system.embedded
+        tell(
+            f"{len(load.accepted)} and {len(embedded.accepted)} accepted, {load.unconfirmed} and {embedded.unconfirmed} "
+            f"unconfirmed, refused {load.refused}; faults stop"
+        )
         system.heal()
         left = _rest(system, REST + REST_A_JOB * jobs)
         tell(
@@ -75,7 +82,10 @@ def run(folder: Path, jobs: int, seed: int, sabotage: str | None = None) -> tupl
             if not left
             else f"left: {left}"
         )
-        verdict = judge(collect(system.stack), load.accepted, load.unconfirmed)
+        evidence = collect(system.stack)
+        add_embedded(evidence, embedded.evidence())
+        accepted = [*load.accepted, *embedded.accepted]
+        verdict = judge(evidence, accepted, load.unconfirmed + embedded.unconfirmed)
         for trouble in faults.troubles:
             tell(f"trouble with {trouble}")
         verdict.gauges_wrong, compared = compare(system.stack, faults.happened)
@@ -90,6 +100,8 @@ def _rest(system: System, most: float) -> dict[str, int]:
     calm, before = 0, {"": 0}
     while calm < 3:
         left, moving = at_rest(system.stack)
+        beside = system.embedded.left()
+        left, moving = {**left, **beside}, moving + sum(beside.values())
         now = time.monotonic()
         if left != before:
             before, changed = left, now

@@ -27,8 +27,8 @@ class Faults:
         self._planned = 1
         self._done = 0
         self._ends = 0  # jobs and deliveries that have ended, as last seen
-        self._stop = threading.Event()
-        self.strikes = Strikes(system, self._stop)
+        self.stopping = threading.Event()
+        self.strikes = Strikes(system, self.stopping)
 
     def run(self, plan: list[Fault]) -> list[threading.Thread]:
         """Start the lanes; each thread ends with its last fault."""
@@ -47,7 +47,7 @@ class Faults:
 
     def stop(self) -> None:
         """Strike no more."""
-        self._stop.set()
+        self.stopping.set()
 
     @property
     def share(self) -> float:
@@ -55,7 +55,7 @@ class Faults:
         return self._done / self._planned
 
     def _watch(self) -> None:
-        while not self._stop.wait(0.3):
+        while not self.stopping.wait(0.3):
             with contextlib.suppress(Exception):
                 self._ends = sum(
                     int(self._stack.sql(f"SELECT COUNT(*) AS n FROM {table} WHERE ended_at IS NOT NULL")[0]["n"])
@@ -66,15 +66,15 @@ class Faults:
         """Let a few ends happen between two faults of a lane: a machine that is slow must still get work done, or faults
         would only ever strike a system that is starting."""
         until = time.monotonic() + BREATH
-        while self._ends < seen + 3 and time.monotonic() < until and not self._stop.is_set():
+        while self._ends < seen + 3 and time.monotonic() < until and not self.stopping.is_set():
             time.sleep(0.05)
 
     def _lane(self, faults: list[Fault]) -> None:
         for fault in faults:
             seen = self._ends
-            self._stop.wait(max(0.0, self._began + fault.at - time.monotonic()))
+            self.stopping.wait(max(0.0, self._began + fault.at - time.monotonic()))
             self._breathe(seen)
-            if self._stop.is_set():
+            if self.stopping.is_set():
                 return
             self._strike(fault)
             self._done += 1

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pymongo
 
+from ops.chaos.desk import left_in_queues
 from ops.stack import ENDED, Stack
 
 Row = dict[str, Any]
@@ -71,6 +72,7 @@ class Evidence:
     results: dict[str, Row]  # MongoDB, by job
     files: dict[str, list[Row]]  # Drive, by job
     received: dict[str, list[Row]]  # the receiver's log, by webhook-id
+    unread: dict[str, int] = field(default_factory=dict)  # messages that nobody has taken or let go of, by queue
 
 
 def collect(stack: Stack) -> Evidence:
@@ -84,7 +86,7 @@ def collect(stack: Stack) -> Evidence:
         files[labels.get("job_id", "")].append(file)
     received: dict[str, list[Row]] = defaultdict(list)
     for post in stack.receiver.posts():
-        received[post.header("webhook-id") or ""].append({"time": post.time, "body": post.json()})
+        received[post.header("webhook-id") or ""].append({"time": post.time, "body": post.json(), "told": post.told})
     return Evidence(
         jobs,
         _by("job_id", stack.sql("SELECT * FROM attempts ORDER BY number")),
@@ -94,7 +96,22 @@ def collect(stack: Stack) -> Evidence:
         results,
         files,
         received,
+        left_in_queues(stack),
     )
+
+
+def add_embedded(evidence: Evidence, rows: Mapping[str, list[Row]]) -> None:
+    """What the embedded default beside production's programs has to show; its jobs are judged like the others."""
+    evidence.jobs |= {row["job_id"]: row for row in rows["jobs"]}
+    evidence.results |= {row["_id"]: row for row in rows["results"]}
+    for into, name, key in (
+        (evidence.attempts, "attempts", "job_id"),
+        (evidence.deliveries, "deliveries", "job_id"),
+        (evidence.posts, "posts", "delivery_id"),
+        (evidence.letters, "letters", "job_id"),
+        (evidence.files, "files", "job_id"),
+    ):
+        into |= _by(key, rows[name])
 
 
 def judge(evidence: Evidence, accepted: Iterable[str], unconfirmed: int = 0) -> Verdict:
@@ -109,6 +126,7 @@ def judge(evidence: Evidence, accepted: Iterable[str], unconfirmed: int = 0) -> 
     for deliveries in evidence.deliveries.values():
         for delivery in deliveries:
             _judge_posts(verdict, evidence, delivery)
+    verdict.lost += [f"{count} messages in queue {queue} that nobody takes" for queue, count in evidence.unread.items()]
     for job_id, files in evidence.files.items():
         if job_id not in evidence.jobs:
             verdict.duplicate_files.append(f"{len(files)} files of no job ({job_id or 'without label'})")
@@ -141,7 +159,7 @@ def _judge_file(verdict: Verdict, job: Row, files: list[Row]) -> None:
     whole = [file for file in files if file["id"] == job["artifact_id"] and int(file.get("fileSize", 0)) > 0]
     if not whole:
         verdict.lost.append(f"{job['job_id']}: completed without its file ({len(files)} others)")
-    elif whole[0]["id"] not in (job["google_drive_link"] or ""):
+    elif whole[0].get("link", whole[0]["id"]) not in (job["google_drive_link"] or ""):
         verdict.lost.append(f"{job['job_id']}: the link {job['google_drive_link']} is not its file's")
 
 
@@ -186,6 +204,10 @@ def _judge_told(verdict: Verdict, evidence: Evidence, job: Row) -> None:
             verdict.untold.append(f"{name}: still {row['status']}, tried {row['tries']} times")
         elif row["status"] == "delivered" and not evidence.received.get(f"msg_{job_id}_{round_}"):
             verdict.untold.append(f"{name}: delivered, but nobody received it")
+        elif row["status"] == "delivered" and not any(
+            post.get("told", True) for post in evidence.received[f"msg_{job_id}_{round_}"]
+        ):
+            verdict.untold.append(f"{name}: delivered, but never answered by a 2xx that meant it")
         elif row["status"] in ("dead", "not_sent") and not row["error_code"]:
             verdict.untold.append(f"{name}: {row['status']} without a reason")
         elif row["status"] == "recorded" and row["url"]:

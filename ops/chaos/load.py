@@ -27,8 +27,9 @@ ANSWERS: dict[str, Sequence[Mapping[str, Any]]] = {
     "huge": [{"size": 5_000_000}, {}],
     "reset": [{"reset": True}, {}],
     "hang": [{"delay": 4.0}, {}],
+    "interim": [{"interim": [103, 100]}],
 }
-_BODIES = ("huge", "drip")
+_TAKEN = ("huge", "drip", "interim")
 
 
 class Load:
@@ -191,7 +192,7 @@ def troubled(system: System, load: Load) -> dict[str, int]:
         found = re.search(r"/hook/(\d+)/", row["url"] or "")
         kind = kinds.get(int(found[1])) if found else None
         # A 2xx counts once its head is there: of what is wrong with its body the attempt's row tells nothing.
-        if kind is not None and (row["outcome"] != "delivered" or kind in _BODIES):
+        if kind is not None and (row["outcome"] != "delivered" or kind in _TAKEN):
             counts[f"receiver:{kind}"] += 1
     return dict(counts)
 

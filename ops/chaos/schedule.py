@@ -17,7 +17,8 @@ ROUTES = ("database-workers", "database-front", "rabbitmq", "mongodb", "drive")
 DRIVE = ("rate_limit", "server_error", "html", "hang", "lost_answer")
 
 # kind → (lane, shortest, longest seconds it lasts)
-KINDS: dict[str, tuple[str, float, float]] = {
+Kinds = dict[str, tuple[str, float, float]]
+_FIRST: Kinds = {
     **{f"kill:{part}": ("programs", 0.0, 0.0) for part in PARTS},
     **{f"term:{part}": ("programs", 0.0, 0.0) for part in PARTS},
     **{f"stop:{part}": ("programs", 1.0, 5.0) for part in ("api", "relay")},
@@ -38,13 +39,27 @@ KINDS: dict[str, tuple[str, float, float]] = {
     "clock:forward": ("hints", 2.0, 6.0),
     "clock:back": ("hints", 2.0, 6.0),
 }
+# Planned by a chance of their own, in lanes of their own: what a seed made of the first ones it still makes.
+_LATER: Kinds = {
+    "letters:pdf.XQ-to-webhooks": ("desk", 0.0, 0.0),
+    "letters:webhooks.XQ-to-pdf": ("desk", 0.0, 0.0),
+    "letters:huge-14": ("desk", 0.0, 0.0),
+    "letters:huge-40": ("desk", 0.0, 0.0),
+    "messages:malformed": ("desk", 0.0, 0.0),
+    "full:run": ("disks", 2.0, 6.0),
+    "full:mariadb": ("disks", 1.0, 4.0),
+    "full:pdfs": ("disks", 2.0, 6.0),
+    "receiver:starting": ("answers", 1.5, 4.0),
+}
+KINDS: Kinds = {**_FIRST, **_LATER}
 # These come twice in every schedule: what they prove hangs on where a job happens to be.
 TWICE = ("kill:render", "kill:webhook", "kill:api", "drive:lost_answer", "hints:stale", "stop:render")
 GAP = (0.2, 1.2)  # seconds between two faults of a lane
 JOBS_PER_EXTRA = 40  # one fault more for so many jobs
 
 # How receivers answer a job's callback, beside 200: chosen for one job of five.
-RECEIVERS = ("500", "409-then-200", "302", "drip", "huge", "reset", "hang")
+_ANSWERS = ("500", "409-then-200", "302", "drip", "huge", "reset", "hang")
+RECEIVERS = (*_ANSWERS, "interim")
 
 
 @dataclass(frozen=True)
@@ -60,19 +75,25 @@ class Fault:
 
 def plan(jobs: int, seed: int) -> list[Fault]:
     """The schedule of one run, in the order of its moments; equal arguments give equal plans."""
-    chance = random.Random(f"faults {seed}")
-    names = [*KINDS, *TWICE]
-    names += [chance.choice(list(KINDS)) for _ in range(jobs // JOBS_PER_EXTRA)]
+    first = _lanes(random.Random(f"faults {seed}"), _FIRST, TWICE, jobs)
+    later = _lanes(random.Random(f"later faults {seed}"), _LATER, (), jobs)
+    return sorted([*first, *later], key=lambda fault: fault.at)
+
+
+def _lanes(chance: random.Random, kinds: Kinds, twice: tuple[str, ...], jobs: int) -> list[Fault]:
+    """Every one of these kinds, some twice, and more for many jobs."""
+    names = [*kinds, *twice]
+    names += [chance.choice(list(kinds)) for _ in range(jobs // JOBS_PER_EXTRA)]
     chance.shuffle(names)
     lanes: dict[str, float] = {}
     faults = []
     for name in names:
-        lane, shortest, longest = KINDS[name]
+        lane, shortest, longest = kinds[name]
         at = lanes.get(lane, 1.0) + chance.uniform(*GAP)
         seconds = round(chance.uniform(shortest, longest), 2)
         faults.append(Fault(round(at, 2), name, lane, seconds, chance.randrange(1000)))
         lanes[lane] = at + seconds
-    return sorted(faults, key=lambda fault: fault.at)
+    return faults
 
 
 def length(faults: list[Fault]) -> float:
@@ -101,11 +122,15 @@ def order(seed: int, number: int) -> Order:
     product = chance.choices([name for name, _ in PRODUCTS], [weight for _, weight in PRODUCTS])[0]
     # The first ones meet every receiver in turn, several times: each kind at least once by construction, although some
     # submissions are never confirmed.
-    receiver = chance.choice(RECEIVERS) if chance.random() < 0.2 else ""
+    receiver = chance.choice(_ANSWERS) if chance.random() < 0.2 else ""
+    if receiver and random.Random(f"answer {seed} {number}").random() < 1 / len(RECEIVERS):
+        receiver = "interim"
     if number < 4 * len(RECEIVERS):
         receiver = RECEIVERS[number % len(RECEIVERS)]
     if number % 60 < 3:
         product = "long"
+    if number % 60 == 10:
+        product = "missing"  # somebody's letter to move by hand
     return Order(
         number,
         chance.choices(["high", "normal", "low"], [2, 6, 2])[0],

@@ -11,6 +11,7 @@ import random
 import signal
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +19,12 @@ import pika
 import pika.exceptions
 
 from middleware.broker import encode
+from ops.chaos import desk, disks
 from ops.chaos.schedule import Fault
 from ops.chaos.system import System
 from ops.servers import leash
 from ops.servers.process import wait_until
+from ops.servers.receiver import ALL, START_PAGE
 from schema.database import DatabaseDown
 from schema.messages import ACTORS, PDF, WEBHOOKS
 from schema.ports import Hint
@@ -37,7 +40,13 @@ class Strikes:
         self.system = system
         self.stack = system.stack
         self.receiver_back: Callable[[], None] = lambda: None  # its scripts died with it
+        self.alone: dict[str, threading.Lock] = defaultdict(threading.Lock)  # by the server that is struck
         self._stop = stop
+
+    @property
+    def stopped(self) -> bool:
+        """Whether faults are to end early."""
+        return self._stop.is_set()
 
     def wait(self, seconds: float) -> None:
         """Let a fault last."""
@@ -49,9 +58,10 @@ class Strikes:
         """kill -9: a program with all its processes or only the first or the last of them; a server wholly."""
         if target in self.stack.servers():
             server = self.stack.servers()[target]
-            server.kill()
-            self.wait(fault.seconds)
-            server.start(60)
+            with self.alone[target]:
+                server.kill()
+                self.wait(fault.seconds)
+                server.start(60)
             return 1
         program = self._busy(target, fault)
         pid = self.stack.pid(program)
@@ -68,9 +78,10 @@ class Strikes:
         """An orderly end, as a deployment does it."""
         if target in self.stack.servers():
             server = self.stack.servers()[target]
-            server.stop()
-            self.wait(fault.seconds)
-            server.start(60)
+            with self.alone[target]:
+                server.stop()
+                self.wait(fault.seconds)
+                server.start(60)
             return 1
         return int(self.system.signal(self._busy(target, fault), signal.SIGTERM, whole=False))
 
@@ -78,9 +89,10 @@ class Strikes:
         """SIGSTOP, later SIGCONT: whoever wakes up does not know that time has passed."""
         if target in self.stack.servers():
             server = self.stack.servers()[target]
-            server.suspend()
-            self.wait(fault.seconds)
-            server.resume()
+            with self.alone[target]:
+                server.suspend()
+                self.wait(fault.seconds)
+                server.resume()
             return 1
         program = self._busy(target, fault)
         pid = self.stack.pid(program)
@@ -136,12 +148,22 @@ class Strikes:
         return sum(int(rule["met"]) for rule in self.stack.drive.state()["faults"])
 
     def receiver(self, fault: Fault, kind: str) -> int:
-        """The receivers' host is away as a whole."""
-        self.stack.receiver.kill()
-        self.wait(fault.seconds)
-        self.stack.receiver.start()
-        self.receiver_back()
-        return 1
+        """The receivers' host is away as a whole, or n8n starts on it and says so to everybody."""
+        receiver = self.stack.receiver
+        if kind == "away":
+            with self.alone["receiver"]:
+                receiver.kill()
+                self.wait(fault.seconds)
+                receiver.start()
+                self.receiver_back()
+            return 1
+        with self.alone["receiver"]:
+            before = len(receiver.posts())
+            receiver.script(ALL, START_PAGE)
+            self._last(fault, lambda: any(not post.told for post in receiver.posts()[before:]))
+            met = sum(not post.told for post in receiver.posts()[before:])
+            receiver.script(ALL)
+        return met
 
     # -- the network --------------------------------------------------------------------------------------------
 
@@ -207,7 +229,7 @@ class Strikes:
         if kind == "garbage":
             unknown = encode(Hint(PDF, "no_such_actor", "pdf_nobody"))
             bodies = [b"\xff\xfe no message", b"{}", unknown, encode(Hint(PDF, ACTORS[PDF], "pdf_nobody"))]
-            return self._publish(
+            return self.publish(
                 [(queue, body) for queue in (PDF, WEBHOOKS) for body in bodies[: 4 if queue == PDF else 2]]
             )
         states = "('queued','processing')" if kind == "duplicated" else "('completed','failed','cancelled')"
@@ -216,11 +238,13 @@ class Strikes:
         calls = self.stack.sql(f"SELECT delivery_id FROM deliveries WHERE status IN {told} ORDER BY RAND() LIMIT 30")
         copies = [(PDF, encode(Hint(PDF, ACTORS[PDF], row["job_id"]))) for row in jobs]
         copies += [(WEBHOOKS, encode(Hint(WEBHOOKS, ACTORS[WEBHOOKS], row["delivery_id"]))) for row in calls]
-        return self._publish([*copies, *copies])
+        return self.publish([*copies, *copies])
 
-    def _publish(self, messages: list[tuple[str, bytes]]) -> int:
+    def publish(self, messages: list[tuple[str, bytes]]) -> int:
+        """Put messages into queues; returns how many."""
         connection = pika.BlockingConnection(pika.URLParameters(self.stack.rabbitmq.admin_url))
         channel = connection.channel()
+        channel.confirm_delivery()
         luck = random.Random(len(messages))
         for queue, body in messages:
             properties = pika.BasicProperties(delivery_mode=2, priority=luck.choice([0, 5, 9]))
@@ -259,4 +283,7 @@ STRIKES: dict[str, Strike] = {
     "half-open": Strikes.half_open,
     "hints": Strikes.hints,
     "clock": Strikes.clock,
+    "letters": desk.letters,
+    "messages": desk.messages,
+    "full": disks.full,
 }

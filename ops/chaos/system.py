@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Any
 
 import pymongo
 
+from ops.chaos.embedded import Embedded
 from ops.chaos.sabotage import VARIABLE
 from ops.chaos.schedule import LEASE
 from ops.servers import leash
 from ops.servers.packages import need
 from ops.servers.process import Server
+from ops.servers.small_disk import SmallDisk
 from ops.servers.tcp_proxy import TcpProxy
 from ops.stack import ROOT, Stack
 
@@ -53,8 +56,12 @@ CLOCKS = {
 }
 
 
+RUN_DISK = 128 << 20  # bytes: everybody's logs, too
+ROWS_DISK = 768 << 20  # of which MariaDB takes a fifth before the first row
+
+
 class System:
-    """Stack, proxies and clocks of one run; everything ends with it."""
+    """Stack, proxies, clocks and disks of one run, and the embedded default beside them; everything ends with it."""
 
     def __init__(self, folder: Path, sabotage: str | None = None, workers: int = 3) -> None:
         need("libfaketime")
@@ -76,6 +83,9 @@ class System:
             self.turn_clock(name, 0)
         self.stack = Stack(folder / "stack", render_workers=workers, settings=settings, modules=MODULES)
         stack = self.stack
+        self.run_disk = SmallDisk(stack.folder / "run", RUN_DISK)
+        self.rows_disk = SmallDisk(stack.mariadb.rows, ROWS_DISK)
+        self.embedded = Embedded(folder / "embedded", stack.receiver)
         self.proxies = {
             "database-workers": TcpProxy(stack.mariadb.port),
             "database-front": TcpProxy(stack.mariadb.port),
@@ -99,12 +109,23 @@ class System:
     def running(self) -> Iterator[System]:
         """Start everything and put the reports into MongoDB; end everything."""
         try:
-            with self.stack:
+            with self.run_disk, self.rows_disk, self.embedded.disk, self._logs_kept(), self.stack, self.embedded.api:
                 self._save_reports()
                 yield self
         finally:
             for proxy in self.proxies.values():
                 proxy.stop()
+
+    @contextlib.contextmanager
+    def _logs_kept(self) -> Iterator[None]:
+        """Out of the run folder, whose disk goes with the run."""
+        try:
+            yield
+        finally:
+            logs = self.folder / "logs"
+            logs.mkdir(exist_ok=True)
+            for log in self.run_disk.folder.glob("*.log*"):
+                shutil.copy(log, logs)
 
     def _save_reports(self) -> None:
         from ops.trial_renderer import BEHAVIOURS
@@ -140,13 +161,16 @@ class System:
         return True
 
     def heal(self) -> None:
-        """No more troubles: everybody runs, every route is open, every clock is right."""
+        """No more troubles: everybody runs, every route is open, every clock is right, every disk has room."""
+        for disk in (self.run_disk, self.rows_disk, self.embedded.disk):
+            disk.free()
         for proxy in self.proxies.values():
             proxy.heal()
         for server in self.stack.servers().values():
             self.ensure(server)
         for program in self.stack.names():
             self.signal(program, signal.SIGCONT, whole=True)
+        self.ensure(self.embedded.api)
         self.stack.drive.clear()
         self.stack.receiver.clear()
         for clock in self.clocks.iterdir():

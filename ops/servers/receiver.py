@@ -32,9 +32,11 @@ STEP = {
     "reset": False,  # cut the connection once the request was read
     "hang": False,  # read the request and never answer
     "interim": [],  # the status codes of interim answers before this one
+    "told": True,  # a 2xx means that somebody took it; False: a page that anybody is given
 }
 #: What n8n answers to every request while it migrates its database.
-START_PAGE = {"body": "n8n is starting up. Please wait", "content_type": "text/html; charset=utf-8"}
+START_PAGE = {"body": "n8n is starting up. Please wait", "content_type": "text/html; charset=utf-8", "told": False}
+ALL = "**"  # the path of a script that stands above all others
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Received:
     path: str  # with its query, byte for byte
     headers: Mapping[str, str]
     body: bytes
+    told: bool = True  # it was answered, or was about to be, by a 2xx that means it
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -78,7 +81,9 @@ class Receiver(Server):
         return listening(self.port) and call("GET", self.url("/_control/state")).ok
 
     def script(self, path: str, *steps: Mapping[str, Any]) -> None:
-        """Answer requests to `path` (without query; `*` for all others) by these steps, the last for ever.
+        """Answer requests to `path` (without query; `*` for all others, ALL for all) by these steps, the last for ever.
+
+        Without steps the path has no script any more.
 
         A step names what differs from STEP: `{"status": 409, "body": "…"}`, `{"hang": True}`.
         """
@@ -121,6 +126,8 @@ class Scripts:
                 raise ValueError(f"a step has no {unknown}")
         with self._changed:
             self._steps[path] = [{**STEP, **step} for step in steps]
+            if not steps:
+                del self._steps[path]
 
     def clear(self) -> None:
         with self._changed:
@@ -130,7 +137,7 @@ class Scripts:
 
     def next(self, path: str) -> dict[str, Any]:
         with self._changed:
-            steps = self._steps.get(path) or self._steps.get("*") or [STEP]
+            steps = self._steps.get(ALL) or self._steps.get(path) or self._steps.get("*") or [STEP]
             return steps.pop(0) if len(steps) > 1 else steps[0]
 
     def wait(self, seconds: float) -> None:
@@ -154,6 +161,7 @@ class ReceiverExchange(Exchange):
         if self.route.startswith("/_control/"):
             self._control(method, body)
             return
+        step = self.scripts.next(self.route)
         kept = {
             "time": time.time(),
             "method": method,
@@ -161,11 +169,12 @@ class ReceiverExchange(Exchange):
             "headers": dict(self.headers.items()),
             "text": body.decode(errors="replace"),  # for people who open the file
             "body_base64": base64.b64encode(body).decode(),
+            "told": step["told"] and 200 <= step["status"] < 300 and not step["reset"] and not step["hang"],
         }
         if method == "POST":
             with self.writing, self.journal.open("a") as journal:
                 journal.write(json.dumps(kept, ensure_ascii=False) + "\n")
-        self._play(self.scripts.next(self.route))
+        self._play(step)
 
     def _play(self, step: dict[str, Any]) -> None:
         if step["reset"]:

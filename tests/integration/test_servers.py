@@ -41,8 +41,9 @@ from ops.servers.mongodb import MongoWire
 from ops.servers.process import Server, ServerFailed, wait_until
 from ops.servers.prometheus import Prometheus
 from ops.servers.rabbitmq import RabbitMQ, version
-from ops.servers.receiver import START_PAGE, Receiver
+from ops.servers.receiver import ALL, START_PAGE, Receiver
 from ops.servers.redis import Redis
+from ops.servers.small_disk import SmallDisk
 from ops.servers.tcp_proxy import TcpProxy
 from schema.allow_list import AllowList
 from schema.ports import Post
@@ -562,6 +563,25 @@ class TestReceiver:
         receiver.clear()
         assert requests.post(receiver.url("/silent"), timeout=10).ok
 
+    def test_interim_responses_come_before_the_answer(self, receiver: Receiver) -> None:
+        receiver.script("/early", {"interim": [103, 100], "body": "after them"})
+        with socket.create_connection(("127.0.0.1", receiver.port), timeout=10) as line:
+            line.sendall(b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+            answer = b"".join(iter(lambda: line.recv(4096), b""))
+        heads = [part.split(b" ")[1] for part in answer.split(b"\r\n") if part.startswith(b"HTTP/1.1 ")]
+        assert heads == [b"103", b"100", b"200"]
+        assert answer.endswith(b"after them")
+
+    def test_while_n8n_starts_every_path_is_given_its_page_and_nobody_is_told(self, receiver: Receiver) -> None:
+        receiver.script("/webhook/own", {"status": 500}, {})
+        receiver.script(ALL, START_PAGE)
+        page = requests.post(receiver.url("/webhook/own"), timeout=10)
+        assert (page.status_code, page.text) == (200, "n8n is starting up. Please wait")
+        assert page.headers["Content-Type"].startswith("text/html")
+        receiver.script(ALL)
+        assert [requests.post(receiver.url("/webhook/own"), timeout=10).status_code for _ in range(2)] == [500, 200]
+        assert [post.told for post in receiver.posts("/webhook/own")] == [False, False, True]
+
     def test_an_unknown_step_is_refused(self, receiver: Receiver) -> None:
         with pytest.raises(requests.HTTPError, match="400"):
             receiver.script("/x", {"stauts": 500})
@@ -656,3 +676,17 @@ class TestTcpProxy:
     def test_a_dead_target_is_a_reset(self) -> None:
         with TcpProxy(1) as proxy, pytest.raises(requests.ConnectionError):
             self.ask(proxy)
+
+
+def test_a_small_disk_fills_to_the_byte_and_is_gone_afterwards(tmp_path: Path) -> None:
+    with SmallDisk(tmp_path / "disk", 1 << 20) as disk:
+        disk.fill(leave=40_000)
+        assert 0 < disk.left() <= 40_960
+        disk.fill()
+        assert disk.left() == 0
+        with pytest.raises(OSError, match="No space left"):
+            (disk.folder / "more").write_bytes(b"x")
+        disk.free()
+        (disk.folder / "more").write_bytes(bytes(500_000))
+    assert not (tmp_path / "disk" / "more").exists()
+    assert not os.path.ismount(tmp_path / "disk")

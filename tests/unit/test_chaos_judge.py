@@ -11,7 +11,9 @@ import pytest
 
 from ops.chaos import numbers
 from ops.chaos.__main__ import report
-from ops.chaos.judge import Evidence, Verdict, judge
+from ops.chaos.desk import malformed
+from ops.chaos.judge import Evidence, Verdict, add_embedded, judge
+from schema.messages import QUEUES
 
 JOB = "pdf_1"
 ENDED = datetime(2026, 1, 1, 12, 0, 10)
@@ -106,6 +108,14 @@ def nobody_received_it(seen: Evidence) -> None:
     seen.received.clear()
 
 
+def only_a_start_up_page_answered(seen: Evidence) -> None:
+    seen.received["msg_pdf_1_1"][0]["told"] = False
+
+
+def a_message_nobody_takes(seen: Evidence) -> None:
+    seen.unread["pdf"] = 1
+
+
 def stopped_without_reason(seen: Evidence) -> None:
     seen.deliveries[JOB][0]["status"] = "dead"
 
@@ -137,6 +147,7 @@ def failed_without_letter(seen: Evidence) -> None:
         (completed_twice, "double_ends"), (told_two_ends, "double_ends"), (failed_after_a_completion, "double_ends"),
         (still_owed, "untold"), (nobody_received_it, "untold"), (stopped_without_reason, "untold"),
         (superseded_by_nobody, "untold"), (failed_without_letter, "lost"),
+        (only_a_start_up_page_answered, "untold"), (a_message_nobody_takes, "lost"),
         (posted_again, "posts_after_recorded_2xx"), (posted_unwritten, "posts_after_recorded_2xx"),
     ],
 )  # fmt: skip
@@ -155,6 +166,39 @@ def test_what_was_sent_again_after_an_unknown_outcome_is_counted_and_no_harm() -
     verdict = judge(seen, [JOB])
     assert verdict.good
     assert verdict.repeated_after_unknown == 1
+
+
+def embedded_rows(**job: Any) -> dict[str, list[dict[str, Any]]]:
+    """One completed job of the embedded default: its link is a download, its file lies in the folder."""
+    row = {"job_id": "pdf_e", "status": "completed", "round": 1, "published_at": None, "artifact_id": "e1",
+           "google_drive_link": "http://127.0.0.1/api/jobs/pdf_e/download", **job}  # fmt: skip
+    delivery = {"delivery_id": "e", "job_id": "pdf_e", "round": 1, "status": "recorded", "event": "completed",
+                "url": None, "tries": 0, "error_code": None}  # fmt: skip
+    return {
+        "jobs": [row], "deliveries": [delivery], "posts": [], "letters": [],
+        "attempts": [{"job_id": "pdf_e", "round": 1, "outcome": "completed"}],
+        "results": [{"_id": "pdf_e", "status": "completed", "round": 1}],
+        "files": [{"id": "e1", "fileSize": 84_000, "job_id": "pdf_e", "link": "pdf_e"}],
+    }  # fmt: skip
+
+
+def test_the_embedded_defaults_jobs_are_judged_like_the_others() -> None:
+    seen = evidence()
+    add_embedded(seen, embedded_rows())
+    assert judge(seen, [JOB, "pdf_e"]).good
+    without = {**embedded_rows(), "files": []}
+    seen = evidence()
+    add_embedded(seen, without)
+    assert judge(seen, [JOB, "pdf_e"]).lost == ["pdf_e: completed without its file (0 others)"]
+    seen = evidence()
+    add_embedded(seen, embedded_rows(status="queued"))
+    assert judge(seen, [JOB, "pdf_e"]).lost
+
+
+def test_malformed_messages_are_wrong_each_in_its_own_way() -> None:
+    for queue in QUEUES:
+        bodies = malformed(queue)
+        assert len(set(bodies)) == len(bodies) > 30
 
 
 SCRAPE = """
@@ -225,6 +269,7 @@ def test_only_faults_that_can_come_between_a_commit_and_its_count_excuse_a_count
         {"kill:render": 3, "kill:mariadb": 1, "cut:database-front": 2, "drive:hang": 9, "kill:rabbitmq": 5}
     )
     assert numbers.allowed(happened) == 6
+    assert numbers.allowed(happened + Counter({"full:run": 1})) == 6 + numbers.HELD
 
 
 def test_metrics_that_lie_fail_a_run_above_the_last_line(capsys: pytest.CaptureFixture[str]) -> None:

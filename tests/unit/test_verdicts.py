@@ -55,7 +55,7 @@ def test_any_2xx_is_delivered(status: int) -> None:
     assert (verdict.kind, verdict.code, verdict.unconfirmed) == ("delivered", None, False)
 
 
-STARTING = "n8n is starting up. Please wait"  # packages/cli/src/abstract-server.ts
+START_PAGE = "n8n is starting up. Please wait"  # packages/cli/src/abstract-server.ts
 
 
 @pytest.mark.parametrize("status", [200, 202])
@@ -63,7 +63,7 @@ STARTING = "n8n is starting up. Please wait"  # packages/cli/src/abstract-server
 @pytest.mark.parametrize(
     "body",
     [
-        STARTING,
+        START_PAGE,
         "N8N is starting up. Please wait...",
         "n8n is starting up - please wait",
         "n8n is still starting.",

@@ -1,0 +1,100 @@
+"""What people and strangers do to RabbitMQ by hand: letters moved to the wrong queue, messages that are none of ours."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pika
+import pika.exceptions
+import requests
+
+from ops.chaos.schedule import Fault
+from ops.servers.process import wait_until
+from ops.stack import Stack
+from schema.messages import ACTORS, PDF, QUEUES, WEBHOOKS, xq
+
+if TYPE_CHECKING:
+    from ops.chaos.strikes import Strikes
+
+MEGABYTE = 1_000_000
+TRIES = 60.0  # seconds a fault waits for a letter that it can move, or for a broker that is away
+_AWAY = (pika.exceptions.AMQPError, OSError, requests.RequestException, TimeoutError)
+
+
+def letters(strikes: Strikes, fault: Fault, what: str) -> int:
+    """Letters moved to the other queue's workers, or a message in `.XQ` that is larger than a row may be."""
+    if what.startswith("huge-"):
+        queue = QUEUES[fault.luck % len(QUEUES)]
+        body = b"\xfe" * (int(what.removeprefix("huge-")) * MEGABYTE)
+        return _until_done(strikes, lambda: strikes.publish([(xq(queue), body)]))
+    source, _, destination = what.partition("-to-")
+
+    def move() -> int:
+        count = strikes.stack.rabbitmq.waiting(source)
+        if count:
+            strikes.stack.rabbitmq.move(source, destination)
+        return count
+
+    return _until_done(strikes, move)
+
+
+def messages(strikes: Strikes, fault: Fault, what: str) -> int:
+    """Messages that are wrong in every way that somebody has thought of, into both queues."""
+    bodies = [(queue, body) for queue in QUEUES for body in malformed(queue)]
+    return _until_done(strikes, lambda: strikes.publish(bodies))
+
+
+def malformed(queue: str) -> list[bytes]:
+    """Bodies that no worker of this queue can take."""
+    right: dict[str, Any] = {
+        "queue_name": queue, "actor_name": ACTORS[queue], "args": ["nobody"], "kwargs": {}, "options": {},
+        "message_id": "by-hand", "message_timestamp": 1,
+    }  # fmt: skip
+    other = WEBHOOKS if queue == PDF else PDF
+    in_an_hour = int((time.time() + 3600) * 1000)
+    wrong: list[dict[str, Any]] = [
+        {"options": None}, {"options": []}, {"options": {"eta": in_an_hour}}, {"options": {"eta": "soon"}},
+        {"options": {"retries": "many"}}, {"options": {"dead_letter_id": 7}}, {"options": {"time_limit": "long"}},
+        {"args": None}, {"args": []}, {"args": [1]}, {"args": [None]}, {"args": [["nobody"]]}, {"args": ["a", "b"]},
+        {"args": "nobody"}, {"kwargs": None}, {"kwargs": []}, {"kwargs": {"job_id": 1}}, {"message_id": None},
+        {"message_id": 7}, {"message_timestamp": "now"}, {"actor_name": None}, {"actor_name": 7},
+        {"actor_name": "no_such_actor"}, {"actor_name": ACTORS[other]}, {"queue_name": other}, {"queue_name": None},
+        {"queue_name": "no_such_queue"},
+    ]  # fmt: skip
+    missing = [{name: value for name, value in right.items() if name != gone} for gone in right]
+    bodies = [json.dumps(body).encode() for body in [*({**right, **one} for one in wrong), *missing]]
+    deep = b"[" * 100_000 + b"]" * 100_000
+    return [*bodies, b"", b"\xff\xfe no message", b"null", b"[]", b"7", b'"text"', b'{"args": ', deep]
+
+
+def _until_done(strikes: Strikes, act: Callable[[], int]) -> int:
+    """Try again while the broker is away, or there is nothing to move."""
+    until = time.monotonic() + TRIES
+    while True:
+        try:
+            count = act()
+        except _AWAY:
+            count = 0
+        if count or time.monotonic() > until or strikes.stopped:
+            return count
+        strikes.wait(0.3)
+
+
+def left_in_queues(stack: Stack, patience: float = 15.0) -> dict[str, int]:
+    """Messages that nobody has taken, or has taken and never let go of, once all is at rest."""
+    found: dict[str, int] = {}
+
+    def none() -> bool:
+        queues = stack.rabbitmq.queues()
+        found.clear()
+        found.update({queue: int(queues[queue].get("messages") or 0) for queue in QUEUES})
+        return not any(found.values())
+
+    try:
+        wait_until(none, patience, "empty queues")
+    except TimeoutError:
+        return {queue: count for queue, count in found.items() if count}
+    return {}

@@ -1,0 +1,152 @@
+"""The embedded default beside production's programs: SQLite, the in-process broker, and PDFs in a folder on a small disk.
+
+Drive is the store of the others, and its files cannot fill a disk of ours. A folder is what the embedded default keeps its
+PDFs in; so its full disk is done here, to real reports of real size.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from ops.demo import Api
+from ops.sample_report import PRODUCT, SAMPLE
+from ops.servers.process import free_port
+from ops.servers.receiver import Receiver
+from ops.servers.small_disk import SmallDisk
+from schema.database import Database, as_time
+
+Row = dict[str, Any]
+DISK = 96 << 20  # bytes; a thousand PDFs of 84 kB
+BURST = 6  # jobs at a time, twice as many as open an outage
+SETTINGS = {
+    "REPORTQ_CONCURRENT_WORKERS": "2",
+    "REPORTQ_LEASE": "12",
+    "REPORTQ_HEARTBEAT": "2",
+    "REPORTQ_SWEEP": "0.5",
+    "REPORTQ_RETRY_BACKOFF": "0.2",
+    "REPORTQ_RETRY_BACKOFF_MAX": "2",
+    "REPORTQ_SWITCH_POLL": "0.5",
+    "REPORTQ_PROBE_EVERY": "1",
+    "REPORTQ_OUTAGE_WINDOW": "2",
+    "REPORTQ_WEBHOOK_TIMEOUT": "2",
+    "REPORTQ_WEBHOOK_SCALE": "0.02",
+    "REPORTQ_CANARY_EVERY": "0",
+}
+_TABLES = {
+    "jobs": "SELECT * FROM pdf_job_results",
+    "attempts": "SELECT * FROM attempts ORDER BY number",
+    "deliveries": "SELECT * FROM deliveries ORDER BY round",
+    "posts": "SELECT * FROM delivery_attempts ORDER BY number",
+    "letters": "SELECT * FROM dead_letters",
+}
+
+
+class Embedded:
+    """One such process, its callers, and what can be seen of it from outside."""
+
+    def __init__(self, folder: Path, receiver: Receiver) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.disk = SmallDisk(folder / "pdfs", DISK)
+        self._receiver = receiver
+        self._url = f"sqlite:///{folder}/reportq.db"
+        self._data = json.loads(SAMPLE.read_text())
+        self._number = 0
+        self._mutex = threading.Lock()
+        self.accepted: list[str] = []
+        self.unconfirmed = 0
+        port = free_port()
+        self.api = Api(
+            folder / "api", port,
+            {
+                **SETTINGS,
+                "REPORTQ_DATABASE_URL": self._url,
+                "REPORTQ_ARTIFACTS_URL": f"file:{self.disk.folder}",
+                "REPORTQ_RUN_DIR": str(folder / "run"),
+                "REPORTQ_PORT": str(port),
+                "REPORTQ_WEBHOOK_ALLOW": f"127.0.0.1:{receiver.port}",
+            },
+        )  # fmt: skip
+
+    def submit(self, count: int) -> None:
+        """So many reports, one after the other; who is not answered lets it be."""
+        for _ in range(count):
+            with self._mutex:
+                self._number += 1
+                number = self._number
+            callback = self._receiver.url(f"/hook/e{number}/pdf-complete")
+            body = {"code": f"E{number}", "productId": PRODUCT, "data": self._data, "callback": callback}
+            try:
+                with requests.Session() as session:
+                    session.trust_env = False
+                    answer = session.post(f"{self.api.url}/api/reports/generate-async", json=body, timeout=15)
+            except requests.RequestException:
+                self.unconfirmed += 1
+                continue
+            if answer.status_code == 202:
+                with self._mutex:
+                    self.accepted.append(str(answer.json()["job_id"]))
+            else:
+                self.unconfirmed += answer.status_code >= 500
+
+    def burst(self) -> None:
+        """Enough at once for an outage to be known."""
+        self.submit(BURST)
+
+    def trickle(self, jobs: int, share: Callable[[], float], stop: threading.Event) -> threading.Thread:
+        """Submit so many while the faults last."""
+
+        def run() -> None:
+            for number in range(jobs):
+                while share() < number / jobs and not stop.wait(0.1):
+                    pass
+                self.submit(1)
+
+        thread = threading.Thread(target=run, name="embedded callers", daemon=True)
+        thread.start()
+        return thread
+
+    def sql(self, statement: str) -> list[Row]:
+        """A query from outside."""
+        database = Database(self._url)
+        try:
+            return database.fetch_all(statement)
+        finally:
+            database.close()
+
+    def paused(self) -> bool:
+        """Whether the folder is known to be out of order."""
+        return bool(self.sql("SELECT scope FROM pauses WHERE scope='dependency:folder'"))
+
+    def left(self) -> dict[str, int]:
+        """What still waits or is worked on."""
+        found = {}
+        for table in ("pdf_job_results", "deliveries"):
+            waits = f"SELECT COUNT(*) AS n FROM {table} WHERE status IN ('queued','processing')"
+            found[f"embedded {table}"] = int(self.sql(waits)[0]["n"])
+        return {name: count for name, count in found.items() if count}
+
+    def evidence(self) -> dict[str, list[Row]]:
+        """Rows as production's tables hold them, results as MongoDB would, files as Drive would."""
+        found = {name: [_timed(row) for row in self.sql(statement)] for name, statement in _TABLES.items()}
+        results = self.sql("SELECT job_id, body FROM report_results")
+        found["results"] = [{"_id": row["job_id"], **json.loads(row["body"])} for row in results]
+        jobs: dict[str, str] = defaultdict(str, {row["artifact_id"]: row["job_id"] for row in found["jobs"]})
+        found["files"] = [
+            {"id": pdf.stem, "fileSize": pdf.stat().st_size, "job_id": jobs[pdf.stem], "link": jobs[pdf.stem]}
+            for pdf in sorted(self.disk.folder.glob("[!.]*.pdf"))
+        ]
+        return found
+
+
+def _timed(row: Row) -> Row:
+    """SQLite keeps a moment as text and cuts it to milliseconds: the next one is not too early for what it tells of."""
+    ended = as_time(row.get("ended_at"))
+    return {**row, "ended_at": ended and ended + timedelta(milliseconds=1)}
