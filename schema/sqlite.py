@@ -6,7 +6,6 @@ Judged by SQLite's own codes. Its disk, its file and its locks are nobody's repo
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -74,8 +73,9 @@ def close_to_others(path: str) -> None:
     What SQLite puts beside it takes its mode. A folder that is the service's own, by a relative path, is closed too.
     """
     file = Path(path)
-    with contextlib.suppress(OSError):  # SQLite says better what is wrong
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, CLOSED))
+    # A file that is there is never opened here: to close it would drop the locks of all this process's connections to it.
+    with contextlib.suppress(OSError):  # it is there, or SQLite says better what is wrong
+        file.touch(CLOSED, exist_ok=False)
     for suffix in _BESIDE:
         _chmod(Path(path + suffix), CLOSED)
     if not file.is_absolute() and len(file.parts) > 1 and ".." not in file.parts:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from actors.runtime import build
 from schema import jobs
+from schema.database import Database
 from schema.jobs import NewJob
+from schema.migrate import migrate
 from schema.settings import Settings
 
 
@@ -39,3 +44,27 @@ def test_rows_are_readable_for_their_owner_alone(tmp_path: Path, monkeypatch: py
         runtime.close()
     finally:
         os.umask(before)
+
+
+def test_another_connection_of_the_process_drops_no_lock(tmp_path: Path) -> None:
+    """POSIX locks are the process's: whoever opens and closes the file by himself has lost them all, and another program
+    that ends then takes the log away under us."""
+    file = tmp_path / "r.db"
+    database = Database(f"sqlite:///{file}")
+    migrate(database)
+    jobs.submit(database, NewJob("pdf_1", "K1", "p"))
+    thread = threading.Thread(target=database.ping)  # on a connection of its own
+    thread.start()
+    thread.join()
+
+    def elsewhere(sql: str) -> str:
+        program = f"import sqlite3; c = sqlite3.connect({str(file)!r}); print(c.execute({sql!r}).fetchall()); c.close()"
+        return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    log = file.with_name("r.db-wal")
+    before = log.stat().st_ino
+    assert "pdf_1" in elsewhere("SELECT job_id FROM pdf_job_results")
+    assert log.stat().st_ino == before
+    jobs.submit(database, NewJob("pdf_2", "K1", "p"))
+    assert "pdf_2" in elsewhere("SELECT job_id FROM pdf_job_results")
+    database.close()
