@@ -128,13 +128,22 @@ def groups(db: Database, wanted: LetterFilter, limit: int = 100) -> list[Row]:
     return [group for group in found if group["example"]]
 
 
+def _in_order(db: Database, wanted: LetterFilter) -> tuple[str, list[Any], str]:
+    """What `where` gives, and the hint of the index that holds the matches by their ids; none for named or resolved ones."""
+    where, params = wanted.where()
+    if wanted.status != "open" or wanted.ids or wanted.job_ids:
+        return where, params, ""
+    index = "idx_dead_resolved" if wanted.fingerprint is None else "idx_dead_alike"
+    return f"{where} AND d.resolved_at IS NULL", params, db.by(index)
+
+
 def page(db: Database, wanted: LetterFilter, limit: int = 50, before: str | None = None) -> list[Row]:
     """Single letters, newest first; `before` is the last id of the page that was read."""
-    where, params = wanted.where()
+    where, params, index = _in_order(db, wanted)
     if before is not None:
         where, params = f"{where} AND d.dead_letter_id < %s", [*params, before]
     return db.fetch_all(
-        f"SELECT d.* FROM dead_letters d WHERE {where} ORDER BY d.dead_letter_id DESC LIMIT %s", (*params, limit)
+        f"SELECT d.* FROM dead_letters d{index} WHERE {where} ORDER BY d.dead_letter_id DESC LIMIT %s", (*params, limit)
     )
 
 
@@ -143,11 +152,7 @@ def each(db: Database, wanted: LetterFilter) -> Iterator[Row]:
 
     Letters that appear meanwhile are met too unless `until` bounds them.
     """
-    where, params = wanted.where()
-    index = ""
-    if wanted.status == "open" and not wanted.ids and not wanted.job_ids:
-        where += " AND d.resolved_at IS NULL"  # which says nothing new, but lets the index hold the order
-        index = db.by("idx_dead_resolved" if wanted.fingerprint is None else "idx_dead_alike")
+    where, params, index = _in_order(db, wanted)
     last = ""
     while True:
         rows = db.fetch_all(

@@ -72,7 +72,7 @@ SORTS = {
 # What only people and starts ask; a file, or a function in it.
 ASKED_BY_PEOPLE = {
     "schema/erasure.py", "schema/listing.py", "schema/story.py", "schema/migrate.py", "schema/api_keys.py:work",
-    "schema/audit.py:of", "schema/switches.py:_put", "schema/letter_search.py:groups", "schema/letter_search.py:page",
+    "schema/audit.py:of", "schema/switches.py:_put", "schema/letter_search.py:groups",
     "schema/documents/tables.py:ends_of", "schema/documents/tables.py:work", "schema/documents/tables.py:save_report",
     "schema/outbox.py:unpublish_all", "schema/fitness.py",
     "service/estimates.py:_count",  # only while no more than 300 jobs wait
@@ -397,6 +397,7 @@ def desk(world: World) -> None:
         db, LetterFilter(fingerprint=small), replace(manner, dry_run=False, trial=2, patience=0)
     )
     letter_search.lately_replayed(db, "f1")
+    letter_search.page(db, LetterFilter())
     died = {"kind": "delivery", "last_failed_at": db.clock(), "delivery_id": f"dlv_01A{0:022}"}
     replay_outcomes.fails_again(db, died)
     for letter in ("dl_raw", "dl_nobody"):
