@@ -44,12 +44,11 @@ class Callbacks:
         front = owed.first(self._db, reach)
         chosen = _chosen([*filter(may_go, front), *dying], room, places, share)
         if len(chosen) < room and len(front) == reach:
-            heads: list[Row] = []
             for host in self._hosts():
                 free = room if not host else places.get(host, share)
                 if host not in closed and free > 0:
-                    heads += owed.first(self._db, reach if recorded_only else min(free, room), host)
-            chosen = _chosen([*filter(may_go, heads), *dying], room, places, share)
+                    front += owed.first(self._db, reach if recorded_only else min(free, room), host)
+            chosen = _chosen([*filter(may_go, front), *dying], room, places, share)
         return DELIVERIES.seize(self._db, chosen, self._settings.relay_hold)
 
     def probes(self) -> Iterator[Taken]:
