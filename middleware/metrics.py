@@ -93,11 +93,8 @@ class Meters:
                 series = self._series.get((kind, metric.name, values)) or self._begin(metric, kind, values)
                 _write(series, metric, max(0.0, value))
         except OSError as error:  # a full disk must not fail a job that is done
-            if not self._tells_trouble():
-                log.warning(
-                    "metrics.not_written", folder=str(self._folder), error=error.strerror, next_step="Free space there."
-                )
-            _TROUBLED.add(self)
+            if self._is_news(troubled=True):
+                log.warning("metrics.not_written", folder=str(self._folder), error=error.strerror)
         else:
             if _TROUBLED and not self._behind():
                 self._recovered()
@@ -119,13 +116,16 @@ class Meters:
         self._recovered()
 
     def _recovered(self) -> None:
-        if self in _TROUBLED:
-            _TROUBLED.discard(self)
-            if not self._tells_trouble():
-                log.info("metrics.written_again", folder=str(self._folder))
+        if self._is_news(troubled=False):
+            log.info("metrics.written_again", folder=str(self._folder))
 
-    def _tells_trouble(self) -> bool:
-        return any(meters._folder == self._folder for meters in list(_TROUBLED))
+    def _is_news(self, *, troubled: bool) -> bool:
+        """Note whether the folder refuses us; True when nobody in this process has said so."""
+        with _TELLING:
+            others = any(meters is not self and meters._folder == self._folder for meters in _TROUBLED)
+            changed = (self in _TROUBLED) != troubled
+            (_TROUBLED.add if troubled else _TROUBLED.discard)(self)
+        return changed and not others
 
     def _begin(self, metric: Metric, kind: str, values: tuple[str, ...]) -> _Series:
         """A series from what its slot has counted so far; every bucket exists from the first value on."""
@@ -160,7 +160,8 @@ class Meters:
         return True
 
 
-_TROUBLED: weakref.WeakSet[Meters] = weakref.WeakSet()  # those whose files are behind
+_TROUBLED: weakref.WeakSet[Meters] = weakref.WeakSet()  # those that a disk refuses
+_TELLING = threading.Lock()
 
 
 def _write(series: _Series, metric: Metric, value: float) -> None:
