@@ -39,7 +39,11 @@ class DatabaseDown(Transient):
     code = "database_unavailable"
 
 
-class DatabaseBusy(DatabaseDown):
+class DatabaseUnable(DatabaseDown):
+    """It answers, and cannot do it for now: to ask again at once is of no use."""
+
+
+class DatabaseBusy(DatabaseUnable):
     """It answers, but these rows were wanted by too many: nothing has happened."""
 
 
@@ -179,7 +183,7 @@ class Database:
             force_close(self.peewee._state.conn)
         else:
             self._drop()
-        raise DatabaseDown(why) from error
+        raise (DatabaseDown if why.startswith(mysql_errors.SILENT) else DatabaseUnable)(why) from error
 
     def _drop(self) -> None:
         state = self.peewee._state
@@ -281,9 +285,15 @@ class Database:
 
 
 def patiently(
-    work: Callable[[], T], seconds: float | None = None, *, waiting: Callable[[str], None] = lambda why: None
+    work: Callable[[], T],
+    seconds: float | None = None,
+    *,
+    waiting: Callable[[str], None] = lambda why: None,
+    able: bool = False,
 ) -> T:
     """Run `work` again until the database answers, for at most `seconds` (None: for ever); `waiting` is told why.
+
+    `able`: only while it is silent, as when it restarts; a database that is full or locked holds no thread then.
 
     `work` must be guarded: it may have happened although its answer was lost.
     """
@@ -293,7 +303,7 @@ def patiently(
         try:
             return work()
         except DatabaseDown as error:
-            if until is not None and time.monotonic() + pause > until:
+            if (until is not None and time.monotonic() + pause > until) or (able and isinstance(error, DatabaseUnable)):
                 raise
             waiting(error.detail)
             time.sleep(pause)

@@ -24,7 +24,9 @@ _OURS = {
 }  # fmt: skip
 
 _URL = "REPORTQ_DATABASE_URL"
+SILENT = "The database did not answer."
 _SAID = {
+    (1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031): SILENT,  # it ends, or has ended the connection
     (
         1045,
         1698,
@@ -46,7 +48,6 @@ _SAID = {
     (3159,): f"The database's server demands TLS: set ssl-mode in {_URL}.",
 }
 _SENTENCES = {number: sentence for numbers, sentence in _SAID.items() for number in numbers}
-SILENT = "The database did not answer."
 
 
 def number_of(error: BaseException) -> int | None:

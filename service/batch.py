@@ -43,7 +43,7 @@ class Batch(Submitting):
         try:
             rows = self._admitted_all(wanted)
             if not rows:
-                patiently(lambda: self._parts.db.transaction(lambda: self._write(wanted)), _AGAIN)
+                patiently(lambda: self._parts.db.transaction(lambda: self._write(wanted)), _AGAIN, able=True)
         except jobs.KeyTaken:
             rows = self._earlier(wanted)
         if rows:

@@ -42,7 +42,7 @@ class Submitting:
         if earlier is None:
             try:
                 # The insert is harmless when repeated: a restarted database costs nobody their request.
-                patiently(lambda: self._intake.submit(job), _AGAIN)
+                patiently(lambda: self._intake.submit(job), _AGAIN, able=True)
             except KeyTaken as taken:
                 earlier = taken.row
         if earlier is not None:
