@@ -61,6 +61,7 @@ class JobRetries(dramatiq.Middleware):
         if isinstance(exception, DatabaseDown):
             # However long it is away, this start is given back then. No time limit may end a process that only waits.
             self._attempts.end()
+            log.warning("job.outcome_waits", job_id=attempt.key, attempt=attempt.start_no)
             patiently(self._db.ping)
         try:
             became = patiently(lambda: self._decide(attempt, exception), self._lease)

@@ -343,7 +343,7 @@ def test_messages_of_40_mb_take_the_memory_of_one_and_keep_no_other_from_being_l
 ) -> None:
     job_id = dead_callback(desk)
     (copy,) = desk.copies("webhooks")
-    no_rescue_until = desk.runtime.housekeeper._no_rescue_until
+    rescue_from = desk.db.scalar("SELECT changed_at FROM switches WHERE name='rescue_from'")
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # as in production; pytest would keep what a traceback holds
     most_memory()
     before = most_memory()
@@ -357,4 +357,4 @@ def test_messages_of_40_mb_take_the_memory_of_one_and_keep_no_other_from_being_l
     wait_until(lambda: copy not in desk.copies("webhooks"), 30, "a resolved copy leaves as ever")
     desk.ends(job_id)
     assert desk.all_alive()
-    assert desk.runtime.housekeeper._no_rescue_until == no_rescue_until
+    assert desk.db.scalar("SELECT changed_at FROM switches WHERE name='rescue_from'") == rescue_from
