@@ -16,6 +16,7 @@ log = structlog.get_logger()
 
 COUNT_EVERY = 5.0  # seconds between two counts of the queue, which tell whether a stranger is among the copies
 LOOK_EVERY = 3600.0  # seconds between two looks at the whole queue, whatever the count says: copies expire, too
+MISSING_AFTER = 60.0  # seconds; a copy that was moved is out of sight until a worker takes it
 
 
 class LetterTidying:
@@ -28,6 +29,8 @@ class LetterTidying:
         self._counted_at = float("-inf")
         self._looked_at = float("-inf")
         self._surplus = 0  # messages beyond the rows' copies that a whole look has found to be known letters
+        self._missing_since: float | None = None
+        self._missing_told = 0
         self._looking = False
         self._sought: set[str] = set()  # what this rotation is after; resolved later, a copy may lie behind us already
 
@@ -37,7 +40,9 @@ class LetterTidying:
             self._counted_at = time.monotonic()
             depth = self._letters.depth()
             overdue = time.monotonic() - self._looked_at >= LOOK_EVERY
-            strangers = depth - dead_letters.copies(self._db, self._queue) > self._surplus
+            copies = dead_letters.copies(self._db, self._queue)
+            strangers = depth - copies > self._surplus
+            self._miss(0 if self._sought or resolved else copies - depth)
             self._looking = depth > 0 and (strangers or overdue)
         self._sought = self._sought or resolved
         if not self._sought and not self._looking:
@@ -52,6 +57,16 @@ class LetterTidying:
             self._surplus = max(0, turn.left - dead_letters.copies(self._db, self._queue))
         if turn.dropped:
             log.info("dead_letters.copies_removed", queue=self._queue, count=len(turn.dropped), left=turn.left)
+
+    def _miss(self, count: int) -> None:
+        """Say once when copies of open letters have been missing for a while: nobody else sees where they are."""
+        if count <= 0:
+            self._missing_since, self._missing_told = None, 0
+        elif self._missing_since is None:
+            self._missing_since = time.monotonic()
+        elif time.monotonic() - self._missing_since >= MISSING_AFTER and count != self._missing_told:
+            self._missing_told = count
+            log.warning("dead_letters.copies_missing", queue=self._queue, count=count)
 
     # -- what the rotation asks of the rows -----------------------------------------------------------------------
 

@@ -173,6 +173,12 @@ def copies(db: Database, queue: str) -> int:
     )
 
 
+def shown(db: Database, queue: str) -> int:
+    """How many open letters of the queue have been published to its `.XQ`."""
+    sql = "SELECT COUNT(*) FROM dead_letters WHERE status='open' AND published_at IS NOT NULL AND queue=%s"
+    return int(db.scalar(sql, (queue,)))
+
+
 def homes(db: Database, letter_ids: list[str]) -> dict[str, str | None]:
     """Letter → the queue in whose `.XQ` its copy belongs, None for resolved ones; letters without a row are left out."""
     if not letter_ids:

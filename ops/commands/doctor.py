@@ -21,11 +21,11 @@ from actors.pdf.families import SCRIPTS, cjk_fonts
 from actors.runtime import Runtime, build
 from ops.commands.checks import ASKS, NOT_ASKED, faults
 from ops.commands.terminal import REFUSED, Json, counted, next_step, out, print_json
-from schema import VERSION, fitness, gauges, run_folder, workers
+from schema import VERSION, dead_letters, fitness, gauges, run_folder, workers
 from schema.api_keys import KeyRing
 from schema.database import Database
 from schema.errors import ReportqError
-from schema.messages import PDF, QUEUES, WEBHOOKS
+from schema.messages import PDF, QUEUES, WEBHOOKS, xq
 from schema.settings import Settings
 
 _PDF = b"%PDF-1.4\n%reportq doctor: this file can be deleted\n%%EOF\n"
@@ -59,6 +59,8 @@ def doctor(as_json: Json = False) -> None:
         broken = {finding.name for finding in findings}
         if broken & {"database", "tables"}:
             broken |= _from_rows(settings)
+        if "broker" in broken:
+            broken.add("letters")
         for name, check in CHECKS.items():
             if name not in broken:  # it would only say the same again
                 findings.extend(_made(name, check, runtime))
@@ -84,7 +86,8 @@ def _made(name: str, check: Check, runtime: Runtime) -> Iterator[Finding]:
 
 def _from_rows(settings: Settings) -> set[str]:
     """Checks that can only fail while the database does."""
-    return {"keys", "processes", *(["documents"] if settings.documents_url.startswith("database:") else [])}
+    parts = {"keys", "processes", "letters"}
+    return parts | ({"documents"} if settings.documents_url.startswith("database:") else set())
 
 
 def _settings(runtime: Runtime) -> Iterator[Finding]:
@@ -206,6 +209,15 @@ def _broker(runtime: Runtime) -> Iterator[Finding]:
     yield Finding("broker", "good", told)
 
 
+def _letters(runtime: Runtime) -> Iterator[Finding]:
+    """Whether what the rows say lies in `.XQ` does."""
+    for queue in () if runtime.settings.embedded else QUEUES:
+        missing = dead_letters.shown(runtime.db, queue) - runtime.publisher.ready(xq(queue))
+        if missing > 0:
+            said = f"{counted(missing, 'open letter')} of {queue} cannot be seen in {xq(queue)}."
+            yield Finding("letters", "warning", said, _MOVED)
+
+
 def _templates(runtime: Runtime) -> Iterator[Finding]:
     products = runtime.renderer.products()
     if products:
@@ -253,6 +265,10 @@ def _start(runtime: Runtime, queue: str) -> str:
     return f"ops/processes start {program}, or docker compose up -d {program}."
 
 
+_MOVED = (
+    "They were moved: look in RabbitMQ's page for a queue of another name than ours, and move them on. They can also be "
+    "replayed as they are: ops/reportq dead-letters list."
+)
 _UNDONE = {PDF: "no report is made", WEBHOOKS: "no caller is told"}
 _TO_DO = {one.part: one.what_to_do for one in ASKS}
 
@@ -264,6 +280,7 @@ CHECKS: dict[str, Check] = {
     "documents": _documents,
     "PDF store": _artifacts,
     "broker": _broker,
+    "letters": _letters,
     "templates": _templates,
     "fonts": _fonts,
     "processes": _processes,
