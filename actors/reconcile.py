@@ -99,25 +99,25 @@ class Housekeeper:
     def sweep(self) -> None:
         """Rescue and retention, if this is the leader."""
         try:
-            self._sweep()
+            self._leads = self.lead()
+            if self._leads:
+                self._rescue_in_time()
         except DatabaseBusy:
             raise  # it answers: who holds these rows keeps nobody from beating
         except DatabaseDown:
             self._database_was_away = True
             raise
+        if self._leads:
+            self._retention.step()
+            workers.forget(self._db, older=max(60.0, 10 * self._settings.lease))
 
-    def _sweep(self) -> None:
-        self._leads = self.lead()
-        if not self._leads:
-            return
+    def _rescue_in_time(self) -> None:
         if self._database_was_away:
             # Workers could not beat either: nobody is dead until a whole lease after the database came back.
             leadership.hold_back_rescue(self._db, self._settings.lease)
             self._database_was_away = False
         if leadership.may_rescue(self._db):
             self.rescue()
-        self._retention.step()
-        workers.forget(self._db, older=max(60.0, 10 * self._settings.lease))
 
     def ask_around(self) -> None:
         """Dependencies' probes and what the broker holds, if this is the leader."""

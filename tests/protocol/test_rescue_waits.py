@@ -96,6 +96,7 @@ def test_rescue_waits_after_the_databases_absence_and_not_after_a_held_row(
         ("sweep", DatabaseDown("The database did not answer."), True),
         ("sweep", DatabaseBusy("The same rows were wanted by too many."), False),
         ("ask_around", DatabaseDown("The database did not answer."), False),
+        ("retention", DatabaseDown("A long statement was cut."), False),
         ("ask_around", DatabaseBusy("The same rows were wanted by too many."), False),
     ],
 )
@@ -110,8 +111,11 @@ def test_only_the_sweeps_own_loss_of_the_database_puts_rescue_off(
         keeper.stopping.set()
         raise error
 
-    monkeypatch.setattr(keeper._retention, "step", fails)
+    world.pass_time(20)
+    if loop == "sweep":
+        monkeypatch.setattr(keeper, "rescue", fails)
     monkeypatch.setattr(keeper, "probe", fails)
-    {"sweep": keeper.run, "ask_around": keeper.run_outside}[loop]()
+    monkeypatch.setattr(keeper._retention, "step", fails)
+    {"sweep": keeper.run, "ask_around": keeper.run_outside, "retention": keeper.run}[loop]()
 
     assert keeper._database_was_away is waits
