@@ -14,6 +14,7 @@ import structlog
 from schema import traces
 from schema.database import Row
 from schema.leases import Leased
+from schema.messages import QUEUES
 
 
 @dataclass(slots=True)
@@ -87,8 +88,8 @@ class Lifecycle(dramatiq.Middleware):
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
         # One message per thread, so that nothing waits behind a long job while another thread is idle (DESIGN §5).
         worker.queue_prefetch = worker.delay_prefetch = worker.worker_threads
-        # The first job finds fonts and clients loaded.
-        self._warm_up(frozenset(worker.consumer_whitelist or ()))
+        # Made here, by one thread: the first jobs would each make renderer and clients of their own.
+        self._warm_up(frozenset(worker.consumer_whitelist or QUEUES))
 
     def before_worker_shutdown(self, broker: Any, worker: Any) -> None:
         self._attempts.stopping.set()

@@ -13,6 +13,7 @@ from schema.callback_urls import failure_url, host_key, is_resume_url
 from schema.database import Database, Row, as_time
 from schema.outbox import Outbox
 from schema.ports import End
+from schema.prepared import prepare
 
 ENDED = ("delivered", "recorded", "dead", "superseded", "not_sent")
 # What a start needs of its row: each further column costs the client as much as a statement.
@@ -260,3 +261,6 @@ def resume_url_used(db: Database, row: Row) -> bool:
         (row["job_id"], row["round"]),
     )
     return any(e["url"] == row["url"] for e in earlier)
+
+
+prepare(__name__, End)  # its rows' records are decoded as one

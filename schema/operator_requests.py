@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, field
 from schema.bodies import Body, OrNull
 from schema.errors import Refused
 from schema.letter_search import LetterFilter, moment_of
+from schema.prepared import prepare
 from schema.wording import faults, invalid, not_json, not_valid
 
 MAX_IDS = 1000
@@ -142,3 +143,6 @@ def letters_asked(query: LettersQuery, now: datetime) -> LetterFilter:
         kind=query.kind,
         since=moment_of(query.since, now) if query.since else None,
     )
+
+
+prepare(__name__)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from schema.prepared import prepare
 from schema.responses import JobId, Moment
 
 
@@ -178,3 +179,6 @@ class BulkSummary(Struct):
     interrupted: bool
     stopped: Any
     newer_completed: Any
+
+
+prepare(__name__)

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from ulid import ULID
 
 from schema.errors import Refused
+from schema.prepared import prepare
 from schema.requests import Name
 from schema.responses import Status
 from schema.wording import faults, invalid
@@ -125,3 +126,6 @@ def first_id(since: str) -> str:
     moment = moment_of(since)
     assert moment is not None
     return "pdf_" + str(ULID.from_datetime(max(moment, datetime(1970, 1, 1, tzinfo=UTC))))[:10]
+
+
+prepare(__name__)

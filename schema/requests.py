@@ -13,6 +13,7 @@ from schema.allow_list import AllowList
 from schema.bodies import Body, OrNull
 from schema.callback_urls import check_literal
 from schema.errors import Refused
+from schema.prepared import prepare
 from schema.wording import MAX_DEPTH, invalid, not_json, not_valid
 
 T = TypeVar("T")
@@ -149,3 +150,6 @@ def _is_deep(value: Any, depth: int) -> bool:
 _decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind) for kind in (Submission, Replay, Batch)
 }
+
+
+prepare(__name__)

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from schema.prepared import prepare
+
 Status = Literal["queued", "processing", "completed", "failed", "cancelled"]
 Moment = Annotated[str, Meta(description="RFC 3339, UTC", extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
@@ -219,3 +221,6 @@ class Problem(Struct, omit_defaults=True):
     request_id: Annotated[str, Meta(description="Tell it an operator: it stands in the log")]
     errors: Annotated[dict[str, Any] | UnsetType, Meta(description="Each field at fault with what is expected")] = UNSET
     job_id: str | UnsetType = UNSET
+
+
+prepare(__name__)

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from schema.prepared import prepare
+
 Level = Annotated[int, Meta(ge=1, le=3)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 
@@ -210,3 +212,6 @@ class Layout(_Strict, frozen=True, kw_only=True):
     language: str = "id"
     header: str = ""
     scales: dict[str, Scale] = {}
+
+
+prepare(__name__)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 from actors.pdf.faces import Face, Run
@@ -18,6 +19,7 @@ SYSTEM_CJK = (
     Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf"),
     Path("/usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf"),
 )
+_reading = threading.RLock()  # a face is read once: two of one number would meet in a document
 CJK = "\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
 
 
@@ -29,10 +31,14 @@ class Fallback:
         self._number = number
         self._blocks = re.compile(f"[{blocks}]")
         self._zoom = zoom
+        self._face: Face | None = None
 
-    @cached_property
+    @property
     def face(self) -> Face:
-        return Face(self.path, self._number, zoom=self._zoom)
+        if self._face is None:
+            with _reading:
+                self._face = self._face or Face(self.path, self._number, zoom=self._zoom)
+        return self._face
 
     def meant_for(self, char: str) -> bool:
         """Whether the face was made for the character's script: others are asked only when none was."""
@@ -138,9 +144,14 @@ def _script(char: str) -> str:
     return word if word == "CJK" else word.title()
 
 
-@lru_cache(maxsize=1)
 def families() -> dict[str, Family]:
     """The process's fonts by style name; the main faces are read at first use, the fallbacks when they are met."""
+    with _reading:
+        return _families()
+
+
+@lru_cache(maxsize=1)
+def _families() -> dict[str, Family]:
     first = len(STYLES) + 1
     fallbacks = [
         Fallback(FONTS / f"{name}.ttf", number, blocks, zoom)

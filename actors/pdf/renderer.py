@@ -4,6 +4,7 @@ remembered.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class PdfRenderer:
         self._missing = missing
         self._folders = (*template_dirs, TEMPLATES)
         self._read: dict[Path, tuple[tuple[int, ...], Template]] = {}
+        self._reading = threading.Lock()
 
     def products(self) -> Sequence[str]:
         """The names of all products that can be drawn, sorted."""
@@ -64,9 +66,10 @@ class PdfRenderer:
             stamp = tuple(
                 entry.stat().st_mtime_ns for entry in sorted(home.iterdir()) if entry.suffix in (".yaml", ".json")
             )
-            kept = self._read.get(home)
-            if kept is None or kept[0] != stamp:
-                kept = self._read[home] = (stamp, Template(home))
+            with self._reading:
+                kept = self._read.get(home)
+                if kept is None or kept[0] != stamp:
+                    kept = self._read[home] = (stamp, Template(home))
             return kept[1]
         known = ", ".join(self.products())
         raise Permanent(

@@ -34,7 +34,7 @@ report = sample("profilKognitif")
 report["peserta"]["nama"] = sys.argv[1]
 PdfRenderer().render(request("profilKognitif", report))
 body = module.families()["body"]
-print(*(fallback.path.stem for fallback in body.fallbacks if "face" in vars(fallback)))
+print(*(fallback.path.stem for fallback in body.fallbacks if fallback._face))
 """
 
 
@@ -98,7 +98,7 @@ def test_the_manuals_name_the_scripts_and_the_optional_package() -> None:
 
 def test_chinese_names_are_drawn_when_the_optional_font_is_there() -> None:
     need("fonts-droid-fallback")
-    module.families.cache_clear()  # which fonts there are is looked up once
+    module._families.cache_clear()  # which fonts there are is looked up once
     report = sample("profilKognitif")
     report["peserta"]["nama"] = "王小明 Wibowo"
     assert "王小明" in copied(PdfRenderer().render(request("profilKognitif", report)))
@@ -106,7 +106,7 @@ def test_chinese_names_are_drawn_when_the_optional_font_is_there() -> None:
 
 def test_without_the_optional_font_chinese_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SYSTEM_CJK", ())
-    module.families.cache_clear()
+    module._families.cache_clear()
     told: list[Sequence[str]] = []
     try:
         report = sample("profilKognitif")
@@ -114,6 +114,6 @@ def test_without_the_optional_font_chinese_is_told(monkeypatch: pytest.MonkeyPat
         renderer = PdfRenderer((), lambda _, scripts: told.append(scripts))
         assert "[U+738B][U+5C0F][U+660E]" in text_of(renderer.render(request("profilKognitif", report)))
     finally:
-        module.families.cache_clear()
+        module._families.cache_clear()
     assert told == [["CJK"]]
     assert all(isinstance(one, Fallback) for one in families()["body"].fallbacks)
