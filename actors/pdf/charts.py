@@ -27,6 +27,7 @@ LEGEND_GAP = 21.0  # from the end of an entry to the next one's text
 MOST_LINES = 20  # of a label; a longer one ends in an ellipsis, as a chart must fit on a page
 GUTTER = 22.0
 SHORT = 20 * GRID
+NAMED = 300  # characters of a chart's title that each of its parts repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def spoken(title: str, data: Sequence[Datum], scale: Scale) -> str:
     for datum in data:
         band = f" ({band_of(scale, datum.value)[1].label})" if datum.value is not None else ""
         parts.append(f"{datum.label}: {shown(scale, datum.value)}{band}")
-    return f"{title or 'Grafik'}. " + "; ".join(parts) + "."
+    return f"{title[:NAMED] or 'Grafik'}. " + "; ".join(parts) + "."
 
 
 def put(
@@ -79,7 +80,7 @@ def figure(item: Item, title: str, alternative: str) -> Item:
     inner = item.draw
 
     def draw(place: Place, x: float, top: float) -> None:
-        place.document.figure(place.canvas, title or "Grafik", alternative)
+        place.document.figure(place.canvas, title[:NAMED] or "Grafik", alternative)
         inner(place, x, top)
         place.canvas.close_mark()
 

@@ -21,7 +21,7 @@ from actors.pdf.profile import profile_items
 from actors.pdf.prose import boxed, callout_items, caption_items, figure_title, heading_items, text_items
 from actors.pdf.radar import radar_items
 from actors.pdf.style import BODY_HEIGHT, GRID, HALF, MEASURE
-from actors.pdf.tables import Cell, table_items
+from actors.pdf.tables import LEAST_ROW, Cell, table_items
 from actors.pdf.template import Template
 from actors.pdf.values import Texts
 from actors.pdf.words import emphasis
@@ -29,6 +29,7 @@ from schema.errors import Permanent
 
 Path = tuple[str | int, ...]
 GUTTER = 22.0
+MOST_PAGES = 1_000  # of a report: some megabytes of text, and what a worker's memory holds
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Composer:
     progress: Callable[[float], None]  # share of the blocks that are composed, 0 to 1
     headings: list[tuple[int, int, str]] = field(default_factory=list)
     _contents: list[tuple[int, b.Contents]] = field(default_factory=list)
+    _height: float = 0.0  # of what is composed, in points
 
     def items(self) -> list[Item]:
         """The whole document as one column."""
@@ -55,11 +57,7 @@ class Composer:
             elif isinstance(block, b.PageBreak):
                 starts = True
             else:
-                made = self._block(block, path, scope, MEASURE)
-                if made and starts:
-                    made[0].starts_page = True
-                    starts = False
-                _append(column, block, made)
+                starts = self._append(column, block, self._block(block, path, scope, MEASURE), starts)
             self.progress((number + 1) / len(layout.blocks))
         self._insert_contents(column)
         return column
@@ -87,12 +85,31 @@ class Composer:
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
             raise self.template.invalid(path, f"{source.strip()[:80]!r}: {error}") from error
 
-    def sequence(self, source: str, scope: Mapping[str, Any], path: Path) -> list[Any]:
-        """The elements an expression gives."""
+    def sequence(self, source: str, scope: Mapping[str, Any], path: Path, least: float = 0.0) -> list[Any]:
+        """The elements an expression gives, each of which will be `least` points high or more."""
         found = self.evaluate(source, scope, path)
         if isinstance(found, (str, Mapping)) or not hasattr(found, "__iter__"):
             raise self.template.invalid(path, f"{source!r} must give a list, not {type(found).__name__}")
-        return list(found)
+        elements = list(found)
+        self._require_room(len(elements) * least)
+        return elements
+
+    def _grow(self, height: float) -> None:
+        self._require_room(height)
+        self._height += height
+
+    def _require_room(self, height: float) -> None:
+        """Refuse to grow by so many points beyond what anybody reads, before it is drawn."""
+        if self._height + height > MOST_PAGES * BODY_HEIGHT:
+            raise Permanent(
+                f"The report's data does not fit {self.template.product}: it fills more than {MOST_PAGES:,} pages. "
+                "Shorten its texts or lists.",
+                code="invalid_data",
+            )
+
+    def _start_page(self, item: Item) -> None:
+        item.starts_page = True
+        self._grow(BODY_HEIGHT)
 
     def measured(self, source: str, scope: Mapping[str, Any], path: Path) -> float | None:
         """The number an expression gives, or None for a missing one."""
@@ -124,10 +141,7 @@ class Composer:
             if isinstance(block, b.PageBreak):
                 starts = True
                 continue
-            made = self._block(block, (*path, number), scope, measure)
-            if made and starts:
-                made[0].starts_page, starts = True, False
-            _append(items, block, made)
+            starts = self._append(items, block, self._block(block, (*path, number), scope, measure), starts)
         return items
 
     def _block(self, block: b.Block, path: Path, scope: Mapping[str, Any], measure: float) -> list[Item]:
@@ -137,7 +151,8 @@ class Composer:
                 number = len(self.headings)
                 self.headings.append((number, block.level, text))
                 items = heading_items(text, block.level, measure, number)
-                items[0].starts_page = block.new_page
+                if block.new_page:
+                    self._start_page(items[0])
                 return items
             case b.Text():
                 return text_items(self.fill(block.text, scope, (*path, "text")), block.style, measure)
@@ -191,13 +206,14 @@ class Composer:
         return items
 
     def _columns(self, block: b.Columns, path: Path, scope: Mapping[str, Any], measure: float) -> list[Item]:
-        known = len(self.headings)
+        known, height = len(self.headings), self._height
         narrow = (measure - GUTTER) * block.share
         wide = measure - GUTTER - narrow
         left = self._column(block.left, (*path, "left"), scope, narrow)
         right = self._column(block.right, (*path, "right"), scope, wide)
         if max(total(left), total(right)) > BODY_HEIGHT - 4 * GRID:
-            del self.headings[known:]  # both columns are composed anew, in the full measure
+            del self.headings[known:], left, right  # both columns are composed anew, in the full measure
+            self._height = height
             return self._column(block.left, (*path, "left"), scope, measure) + self._column(
                 block.right, (*path, "right"), scope, measure
             )
@@ -212,7 +228,7 @@ class Composer:
 
     def _table(self, block: b.Table, path: Path, scope: Mapping[str, Any], measure: float) -> list[Item]:
         rows: list[list[Cell]] = []
-        for element in self.sequence(block.rows, scope, (*path, "rows")):
+        for element in self.sequence(block.rows, scope, (*path, "rows"), LEAST_ROW):
             inner = {**scope, block.each: element}
             rows.append(
                 [self._cell(column, (*path, "columns", number), inner) for number, column in enumerate(block.columns)]
@@ -234,7 +250,8 @@ class Composer:
         self, block: b.Bars | b.Radar | b.Profile, path: Path, scope: Mapping[str, Any], measure: float
     ) -> list[Item]:
         data: list[Datum] = []
-        for element in self.sequence(block.items, scope, (*path, "items")):
+        least = HALF / 2 if isinstance(block, b.Radar) else LEAST_ROW
+        for element in self.sequence(block.items, scope, (*path, "items"), least):
             inner = {**scope, block.each: element}
             data.append(
                 Datum(
@@ -268,9 +285,16 @@ class Composer:
             items[0].before = GRID
         return items
 
+    def _append(self, column: list[Item], block: b.Block, made: list[Item], starts: bool) -> bool:
+        """Add a block's items, on a page of their own if it `starts` one; returns whether that is still to be done.
 
-def _append(column: list[Item], block: b.Block, made: list[Item]) -> None:
-    """Add a block's items; a closing line in small type is not left alone at the top of a page."""
-    if isinstance(block, b.Text) and block.style == "small" and column and made and not made[0].starts_page:
-        column[-1].keep = True
-    column += made
+        A closing line in small type is not left alone at the top of a page.
+        """
+        if made and starts:
+            self._start_page(made[0])
+        if isinstance(block, b.Text) and block.style == "small" and column and made and not made[0].starts_page:
+            column[-1].keep = True
+        if not isinstance(block, (b.Columns, b.Each, b.When)):  # what stands in those has been noted
+            self._grow(total(made))
+        column += made
+        return starts and not made

@@ -7,6 +7,7 @@ Glyph numbers stay those of the font file, which is what lets it be reused on an
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -168,16 +169,15 @@ class Face(FontFile):
         empty: int | None = self._font.get_nominal_glyph(0x200C)
         letters: list[Placed] = []
         marks: list[Placed] = []
-        scale, x, end = self.scale, 0, len(text)
+        scale, x = self.scale, 0
         spoken = {info.cluster for info, position in zip(infos, positions, strict=True) if position.x_advance}
-        starts = sorted({0, *spoken})
+        starts = [*sorted({0, *spoken}), len(text)]
         for info, position in zip(infos, positions, strict=True):
             at, rise = x + round(position.x_offset * scale), round(position.y_offset * scale)
             x += round(position.x_advance * scale)
             if position.x_advance and info.cluster in spoken:
                 spoken.discard(info.cluster)  # a second glyph of the same letters says nothing more
-                after = next((start for start in starts if start > info.cluster), end)
-                said = text[info.cluster : after]
+                said = text[info.cluster : starts[bisect_right(starts, info.cluster)]]
                 if empty is not None and not self.advance(empty):
                     letters += [Placed(empty, at, 0, char) for char in reversed(said[1:])]
                     said = said[:1]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from actors.pdf.flow import Draw, Item, Place, Tag
 from actors.pdf.linebreak import Line
-from actors.pdf.prose import aligned, balanced_lines, baseline, line_item, plain_lines
+from actors.pdf.prose import aligned, balanced_lines, baseline, line_item, opening, plain_lines
 from actors.pdf.style import (
     ACCENT,
     BODY,
@@ -37,6 +37,7 @@ from actors.pdf.style import (
 from actors.pdf.values import escaped
 
 BAND = 27 * GRID  # the dark upper part of the cover
+SMALLEST = 9.0  # points: a name or a title is never set smaller
 
 
 def cover_item(
@@ -51,7 +52,7 @@ def cover_item(
         y = _column(place, plain_lines(kicker, replace(COVER_LABEL, size=9), MEASURE, 2), TOP, COVER_LABEL, TINT)
         lines, type_ = fitted(title, COVER_TITLE, MEASURE, BAND - TOP - 9 * GRID)
         block = len(lines) * type_.leading
-        subtitle_lines = balanced_lines(subtitle, COVER_SUBTITLE, MEASURE)
+        subtitle_lines = balanced_lines(opening(subtitle, 3), COVER_SUBTITLE, MEASURE)
         if len(subtitle_lines) > 3:
             subtitle_lines = plain_lines(subtitle, COVER_SUBTITLE, MEASURE, 3)
         start = max(y + GRID, BAND - 3 * GRID - block - len(subtitle_lines) * COVER_SUBTITLE.leading)
@@ -70,18 +71,19 @@ def _column(place: Place, lines: Sequence[Line], top: float, type_: Type, colour
 
 
 def fitted(text: str, type_: Type, measure: float, height: float) -> tuple[list[Line], Type]:
-    """Lines in the largest size, down to 9 points, in which the text fits the box; cut with an ellipsis at
+    """Lines in the largest size, down to the smallest, in which the text fits the box; cut with an ellipsis at
     last.
     """
+    text = opening(text, int(height / type_.leading * type_.size / SMALLEST))
     size = type_.size
     while True:
         tried = replace(type_, size=size, leading=round(size * type_.leading / type_.size, 1))
         lines = balanced_lines(text, tried, measure)
         if len(lines) * tried.leading <= height:
             return lines, tried
-        if size <= 9:
+        if size <= SMALLEST:
             return plain_lines(text, tried, measure, max(1, int(height // tried.leading))), tried
-        size = max(9.0, size * 0.88)
+        size = max(SMALLEST, size * 0.88)
 
 
 def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: str) -> None:
@@ -109,20 +111,24 @@ def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: s
     _column(place, small, foot - len(small) * 10.5 + GRID, replace(FURNITURE, leading=10.5), QUIET)
 
 
-def draw_furniture(place: Place, header: str, document_id: str) -> None:
-    """Running head and foot: what this is and whose, where we are, which document."""
-    canvas = place.canvas
-    canvas.open_artifact()
-    top = TOP - 3 * GRID
+def furniture(header: str, document_id: str) -> Callable[[Place], None]:
+    """What draws the running head and foot of a page: what this is and whose, where we are, which document."""
     line = plain_lines(header, FURNITURE, MEASURE, 1)[0]
-    canvas.line(LEFT, top + baseline(FURNITURE), line)
-    canvas.rule(LEFT, top + GRID, LEFT + MEASURE, top + GRID, RULE, 0.4)
-    y = BOTTOM + 2.2 * GRID
     identity = plain_lines(escaped(document_id), FURNITURE, MEASURE * 0.6, 1)[0]
-    canvas.line(LEFT, y, identity)
-    count = plain_lines(f"Halaman {place.page} dari {place.pages}", FURNITURE, MEASURE * 0.4, 1)[0]
-    canvas.line(LEFT + aligned(count, MEASURE, "right"), y, count)
-    canvas.close_mark()
+
+    def draw(place: Place) -> None:
+        canvas = place.canvas
+        canvas.open_artifact()
+        top = TOP - 3 * GRID
+        canvas.line(LEFT, top + baseline(FURNITURE), line)
+        canvas.rule(LEFT, top + GRID, LEFT + MEASURE, top + GRID, RULE, 0.4)
+        y = BOTTOM + 2.2 * GRID
+        canvas.line(LEFT, y, identity)
+        count = plain_lines(f"Halaman {place.page} dari {place.pages}", FURNITURE, MEASURE * 0.4, 1)[0]
+        canvas.line(LEFT + aligned(count, MEASURE, "right"), y, count)
+        canvas.close_mark()
+
+    return draw
 
 
 def contents_items(headings: Sequence[tuple[int, int, str]], measure: float) -> list[Item]:

@@ -16,6 +16,7 @@ STRETCH, SHRINK = 0.55, 0.33  # of a word space, at ratio 1
 HYPHEN_COST, PIECE_COST = 55.0, 8.0
 LONE_WORD_COST = 40.0  # a last line shorter than this part of the measure looks like a crumb
 LONE_WORD = 0.12
+CLOSE = 1.0  # points between two places where a line may end without a space; nearer ones are one place
 MIN_DIVIDED = 20.0  # points: a shorter word is not worth a hyphen
 _INFINITE = float("inf")
 
@@ -140,6 +141,8 @@ class _Breaks:
                     places.append((number, place))
             length += width
             if not (space or chunk.breakable or number == last):
+                continue
+            if not space and number != last and ends and length < ends[-1] + CLOSE:
                 continue
             ends.append(length)
             gaps.append(count)

@@ -22,7 +22,7 @@ from actors.pdf.style import (
     Colour,
     Type,
 )
-from actors.pdf.words import PLAIN, Chunk, emphasis, measured, right_to_left
+from actors.pdf.words import LONGEST, PLAIN, Chunk, emphasis, longest, measured, right_to_left
 
 BULLET_INDENT = 14.0
 BETWEEN_BULLETS = 3.5
@@ -77,12 +77,19 @@ def balanced_lines(text: str, type_: Type, measure: float) -> list[Line]:
 
 def plain_lines(text: str, type_: Type, measure: float, limit: int = 0) -> list[Line]:
     """Marked-up text without hyphenation; beyond `limit` lines the last one ends with an ellipsis."""
+    text = opening(text, limit) if limit else text
     lines = text_lines(text, type_, measure, hyphenate=False)
     if limit and len(lines) > limit:
         following = lines[limit].chunks
         lines = lines[:limit]
         lines[-1] = _cut_short([*lines[-1].chunks, *following], type_, measure, rtl=lines[-1].rtl)
     return lines
+
+
+def opening(text: str, lines: int) -> str:
+    """As much of a text as so many lines may need, however long it is."""
+    most = (lines + 1) * LONGEST
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def _cut_short(chunks: Sequence[Chunk], type_: Type, measure: float, *, rtl: bool) -> Line:
@@ -103,13 +110,12 @@ def _cut_short(chunks: Sequence[Chunk], type_: Type, measure: float, *, rtl: boo
 
 
 def _shortened(chunk: Chunk, measure: float) -> list[Chunk]:
-    text = chunk.text
-    while text:
-        text = text[:-1]
-        shorter = Chunk(text, chunk.family, chunk.type, 0.0)
-        if shorter.width <= measure:
-            return [shorter] if text else []
-    return []
+    most = len(chunk.text) - 1
+    if most < 1:
+        return []
+    likely = int(most * measure / chunk.width)
+    _, shorter = longest(lambda n: Chunk(chunk.text[:n], chunk.family, chunk.type, 0.0), most, measure, likely)
+    return [shorter] if shorter.width <= measure else []
 
 
 def snapped(items: list[Item]) -> list[Item]:

@@ -12,7 +12,7 @@ from actors.pdf.compose import Composer
 from actors.pdf.document import Document, Metadata
 from actors.pdf.families import scripts_of
 from actors.pdf.flow import Place, draw_page, paginated
-from actors.pdf.front import draw_furniture
+from actors.pdf.front import furniture
 from actors.pdf.style import TOP
 from actors.pdf.template import NAME, Template
 from schema.errors import Permanent
@@ -95,7 +95,7 @@ class PdfRenderer:
                 date=request.requested_at,
             )
         )
-        header = composer.fill(layout.header, data, ("header",))
+        draw_furniture = furniture(composer.fill(layout.header, data, ("header",)), request.document_id)
         found = {
             heading: (number, TOP + y + below)
             for number, page in enumerate(pages, start=1)
@@ -105,7 +105,7 @@ class PdfRenderer:
         for number, page in enumerate(pages, start=1):
             place = Place(document, document.page_canvas(), number, len(pages), found)
             if not page.bare:
-                draw_furniture(place, header, request.document_id)
+                draw_furniture(place)
             draw_page(page, place)
             progress(COMPOSED + round((DRAWN - COMPOSED) * number / len(pages)))
         made = document.finish()

@@ -27,6 +27,7 @@ from actors.pdf.style import (
 PAD = 5.0
 METER_HEIGHT = 7.0
 QUARTER = HALF / 2  # rows of half lines would be too tight or too wide; the whole table ends on the grid again
+LEAST_ROW = CELL.leading + 6
 SHORT = 16 * GRID
 
 
@@ -133,7 +134,7 @@ def _row_part(
     measure: float,
 ) -> Item:
     tallest = max((len(lines) for lines in cells), default=1) or 1
-    height = math.ceil((tallest * CELL.leading + 6) / QUARTER) * QUARTER
+    height = math.ceil((LEAST_ROW + (tallest - 1) * CELL.leading) / QUARTER) * QUARTER
     above = (height - tallest * CELL.leading) / 2
 
     def draw(place: Place, x: float, top: float) -> None:

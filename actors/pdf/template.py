@@ -23,6 +23,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from actors.pdf.blocks import Layout
+from actors.pdf.report_schema import LinearValidator
 from actors.pdf.values import Expressions
 from schema.errors import Permanent
 
@@ -185,11 +186,13 @@ class Template:
             jsonschema.Draft202012Validator.check_schema(source)
         except jsonschema.SchemaError as error:
             raise invalid(path, 1, f"not a JSON Schema: {error.message} at {error.json_path}") from error
-        return jsonschema.Draft202012Validator(source, registry=Registry())  # fetches nothing
+        validator: Validator = LinearValidator(source, registry=Registry())  # fetches nothing
+        return validator
 
     def checked(self, report: Mapping[str, Any]) -> dict[str, Any]:
-        """The report's data without the store's own keys; raises Permanent(invalid_data) naming path and
-        rule.
+        """The report's data as far as the template names it; raises Permanent(invalid_data) naming path and rule.
+
+        Each text and each expression gets a copy: data that nobody asked for would be copied with it.
         """
         data = {key: value for key, value in report.items() if key not in IGNORED_KEYS}
         try:
@@ -203,7 +206,7 @@ class Template:
                 code="invalid_data",
                 path=where,
             )
-        return data
+        return {key: value for key, value in data.items() if key in self.expressions.words}
 
 
 _JSON_TYPES = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}

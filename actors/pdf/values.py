@@ -32,6 +32,7 @@ MONTHS = (
     "Desember",
 )
 _SPECIAL = re.compile(r"([\\*]|^\s*-(?=\s))")
+_WORD = re.compile(r"[^\W\d]\w*")
 _BREAKS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 
 
@@ -157,6 +158,7 @@ class Expressions:
         )
         self._texts: dict[str, Callable[..., str]] = {}
         self._expressions: dict[str, Callable[..., Any]] = {}
+        self.words: set[str] = set()  # whatever could be the name of a value in what was checked
 
     @staticmethod
     def _band(scales: Mapping[str, Scale], name: str, value: Any, field: str) -> Trusted:
@@ -170,6 +172,7 @@ class Expressions:
 
     def check(self, source: str, *, expression: bool) -> None:
         """Compile; raises jinja2.TemplateError with the line within the text."""
+        self.words.update(_WORD.findall(source))
         if expression:
             self._expression(source)
         elif "{" in source:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 
 from actors.pdf import hyphenation
 from actors.pdf.faces import Run
@@ -19,12 +19,17 @@ _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\
 _BREAKS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2029]")
 _MARKUP = re.compile(r"\\(.)|(\*{1,2})", re.DOTALL)
 _PIECES = re.compile(r"[^-/–—\u2010]*[-/–—\u2010]+|[^-/–—\u2010]+")
+_FILLERS = "\u115f\u1160\u3164\uffa0"  # of Hangul: letters by name, drawn as nothing
+_TOWER = re.compile(rf"(?:[^\w\s!-~]|[{_FILLERS}]){{31,}}")  # where a letter may carry too much
 _LETTERS = re.compile(r"[^\W\d_]{6,}")
 _RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 _CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
 PLAIN, ITALIC, BOLD = 0, 1, 2
 REMEMBERED = 32  # letters: longer words are shaped anew, or they would fill the cache with themselves
+LEAST_WIDTH = 0.3  # points that a character takes at least: some take none, and a line would hold any number of them
+LONGEST = 1_000  # characters of a chunk, more than a line holds: what follows is cut and shaped on its own
+_TALLEST = 30  # marks that a letter may carry (UAX #15, Stream-Safe Text): no language needs more
 
 
 class Chunk:
@@ -38,22 +43,52 @@ class Chunk:
         self.type = type_
         self.runs: tuple[Run, ...] = family.runs(text) if len(text) <= REMEMBERED else family.long_runs(text)
         runs = self.runs
-        self.width = (runs[0].width if len(runs) == 1 else sum(run.width for run in runs)) * type_.size / 1000
+        width = (runs[0].width if len(runs) == 1 else sum(run.width for run in runs)) * type_.size / 1000
+        least = LEAST_WIDTH * len(text)
+        self.width = width if width > least else least
         self.space = space  # word space after it, points; 0: glued to the next one
         self.breakable = breakable  # a line may end after it although no space follows
         self.rtl = not text.isascii() and bool(_RTL.search(text))
 
 
 def clean(text: str) -> str:
-    """`text` composed (NFC) and safe to show: control characters become visible, invisible tricks
+    """`text` composed (NFC) and safe to show: control characters become visible, invisible tricks and towers of marks
     disappear.
     """
     if text.isascii() and text.isprintable():
         return text
+    text = _INVISIBLE.sub("", text)
+    text = _TOWER.sub(_lowered, text)  # first: composing sorts a letter's marks, in time that grows with their square
     text = unicodedata.normalize("NFC", text)
     text = _BREAKS.sub(HARD_BREAK, text).replace("\t", " ")
-    text = _INVISIBLE.sub("", text)
     return _CONTROL.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
+
+
+def _lowered(found: re.Match[str]) -> str:
+    kept: list[str] = []
+    height = 0
+    for char in found.group():
+        height = height + 1 if _leans(char) else 0
+        if height <= _TALLEST:
+            kept.append(char)
+    return "".join(kept)
+
+
+def _leans(char: str) -> bool:
+    """Whether a character takes no place of its own: marks, joiners, tags."""
+    kind = unicodedata.category(char)
+    return kind[0] == "M" or kind == "Cf" or char in _FILLERS
+
+
+def _clusters(text: str) -> list[str]:
+    """Each letter with what leans on it."""
+    clusters: list[str] = []
+    for char in text:
+        if clusters and _leans(char):
+            clusters[-1] += char
+        else:
+            clusters.append(char)
+    return clusters
 
 
 def right_to_left(text: str) -> bool:
@@ -111,7 +146,7 @@ def measured(spans: Iterable[tuple[str, int]], type_: Type) -> list[list[Chunk]]
                 if not word:
                     continue
                 after = space if place < last else 0.0
-                if word.isalnum() and word.isascii():
+                if len(word) <= REMEMBERED and word.isalnum() and word.isascii():
                     line.append(Chunk(word, family, type_, after))
                 else:
                     _add_pieces(line, word, family, type_, after)
@@ -119,21 +154,34 @@ def measured(spans: Iterable[tuple[str, int]], type_: Type) -> list[list[Chunk]]
 
 
 def _add_pieces(line: list[Chunk], word: str, family: Family, type_: Type, space: float) -> None:
-    pieces = _pieces(word)
+    pieces = _known_pieces(word) if len(word) <= REMEMBERED else _pieces(word)
     for piece in pieces[:-1]:
         line.append(Chunk(piece, family, type_, 0.0, breakable=True))
     line.append(Chunk(pieces[-1], family, type_, space))
 
 
-@lru_cache(maxsize=3_000)
 def _pieces(word: str) -> tuple[str, ...]:
     """The parts of a word between which a line may end without a hyphen of ours."""
     if _CJK.search(word):
-        return tuple(word)
+        return tuple(_clusters(word))
     parts = _PIECES.findall(word)
     if len(parts) < 2 or any(len(part) < 3 for part in parts):
-        return (word,)
-    return tuple(parts)
+        parts = [word]
+    if len(word) <= LONGEST:
+        return tuple(parts)
+    return tuple(portion for part in parts for portion in _portions(part))
+
+
+_known_pieces = lru_cache(maxsize=3_000)(_pieces)
+
+
+def _portions(part: str) -> list[str]:
+    """The part itself, or cut between letters when no line could hold it."""
+    if len(part) <= LONGEST:
+        return [part]
+    clusters = _clusters(part)
+    size = LONGEST // (1 + max(map(len, clusters)))
+    return ["".join(clusters[first : first + size]) for first in range(0, len(clusters), size)]
 
 
 @lru_cache(maxsize=3_000)
@@ -148,27 +196,46 @@ def hyphen_places(word: str) -> tuple[int, ...]:
 
 def shredded(chunk: Chunk, measure: float) -> list[Chunk]:
     """A chunk too wide for the measure, cut where it must be: between letters, never before a combining mark."""
-    clusters: list[str] = []
-    for char in chunk.text:
-        if clusters and unicodedata.category(char).startswith("M"):
-            clusters[-1] += char
-        else:
-            clusters.append(char)
+    clusters = _clusters(chunk.text)
+
+    def cut(first: int, count: int) -> Chunk:
+        text = "".join(clusters[first : first + count])
+        return Chunk(text, chunk.family, chunk.type, 0.0, breakable=True)
+
     pieces: list[Chunk] = []
-    while clusters:
-        count = min(len(clusters), max(1, int(len(clusters) * measure / max(chunk.width, 1.0) * 1.1) + 1))
-        piece = Chunk("".join(clusters[:count]), chunk.family, chunk.type, 0.0, breakable=True)
-        while piece.width > measure and count > 1:
-            count = min(count - 1, int(count * measure / piece.width) + 1)
-            piece = Chunk("".join(clusters[:count]), chunk.family, chunk.type, 0.0, breakable=True)
+    first = 0
+    count = int(len(clusters) * measure / chunk.width)
+    while first < len(clusters):
+        count, piece = longest(partial(cut, first), len(clusters) - first, measure, count)
+        first += count
         if piece.width > measure and len(piece.text) > 1:  # one letter under a tower of marks
             for char in piece.text:
                 pieces.append(Chunk(char, chunk.family, chunk.type, 0.0, breakable=True))
         else:
             pieces.append(piece)
-        clusters = clusters[count:]
-        if clusters:
-            chunk = Chunk("".join(clusters), chunk.family, chunk.type, chunk.space, chunk.breakable)
     pieces[-1].space = chunk.space
     pieces[-1].breakable = chunk.breakable
     return pieces
+
+
+def longest(made: Callable[[int], Chunk], most: int, room: float, likely: int) -> tuple[int, Chunk]:
+    """The greatest count from 1 to `most` whose chunk `made(count)` fits the room, and that chunk; 1 when none does.
+
+    Looks around the `likely` count first: what is shaped meanwhile is no longer than a few times the answer.
+    """
+    fits, beyond, found = 0, most + 1, None
+    count = min(max(likely, 1), most)
+    for turn in range(most + 1):
+        chunk = made(count)
+        if chunk.width <= room:
+            fits, found = count, chunk
+        else:
+            beyond = count
+        if beyond - fits <= 1:
+            break
+        if turn < 3:
+            count = min(int(count * room / chunk.width) if chunk.width else most, 2 * count)
+        else:
+            count = 2 * count if beyond > most else (fits + beyond) // 2
+        count = min(max(count, fits + 1), beyond - 1)
+    return (fits, found) if found else (1, made(1))

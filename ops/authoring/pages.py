@@ -50,6 +50,10 @@ Latin, Greek, Cyrillic, Arabic, Devanagari, Javanese, Balinese and Sundanese com
 and Korean names install Debian's `fonts-droid-fallback` (4 MB) on every host that renders; no setting is needed.
 A character no font has is shown as its number, `[U+738B]`; the worker logs `report.fonts_missing` with the
 scripts, `render` and `templates check` say so, and `ops/reportq doctor` says which scripts there are.
+
+What grows with the data grows in a straight line, up to 1,000 pages: a report that would fill more is refused with
+`invalid_data`. A letter keeps thirty combining marks. Give lists `maxItems` and texts `maxLength` in `schema.json`
+all the same: its own patterns are run as they are written.
 """
 
 
