@@ -1,0 +1,147 @@
+"""Processor time of reports whose data grows, for each kind of text and each place where it may stand.
+
+    python -m ops.bench render_growth [--size 10] [--rounds 2] [--only WORD]
+
+Each text is drawn at 1×, 2× and 4× of `--size` kB of UTF-8, the best of the rounds; growth is what 4× takes of 2×, 2 when
+time is linear. Then the slowest ones are drawn from 1 MB, a request's limit: what fills more pages than a report may have is
+refused, and that is timed as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from actors.pdf.renderer import PdfRenderer
+from ops.bench.frame import console, last_line
+from schema.errors import Permanent
+from schema.ports import RenderRequest
+
+TEMPLATES = Path(__file__).parent / "templates"
+DATE = datetime(2026, 11, 23, tzinfo=UTC)
+STEPS = (1, 2, 4)
+MOST_GROWTH, MOST_SECONDS = 3.0, 100.0  # promised: linear, and a third of the shortest time limit of a job
+TOO_SHORT = 0.02  # seconds beside an empty report: no growth can be read from less
+SLOWEST = 4  # texts that are drawn from a whole megabyte
+MEGABYTE = 1_000_000
+
+TEXTS = {
+    "words": "Hasil pemeriksaan menunjukkan kemampuan yang baik, ",
+    "latin, one word": "Kepribadian",
+    "digits": "1234567890",
+    "hyphens": "ab-cd-",
+    "soft hyphens": "ke\u00ad",
+    "emoji": "👨\u200d👩\u200d👧\u200d👦",
+    "arabic": "محمدبنرشيد",
+    "arabic words": "محمد بن رشيد ",
+    "arabic with marks": "مُحَمَّد",
+    "hebrew": "שלוםעולם",
+    "devanagari": "क्षत्रियाणाम्",
+    "javanese": "ꦱꦸꦭꦠꦤ꧀",
+    "han": "王小明",
+    "kana and marks": "か\u3099",
+    "marks on one letter": "\u0301\u0323\u0308",
+    "marks on each letter": "a\u0301\u0323\u0308\u0316",
+    "joiners": "\u200d",
+    "no width": "\u203f",
+    "han without width": "\u41a1",
+    "arabic without width": "\ufc5e",
+    "mixed directions": "abc محمد 12 ",
+    "mixed word": "aم1",
+    "no font": "\U0001e900",
+    "brackets": "([{",
+    "line breaks": "a\u2028",
+    "spaces": "a    ",
+    "one letter": "a ",
+}
+# Where one long text may stand, and where many short ones may.
+ONE = ("judul", "nama", "rincian", "kepala", "catatan", "kotak", "sumbu", "sempit")
+MANY = ("bagian", "alinea", "daftar", "baris", "batang", "jari", "kutub")
+IN_PLACES = ("words", "arabic", "mixed word", "no font")
+EMPTY: dict[str, Any] = dict.fromkeys(ONE, "x") | {key: [] for key in MANY} | {"pohon": "x"}
+
+
+def cases() -> Iterator[tuple[str, str, str]]:
+    """(name, key of the data, kind of text): every text in a note, a few in each place, short and long entries."""
+    for kind in TEXTS:
+        yield kind, "catatan", kind
+    for kind in IN_PLACES:
+        for place in (*ONE, *MANY):
+            if place != "catatan":
+                yield f"{kind} in {place}", place, kind
+    for place in MANY:
+        yield f"one letter in many {place}", f"{place}*", "one letter"
+    yield "deep and wide data", "pohon", "one letter"
+    yield "keys that nobody asks for", "*", "one letter"
+
+
+def data_of(place: str, unit: str, size: int) -> dict[str, Any]:
+    """A report with so many bytes of this text at one place."""
+    if place == "*":
+        return {f"k{number}": 0 for number in range(size // 10)} | {"baris": ["x"] * (size // 100)}
+    if place == "pohon":
+        tree: Any = "x"
+        for _ in range(32):
+            tree = [tree, *["x"] * (size // 160)]
+        return {"pohon": tree}
+    many = place.endswith("*")
+    entry = unit if many else unit * (60 // len(unit.encode()) or 1)
+    text = unit * (size // len(unit.encode()))
+    if place.rstrip("*") in MANY:
+        return {place.rstrip("*"): [entry] * (size // (len(entry.encode()) + 3))}
+    return {place: text}
+
+
+def seconds(renderer: PdfRenderer, data: dict[str, Any], rounds: int) -> float:
+    """The least processor time of a report with this data, drawn or refused."""
+    request = RenderRequest("pertumbuhan", EMPTY | data, "pdf_1", DATE)
+    best = float("inf")
+    for _ in range(rounds):
+        began = time.process_time()
+        try:
+            renderer.render(request)
+        except Permanent as error:
+            if error.code != "invalid_data":
+                raise
+        best = min(best, time.process_time() - began)
+    return best
+
+
+def main(argv: list[str]) -> int:
+    """Print the table and the line for programs; 1 when something grows faster than it may, or takes too long."""
+    parser = argparse.ArgumentParser(prog="python -m ops.bench render_growth", description=__doc__)
+    parser.add_argument("--size", type=float, default=10, help="kB of text at 1× (10)")
+    parser.add_argument("--rounds", type=int, default=2, help="times each is drawn; the best counts (2)")
+    parser.add_argument("--only", default="", help="only what has this word in its name")
+    asked = parser.parse_args(argv)
+    renderer = PdfRenderer((TEMPLATES,))
+    seconds(renderer, {}, 1)
+    nothing = seconds(renderer, {}, 3)
+    table = Table("", *(f"{step * asked.size:g} kB, ms" for step in STEPS), "growth", title_justify="left")
+    growths: dict[str, float] = {}
+    largest: dict[str, tuple[float, dict[str, Any]]] = {}
+    for name, place, kind in cases():
+        if asked.only not in name:
+            continue
+        took = [
+            seconds(renderer, data_of(place, TEXTS[kind], round(step * asked.size * 1000)), asked.rounds)
+            for step in STEPS
+        ]
+        if took[-1] - nothing > TOO_SHORT:
+            growths[name] = (took[-1] - nothing) / max(took[-2] - nothing, 0.001)
+        largest[name] = took[-1], data_of(place, TEXTS[kind], MEGABYTE)
+        table.add_row(name, *(f"{one * 1000:.0f}" for one in took), f"{growths[name]:.1f}" if name in growths else "–")
+    console.print(table)
+    megabytes = {}
+    for name, (_, data) in sorted(largest.items(), key=lambda one: -one[1][0])[:SLOWEST]:
+        megabytes[name] = seconds(renderer, data, 1)
+        console.print(f"{name:40} 1 MB in {megabytes[name]:.1f} s")
+    worst = max(growths.values(), default=0.0)
+    last_line("render_growth", worst_growth=worst, slowest_megabyte_s=max(megabytes.values()))
+    return 0 if worst <= MOST_GROWTH and max(megabytes.values()) <= MOST_SECONDS else 1
