@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 import msgspec
 from msgspec import NODEFAULT, Struct
 
+from schema.prepared import prepare
+
 T = TypeVar("T")
 
 if TYPE_CHECKING:
@@ -36,3 +38,6 @@ def defaulted(kind: Any) -> tuple[tuple[str, Callable[[], Any]], ...]:
         elif spec.default is not NODEFAULT and spec.default is not None:
             found.append((spec.name, lambda value=spec.default: value))
     return tuple(found)
+
+
+prepare(__name__)
