@@ -62,7 +62,7 @@ COUNTS = {
     ("schema/gauges.py", "_desk"), ("service/estimates.py", "_see"), ("service/estimates.py", "_line"),
     ("service/overview.py", "_look"), ("service/overview.py", "_lines"), ("schema/queues.py", "states"),
     ("schema/queues.py", "_state"), ("schema/letter_search.py", "count"), ("schema/letter_search.py", "sizes"),
-    ("schema/dead_letters.py", "copies"), ("actors/promotion.py", "step"),
+    ("schema/dead_letters.py", "copies"), ("schema/dead_letters.py", "shown"), ("actors/promotion.py", "step"),
 }  # fmt: skip
 # They sort what is few by its nature: a job's letters, a report's jobs, a batch, what the workers have in hand.
 SORTS = {
@@ -346,6 +346,8 @@ def housekeeping(world: World) -> None:
     letters = dead_letters.to_sweep(db)
     dead_letters.note_swept(db, sorted(letters.get("pdf", ())))
     dead_letters.copies(db, "pdf")
+    dead_letters.shown(db, "pdf")
+    dead_letters.homes(db, [f"dl_01D{n:022}" for n in range(9)])
     assert dead_letters.bury_raw(db, "pdf", "dl_raw", b"x", "undecodable_message", "x")
     for swept in (True, False):
         Retention(db, keep=60, keep_letters=0, letters_are_swept=swept).step()
