@@ -30,7 +30,7 @@ from schema import VERSION, messages, metrics, outbox, replays
 from schema.allow_list import AllowList
 from schema.database import Database, Row
 from schema.documents import open_documents
-from schema.fitting import fit
+from schema.environment.fitting import fit
 from schema.pauses import PauseBoard
 from schema.ports import Artifacts, Documents, Publisher, Renderer, Sender
 from schema.rounds import RetryPolicy

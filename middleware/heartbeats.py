@@ -27,7 +27,7 @@ import structlog
 from middleware.lifecycle import Attempts
 from schema import VERSION, leases, workers
 from schema.database import Database, DatabaseDown
-from schema.fitting import fit
+from schema.environment.fitting import fit
 from schema.messages import PDF, QUEUES, WEBHOOKS
 
 log = structlog.get_logger()

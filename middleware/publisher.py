@@ -16,11 +16,11 @@ import pika.exceptions
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from middleware.broker_faults import why
-from schema import server_urls
+from schema.environment import server_urls
+from schema.environment.server_urls import bracketed
 from schema.errors import DependencyDown
 from schema.messages import xq
 from schema.ports import Hint
-from schema.server_urls import bracketed
 
 Encode = Callable[[Hint], bytes]
 

@@ -15,12 +15,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
-from schema import outbox, server_urls
+from schema import outbox
 from schema.database import Database
+from schema.environment import server_urls
+from schema.environment.tls import Tls
 from schema.errors import ReportqError
 from schema.migrate import migrate
 from schema.settings import Settings
-from schema.tls import Tls
 
 
 class BackupFailed(ReportqError):

@@ -39,9 +39,9 @@ from middleware.metrics import Meters, folder_of
 from schema import erasure, metrics
 from schema.allow_list import AllowList
 from schema.callback_urls import HOW_TO_ALLOW
+from schema.environment.fitting import fit
+from schema.environment.server_urls import bracketed, origin
 from schema.errors import ReportqError
-from schema.fitting import fit
-from schema.server_urls import bracketed, origin
 from schema.settings import Settings
 
 log = structlog.get_logger()

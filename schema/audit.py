@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from schema.database import Database, Row
-from schema.fitting import fit
+from schema.environment.fitting import fit
 
 MOST_WHY = 4000  # characters of a reason; the column takes 65,535 bytes
 

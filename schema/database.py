@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 import peewee
 
-from schema import mysql_errors, server_urls, sqlite
+from schema import mysql_errors, sqlite
+from schema.environment import server_urls
 from schema.errors import Transient
 from schema.mysql import MySQL, force_close, hung_up
 

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 
 from schema import audit, retention, rounds
 from schema.database import Database
+from schema.environment.fitting import fit
 from schema.errors import ReportqError
-from schema.fitting import fit
 from schema.ports import Artifacts, Documents
 
 _BATCH = 100

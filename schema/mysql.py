@@ -15,7 +15,7 @@ from typing import Any
 import peewee
 from pymysql.constants import CLIENT
 
-from schema.server_urls import Server
+from schema.environment.server_urls import Server
 
 IDLE_SECONDS = 30  # in which a transaction may ask nothing; ours ask without a pause
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from schema import audit, leases, outbox, pauses, workers
 from schema.database import Database, Row
+from schema.environment.fitting import fit
 from schema.errors import Refused
-from schema.fitting import fit
 from schema.messages import PDF, QUEUES, WEBHOOKS
 from schema.settings import Settings
 

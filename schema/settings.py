@@ -16,9 +16,9 @@ from ipaddress import ip_address
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
-from schema import server_urls
-from schema.server_urls import UrlFault, without_password
-from schema.setting_texts import cleaned, read
+from schema.environment import server_urls
+from schema.environment.server_urls import UrlFault, without_password
+from schema.environment.setting_texts import cleaned, read
 
 PREFIX = "REPORTQ_"
 OWED_FOR = 72 * 3600.0  # seconds a callback is owed: a weekend, and as long as its schedule (schema/answers.py)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from schema.environment.server_urls import drive_folder, folder_path
 from schema.ports import Artifacts
-from schema.server_urls import drive_folder, folder_path
 
 
 @dataclass(frozen=True, slots=True)

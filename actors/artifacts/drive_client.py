@@ -15,7 +15,7 @@ from googleapiclient.discovery import build_from_document
 from pydrive2.auth import GoogleAuth
 
 from actors.artifacts.drive_errors import FAILURES, Refusal, sort
-from schema import setting_texts
+from schema.environment import setting_texts
 from schema.errors import DependencyDown
 
 SCOPES = ["https://www.googleapis.com/auth/drive"]

@@ -10,7 +10,7 @@ import typer
 
 from ops import backups
 from ops.commands.terminal import Yes, counted, out, there
-from schema.server_urls import without_password
+from schema.environment.server_urls import without_password
 from schema.settings import Settings
 
 app = typer.Typer(help="Backup and restore.", no_args_is_help=True)

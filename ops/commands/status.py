@@ -6,7 +6,7 @@ from ops.commands.queues import print_queues
 from ops.commands.terminal import Json, age, counted, desk, out, print_json, print_table
 from schema import VERSION, queues, workers
 from schema.database import Row
-from schema.server_urls import without_password
+from schema.environment.server_urls import without_password
 from service.queues import states_shown
 
 

@@ -24,11 +24,11 @@ from rich.table import Table
 
 from schema.allow_list import AllowList
 from schema.database import Database, DatabaseDown
+from schema.environment.fitting import fit
+from schema.environment.server_urls import sqlite_path, without_password
 from schema.errors import ReportqError
-from schema.fitting import fit
 from schema.migrate import pending
 from schema.problems import problem_of
-from schema.server_urls import sqlite_path, without_password
 from schema.settings import Settings, SettingsError
 from schema.wakeup import Waker
 

@@ -19,7 +19,7 @@ from schema import VERSION, answers, audit, dead_letters, jobs, metrics, queues,
 from schema.api_keys import ROLES
 from schema.callback_urls import host_key
 from schema.database import Database
-from schema.fitting import fit
+from schema.environment.fitting import fit
 from schema.migrate import migrate
 from schema.problems import CATALOGUE
 from schema.requests import Submission

@@ -12,7 +12,7 @@ from actors.artifacts import open_artifacts
 from actors.logs import hide
 from middleware.publisher import parameters_of
 from schema.database import Database
-from schema.server_urls import mysql, origin, rabbitmq, sqlite_path, without_password
+from schema.environment.server_urls import mysql, origin, rabbitmq, sqlite_path, without_password
 from schema.settings import Settings, SettingsError
 from tests.certificates import Authority
 

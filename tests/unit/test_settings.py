@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from schema.server_urls import without_password
+from schema.environment.server_urls import without_password
 from schema.settings import PREFIX, PROFILES, Settings, SettingsError, parse_api_keys
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser_shared import parse_userinfo, split_hosts, split_options
 
-from schema.server_urls import UrlFault, named, pairs, pieces
+from schema.environment.server_urls import UrlFault, named, pairs, pieces
 
 _OURS = {"w": "majority", "journal": "true", "j": "true"}  # a journaling majority acknowledges every write
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import unquote
 
-from schema.tls import Tls
+from schema.environment.tls import Tls
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
@@ -285,7 +285,7 @@ def _encrypted(server: Server, tls: Tls) -> Server:
 
 def _documents(url: str) -> None:
     if not url.startswith("database:"):
-        from schema.documents import mongo_url  # late, as the driver it asks
+        from schema.environment import mongo_url  # late, as the driver it asks
 
         mongo_url.check(url)
     elif url != "database:":
