@@ -14,10 +14,11 @@ import dramatiq
 import structlog
 
 from actors.parts import Parts
-from schema import fitness, messages, outbox, run_folder
+from schema import fitness, messages, outbox
 from schema.allow_list import AllowList
 from schema.database import patiently
 from schema.errors import ReportqError
+from schema.host import run_folder
 from schema.migrate import migrate
 from schema.settings import Settings
 

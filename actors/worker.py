@@ -9,7 +9,7 @@ import os
 
 from actors.logs import set_up
 from actors.runtime import build
-from schema.descriptors import raised
+from schema.host.descriptors import raised
 from schema.settings import Settings
 
 settings = Settings.from_env(os.environ)

@@ -7,7 +7,7 @@ import socket
 import struct
 from typing import Any
 
-from schema.descriptors import for_callers, raised
+from schema.host.descriptors import for_callers, raised
 from schema.settings import Settings
 
 _settings = Settings.from_env(os.environ)

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.claims import Refused
-from schema import run_folder
+from schema.host import run_folder
 from schema.settings import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]

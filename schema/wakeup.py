@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 from ulid import ULID
 
-from schema.run_folder import sentence
+from schema.host.run_folder import sentence
 
 log = structlog.get_logger()
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import structlog
 
-from schema.run_folder import sentence
+from schema.host.run_folder import sentence
 
 log = structlog.get_logger()
 

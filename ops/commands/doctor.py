@@ -21,10 +21,11 @@ from actors.pdf.families import SCRIPTS, cjk_fonts
 from actors.runtime import Runtime, build
 from ops.commands.checks import ASKS, NOT_ASKED, faults
 from ops.commands.terminal import REFUSED, Json, counted, next_step, out, print_json
-from schema import VERSION, dead_letters, fitness, gauges, run_folder, workers
+from schema import VERSION, dead_letters, fitness, gauges, workers
 from schema.api_keys import KeyRing
 from schema.database import Database
 from schema.errors import ReportqError
+from schema.host import run_folder
 from schema.messages import PDF, QUEUES, WEBHOOKS, xq
 from schema.settings import Settings
 

@@ -17,7 +17,7 @@ import pytest
 from ops.demo import Api
 from ops.sample_report import PRODUCT, SAMPLE
 from ops.servers.process import free_port, wait_until
-from schema.descriptors import ENOUGH, for_callers
+from schema.host.descriptors import ENOUGH, for_callers
 from schema.settings import Settings, SettingsError
 
 pytestmark = pytest.mark.timeout(180)

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from actors import runtime
 from ops.claims import Refused, claimed
 from ops.servers.small_disk import SmallDisk
-from schema import run_folder
+from schema.host import run_folder
 from schema.wakeup import Listener, Waker
 
 
