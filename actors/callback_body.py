@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from schema import traces
-from schema.database import Row
 from schema.ports import End
+from schema.sql.database import Row
 
 
 def callback_body(end: End) -> bytes:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schema import deliveries, owed, pauses
-from schema.database import Database, Place, Row
 from schema.outbox import DELIVERIES, Taken
 from schema.pauses import PauseBoard
 from schema.settings import Settings
+from schema.sql.database import Database, Place, Row
 
 _BEYOND = 20  # rows of the front that are read beyond those wanted
 _HOSTS = 50  # hosts asked in one look; the next look goes on after them

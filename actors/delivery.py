@@ -15,7 +15,6 @@ from actors.logs import hide
 from middleware.lifecycle import Attempt, Attempts
 from schema import dead_letters, deliveries, delivery_attempts, leases, outbox, pauses
 from schema.callback_urls import path_key, redact
-from schema.database import Database, DatabaseDown, Row, patiently
 from schema.deliveries import DeliveryClaim
 from schema.delivery_attempts import Outcome
 from schema.errors import DependencyDown, ReportqError
@@ -24,6 +23,7 @@ from schema.pauses import PauseBoard
 from schema.ports import Answer, Documents, End, Post, Sender
 from schema.rounds import MAX_CRASHES, Failure, refund
 from schema.settings import Settings
+from schema.sql.database import Database, DatabaseDown, Row, patiently
 from schema.verdicts import History, Verdict, judge
 
 log = structlog.get_logger()

@@ -10,7 +10,7 @@ from middleware.incoming import Stranger
 from middleware.letter_queue import LetterQueue
 from middleware.publisher import RabbitPublisher
 from schema import dead_letters, outbox
-from schema.database import Database
+from schema.sql.database import Database
 
 log = structlog.get_logger()
 

@@ -28,13 +28,13 @@ from middleware.retries import JobRetries
 from middleware.time_limits import RenderTimeLimit
 from schema import VERSION, messages, metrics, outbox, replays
 from schema.allow_list import AllowList
-from schema.database import Database, Row
 from schema.documents import open_documents
 from schema.environment.fitting import fit
 from schema.pauses import PauseBoard
 from schema.ports import Artifacts, Documents, Publisher, Renderer, Sender
 from schema.rounds import RetryPolicy
 from schema.settings import Settings
+from schema.sql.database import Database, Row
 from schema.wakeup import Waker
 
 if TYPE_CHECKING:  # each process loads what it uses: the API sends no callbacks and publishes nothing

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import structlog
 
 from schema import outbox
-from schema.database import Database, Row
 from schema.jobs import PROMOTED, turn_of
 from schema.outbox import Outbox
 from schema.settings import Settings
+from schema.sql.database import Database, Row
 
 log = structlog.get_logger()
 

@@ -16,7 +16,6 @@ from actors import delivery_rescue
 from actors.letter_tidying import LetterTidying
 from middleware.publisher import RabbitPublisher
 from schema import dead_letters, leadership, leases, messages, outbox, pauses, rounds, workers
-from schema.database import AT_ONCE, Database, DatabaseBusy, DatabaseDown, Row
 from schema.errors import DependencyDown
 from schema.leases import Leased
 from schema.outbox import Outbox
@@ -25,6 +24,7 @@ from schema.ports import Publisher
 from schema.retention import Retention
 from schema.rounds import RetryPolicy
 from schema.settings import Settings
+from schema.sql.database import AT_ONCE, Database, DatabaseBusy, DatabaseDown, Row
 
 log = structlog.get_logger()
 

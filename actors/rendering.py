@@ -14,13 +14,14 @@ import structlog
 
 from middleware.lifecycle import Attempt, Attempts
 from schema import jobs, leases, outbox, pauses, rounds
-from schema.database import Database, DatabaseDown, as_time, patiently
 from schema.errors import LeaseLost, Permanent, Returned
 from schema.jobs import Claim, NotClaimed
 from schema.messages import PDF
 from schema.pauses import PauseBoard
 from schema.ports import Artifacts, Documents, Renderer, RenderRequest
 from schema.settings import Settings
+from schema.sql.database import Database, DatabaseDown, patiently
+from schema.sql.times import as_time
 
 log = structlog.get_logger()
 

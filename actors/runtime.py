@@ -14,13 +14,14 @@ import dramatiq
 import structlog
 
 from actors.parts import Parts
-from schema import fitness, messages, outbox
+from schema import messages, outbox
 from schema.allow_list import AllowList
-from schema.database import patiently
 from schema.errors import ReportqError
 from schema.host import run_folder
-from schema.migrate import migrate
 from schema.settings import Settings
+from schema.sql import fitness
+from schema.sql.database import patiently
+from schema.sql.migrate import migrate
 
 log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ import dramatiq
 import structlog
 from dramatiq.middleware import SkipMessage
 
-from schema.database import patiently
+from schema.sql.database import patiently
 
 log = structlog.get_logger()
 

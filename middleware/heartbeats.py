@@ -26,9 +26,9 @@ import structlog
 
 from middleware.lifecycle import Attempts
 from schema import VERSION, leases, workers
-from schema.database import Database, DatabaseDown
 from schema.environment.fitting import fit
 from schema.messages import PDF, QUEUES, WEBHOOKS
+from schema.sql.database import Database, DatabaseDown
 
 log = structlog.get_logger()
 

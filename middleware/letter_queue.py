@@ -24,9 +24,9 @@ from ulid import ULID
 
 from middleware.incoming import Letter, Look, Stranger, meaning
 from middleware.publisher import RabbitPublisher, sever
-from schema.database import DatabaseDown
 from schema.errors import DependencyDown
 from schema.messages import xq
+from schema.sql.database import DatabaseDown
 
 log = structlog.get_logger()
 

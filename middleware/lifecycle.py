@@ -12,9 +12,9 @@ import dramatiq
 import structlog
 
 from schema import traces
-from schema.database import Row
 from schema.leases import Leased
 from schema.messages import QUEUES
+from schema.sql.database import Row
 
 
 @dataclass(slots=True)

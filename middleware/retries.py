@@ -18,9 +18,9 @@ from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
 from middleware.lifecycle import Attempt, Attempts
 from schema import leases, pauses, rounds
-from schema.database import Database, DatabaseDown, Row, patiently
 from schema.errors import Cancelled, DependencyDown, LeaseLost, Returned
 from schema.rounds import TIMEOUT, Failure, RetryPolicy
+from schema.sql.database import Database, DatabaseDown, Row, patiently
 
 log = structlog.get_logger()
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Literal
 
 from schema import outbox
-from schema.database import Database
 from schema.environment import server_urls
 from schema.environment.tls import Tls
 from schema.errors import ReportqError
-from schema.migrate import migrate
 from schema.settings import Settings
+from schema.sql.database import Database
+from schema.sql.migrate import migrate
 
 
 class BackupFailed(ReportqError):

@@ -23,11 +23,11 @@ from ops.claims import Refused, claim_port, claimed
 from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, show_one_job, stay
 from ops.servers.process import Server, ServerFailed, listening, listens
 from ops.servers.receiver import Receiver
-from schema.database import Database
 from schema.documents import open_documents
 from schema.errors import ReportqError
-from schema.migrate import migrate
 from schema.settings import Settings, SettingsError
+from schema.sql.database import Database
+from schema.sql.migrate import migrate
 
 ROOT = Path(__file__).resolve().parents[1]
 

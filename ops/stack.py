@@ -33,8 +33,8 @@ from ops.servers.rabbitmq import RabbitMQ
 from ops.servers.receiver import Receiver
 from ops.servers.supervisord import Supervised, first_key
 from schema import messages
-from schema.database import Database
 from schema.ports import Hint
+from schema.sql.database import Database
 
 ROOT = Path(__file__).resolve().parents[1]
 ENDED = ("completed", "failed", "cancelled")

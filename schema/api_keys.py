@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from ulid import ULID
 
 from schema import audit
-from schema.database import Database, Row
-from schema.refreshed import Refreshed
 from schema.settings import Settings, SettingsError, parse_api_keys
+from schema.sql.cached import Refreshed
+from schema.sql.database import Database, Row
 
 ROLES = ("read", "submit", "operate")  # each may do what the one before may
 PREFIX = "rq_"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from schema.database import Database, Row
 from schema.environment.fitting import fit
+from schema.sql.database import Database, Row
 
 MOST_WHY = 4000  # characters of a reason; the column takes 65,535 bytes
 

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from schema import audit, letter_search, replay_outcomes
-from schema.database import Database, Row, as_time
 from schema.dead_letters import TOO_LARGE
 from schema.letter_search import LetterFilter
 from schema.replay_outcomes import Sent, fails_again, sent_of
 from schema.replays import discard_letter, replay_letter
+from schema.sql.database import Database, Row
+from schema.sql.times import as_time
 
 TRIAL = 5  # letters of a fingerprint that go first
 _WAKE_EVERY = 20  # replays between two calls of the relay

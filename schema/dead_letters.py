@@ -10,8 +10,8 @@ import peewee
 from ulid import ULID
 
 from schema import VERSION
-from schema.database import Database, Row, is_duplicate
 from schema.environment.fitting import fit
+from schema.sql.database import Database, Row, is_duplicate
 
 _VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9A-Fa-f-]{8,}|\d+|'[^']*'|\"[^\"]*\"|“[^“”]*”")
 _TRACEBACK = 4000  # characters kept

@@ -10,10 +10,11 @@ from ulid import ULID
 
 from schema import delivery_attempts
 from schema.callback_urls import failure_url, host_key, is_resume_url
-from schema.database import Database, Row, as_time
 from schema.outbox import Outbox
 from schema.ports import End
 from schema.prepared import prepare
+from schema.sql.database import Database, Row
+from schema.sql.times import as_time
 
 ENDED = ("delivered", "recorded", "dead", "superseded", "not_sent")
 # What a start needs of its row: each further column costs the client as much as a statement.

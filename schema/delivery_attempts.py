@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from schema.database import Database, Row
+from schema.sql.database import Database, Row
 from schema.verdicts import History
 
 

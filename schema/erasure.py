@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from schema import audit, retention, rounds
-from schema.database import Database
 from schema.environment.fitting import fit
 from schema.errors import ReportqError
 from schema.ports import Artifacts, Documents
+from schema.sql.database import Database
 
 _BATCH = 100
 _PASSES = 10  # so often is looked again; who submits without end is stopped first

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from schema import leadership, metrics
-from schema.database import Database, Row
 from schema.jobs import priority_word
 from schema.messages import PDF, QUEUES, WEBHOOKS
 from schema.metrics import Metric
 from schema.settings import Settings
+from schema.sql.database import Database, Row
 
 # The audit is never cleaned: this is counted on idx_audit_act alone.
 REPLAYS_QUERY = "SELECT act, COUNT(*) AS n FROM audit WHERE act IN ('replay','redeliver') GROUP BY act"

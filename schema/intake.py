@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 
 from schema import jobs
-from schema.database import Database, DatabaseDown
 from schema.jobs import NewJob
+from schema.sql.database import Database, DatabaseDown
 
 MOST = 64  # rows in one statement
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import peewee
 
-from schema.database import AT_ONCE, Database, DatabaseDown, Row, is_duplicate
 from schema.errors import Cancelled, LeaseLost, ReportqError
+from schema.sql.database import AT_ONCE, Database, DatabaseDown, Row, is_duplicate
 
 _EMPTY = {"owner": "", "inline_data": 0}  # what a row without a value for these columns holds; others NULL
 _INSERTS = 5  # tries while the row that has the idempotency key vanishes before it is read

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import peewee
 
-from schema.database import Database
+from schema.sql.database import Database
 
 LEAST_TURN = 10.0  # seconds
 _LEADER, _RESCUE = "leader", "rescue_from"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schema.database import Database, Row
+from schema.sql.database import Database, Row
 
 
 @dataclass(frozen=True, slots=True)

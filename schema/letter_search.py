@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schema.audit import subject_of
-from schema.database import Database, Row, as_column, as_time
 from schema.errors import Refused
+from schema.sql.database import Database, Row
+from schema.sql.times import as_column, as_time
 
 STATUSES = ("open", "replayed", "discarded")
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")

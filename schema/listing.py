@@ -6,8 +6,8 @@ nothing, so that nobody sees a job twice or misses one. A page costs the same wh
 
 from __future__ import annotations
 
-from schema.database import Database, Row
 from schema.queries import ListQuery, after_cursor, first_id
+from schema.sql.database import Database, Row
 
 _COLUMNS = (
     "job_id, code, product_id, status, priority, round, progress, created_at, requested_at, ended_at, retry_count, "

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 
-from schema.database import Row, as_time
 from schema.jobs import HIGHEST
 from schema.ports import Hint
+from schema.sql.database import Row
+from schema.sql.times import as_time
 
 PDF = "pdf"
 WEBHOOKS = "webhooks"

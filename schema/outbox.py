@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from ulid import ULID
 
-from schema.database import Database, Row
 from schema.messages import PDF, WEBHOOKS
+from schema.sql.database import Database, Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ range without such rows: one turn, one host, or a page of the oldest.
 
 from __future__ import annotations
 
-from schema.database import Database, Place, Row, beyond
 from schema.jobs import PRIORITIES, PROMOTED, turn_of
 from schema.outbox import DELIVERIES
+from schema.sql.database import Database, Place, Row, beyond
 
 TURNS = sorted({turn_of(priority) for priority in (*PRIORITIES.values(), PROMOTED)})
 PAGE = 500  # of the oldest, looked at together

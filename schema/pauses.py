@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 import peewee
 
-from schema.database import Database, DatabaseDown, Row
+from schema.sql.database import Database, DatabaseDown, Row
 
 OUTAGE = "outage"  # set_by of a pause that an outage set
 

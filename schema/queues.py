@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from schema import audit, leases, outbox, pauses, workers
-from schema.database import Database, Row
 from schema.environment.fitting import fit
 from schema.errors import Refused
 from schema.messages import PDF, QUEUES, WEBHOOKS
 from schema.settings import Settings
+from schema.sql.database import Database, Row
 
 _TABLES = {
     PDF: (outbox.JOBS, leases.JOBS, "requested_at"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schema.database import Database, Row, as_time
 from schema.dead_letters import fingerprint
+from schema.sql.database import Database, Row
+from schema.sql.times import as_time
 
 _AT_ONCE = 500  # ids in one query
 

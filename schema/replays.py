@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from schema import audit, dead_letters, deliveries, delivery_attempts, rounds
 from schema.callback_urls import is_resume_url
-from schema.database import Database, Row
 from schema.outbox import DEAD_LETTERS, RAW_REPLAYS, Outbox
+from schema.sql.database import Database, Row
 
 
 def replay_letter(db: Database, letter_id: str, *, by: str, why: str | None = None) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from schema.database import Database, Place, Row, beyond
+from schema.sql.database import Database, Place, Row, beyond
 
 _BATCH = 50  # rows of one transaction
 _LETTERS = 200

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from schema import audit, dead_letters, deliveries
-from schema.database import Database, Row
 from schema.errors import Permanent, ReportqError
 from schema.jobs import find
 from schema.outbox import Outbox
+from schema.sql.database import Database, Row
 
 MAX_CRASHES = 3
 _SENTENCE = 2000  # characters of a failure's sentence: what people read, and columns take

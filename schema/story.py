@@ -14,9 +14,10 @@ from typing import Any
 
 from schema import audit, deliveries, delivery_attempts, jobs, messages, pauses
 from schema.callback_urls import redact
-from schema.database import Database, Row, as_time
 from schema.ports import End
 from schema.problems import problem_of
+from schema.sql.database import Database, Row
+from schema.sql.times import as_time
 
 _ATTEMPTS = {
     "completed": "completed", "failed": "failed", "timeout": "ran out of time", "returned": "gave the job back",

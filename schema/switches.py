@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import peewee
 
 from schema import audit
-from schema.database import Database
-from schema.refreshed import Refreshed
 from schema.settings import Settings
+from schema.sql.cached import Refreshed
+from schema.sql.database import Database
 
 PERCENT, SYNC = "rollout_percent", "sync_enabled"
 

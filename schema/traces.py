@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from schema.database import Row
+from schema.sql.database import Row
 
 
 def trace_id(traceparent: str | None) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import peewee
 
-from schema.database import Database, Row
+from schema.sql.database import Database, Row
 
 
 @dataclass(slots=True)

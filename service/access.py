@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import falcon
 
 from schema.api_keys import KeyRing
-from schema.database import DatabaseDown
 from schema.errors import Refused
 from schema.operations import role_of
 from schema.settings import Settings
+from schema.sql.database import DatabaseDown
 from service.rates import RateLimits
 
 _PROBES = ("/livez", "/readyz")

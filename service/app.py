@@ -14,10 +14,10 @@ from middleware.metrics import Meters, folder_of
 from schema import metrics, queries, traces
 from schema.allow_list import AllowList
 from schema.api_keys import KeyRing
-from schema.database import DatabaseDown
 from schema.errors import DependencyDown, Refused, ReportqError
 from schema.problems import TYPE_BASE, problem_of
 from schema.responses import Problem
+from schema.sql.database import DatabaseDown
 from schema.switches import RolloutBoard
 from service.access import Access
 from service.batch import Batch

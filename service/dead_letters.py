@@ -10,10 +10,10 @@ import msgspec
 
 from schema import audit, bulk_replays, dead_letters, letter_search, operator_requests
 from schema.bulk_replays import Manner, Summary
-from schema.database import Database, Row
 from schema.errors import Refused
 from schema.problems import problem_of
-from service.jobs import moment
+from schema.sql.database import Database, Row
+from schema.sql.times import moment
 from service.parts import Parts
 from service.reports import read_body
 

@@ -9,10 +9,10 @@ import msgspec
 
 from schema import deliveries, delivery_attempts, jobs, operator_requests, replays
 from schema.callback_urls import redact
-from schema.database import Database, Row
 from schema.errors import Refused
 from schema.problems import problem_of
-from service.jobs import moment
+from schema.sql.database import Database, Row
+from schema.sql.times import moment
 from service.parts import Parts
 from service.reports import read_body
 

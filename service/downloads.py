@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import falcon
 
-from schema.database import Row
 from schema.errors import Permanent, Refused
 from schema.jobs import find
+from schema.sql.database import Row
 from service.parts import Parts
 
 

@@ -17,10 +17,11 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from schema import messages, workers
-from schema.database import Database, DatabaseDown, Row, as_column, as_time
 from schema.errors import Refused
-from schema.refreshed import PATIENCE, rest_until
 from schema.settings import Settings
+from schema.sql.cached import PATIENCE, rest_until
+from schema.sql.database import Database, DatabaseDown, Row
+from schema.sql.times import as_column, as_time
 
 log = structlog.get_logger()
 

@@ -9,10 +9,10 @@ import msgspec
 import peewee
 
 from schema import VERSION, responses, workers
-from schema.database import DatabaseDown
 from schema.messages import QUEUES
-from schema.migrate import pending
-from schema.refreshed import Refreshed
+from schema.sql.cached import Refreshed
+from schema.sql.database import DatabaseDown
+from schema.sql.migrate import pending
 from service.asked import Asked
 from service.parts import Parts
 

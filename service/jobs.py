@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import falcon
 import msgspec
 
 from schema import deliveries, jobs, listing, queries, requests, responses, rounds
 from schema.allow_list import AllowList
-from schema.database import Row, as_time
 from schema.errors import Refused
 from schema.jobs import find
 from schema.ports import End
 from schema.problems import problem_of
+from schema.sql.database import Row
+from schema.sql.times import moment
 from service.estimates import QueueView
 from service.parts import Parts
 from service.reports import accepted, read_body
@@ -158,12 +157,6 @@ class Replay:
         assert row is not None
         position, estimate = self._view.of(row)
         accepted(resp, job_id, "queued", position, estimate)
-
-
-def moment(value: Any) -> str | None:
-    """A column's moment as RFC 3339 UTC."""
-    when = as_time(value)
-    return None if when is None else when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _submitted_at(row: Row) -> str | None:

@@ -22,10 +22,10 @@ from prometheus_client.samples import Sample
 from middleware.exposition import FileCollector
 from middleware.metrics import Meters, folder_of
 from schema import VERSION, gauges, metrics
-from schema.database import DatabaseDown
 from schema.gauges import Reading
 from schema.metrics import DATABASE
 from schema.operations import OPERATIONS
+from schema.sql.database import DatabaseDown
 from service.asked import Asked
 from service.parts import Parts
 

@@ -12,9 +12,9 @@ import falcon
 import msgspec
 
 from schema import VERSION, jobs, pauses, responses, workers
-from schema.database import Database, as_column, as_time
-from schema.refreshed import Refreshed
-from service.jobs import moment
+from schema.sql.cached import Refreshed
+from schema.sql.database import Database
+from schema.sql.times import as_column, as_time, moment
 from service.parts import Parts
 
 _EVERY = 2.0  # seconds

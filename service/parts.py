@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from schema.database import Database
 from schema.ports import Artifacts, Documents
 from schema.settings import Settings
+from schema.sql.database import Database
 
 
 @dataclass(frozen=True)

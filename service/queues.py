@@ -8,7 +8,7 @@ import falcon
 import msgspec
 
 from schema import operator_requests, queues
-from service.jobs import moment
+from schema.sql.times import moment
 from service.parts import Parts
 from service.reports import read_body
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from schema.database import Database, DatabaseDown
+from schema.sql.database import Database, DatabaseDown
 
 log = structlog.get_logger()
 

@@ -11,8 +11,8 @@ import os
 from actors.logs import set_up
 from actors.runtime import build
 from schema.api_keys import require_keys
-from schema.database import patiently
 from schema.settings import Settings
+from schema.sql.database import patiently
 from service.app import create_app
 from service.parts import Parts
 from service.web_worker import at_stop

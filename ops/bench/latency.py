@@ -24,7 +24,7 @@ from ops.bench.frame import Figures, console, last_line, parser, percentile, tak
 from ops.bench.load import BODY
 from ops.bench.ours import Ours, open_stack
 from ops.servers.process import wait_until
-from schema.database import as_time
+from schema.sql.times import as_time
 
 TARGET, MOST = 20.0, 50.0  # milliseconds
 IDLE = (0.05, 0.35)  # seconds without a job before each

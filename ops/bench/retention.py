@@ -20,10 +20,10 @@ from ulid import ULID
 
 from ops.servers.mariadb import MariaDB
 from schema import jobs
-from schema.database import Database
 from schema.jobs import NewJob
-from schema.migrate import migrate
 from schema.retention import Retention
+from schema.sql.database import Database
+from schema.sql.migrate import migrate
 
 _KEEP = 3600.0
 _EVERY = 0.01  # seconds between two submissions of a client

@@ -31,9 +31,9 @@ from ops.servers.receiver import Receiver
 from ops.stack import Stack
 from schema import VERSION, jobs, pauses, rounds
 from schema.allow_list import AllowList
-from schema.database import Database
 from schema.jobs import NewJob
 from schema.ports import Post
+from schema.sql.database import Database
 
 THREADS = 16
 SHARE = 8

@@ -21,7 +21,8 @@ from ops.sample_report import PRODUCT, SAMPLE
 from ops.servers.process import free_port
 from ops.servers.receiver import Receiver
 from ops.servers.small_disk import SmallDisk
-from schema.database import Database, as_time
+from schema.sql.database import Database
+from schema.sql.times import as_time
 
 Row = dict[str, Any]
 DISK = 96 << 20  # bytes; a thousand PDFs of 84 kB

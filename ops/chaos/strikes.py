@@ -25,9 +25,9 @@ from ops.chaos.system import System
 from ops.servers import leash
 from ops.servers.process import wait_until
 from ops.servers.receiver import ALL, START_PAGE
-from schema.database import DatabaseDown
 from schema.messages import ACTORS, PDF, WEBHOOKS
 from schema.ports import Hint
+from schema.sql.database import DatabaseDown
 
 Strike = Callable[["Strikes", Fault, str], int]
 DAY = 86_400.0

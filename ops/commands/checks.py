@@ -12,8 +12,8 @@ from ops.commands.terminal import there, words_of
 from schema import api_keys
 from schema.allow_list import AllowList
 from schema.errors import ReportqError
-from schema.migrate import pending
 from schema.settings import SettingsError
+from schema.sql.migrate import pending
 
 NOT_ASKED = "not asked: the database cannot be used"
 

@@ -21,13 +21,14 @@ from actors.pdf.families import SCRIPTS, cjk_fonts
 from actors.runtime import Runtime, build
 from ops.commands.checks import ASKS, NOT_ASKED, faults
 from ops.commands.terminal import REFUSED, Json, counted, next_step, out, print_json
-from schema import VERSION, dead_letters, fitness, gauges, workers
+from schema import VERSION, dead_letters, gauges, workers
 from schema.api_keys import KeyRing
-from schema.database import Database
 from schema.errors import ReportqError
 from schema.host import run_folder
 from schema.messages import PDF, QUEUES, WEBHOOKS, xq
 from schema.settings import Settings
+from schema.sql import fitness
+from schema.sql.database import Database
 
 _PDF = b"%PDF-1.4\n%reportq doctor: this file can be deleted\n%%EOF\n"
 _SOCKET = 90  # characters a run_dir may have: paths of sockets end at 108

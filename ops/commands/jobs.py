@@ -22,12 +22,13 @@ from ops.commands.terminal import (
     short,
 )
 from schema import callback_urls, jobs, rounds, story
-from schema.database import Row, as_column
 from schema.documents import open_documents
 from schema.errors import Refused
 from schema.letter_search import moment_of
+from schema.sql.database import Row
+from schema.sql.times import as_column, moment
 from service.deliveries import delivery_log
-from service.jobs import error_of, moment
+from service.jobs import error_of
 
 app = typer.Typer(help="Jobs.", no_args_is_help=True)
 

@@ -8,7 +8,7 @@ import typer
 
 from ops.commands.terminal import REFUSED, Json, Why, desk, err, out, print_json, print_table
 from schema import api_keys
-from service.jobs import moment
+from schema.sql.times import moment
 
 app = typer.Typer(help="API keys. Once one was made, every caller needs one.", no_args_is_help=True)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ops.commands.queues import print_queues
 from ops.commands.terminal import Json, age, counted, desk, out, print_json, print_table
 from schema import VERSION, queues, workers
-from schema.database import Row
 from schema.environment.server_urls import without_password
+from schema.sql.database import Row
 from service.queues import states_shown
 
 

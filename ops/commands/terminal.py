@@ -23,13 +23,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from schema.allow_list import AllowList
-from schema.database import Database, DatabaseDown
 from schema.environment.fitting import fit
 from schema.environment.server_urls import sqlite_path, without_password
 from schema.errors import ReportqError
-from schema.migrate import pending
 from schema.problems import problem_of
 from schema.settings import Settings, SettingsError
+from schema.sql.database import Database, DatabaseDown
+from schema.sql.migrate import pending
 from schema.wakeup import Waker
 
 REFUSED, WRONG_USAGE, REMAINS, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 130

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from schema.database import Database
 from schema.ports import Documents
+from schema.sql.database import Database
 
 
 def open_documents(url: str, database: Database, *, timeout: float = 5.0) -> Documents:

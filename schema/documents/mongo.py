@@ -14,18 +14,10 @@ from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from pymongo import errors
 
-from schema.documents.record import (
-    from_json,
-    generation_of,
-    instant,
-    order_of,
-    require_text,
-    source_fields,
-    storable,
-    to_json,
-)
+from schema.documents.record import from_json, generation_of, order_of, require_text, source_fields, storable, to_json
 from schema.errors import DependencyDown, Permanent
 from schema.ports import End
+from schema.sql.times import instant
 
 DATABASE, SOURCES, RESULTS = "workflow", "psikotes_v2", "reportq_results"
 _REFUSED_LOGIN = {13, 18, 8000}  # Unauthorized, AuthenticationFailed, Atlas's own

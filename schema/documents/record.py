@@ -9,11 +9,7 @@ from typing import Any
 
 from schema.errors import Permanent
 from schema.ports import End
-
-
-def instant(moment: datetime) -> str:
-    """A moment as fixed-width UTC text (RFC 3339, microseconds): compares like the moment, in every store."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+from schema.sql.times import instant
 
 
 def order_of(end: End) -> str:

@@ -7,17 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from schema.database import Database, Row
-from schema.documents.record import (
-    from_json,
-    generation_of,
-    instant,
-    require_text,
-    source_fields,
-    to_json,
-)
+from schema.documents.record import from_json, generation_of, require_text, source_fields, to_json
 from schema.errors import Permanent
 from schema.ports import End
+from schema.sql.database import Database, Row
+from schema.sql.times import instant
 
 
 class TableDocuments:

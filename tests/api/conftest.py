@@ -14,11 +14,11 @@ from actors.artifacts import open_artifacts
 from ops.servers.mariadb import MariaDB
 from ops.stack import Stack
 from schema import jobs
-from schema.database import Database, Row
 from schema.documents import open_documents
-from schema.migrate import migrate
 from schema.ports import Artifacts, Documents
 from schema.settings import Settings
+from schema.sql.database import Database, Row
+from schema.sql.migrate import migrate
 from service.app import Parts, create_app
 from tests.protocol.kit import TABLES
 

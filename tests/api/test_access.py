@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 from ops.servers.process import wait_until
 from ops.servers.small_disk import SmallDisk
 from schema import api_keys
-from schema.database import Database
 from schema.settings import Settings, SettingsError
+from schema.sql.database import Database
 from service.rates import RateLimits
 from tests.api.conftest import BODY, KEYS, Api
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from schema.database import Database, as_column
 from schema.settings import Settings
+from schema.sql.database import Database
+from schema.sql.times import as_column
 from service.estimates import QueueView
 from tests.api.conftest import Api
 

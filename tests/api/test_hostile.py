@@ -15,9 +15,9 @@ import pytest
 from actors.artifacts import open_artifacts
 from ops.servers.process import free_port
 from schema import problems
-from schema.database import Database
 from schema.documents import open_documents
 from schema.settings import Settings
+from schema.sql.database import Database
 from service.app import Parts, create_app
 from tests.api.conftest import BODY, Api
 

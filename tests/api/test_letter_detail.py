@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from schema import dead_letters
-from schema.database import Database
+from schema.sql.database import Database
 from tests.api.conftest import KEYS, Api
 
 

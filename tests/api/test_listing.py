@@ -9,8 +9,8 @@ import pytest
 from ulid import ULID
 
 from schema import listing
-from schema.database import Database
 from schema.queries import ListQuery
+from schema.sql.database import Database
 
 JOBS = 3000
 RARE = 3

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from schema.database import DatabaseDown
+from schema.sql.database import DatabaseDown
 from tests.api.conftest import Api
 
 
 def test_an_overview_of_before_the_outage_is_not_told_for_ever(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(moment=1000.0, monotonic=lambda: clock.moment)
-    monkeypatch.setattr("schema.refreshed.time", clock)
+    monkeypatch.setattr("schema.sql.cached.time", clock)
     assert api.get("/api/overview").json["accepting"] is True
 
     def away(*_: object) -> None:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from schema import dead_letters, deliveries, retention, rounds
-from schema.database import Database
 from schema.retention import Retention
+from schema.sql.database import Database
 from tests.api.conftest import Api
 
 TABLES = ("pdf_job_results", "report_data", "attempts", "rendered", "deliveries", "delivery_attempts")

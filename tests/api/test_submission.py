@@ -11,7 +11,8 @@ import pytest
 
 from ops.servers.process import wait_until
 from schema import jobs, problems, switches
-from schema.database import Database, Row, as_time
+from schema.sql.database import Database, Row
+from schema.sql.times import as_time
 from service.waiters import WaiterBoard
 from tests.api.conftest import BODY, Api
 

@@ -24,12 +24,13 @@ from middleware.broker import encode
 from ops import backups
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
-from schema import jobs, migrate, outbox, rounds
-from schema.database import Database
+from schema import jobs, outbox, rounds
 from schema.documents.record import from_json
 from schema.jobs import NewJob
 from schema.ports import Hint
 from schema.settings import Settings
+from schema.sql import migrate
+from schema.sql.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,11 +18,11 @@ from ops.servers.mariadb import MariaDB
 from ops.servers.mongodb import MongoWire
 from ops.servers.process import Server
 from ops.servers.small_disk import SmallDisk
-from schema.database import Database, DatabaseDown
 from schema.documents import open_documents
 from schema.errors import DependencyDown, Permanent
-from schema.migrate import migrate
 from schema.ports import Documents, End
+from schema.sql.database import Database, DatabaseDown
+from schema.sql.migrate import migrate
 
 NOON = datetime(2025, 3, 14, 12, 0, 0, 123456, tzinfo=UTC)
 LATER = NOON + timedelta(seconds=1)

@@ -17,8 +17,8 @@ from ops.sample_report import PRODUCT, SAMPLE
 from ops.servers.process import Server, free_port, wait_until
 from ops.servers.rabbitmq import RabbitMQ
 from schema import workers
-from schema.database import Database
-from schema.migrate import migrate
+from schema.sql.database import Database
+from schema.sql.migrate import migrate
 
 pytestmark = pytest.mark.timeout(180)
 

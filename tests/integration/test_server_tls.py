@@ -14,10 +14,10 @@ from ops.servers.mariadb import MariaDB
 from ops.servers.mongodb import MongoWire
 from ops.servers.process import free_port
 from ops.servers.rabbitmq import RabbitMQ
-from schema.database import Database
 from schema.documents import open_documents
 from schema.errors import ReportqError
 from schema.settings import Settings, SettingsError
+from schema.sql.database import Database
 from tests.certificates import Authority, Pair
 
 

@@ -25,12 +25,12 @@ from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
 from ops.servers.rabbitmq import RabbitMQ
 from schema import dead_letters, jobs, rounds
-from schema.database import Database
 from schema.errors import Permanent
 from schema.jobs import NewJob
-from schema.migrate import migrate
 from schema.replays import discard_letter
 from schema.settings import Settings
+from schema.sql.database import Database
+from schema.sql.migrate import migrate
 from tests.protocol.kit import TABLES, Files, Mouth, Pen, Reports, answer
 
 HOOK = "https://hooks.example/webhook/pdf-complete"

@@ -15,8 +15,8 @@ import pytest
 
 from ops.servers.process import free_port
 from ops.stack import ROOT
-from schema.database import Database
-from schema.migrate import migrate
+from schema.sql.database import Database
+from schema.sql.migrate import migrate
 from tests.observability.conftest import Live
 
 

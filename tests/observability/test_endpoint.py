@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ops.servers.packages import need
 from ops.servers.process import wait_until
-from schema.database import Database, DatabaseDown
-from schema.migrate import migrate
 from schema.settings import Settings
+from schema.sql.database import Database, DatabaseDown
+from schema.sql.migrate import migrate
 from service.app import Parts, create_app
 from tests.protocol.kit import Files, Reports
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ops.servers.mariadb import MariaDB
-from schema.database import Database
-from schema.migrate import migrate
+from schema.sql.database import Database
+from schema.sql.migrate import migrate
 from tests.protocol.kit import World, make_world
 
 

@@ -18,11 +18,11 @@ from ulid import ULID
 from actors.runtime import Runtime, build
 from middleware.broker import encode
 from schema import dead_letters, deliveries, jobs
-from schema.database import Database, Row
 from schema.errors import ReportqError
 from schema.jobs import NewJob
 from schema.ports import Answer, End, Hint, Post, RenderRequest
 from schema.settings import Settings
+from schema.sql.database import Database, Row
 
 TABLES = (
     "pdf_job_results", "report_data", "attempts", "rendered", "deliveries", "delivery_attempts", "dead_letters", "pauses",

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from schema.database import Database
+from schema.sql.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 _ASKING = {"execute", "fetch_all", "fetch_one", "scalar", "defer"}

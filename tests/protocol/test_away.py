@@ -15,9 +15,9 @@ import pytest
 from middleware.retries import MOST_RETURNS
 from ops.servers.mariadb import MariaDB
 from schema import jobs
-from schema.database import Database, DatabaseBusy, DatabaseDown
 from schema.jobs import NewJob
-from schema.migrate import migrate
+from schema.sql.database import Database, DatabaseBusy, DatabaseDown
+from schema.sql.migrate import migrate
 from tests.protocol.kit import World, make_world
 
 # Full, out of memory or connections, refused, read-only, stopped, shutting down, no quorum, crashed table, … and numbers

@@ -18,12 +18,12 @@ from ops.servers.mariadb import MariaDB
 from schema import VERSION, answers, audit, dead_letters, jobs, metrics, queues, workers
 from schema.api_keys import ROLES
 from schema.callback_urls import host_key
-from schema.database import Database
 from schema.environment.fitting import fit
-from schema.migrate import migrate
 from schema.problems import CATALOGUE
 from schema.requests import Submission
 from schema.settings import parse_api_keys
+from schema.sql.database import Database
+from schema.sql.migrate import migrate
 from tests.protocol.kit import World, make_world
 
 LONG = "ip-10-0-123-234." + "a" * 400 + ".compute.internal"

@@ -12,9 +12,9 @@ import pytest
 
 from ops.servers.mariadb import MariaDB
 from schema import jobs, rounds
-from schema.database import Database
 from schema.jobs import NewJob
-from schema.migrate import migrate
+from schema.sql.database import Database
+from schema.sql.migrate import migrate
 
 ACT = "INSERT INTO audit (at, who, act, subject) VALUES (UTC_TIMESTAMP(6),'me',%s,%s)"
 

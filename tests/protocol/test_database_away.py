@@ -11,10 +11,10 @@ import pytest
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
 from schema import jobs, queues, rounds
-from schema.database import Database, DatabaseDown, patiently
 from schema.jobs import NewJob
-from schema.migrate import migrate
-from schema.mysql import IDLE_SECONDS
+from schema.sql.database import Database, DatabaseDown, patiently
+from schema.sql.migrate import migrate
+from schema.sql.mysql import IDLE_SECONDS
 
 
 @pytest.fixture

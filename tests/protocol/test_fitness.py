@@ -10,11 +10,11 @@ import pytest
 from actors.runtime import build
 from ops.commands.doctor import _fitness
 from ops.servers.mariadb import MariaDB
-from schema import fitness
-from schema.database import Database
-from schema.fitness import Unfit
-from schema.migrate import migrate
 from schema.settings import Settings
+from schema.sql import fitness
+from schema.sql.database import Database
+from schema.sql.fitness import Unfit
+from schema.sql.migrate import migrate
 
 
 @pytest.fixture(scope="module")

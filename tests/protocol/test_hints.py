@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from schema import jobs, outbox, pauses
-from schema.database import DatabaseDown
 from schema.errors import DependencyDown, Transient
 from schema.outbox import JOBS
+from schema.sql.database import DatabaseDown
 from tests.protocol.kit import World
 
 WorldOf = Callable[..., World]

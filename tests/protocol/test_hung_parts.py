@@ -14,9 +14,9 @@ from middleware.lifecycle import Attempt, Attempts
 from middleware.time_limits import RenderTimeLimit
 from ops.servers.process import wait_until
 from schema import deliveries, jobs, leases, pauses, rounds
-from schema.database import Database, DatabaseBusy
 from schema.deliveries import DeliveryClaim
 from schema.jobs import MOST_KEPT
+from schema.sql.database import Database, DatabaseBusy
 from tests.protocol.kit import World
 
 URL = "https://hooks.example/webhook/x"

@@ -11,9 +11,9 @@ import pytest
 
 from ops.servers.process import wait_until
 from schema import jobs
-from schema.database import Database, DatabaseDown
 from schema.intake import Intake
 from schema.jobs import NewJob
+from schema.sql.database import Database, DatabaseDown
 from tests.protocol.kit import World
 
 

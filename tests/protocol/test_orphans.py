@@ -19,8 +19,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from middleware import heartbeats
 from middleware.lifecycle import Attempts
-from schema.database import Database
-from schema.migrate import migrate
+from schema.sql.database import Database
+from schema.sql.migrate import migrate
 
 def child(folder, parent, obeys):
     Path(folder, "pid").write_text(str(os.getpid()))

@@ -9,7 +9,7 @@ import pytest
 
 from actors.reconcile import Housekeeper
 from schema import jobs
-from schema.database import DatabaseBusy, DatabaseDown
+from schema.sql.database import DatabaseBusy, DatabaseDown
 from tests.protocol.kit import World
 
 

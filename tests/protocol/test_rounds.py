@@ -10,10 +10,10 @@ import pytest
 from dramatiq.middleware import TimeLimitExceeded
 
 from schema import deliveries, jobs, leadership, leases, rounds
-from schema.database import DatabaseDown
 from schema.errors import DependencyDown, Permanent, Transient
 from schema.jobs import Claim
 from schema.rounds import Failure, RetryPolicy
+from schema.sql.database import DatabaseDown
 from tests.protocol.kit import World
 
 WorldOf = Callable[..., World]

@@ -40,8 +40,8 @@ from schema.documents import open_documents
 from schema.errors import DependencyDown, Permanent, Transient
 from schema.jobs import NewJob
 from schema.letter_search import LetterFilter
-from schema.migrate import migrate
 from schema.retention import Retention
+from schema.sql.migrate import migrate
 from service.estimates import QueueView
 from service.overview import Overview
 from service.waiters import WaiterBoard
@@ -71,10 +71,10 @@ SORTS = {
 }  # fmt: skip
 # What only people and starts ask; a file, or a function in it.
 ASKED_BY_PEOPLE = {
-    "schema/erasure.py", "schema/listing.py", "schema/story.py", "schema/migrate.py", "schema/api_keys.py:work",
+    "schema/erasure.py", "schema/listing.py", "schema/story.py", "schema/sql/migrate.py", "schema/api_keys.py:work",
     "schema/audit.py:of", "schema/switches.py:_put", "schema/letter_search.py:groups",
     "schema/documents/tables.py:ends_of", "schema/documents/tables.py:work", "schema/documents/tables.py:save_report",
-    "schema/outbox.py:unpublish_all", "schema/fitness.py",
+    "schema/outbox.py:unpublish_all", "schema/sql/fitness.py",
     "service/estimates.py:_count",  # only while no more than 300 jobs wait
 }  # fmt: skip
 

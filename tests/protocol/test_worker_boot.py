@@ -9,8 +9,8 @@ from middleware.heartbeats import Heartbeats
 from middleware.lifecycle import Attempts
 from ops.servers.process import wait_until
 from schema import workers
-from schema.database import Database
-from schema.migrate import migrate
+from schema.sql.database import Database
+from schema.sql.migrate import migrate
 
 
 def test_a_worker_that_booted_before_the_tables_beats_once_they_are_there(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from ops import cli
 from ops.commands import config, doctor, jobs, terminal
 from ops.servers.process import free_port
-from schema.database import Database
-from schema.migrate import migrate
 from schema.problems import CATALOGUE
 from schema.settings import Settings
+from schema.sql.database import Database
+from schema.sql.migrate import migrate
 from tests.command_line import Command, command_line
 
 READING = [

@@ -12,10 +12,10 @@ import pytest
 
 from actors.runtime import build
 from schema import jobs
-from schema.database import Database
 from schema.jobs import NewJob
-from schema.migrate import migrate
 from schema.settings import Settings
+from schema.sql.database import Database
+from schema.sql.migrate import migrate
 
 
 def test_rows_are_readable_for_their_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

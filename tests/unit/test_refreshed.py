@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from schema.database import DatabaseDown
-from schema.refreshed import REST, Refreshed
+from schema.sql.cached import REST, Refreshed
+from schema.sql.database import DatabaseDown
 
 
 class Source:
@@ -33,7 +33,7 @@ class Source:
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> Source:
     made = Source()
-    monkeypatch.setattr("schema.refreshed.time", SimpleNamespace(monotonic=made.monotonic))
+    monkeypatch.setattr("schema.sql.cached.time", SimpleNamespace(monotonic=made.monotonic))
     return made
 
 

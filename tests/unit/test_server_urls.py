@@ -11,9 +11,9 @@ import pytest
 from actors.artifacts import open_artifacts
 from actors.logs import hide
 from middleware.publisher import parameters_of
-from schema.database import Database
 from schema.environment.server_urls import mysql, origin, rabbitmq, sqlite_path, without_password
 from schema.settings import Settings, SettingsError
+from schema.sql.database import Database
 from tests.certificates import Authority
 
 SECRETS = ("hunter2", "p@ss/wo:rd?#", "100%ab", "ünïcödé €", ";,&=+ $", "[::1]", "\\'\"`")

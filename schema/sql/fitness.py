@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from schema.database import Database
 from schema.errors import ReportqError
+from schema.sql.database import Database
 
 ENGINE = "InnoDB"
 PACKET = 16 * 1024 * 1024  # bytes: a rendered PDF that is kept, escaped, and inline reports
-_FOUNDATION: Any = importlib.import_module("schema.migrations.0001_foundation")
+_FOUNDATION: Any = importlib.import_module("schema.sql.migrations.0001_foundation")
 
 
 class Unfit(ReportqError):

@@ -11,15 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 import peewee
 
-from schema import mysql_errors, sqlite
 from schema.environment import server_urls
 from schema.errors import Transient
-from schema.mysql import MySQL, force_close, hung_up
+from schema.sql import mysql_errors, sqlite
+from schema.sql.mysql import MySQL, force_close, hung_up
+from schema.sql.times import as_time
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -322,21 +323,6 @@ def _drivers(error: Exception) -> Exception:
     while (inner := getattr(error, "orig", None)) is not None:
         error = inner
     return error
-
-
-def as_time(value: Any) -> datetime | None:
-    """A column's moment as an aware UTC datetime; MySQL gives datetimes, SQLite text."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    assert isinstance(value, datetime)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def as_column(moment: datetime) -> str:
-    """A moment as both dialects accept and compare it."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
 
 def is_duplicate(error: peewee.IntegrityError) -> bool:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from schema.database import DatabaseDown
+from schema.sql.database import DatabaseDown
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playhouse.migrations import Runner
 
-from schema.database import Database, DatabaseDown
+from schema.sql.database import Database, DatabaseDown
 
 DIRECTORY = Path(__file__).parent / "migrations"
 _LOCK = "reportq_migrations"

@@ -1,0 +1,32 @@
+"""Moments between columns, Python and text: always UTC, whatever the database gives."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+
+def as_time(value: Any) -> datetime | None:
+    """A column's moment as an aware UTC datetime; MySQL gives datetimes, SQLite text."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    assert isinstance(value, datetime)
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def as_column(moment: datetime) -> str:
+    """A moment as both dialects accept and compare it."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+
+
+def instant(moment: datetime) -> str:
+    """A moment as fixed-width UTC text (RFC 3339, microseconds): compares like the moment, in every store."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def moment(value: Any) -> str | None:
+    """A column's moment as RFC 3339 UTC."""
+    when = as_time(value)
+    return None if when is None else when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
