@@ -8,7 +8,7 @@ import json
 import re
 import zlib
 
-from schema.redaction import hide_asked, hide_resume_urls
+from schema.callbacks.redaction import hide_asked, hide_resume_urls
 
 MAX_CHARACTERS = 2000
 MAX_BYTES = 64 * 1024  # of a body, as it comes and as it is decoded

@@ -11,10 +11,11 @@ from dataclasses import replace
 import structlog
 
 from actors.callback_body import callback_body, correlation
-from actors.logs import hide
 from middleware.lifecycle import Attempt, Attempts
 from schema import dead_letters, deliveries, delivery_attempts, leases, outbox, pauses
-from schema.callback_urls import path_key, redact
+from schema.callbacks.redaction import hide
+from schema.callbacks.urls import path_key, redact
+from schema.callbacks.verdicts import History, Verdict, judge
 from schema.deliveries import DeliveryClaim
 from schema.delivery_attempts import Outcome
 from schema.errors import DependencyDown, ReportqError
@@ -24,7 +25,6 @@ from schema.ports import Answer, Documents, End, Post, Sender
 from schema.rounds import MAX_CRASHES, Failure, refund
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown, Row, patiently
-from schema.verdicts import History, Verdict, judge
 
 log = structlog.get_logger()
 

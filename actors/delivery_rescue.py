@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 
 from schema import dead_letters, deliveries, delivery_attempts
+from schema.callbacks.verdicts import judge
 from schema.deliveries import DeliveryClaim
 from schema.ports import Answer
 from schema.rounds import MAX_CRASHES
 from schema.sql.database import Database, Row
-from schema.verdicts import judge
 
 _KILLS = "Three workers died before this callback left. Their logs say why; send it again by hand."
 # Of a POST whose worker died.

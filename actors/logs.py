@@ -25,8 +25,8 @@ if _spared:
     del sys.modules["rich"]
 
 from actors.log_writer import WRITER  # noqa: E402
-from schema.callback_urls import redact  # noqa: E402
-from schema.redaction import hide_resume_urls  # noqa: E402
+from schema.callbacks.redaction import hide  # noqa: E402
+from schema.callbacks.urls import HIDDEN  # noqa: E402
 from schema.settings import Settings  # noqa: E402
 
 _LOUD = {
@@ -36,20 +36,7 @@ _LOUD = {
     "googleapiclient": logging.ERROR,
     "urllib3": logging.ERROR,
 }
-HIDDEN = "…"
 _SECRET = re.compile(r"(?i)password|secret|authorization|api_?key|token|credential|cookie|^(data|meta|report|body)$")
-_URL = re.compile(r"(?i)\bhttps?://[^\s\"'<>]+")
-_USER = re.compile(r"(?i)\b([a-z+]{2,12}://)[^\s/:]*:[^\s/]*@")  # scheme://user:password@
-_KEY = re.compile(r"\bwhsec_[A-Za-z0-9+/=]+")
-
-
-def hide(text: str) -> str:
-    """The text with what may be a capability taken out: userinfo, resume URLs and queries, signing secrets."""
-    if "://" in text:
-        text = _USER.sub(rf"\1{HIDDEN}@", text)
-        text = _URL.sub(lambda found: redact(found.group()), text)
-    text = hide_resume_urls(text)
-    return _KEY.sub(HIDDEN, text) if "whsec_" in text else text
 
 
 @functools.lru_cache(1024)  # the names are those of our events and of libraries' records

@@ -27,7 +27,7 @@ from middleware.metrics import Meters, WorkerMeters, age_of, folder_of
 from middleware.retries import JobRetries
 from middleware.time_limits import RenderTimeLimit
 from schema import VERSION, messages, metrics, outbox, replays
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 from schema.documents import open_documents
 from schema.environment.fitting import fit
 from schema.pauses import PauseBoard

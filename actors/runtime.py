@@ -15,7 +15,7 @@ import structlog
 
 from actors.parts import Parts
 from schema import messages, outbox
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 from schema.errors import ReportqError
 from schema.host import run_folder
 from schema.settings import Settings

@@ -28,8 +28,8 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 from actors.answer_bodies import MAX_BYTES, head
 from actors.exact_http import CONNECT_SECONDS, Deadlines, ExactAdapter, Exchange
 from actors.tls_faults import is_before_any_request, tls_fault
-from schema.allow_list import AllowList
-from schema.callback_urls import HOW_TO_ALLOW, check_literal
+from schema.callbacks.allow_list import AllowList
+from schema.callbacks.urls import HOW_TO_ALLOW, check_literal
 from schema.errors import Refused
 from schema.ports import Answer, Post
 

@@ -37,8 +37,8 @@ from actors.runtime import build
 from middleware.exposition import FileCollector
 from middleware.metrics import Meters, folder_of
 from schema import erasure, metrics
-from schema.allow_list import AllowList
-from schema.callback_urls import HOW_TO_ALLOW
+from schema.callbacks.allow_list import AllowList
+from schema.callbacks.urls import HOW_TO_ALLOW
 from schema.environment.fitting import fit
 from schema.environment.server_urls import bracketed, origin
 from schema.errors import ReportqError

@@ -16,11 +16,11 @@ from actors.callback_body import callback_body
 from actors.sender import SignedSender
 from ops.commands.terminal import allowed
 from schema import VERSION
-from schema.callback_urls import HOW_TO_ALLOW, check_literal, failure_url, host_key, is_resume_url, redact
+from schema.callbacks.urls import HOW_TO_ALLOW, check_literal, failure_url, host_key, is_resume_url, redact
+from schema.callbacks.verdicts import History, Verdict, judge
 from schema.errors import Refused
 from schema.ports import Answer, End, Post, Sender
 from schema.settings import Settings
-from schema.verdicts import History, Verdict, judge
 
 app = typer.Typer(no_args_is_help=True, help="Try and repair callbacks.")
 STATUSES = ("completed", "failed", "cancelled")

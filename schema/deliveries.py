@@ -9,7 +9,7 @@ import msgspec
 from ulid import ULID
 
 from schema import delivery_attempts
-from schema.callback_urls import failure_url, host_key, is_resume_url
+from schema.callbacks.urls import failure_url, host_key, is_resume_url
 from schema.outbox import Outbox
 from schema.ports import End
 from schema.prepared import prepare

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from schema.callbacks.verdicts import History
 from schema.sql.database import Database, Row
-from schema.verdicts import History
 
 
 def of(db: Database, delivery_id: str) -> list[Row]:

@@ -7,7 +7,7 @@ letter once. Many at a time: schema/bulk_replays.py.
 from __future__ import annotations
 
 from schema import audit, dead_letters, deliveries, delivery_attempts, rounds
-from schema.callback_urls import is_resume_url
+from schema.callbacks.urls import is_resume_url
 from schema.outbox import DEAD_LETTERS, RAW_REPLAYS, Outbox
 from schema.sql.database import Database, Row
 

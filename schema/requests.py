@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from schema.allow_list import AllowList
 from schema.bodies import Body, OrNull
-from schema.callback_urls import check_literal
+from schema.callbacks.allow_list import AllowList
+from schema.callbacks.urls import check_literal
 from schema.errors import Refused
 from schema.prepared import prepare
 from schema.wording import MAX_DEPTH, invalid, not_json, not_valid

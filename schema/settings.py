@@ -21,7 +21,8 @@ from schema.environment.server_urls import UrlFault, without_password
 from schema.environment.setting_texts import cleaned, read
 
 PREFIX = "REPORTQ_"
-OWED_FOR = 72 * 3600.0  # seconds a callback is owed: a weekend, and as long as its schedule (schema/answers.py)
+# seconds a callback is owed: a weekend, and as long as its schedule (schema/callbacks/answers.py)
+OWED_FOR = 72 * 3600.0
 
 # A host, a port, and a path whose odd characters are percent-encoded; no user, no query.
 _PUBLIC_URL = re.compile(r"(?i:https?)://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[\w.~!$&'()*+,;=:@%-]+)*/?", re.ASCII)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from schema import audit, deliveries, delivery_attempts, jobs, messages, pauses
-from schema.callback_urls import redact
+from schema.callbacks.urls import redact
 from schema.ports import End
 from schema.problems import problem_of
 from schema.sql.database import Database, Row

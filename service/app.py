@@ -12,8 +12,8 @@ from falcon.routing import CompiledRouter
 
 from middleware.metrics import Meters, folder_of
 from schema import metrics, queries, traces
-from schema.allow_list import AllowList
 from schema.api_keys import KeyRing
+from schema.callbacks.allow_list import AllowList
 from schema.errors import DependencyDown, Refused, ReportqError
 from schema.problems import TYPE_BASE, problem_of
 from schema.responses import Problem

@@ -17,7 +17,7 @@ from service.rates import RateLimits
 from service.reports import Submitting, new_job, read_body
 
 if TYPE_CHECKING:
-    from schema.allow_list import AllowList
+    from schema.callbacks.allow_list import AllowList
     from service.estimates import QueueView
     from service.parts import Parts
 

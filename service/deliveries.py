@@ -8,7 +8,7 @@ import falcon
 import msgspec
 
 from schema import deliveries, delivery_attempts, jobs, operator_requests, replays
-from schema.callback_urls import redact
+from schema.callbacks.urls import redact
 from schema.errors import Refused
 from schema.problems import problem_of
 from schema.sql.database import Database, Row

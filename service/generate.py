@@ -6,7 +6,7 @@ import falcon
 
 from middleware.metrics import Meters
 from schema import jobs, metrics, queries, requests
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
 from schema.switches import RolloutBoard
 from service.downloads import Downloads

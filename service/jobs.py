@@ -6,7 +6,7 @@ import falcon
 import msgspec
 
 from schema import deliveries, jobs, listing, queries, requests, responses, rounds
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
 from schema.jobs import find
 from schema.ports import End

@@ -10,7 +10,7 @@ import structlog
 from ulid import ULID
 
 from schema import queries, requests, responses
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
 from schema.intake import Intake
 from schema.jobs import PRIORITIES, KeyTaken, NewJob, find_by_key, turn_of

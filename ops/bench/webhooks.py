@@ -30,7 +30,7 @@ from ops.servers.process import wait_until
 from ops.servers.receiver import Receiver
 from ops.stack import Stack
 from schema import VERSION, jobs, pauses, rounds
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 from schema.jobs import NewJob
 from schema.ports import Post
 from schema.sql.database import Database

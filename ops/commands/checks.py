@@ -10,7 +10,7 @@ import peewee
 from actors.runtime import Runtime
 from ops.commands.terminal import there, words_of
 from schema import api_keys
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 from schema.errors import ReportqError
 from schema.settings import SettingsError
 from schema.sql.migrate import pending

@@ -21,7 +21,8 @@ from ops.commands.terminal import (
     print_table,
     short,
 )
-from schema import callback_urls, jobs, rounds, story
+from schema import jobs, rounds, story
+from schema.callbacks import urls
 from schema.documents import open_documents
 from schema.errors import Refused
 from schema.letter_search import moment_of
@@ -131,7 +132,7 @@ def replay(
         allow = allowed(here.settings)
         for field, url in (("callback", callback), ("failureCallback", failure_callback)):
             if url is not None:
-                callback_urls.check_literal(url, allow, field=field)
+                urls.check_literal(url, allow, field=field)
         outcome = rounds.replay(
             here.db, job_id, by=here.by, why=why, callback=callback, failure_callback=failure_callback
         )

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 from schema.environment.fitting import fit
 from schema.environment.server_urls import sqlite_path, without_password
 from schema.errors import ReportqError

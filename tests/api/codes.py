@@ -10,7 +10,7 @@ from pathlib import Path
 from actors.artifacts.drive_errors import Refusal
 from ops.stack import ROOT
 from schema import metrics
-from schema.verdicts import TABLE
+from schema.callbacks.verdicts import TABLE
 
 PACKAGES = ("schema", "middleware", "actors", "service", "ops")
 NOT_SHIPPED = ("ops/bench", "ops/chaos", "ops/trial_renderer.py")  # their errors are their own

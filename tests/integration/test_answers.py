@@ -14,7 +14,7 @@ import pytest
 
 from actors.bounded_answers import MAX_INTERIM
 from actors.sender import SignedSender
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 from tests.certificates import self_signed
 from tests.integration.test_sender import SECRET, http, post, resolving
 from tests.loopback import loopback_only

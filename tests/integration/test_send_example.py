@@ -11,8 +11,8 @@ from standardwebhooks.webhooks import Webhook
 from typer.testing import CliRunner, Result
 
 from ops.webhooks_cli import app, explain
+from schema.callbacks.verdicts import Verdict
 from schema.ports import Answer
-from schema.verdicts import Verdict
 from tests.loopback import loopback_only
 from tests.receiver import Receiver
 

@@ -21,8 +21,8 @@ from standardwebhooks.webhooks import Webhook
 
 from actors.exact_http import Exchange
 from actors.sender import SignedSender, signer
-from schema.allow_list import AllowList
-from schema.callback_urls import check_literal
+from schema.callbacks.allow_list import AllowList
+from schema.callbacks.urls import check_literal
 from schema.ports import Answer, Post
 from tests.certificates import self_signed
 from tests.dns_server import DnsServer

@@ -45,9 +45,9 @@ from ops.servers.receiver import ALL, START_PAGE, Receiver
 from ops.servers.redis import Redis
 from ops.servers.small_disk import SmallDisk
 from ops.servers.tcp_proxy import TcpProxy
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
+from schema.callbacks.verdicts import History, judge
 from schema.ports import Post
-from schema.verdicts import History, judge
 
 REPOSITORY = Path(__file__).parents[2]
 

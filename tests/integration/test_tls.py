@@ -15,9 +15,9 @@ import pytest
 
 from actors.sender import SignedSender
 from ops.webhooks_cli import explain
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
+from schema.callbacks.verdicts import History, judge
 from schema.ports import Answer
-from schema.verdicts import History, judge
 from tests.certificates import self_signed, signed
 from tests.integration.test_sender import SECRET, http, post, resolving
 from tests.loopback import loopback_only

@@ -10,9 +10,9 @@ import pytest
 from actors.sender import SignedSender
 from ops.servers.n8n import N8n
 from ops.servers.process import wait_until
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
+from schema.callbacks.verdicts import History, judge
 from schema.ports import Post
-from schema.verdicts import History, judge
 from tests.n8n import workflows
 from tests.n8n.breaking_proxy import BreakingProxy
 from tests.n8n.conftest import PATIENCE, PRODUCT, SECRET, System

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import structlog
 
-from actors.logs import hide, set_up
+from actors.logs import set_up
 from ops.servers.process import wait_until
 from schema import traces
+from schema.callbacks.redaction import hide
 from schema.settings import Settings
 from tests.observability.conftest import SAMPLE, Live
 

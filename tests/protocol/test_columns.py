@@ -15,9 +15,10 @@ from ulid import ULID
 from middleware.heartbeats import Heartbeats
 from ops.commands.terminal import _operator
 from ops.servers.mariadb import MariaDB
-from schema import VERSION, answers, audit, dead_letters, jobs, metrics, queues, workers
+from schema import VERSION, audit, dead_letters, jobs, metrics, queues, workers
 from schema.api_keys import ROLES
-from schema.callback_urls import host_key
+from schema.callbacks import answers
+from schema.callbacks.urls import host_key
 from schema.environment.fitting import fit
 from schema.problems import CATALOGUE
 from schema.requests import Submission

@@ -20,8 +20,8 @@ from schema import (
     outbox,
     replays,
 )
-from schema.answers import SCHEDULE
 from schema.bulk_replays import Manner, discard_matching, replay_matching
+from schema.callbacks.answers import SCHEDULE
 from schema.errors import Permanent, Refused, Transient
 from schema.letter_search import LetterFilter
 from schema.ports import Hint

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schema.callback_urls import host_key
+from schema.callbacks.urls import host_key
 from tests.protocol.kit import World, answer
 
 HOST = "a." * 125 + "lan"  # 253 characters; such were accepted once, and may stand in rows

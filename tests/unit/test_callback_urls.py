@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.allow_list import AllowList
-from schema.callback_urls import check_literal, failure_url, host_key, is_resume_url, redact
+from schema.callbacks.allow_list import AllowList
+from schema.callbacks.urls import check_literal, failure_url, host_key, is_resume_url, redact
 from schema.errors import Refused
 from tests.hostile_urls import LITERALS
 

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from actors.pdf.families import families
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
 from schema import deliveries, operator_requests, queries, requests
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 from schema.ports import RenderRequest
 
 DRAWING, PROCESSES, DECODING = int(sys.argv[1]), int(sys.argv[2]), 16

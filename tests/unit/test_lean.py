@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 
 SETTINGS = (
     "from schema.settings import Settings; s = Settings.from_env({'REPORTQ_BROKER_URL': 'amqp://x:y@127.0.0.1/'})"

@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from actors.answer_bodies import head
-from actors.logs import hide
 from actors.pdf.values import escaped
-from schema.callback_urls import redact
+from schema.callbacks.redaction import hide, hide_asked, hide_resume_urls
+from schema.callbacks.urls import redact
 from schema.dead_letters import fingerprint
-from schema.redaction import hide_asked, hide_resume_urls
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("schema", "middleware", "actors", "service")
@@ -32,7 +31,7 @@ PIECES = [
 ]  # fmt: skip
 #: Made while the program runs, from what is no stranger's.
 MADE = {
-    "schema/answers.py": "the patterns of its table, which stand as texts in the calls of _says",
+    "schema/callbacks/answers.py": "the patterns of its table, which stand as texts in the calls of _says",
     "schema/erasure.py": "an operator's code, escaped",
     "actors/pdf/families.py": "one class of characters",
 }

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from schema import operator_requests, queries, requests
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
 
 NAMED = 50

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schema import requests
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
 from schema.requests import Submission
 

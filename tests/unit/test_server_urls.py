@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from actors.artifacts import open_artifacts
-from actors.logs import hide
 from middleware.publisher import parameters_of
+from schema.callbacks.redaction import hide
 from schema.environment.server_urls import mysql, origin, rabbitmq, sqlite_path, without_password
 from schema.settings import Settings, SettingsError
 from schema.sql.database import Database

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from schema.answers import SCHEDULE, TABLE
+from schema.callbacks.answers import SCHEDULE, TABLE
+from schema.callbacks.verdicts import History, judge
 from schema.ports import Answer
-from schema.verdicts import History, judge
 
 RUNNING = '{"code":0,"message":"The execution \\"7\\" is running already."}'
 FINISHED = '{"code":0,"message":"The execution \\"7 has finished already."}'

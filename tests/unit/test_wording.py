@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schema import operator_requests, queries, requests
-from schema.allow_list import AllowList
+from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
 
 PYTHON = re.compile(r"\\b(str|int|bool|regex|codec|enum)\\b|[<>]=|`|\\\\x", re.I)

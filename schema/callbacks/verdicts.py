@@ -1,4 +1,4 @@
-"""What becomes of a delivery after each answer to its POST (DESIGN §6), by the table of schema/answers.py.
+"""What becomes of a delivery after each answer to its POST (DESIGN §6), by the table of schema/callbacks/answers.py.
 
 Everything here is data and pure functions: the caller says what was answered and what earlier tries of the
 same delivery were answered, and learns whether the delivery is done, tried again after so many seconds, or
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from schema.answers import LONG, MISSING, RUNNING, SCHEDULE, TABLE, Rule
+from schema.callbacks.answers import LONG, MISSING, RUNNING, SCHEDULE, TABLE, Rule
 from schema.ports import Answer
 
 _JITTER = 0.2

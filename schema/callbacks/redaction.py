@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
-from schema.callback_urls import HIDDEN, is_plain_word, redact
+from schema.callbacks.urls import HIDDEN, is_plain_word, redact
 
 _SLASH = r"(?:\\?/|%2f|\\u002f|&#x0*2f;|&#0*47;)"
 _EQUALS = r"(?:=|%3d|\\u003d|&#x0*3d;|&#0*61;)"
@@ -21,6 +21,9 @@ _SIGNATURE = re.compile(rf"(signature{_EQUALS})[^\s\"'<>&,;)}}\]\\]+", re.I)
 # As a parser of queries would show it; words stay, since "signature: expired" is an explanation.
 _MEMBER = re.compile(r"(signature\\?[\"']?\s*:\s*(?:\[\s*)?\\?[\"']?)(?=[a-z_+/=.,-]*[0-9])[\w+/=%.,-]{16,}", re.I)
 _LEAST = 6  # shorter parts of a URL are found everywhere, and are no capabilities
+_URL = re.compile(r"(?i)\bhttps?://[^\s\"'<>]+")
+_USER = re.compile(r"(?i)\b([a-z+]{2,12}://)[^\s/:]*:[^\s/]*@")  # scheme://user:password@
+_KEY = re.compile(r"\bwhsec_[A-Za-z0-9+/=]+")
 
 
 def hide_resume_urls(text: str) -> str:
@@ -68,3 +71,12 @@ def _opaque_parts(url: str) -> Iterator[str]:
         for form in (part, unquote(part)):
             if len(form) >= _LEAST and not is_plain_word(form) and " " not in form:
                 yield form
+
+
+def hide(text: str) -> str:
+    """The text with what may be a capability taken out: userinfo, resume URLs and queries, signing secrets."""
+    if "://" in text:
+        text = _USER.sub(rf"\1{HIDDEN}@", text)
+        text = _URL.sub(lambda found: redact(found.group()), text)
+    text = hide_resume_urls(text)
+    return _KEY.sub(HIDDEN, text) if "whsec_" in text else text

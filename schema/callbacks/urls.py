@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from ssrfguard import BlockedAddressError, BlockedURLError
 
-from schema.allow_list import AllowList, is_metadata, resolver_name
+from schema.callbacks.allow_list import AllowList, is_metadata, resolver_name
 from schema.errors import Refused
 
 MAX_BYTES = 2048

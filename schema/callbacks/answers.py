@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from schema.answer_texts import is_page, is_start_page
+from schema.callbacks.answer_texts import is_page, is_start_page
 from schema.ports import Answer
 
 #: Seconds to wait before the first, second, … try of the long schedule; jittered by up to a fifth either way.
