@@ -13,11 +13,11 @@ import structlog
 
 from actors.callbacks import Callbacks
 from actors.promotion import EXEMPT_TURN, Promotion
-from schema import messages, outbox, workers
 from schema.errors import DependencyDown
-from schema.outbox import Outbox, Taken
-from schema.pauses import PauseBoard
 from schema.ports import Hint, Publisher
+from schema.rows import messages, outbox, workers
+from schema.rows.outbox import Outbox, Taken
+from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown, Row
 from schema.wakeup import Listener

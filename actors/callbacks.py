@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schema import deliveries, owed, pauses
-from schema.outbox import DELIVERIES, Taken
-from schema.pauses import PauseBoard
+from schema.rows import deliveries, owed, pauses
+from schema.rows.outbox import DELIVERIES, Taken
+from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 from schema.sql.database import Database, Place, Row
 

@@ -12,17 +12,17 @@ import structlog
 
 from actors.callback_body import callback_body, correlation
 from middleware.lifecycle import Attempt, Attempts
-from schema import dead_letters, deliveries, delivery_attempts, leases, outbox, pauses
 from schema.callbacks.redaction import hide
 from schema.callbacks.urls import path_key, redact
 from schema.callbacks.verdicts import History, Verdict, judge
-from schema.deliveries import DeliveryClaim
-from schema.delivery_attempts import Outcome
 from schema.errors import DependencyDown, ReportqError
-from schema.messages import WEBHOOKS
-from schema.pauses import PauseBoard
 from schema.ports import Answer, Documents, End, Post, Sender
 from schema.rounds import MAX_CRASHES, Failure, refund
+from schema.rows import deliveries, leases, letters, outbox, pauses, posts
+from schema.rows.deliveries import DeliveryClaim
+from schema.rows.messages import WEBHOOKS
+from schema.rows.pauses import PauseBoard
+from schema.rows.posts import Outcome
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown, Row, patiently
 
@@ -93,7 +93,7 @@ class Delivering:
         that delivery, and the row becomes `unknown`."""
 
         def work() -> None:
-            tried = delivery_attempts.of(self._db, held.delivery_id)
+            tried = posts.of(self._db, held.delivery_id)
             if not any(attempt["outcome"] == "sending" for attempt in tried):
                 deliveries.wait(self._db, held.row, seconds=_RECORD_AGAIN * random.uniform(0.5, 1.0))
 
@@ -191,7 +191,7 @@ class Delivering:
             return
         webhook_id = f"msg_{row['job_id']}_{row['round']}"
         body = callback_body(end)
-        earlier = delivery_attempts.earlier(self._db, row, number) if number > 1 else History()
+        earlier = posts.earlier(self._db, row, number) if number > 1 else History()
         if time.monotonic() - asked > self._settings.lease:
             # Stopped or starved since the row was ours: another worker may have been told 2xx by now.
             log.warning("delivery.not_sent_late", delivery_id=held.delivery_id, attempt=number)
@@ -237,7 +237,7 @@ class Delivering:
         )
 
         def work() -> str | None:
-            delivery_attempts.end(self._db, held.delivery_id, number, outcome)
+            posts.end(self._db, held.delivery_id, number, outcome)
             if verdict.kind == "delivered":
                 hint = "A later answer showed that it had arrived." if verdict.unconfirmed else verdict.hint
                 deliveries.end(self._db, held, "delivered", hint=hint, last_status=answer.status)
@@ -269,7 +269,7 @@ class Delivering:
             return False
         if not deliveries.end(self._db, held, "dead", code=code, hint=hint, last_status=status):
             return False
-        dead_letters.bury_delivery(self._db, held.row, code, hint, trace)
+        letters.bury_delivery(self._db, held.row, code, hint, trace)
         return True
 
     def _note_host(self, held: DeliveryClaim, answer: Answer) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 
-from schema import dead_letters, deliveries, delivery_attempts
 from schema.callbacks.verdicts import judge
-from schema.deliveries import DeliveryClaim
 from schema.ports import Answer
 from schema.rounds import MAX_CRASHES
+from schema.rows import deliveries, letters, posts
+from schema.rows.deliveries import DeliveryClaim
 from schema.sql.database import Database, Row
 
 _KILLS = "Three workers died before this callback left. Their logs say why; send it again by hand."
@@ -28,7 +28,7 @@ def rescue(db: Database, row: Row, *, schedule_scale: float = 1.0) -> tuple[str,
     def bury(code: str, hint: str) -> tuple[str, str | None]:
         if not deliveries.end(db, held, "dead", code=code, hint=hint):
             return "lost", None
-        dead_letters.bury_delivery(db, row, code, hint)
+        letters.bury_delivery(db, row, code, hint)
         return "dead", code
 
     def wait(seconds: float, *, crashed: bool = False) -> tuple[str, str | None]:
@@ -36,7 +36,7 @@ def rescue(db: Database, row: Row, *, schedule_scale: float = 1.0) -> tuple[str,
 
     def work() -> tuple[str, str | None]:
         overtaken = deliveries.overtaken(db, row)
-        sending = [a for a in delivery_attempts.of(db, row["delivery_id"]) if a["outcome"] == "sending"]
+        sending = [a for a in posts.of(db, row["delivery_id"]) if a["outcome"] == "sending"]
         db.execute(
             f"UPDATE delivery_attempts SET outcome='unknown', verdict='unknown', ended_at={db.now()} "
             "WHERE delivery_id=%s AND outcome='sending'",
@@ -46,7 +46,7 @@ def rescue(db: Database, row: Row, *, schedule_scale: float = 1.0) -> tuple[str,
             if int(row["crashes"]) + 1 >= MAX_CRASHES and not overtaken:
                 return bury("worker_died", _KILLS)
             return wait(0, crashed=True)
-        history = delivery_attempts.earlier(db, row, int(sending[-1]["number"]))
+        history = posts.earlier(db, row, int(sending[-1]["number"]))
         verdict = judge(_UNHEARD, history, schedule_scale=schedule_scale, chance=random.random())
         if verdict.kind == "stop" and not overtaken:
             return bury(verdict.code or "webhook_exhausted", verdict.hint or "")

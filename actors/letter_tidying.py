@@ -9,7 +9,7 @@ import structlog
 from middleware.incoming import Stranger
 from middleware.letter_queue import LetterQueue
 from middleware.publisher import RabbitPublisher
-from schema import dead_letters, outbox
+from schema.rows import letters, outbox
 from schema.sql.database import Database
 
 log = structlog.get_logger()
@@ -40,7 +40,7 @@ class LetterTidying:
             self._counted_at = time.monotonic()
             depth = self._letters.depth()
             overdue = time.monotonic() - self._looked_at >= LOOK_EVERY
-            copies = dead_letters.copies(self._db, self._queue)
+            copies = letters.copies(self._db, self._queue)
             strangers = depth - copies > self._surplus
             self._miss(0 if self._sought or resolved else copies - depth)
             self._looking = depth > 0 and (strangers or overdue)
@@ -49,12 +49,12 @@ class LetterTidying:
             return
         turn = self._letters.turn(self._sought, whole=self._looking)
         # What was not found in the whole queue has no copy any more.
-        dead_letters.note_swept(self._db, sorted(self._sought if turn.whole else turn.dropped))
+        letters.note_swept(self._db, sorted(self._sought if turn.whole else turn.dropped))
         self._sought = set() if turn.whole else self._sought - turn.dropped
         if turn.whole and self._looking:
             self._looking = False
             self._looked_at = time.monotonic()
-            self._surplus = max(0, turn.left - dead_letters.copies(self._db, self._queue))
+            self._surplus = max(0, turn.left - letters.copies(self._db, self._queue))
         if turn.dropped:
             log.info("dead_letters.copies_removed", queue=self._queue, count=len(turn.dropped), left=turn.left)
 
@@ -72,7 +72,7 @@ class LetterTidying:
 
     def adopt(self, queue: str, letter_id: str, body: bytes, stranger: Stranger) -> None:
         """Give a stranger its row, unless it has one."""
-        if dead_letters.bury_raw(self._db, queue, letter_id, body, stranger.code, stranger.sentence):
+        if letters.bury_raw(self._db, queue, letter_id, body, stranger.code, stranger.sentence):
             log.warning(
                 "dead_letter.found_in_broker",
                 queue=queue,
@@ -83,7 +83,7 @@ class LetterTidying:
 
     def homes(self, letter_ids: list[str]) -> dict[str, str | None]:
         """Letter → the queue whose `.XQ` holds its copy; None when it is resolved."""
-        return dead_letters.homes(self._db, letter_ids)
+        return letters.homes(self._db, letter_ids)
 
     def look_again(self, queue: str, key: str) -> None:
         """This row's hint lies where no worker looks: publish it again."""

@@ -26,13 +26,14 @@ from middleware.memory_limits import MemoryLimit
 from middleware.metrics import Meters, WorkerMeters, age_of, folder_of
 from middleware.retries import JobRetries
 from middleware.time_limits import RenderTimeLimit
-from schema import VERSION, messages, metrics, outbox, replays
+from schema import VERSION, metrics, replays
 from schema.callbacks.allow_list import AllowList
 from schema.documents import open_documents
 from schema.environment.fitting import fit
-from schema.pauses import PauseBoard
 from schema.ports import Artifacts, Documents, Publisher, Renderer, Sender
 from schema.rounds import RetryPolicy
+from schema.rows import messages, outbox
+from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 from schema.sql.database import Database, Row
 from schema.wakeup import Waker

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import structlog
 
-from schema import outbox
-from schema.jobs import PROMOTED, turn_of
-from schema.outbox import Outbox
+from schema.rows import outbox
+from schema.rows.jobs import PROMOTED, turn_of
+from schema.rows.outbox import Outbox
 from schema.settings import Settings
 from schema.sql.database import Database, Row
 

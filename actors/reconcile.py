@@ -15,14 +15,15 @@ from ulid import ULID
 from actors import delivery_rescue
 from actors.letter_tidying import LetterTidying
 from middleware.publisher import RabbitPublisher
-from schema import dead_letters, leadership, leases, messages, outbox, pauses, rounds, workers
+from schema import rounds
 from schema.errors import DependencyDown
-from schema.leases import Leased
-from schema.outbox import Outbox
-from schema.pauses import PauseBoard
 from schema.ports import Publisher
 from schema.retention import Retention
 from schema.rounds import RetryPolicy
+from schema.rows import leadership, leases, letters, messages, outbox, pauses, workers
+from schema.rows.leases import Leased
+from schema.rows.outbox import Outbox
+from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 from schema.sql.database import AT_ONCE, Database, DatabaseBusy, DatabaseDown, Row
 
@@ -223,7 +224,7 @@ class Housekeeper:
         """Take the copies of resolved dead letters out of `.XQ`, and give strangers in it a row."""
         if not isinstance(self._publisher, RabbitPublisher):
             return
-        resolved = dead_letters.to_sweep(self._db)
+        resolved = letters.to_sweep(self._db)
         for queue in messages.QUEUES:
             keeper = self._letters.get(queue)
             if keeper is None:

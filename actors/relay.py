@@ -19,7 +19,8 @@ from actors.logs import set_up
 from actors.runtime import build
 from middleware import exposition
 from middleware.metrics import folder_of
-from schema import leadership, metrics
+from schema import metrics
+from schema.rows import leadership
 from schema.settings import Settings
 
 log = structlog.get_logger()

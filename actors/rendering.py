@@ -13,12 +13,13 @@ import msgspec
 import structlog
 
 from middleware.lifecycle import Attempt, Attempts
-from schema import jobs, leases, outbox, pauses, rounds
+from schema import rounds
 from schema.errors import LeaseLost, Permanent, Returned
-from schema.jobs import Claim, NotClaimed
-from schema.messages import PDF
-from schema.pauses import PauseBoard
 from schema.ports import Artifacts, Documents, Renderer, RenderRequest
+from schema.rows import jobs, leases, outbox, pauses
+from schema.rows.jobs import Claim, NotClaimed
+from schema.rows.messages import PDF
+from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown, patiently
 from schema.sql.times import as_time

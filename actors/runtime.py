@@ -14,10 +14,10 @@ import dramatiq
 import structlog
 
 from actors.parts import Parts
-from schema import messages, outbox
 from schema.callbacks.allow_list import AllowList
 from schema.errors import ReportqError
 from schema.host import run_folder
+from schema.rows import messages, outbox
 from schema.settings import Settings
 from schema.sql import fitness
 from schema.sql.database import patiently

@@ -12,8 +12,8 @@ from dramatiq.common import dq_name
 
 from middleware.incoming import Consumer
 from middleware.publisher import RabbitPublisher, parameters_of
-from schema.messages import MAX_PRIORITY, QUEUES, xq
 from schema.ports import Hint, Publisher
+from schema.rows.messages import MAX_PRIORITY, QUEUES, xq
 from schema.settings import Settings
 
 # Milliseconds a copy stays in .XQ: 49 days, about the most RabbitMQ's timer takes (2^32 ms). The row stays for ever.

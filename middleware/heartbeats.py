@@ -25,9 +25,10 @@ import dramatiq
 import structlog
 
 from middleware.lifecycle import Attempts
-from schema import VERSION, leases, workers
+from schema import VERSION
 from schema.environment.fitting import fit
-from schema.messages import PDF, QUEUES, WEBHOOKS
+from schema.rows import leases, workers
+from schema.rows.messages import PDF, QUEUES, WEBHOOKS
 from schema.sql.database import Database, DatabaseDown
 
 log = structlog.get_logger()

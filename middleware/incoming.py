@@ -18,8 +18,8 @@ from dramatiq.brokers.rabbitmq import _RabbitmqConsumer
 from dramatiq.common import q_name
 from dramatiq.middleware import SkipMessage
 
-from schema.dead_letters import RAW_KEPT, TOO_LARGE
-from schema.messages import ACTORS
+from schema.rows.letters import RAW_KEPT, TOO_LARGE
+from schema.rows.messages import ACTORS
 from schema.sql.database import patiently
 
 log = structlog.get_logger()

@@ -25,7 +25,7 @@ from ulid import ULID
 from middleware.incoming import Letter, Look, Stranger, meaning
 from middleware.publisher import RabbitPublisher, sever
 from schema.errors import DependencyDown
-from schema.messages import xq
+from schema.rows.messages import xq
 from schema.sql.database import DatabaseDown
 
 log = structlog.get_logger()

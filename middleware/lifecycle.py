@@ -12,8 +12,8 @@ import dramatiq
 import structlog
 
 from schema import traces
-from schema.leases import Leased
-from schema.messages import QUEUES
+from schema.rows.leases import Leased
+from schema.rows.messages import QUEUES
 from schema.sql.database import Row
 
 

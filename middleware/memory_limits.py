@@ -12,7 +12,7 @@ from typing import Any
 import dramatiq
 import structlog
 
-from schema.messages import PDF
+from schema.rows.messages import PDF
 
 log = structlog.get_logger()
 

@@ -31,10 +31,10 @@ from prometheus_client import utils
 from middleware.value_file import ValueFile, is_whole, key_of, open_file, take_slot
 from schema import metrics
 from schema.callbacks.verdicts import Verdict
-from schema.jobs import priority_word
-from schema.messages import QUEUES
 from schema.metrics import COUNTER, GAUGE, HISTOGRAM, Metric
 from schema.ports import Answer
+from schema.rows.jobs import priority_word
+from schema.rows.messages import QUEUES
 from schema.sql.database import Row
 from schema.sql.times import as_time
 

@@ -19,8 +19,8 @@ from middleware.broker_faults import why
 from schema.environment import server_urls
 from schema.environment.server_urls import bracketed
 from schema.errors import DependencyDown
-from schema.messages import xq
 from schema.ports import Hint
+from schema.rows.messages import xq
 
 Encode = Callable[[Hint], bytes]
 

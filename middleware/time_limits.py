@@ -12,7 +12,7 @@ from typing import Any
 from dramatiq.middleware import TimeLimit
 
 from middleware.lifecycle import Attempt, Attempts
-from schema import leases
+from schema.rows import leases
 
 
 class RenderTimeLimit(TimeLimit):

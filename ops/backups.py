@@ -15,10 +15,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
-from schema import outbox
 from schema.environment import server_urls
 from schema.environment.tls import Tls
 from schema.errors import ReportqError
+from schema.rows import outbox
 from schema.settings import Settings
 from schema.sql.database import Database
 from schema.sql.migrate import migrate

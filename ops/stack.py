@@ -32,8 +32,8 @@ from ops.servers.process import Server, free_port, wait_until
 from ops.servers.rabbitmq import RabbitMQ
 from ops.servers.receiver import Receiver
 from ops.servers.supervisord import Supervised, first_key
-from schema import messages
 from schema.ports import Hint
+from schema.rows import messages
 from schema.sql.database import Database
 
 ROOT = Path(__file__).resolve().parents[1]

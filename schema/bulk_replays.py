@@ -13,11 +13,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from schema import audit, letter_search, replay_outcomes
-from schema.dead_letters import TOO_LARGE
-from schema.letter_search import LetterFilter
-from schema.replay_outcomes import Sent, fails_again, sent_of
 from schema.replays import discard_letter, replay_letter
+from schema.rows import audit, letter_search, replay_outcomes
+from schema.rows.letter_search import LetterFilter
+from schema.rows.letters import TOO_LARGE
+from schema.rows.replay_outcomes import Sent, fails_again, sent_of
 from schema.sql.database import Database, Row
 from schema.sql.times import as_time
 

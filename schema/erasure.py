@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from schema import audit, retention, rounds
+from schema import retention, rounds
 from schema.environment.fitting import fit
 from schema.errors import ReportqError
 from schema.ports import Artifacts, Documents
+from schema.rows import audit
 from schema.sql.database import Database
 
 _BATCH = 100

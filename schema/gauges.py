@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schema import leadership, metrics
-from schema.jobs import priority_word
-from schema.messages import PDF, QUEUES, WEBHOOKS
+from schema import metrics
 from schema.metrics import Metric
+from schema.rows import leadership
+from schema.rows.jobs import priority_word
+from schema.rows.messages import PDF, QUEUES, WEBHOOKS
 from schema.settings import Settings
 from schema.sql.database import Database, Row
 

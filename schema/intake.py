@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from schema import jobs
-from schema.jobs import NewJob
+from schema.rows import jobs
+from schema.rows.jobs import NewJob
 from schema.sql.database import Database, DatabaseDown
 
 MOST = 64  # rows in one statement

@@ -11,8 +11,8 @@ from msgspec import Meta, Struct, field
 
 from schema.bodies import Body, OrNull
 from schema.errors import Refused
-from schema.letter_search import LetterFilter, moment_of
 from schema.prepared import prepare
+from schema.rows.letter_search import LetterFilter, moment_of
 from schema.wording import faults, invalid, not_json, not_valid
 
 MAX_IDS = 1000

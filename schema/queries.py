@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
-from ulid import ULID
 
 from schema.errors import Refused
 from schema.prepared import prepare
 from schema.requests import Name
 from schema.responses import Status
+from schema.rows.listing import after_cursor, moment_of
 from schema.wording import faults, invalid
 
 _WAIT = re.compile(r"\d{1,9}(\.\d{1,3})?")
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_JOB_ID = re.compile(r"pdf_[0-9A-HJKMNP-TV-Z]{26}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,37 +90,6 @@ def list_query(params: Mapping[str, Any]) -> ListQuery:
     if errors:
         raise invalid(errors)
     return query
-
-
-def cursor_after(job_id: str) -> str:
-    """The cursor of the page that follows this job."""
-    return base64.urlsafe_b64encode(job_id.encode()).decode().rstrip("=")
-
-
-def after_cursor(cursor: str) -> str | None:
-    """The job that a cursor's page follows; None when it is no cursor."""
-    try:
-        job_id = base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode()
-    except (ValueError, binascii.Error):
-        return None
-    return job_id if _JOB_ID.fullmatch(job_id) else None
-
-
-def moment_of(text: str) -> datetime | None:
-    """An RFC 3339 moment as aware UTC; None when it is not one."""
-    if not _MOMENT.fullmatch(text):
-        return None
-    try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def first_id(since: str) -> str:
-    """The least job_id that can have been given at or after a moment: ids begin with their time."""
-    moment = moment_of(since)
-    assert moment is not None
-    return "pdf_" + str(ULID.from_datetime(max(moment, datetime(1970, 1, 1, tzinfo=UTC))))[:10]
 
 
 prepare(__name__)

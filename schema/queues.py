@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from schema import audit, leases, outbox, pauses, workers
 from schema.environment.fitting import fit
 from schema.errors import Refused
-from schema.messages import PDF, QUEUES, WEBHOOKS
+from schema.rows import audit, leases, outbox, pauses, workers
+from schema.rows.messages import PDF, QUEUES, WEBHOOKS
 from schema.settings import Settings
 from schema.sql.database import Database, Row
 

@@ -6,9 +6,10 @@ letter once. Many at a time: schema/bulk_replays.py.
 
 from __future__ import annotations
 
-from schema import audit, dead_letters, deliveries, delivery_attempts, rounds
+from schema import rounds
 from schema.callbacks.urls import is_resume_url
-from schema.outbox import DEAD_LETTERS, RAW_REPLAYS, Outbox
+from schema.rows import audit, deliveries, letters, posts
+from schema.rows.outbox import DEAD_LETTERS, RAW_REPLAYS, Outbox
 from schema.sql.database import Database, Row
 
 
@@ -19,18 +20,18 @@ def replay_letter(db: Database, letter_id: str, *, by: str, why: str | None = No
     A job's letter starts a new round; a delivery's letter tries the callback again without rendering; a raw letter's
     message is sent to its queue again as it was, unless only its head was kept.
     """
-    letter = dead_letters.find(db, letter_id)
+    letter = letters.find(db, letter_id)
     if letter is None:
         return "unknown"
     if letter["kind"] == "job":
         return rounds.replay(db, letter["job_id"], by=by, why=why, dead_letter_id=letter_id)
     if letter["kind"] == "raw":
-        if letter["error_code"] == dead_letters.TOO_LARGE:
+        if letter["error_code"] == letters.TOO_LARGE:
             return "not_whole"
         return _send_raw(db, letter_id, by, why)
 
     def work() -> str:
-        if not dead_letters.resolve(db, letter_id, "replayed", by):
+        if not letters.resolve(db, letter_id, "replayed", by):
             return "resolved"
         row = deliveries.find(db, letter["delivery_id"])
         if row is not None and deliveries.overtaken(db, row):
@@ -53,8 +54,8 @@ def discard_letter(db: Database, letter_id: str, *, by: str, why: str | None = N
     """Close a letter without trying again: `discarded`, `resolved` (it was not open) or `unknown`."""
 
     def work() -> str:
-        if not dead_letters.resolve(db, letter_id, "discarded", by):
-            return "resolved" if dead_letters.find(db, letter_id) else "unknown"
+        if not letters.resolve(db, letter_id, "discarded", by):
+            return "resolved" if letters.find(db, letter_id) else "unknown"
         audit.note(db, by, "discard", letter_id, why)
         return "discarded"
 
@@ -77,8 +78,8 @@ def resend(db: Database, delivery_id: str, *, by: str, why: str | None = None, f
             return refusal or "unknown"
         if not _again(db, row, by, why):
             return "posting"
-        for letter in dead_letters.open_of_delivery(db, delivery_id):
-            dead_letters.resolve(db, letter["dead_letter_id"], "replayed", by)
+        for letter in letters.open_of_delivery(db, delivery_id):
+            letters.resolve(db, letter["dead_letter_id"], "replayed", by)
         return "queued"
 
     return db.transaction(work)
@@ -106,7 +107,7 @@ def _again(db: Database, row: Row, by: str, why: str | None) -> bool:
     delivery_id, status = row["delivery_id"], row["status"]
     forced = status == "delivered"
     if row["post_kind"] == "forced" and not forced:
-        forced = not any(deliveries.forbids(row, tried, "forced") for tried in delivery_attempts.of(db, delivery_id))
+        forced = not any(deliveries.forbids(row, tried, "forced") for tried in posts.of(db, delivery_id))
     kind = "forced" if forced else "manual"
     won = db.execute(
         f"UPDATE deliveries SET status='queued', run_at={db.now()}, budget_at={db.now()}, post_kind=%s, ended_at=NULL, "
@@ -119,7 +120,7 @@ def _again(db: Database, row: Row, by: str, why: str | None) -> bool:
 
 def _send_raw(db: Database, letter_id: str, by: str, why: str | None) -> str:
     def work() -> str:
-        if not dead_letters.resolve(db, letter_id, "replayed", by):
+        if not letters.resolve(db, letter_id, "replayed", by):
             return "resolved"
         db.execute(
             f"UPDATE dead_letters SET run_at={db.now()}, {RAW_REPLAYS.BACK} WHERE dead_letter_id=%s", (letter_id,)

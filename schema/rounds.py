@@ -10,10 +10,10 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from schema import audit, dead_letters, deliveries
 from schema.errors import Permanent, ReportqError
-from schema.jobs import find
-from schema.outbox import Outbox
+from schema.rows import audit, deliveries, letters
+from schema.rows.jobs import find
+from schema.rows.outbox import Outbox
 from schema.sql.database import Database, Row
 
 MAX_CRASHES = 3
@@ -103,7 +103,7 @@ def finish(
             end |= {"error_code": failure.code, "error_message": failure.message}
         deliveries.owe(db, job, end)
         if status == "failed" and failure is not None:
-            dead_letters.bury_job(db, job, failure.code, failure.message, failure.traceback)
+            letters.bury_job(db, job, failure.code, failure.message, failure.traceback)
         if saved:
             db.defer("DELETE FROM rendered WHERE job_id=%s", (job["job_id"],))
         return True
@@ -235,7 +235,7 @@ def replay(
         job = db.fetch_one(f"SELECT * FROM pdf_job_results WHERE job_id=%s{lock}", (job_id,))
         if job is None:
             return "unknown"
-        if dead_letter_id is not None and not dead_letters.resolve(db, dead_letter_id, "replayed", by):
+        if dead_letter_id is not None and not letters.resolve(db, dead_letter_id, "replayed", by):
             return "resolved"
         if job["status"] == "completed":
             return "completed"
@@ -251,7 +251,7 @@ def replay(
             (callback, callback or failure_callback, failure_callback, job_id),
         )
         deliveries.supersede(db, job_id)
-        dead_letters.resolve_of_job(db, job_id, "replayed", by)
+        letters.resolve_of_job(db, job_id, "replayed", by)
         audit.note(db, by, "replay", job_id, why)
         return "replayed"
 

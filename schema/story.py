@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schema import audit, deliveries, delivery_attempts, jobs, messages, pauses
 from schema.callbacks.urls import redact
 from schema.ports import End
 from schema.problems import problem_of
+from schema.rows import audit, deliveries, jobs, messages, pauses
+from schema.rows import posts as delivery_attempts
 from schema.sql.database import Database, Row
 from schema.sql.times import as_time
 

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import falcon
 
-from schema.api_keys import KeyRing
 from schema.errors import Refused
 from schema.operations import role_of
+from schema.rows.keys import KeyRing
 from schema.settings import Settings
 from schema.sql.database import DatabaseDown
 from service.rates import RateLimits

@@ -12,13 +12,13 @@ from falcon.routing import CompiledRouter
 
 from middleware.metrics import Meters, folder_of
 from schema import metrics, queries, traces
-from schema.api_keys import KeyRing
 from schema.callbacks.allow_list import AllowList
 from schema.errors import DependencyDown, Refused, ReportqError
 from schema.problems import TYPE_BASE, problem_of
 from schema.responses import Problem
+from schema.rows.keys import KeyRing
+from schema.rows.switches import RolloutBoard
 from schema.sql.database import DatabaseDown
-from schema.switches import RolloutBoard
 from service.access import Access
 from service.batch import Batch
 from service.console import Console

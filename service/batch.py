@@ -9,9 +9,10 @@ import falcon
 import msgspec
 import structlog
 
-from schema import jobs, requests, responses
+from schema import requests, responses
 from schema.errors import Refused
-from schema.jobs import NewJob, turn_of
+from schema.rows import jobs
+from schema.rows.jobs import NewJob, turn_of
 from schema.sql.database import Row, patiently
 from service.rates import RateLimits
 from service.reports import Submitting, new_job, read_body

@@ -8,10 +8,11 @@ from typing import Any
 import falcon
 import msgspec
 
-from schema import audit, bulk_replays, dead_letters, letter_search, operator_requests
+from schema import bulk_replays, operator_requests
 from schema.bulk_replays import Manner, Summary
 from schema.errors import Refused
 from schema.problems import problem_of
+from schema.rows import audit, letter_search, letters
 from schema.sql.database import Database, Row
 from schema.sql.times import moment
 from service.parts import Parts
@@ -137,7 +138,7 @@ def letter_shown(row: Row) -> dict[str, Any]:
 
 def one_letter(db: Database, letter_id: str) -> dict[str, Any]:
     """One letter with its traceback, what operators did, and a newer completed job of the same report; raises Refused."""
-    row = dead_letters.find(db, letter_id)
+    row = letters.find(db, letter_id)
     if row is None:
         raise Refused(f"There is no dead letter {letter_id[:80]!r}.", code="dead_letter_not_found")
     newer = letter_search.newer_completed(db, row["code"], row["product_id"])
@@ -148,7 +149,7 @@ def one_letter(db: Database, letter_id: str) -> dict[str, Any]:
         "next_step": problem_of(row["error_code"]).next_step,
         "newer_completed_job": newer["job_id"] if newer and newer["job_id"] != row["job_id"] else None,
         "traceback": row["traceback"],
-        "raw": dead_letters.raw_body(row).decode("utf-8", "replace") if row["raw"] else None,
+        "raw": letters.raw_body(row).decode("utf-8", "replace") if row["raw"] else None,
         "acts": [{"at": moment(act["at"]), "who": act["who"], "act": act["act"], "why": act["why"]} for act in acts],
     }
 

@@ -7,10 +7,11 @@ from typing import Any
 import falcon
 import msgspec
 
-from schema import deliveries, delivery_attempts, jobs, operator_requests, replays
+from schema import operator_requests, replays
 from schema.callbacks.urls import redact
 from schema.errors import Refused
 from schema.problems import problem_of
+from schema.rows import deliveries, jobs, posts
 from schema.sql.database import Database, Row
 from schema.sql.times import moment
 from service.parts import Parts
@@ -104,6 +105,6 @@ def _shown(db: Database, row: Row) -> dict[str, Any]:
                 "duration_ms": attempt["duration_ms"],
                 "body_head": attempt["body_head"],
             }
-            for attempt in delivery_attempts.of(db, row["delivery_id"])
+            for attempt in posts.of(db, row["delivery_id"])
         ],
     }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import jinja2
     from markupsafe import Markup
 
-    from schema.api_keys import KeyRing
+    from schema.rows.keys import KeyRing
     from schema.settings import Settings
 
 _MARK = re.compile(r"`([^`]+)`|\[([^][]+)\]\((/(?!/)[^()\s]+)\)")  # links to pages of this service alone

@@ -5,7 +5,7 @@ from __future__ import annotations
 import falcon
 
 from schema.errors import Permanent, Refused
-from schema.jobs import find
+from schema.rows.jobs import find
 from schema.sql.database import Row
 from service.parts import Parts
 

@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from schema import messages, workers
 from schema.errors import Refused
+from schema.rows import messages, workers
 from schema.settings import Settings
 from schema.sql.cached import PATIENCE, rest_until
 from schema.sql.database import Database, DatabaseDown, Row

@@ -5,10 +5,11 @@ from __future__ import annotations
 import falcon
 
 from middleware.metrics import Meters
-from schema import jobs, metrics, queries, requests
+from schema import metrics, queries, requests
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
-from schema.switches import RolloutBoard
+from schema.rows import jobs
+from schema.rows.switches import RolloutBoard
 from service.downloads import Downloads
 from service.estimates import QueueView
 from service.parts import Parts

@@ -8,8 +8,9 @@ import falcon
 import msgspec
 import peewee
 
-from schema import VERSION, responses, workers
-from schema.messages import QUEUES
+from schema import VERSION, responses
+from schema.rows import workers
+from schema.rows.messages import QUEUES
 from schema.sql.cached import Refreshed
 from schema.sql.database import DatabaseDown
 from schema.sql.migrate import pending

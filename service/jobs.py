@@ -5,12 +5,13 @@ from __future__ import annotations
 import falcon
 import msgspec
 
-from schema import deliveries, jobs, listing, queries, requests, responses, rounds
+from schema import queries, requests, responses, rounds
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
-from schema.jobs import find
 from schema.ports import End
 from schema.problems import problem_of
+from schema.rows import deliveries, jobs, listing
+from schema.rows.jobs import find
 from schema.sql.database import Row
 from schema.sql.times import moment
 from service.estimates import QueueView
@@ -32,7 +33,7 @@ class Jobs:
         query = queries.list_query(req.params)
         rows, more = listing.page(self._parts.db, query)
         summaries = [_summary(row) for row in rows]
-        cursor = queries.cursor_after(rows[-1]["job_id"]) if more else None
+        cursor = listing.cursor_after(rows[-1]["job_id"]) if more else None
         resp.data = msgspec.json.encode(responses.JobPage(summaries, cursor))
 
 

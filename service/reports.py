@@ -13,7 +13,7 @@ from schema import queries, requests, responses
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
 from schema.intake import Intake
-from schema.jobs import PRIORITIES, KeyTaken, NewJob, find_by_key, turn_of
+from schema.rows.jobs import PRIORITIES, KeyTaken, NewJob, find_by_key, turn_of
 from schema.sql.database import Row, patiently
 from service.estimates import QueueView
 from service.parts import Parts

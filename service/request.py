@@ -11,7 +11,7 @@ import falcon
 if TYPE_CHECKING:
     from falcon.routing import CompiledRouter
 
-    from schema.api_keys import Caller
+    from schema.rows.keys import Caller
 
 
 class Context:

@@ -10,7 +10,7 @@ import os
 
 from actors.logs import set_up
 from actors.runtime import build
-from schema.api_keys import require_keys
+from schema.rows.keys import require_keys
 from schema.settings import Settings
 from schema.sql.database import patiently
 from service.app import create_app

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ops.servers.process import wait_until
 from ops.stack import Stack
-from schema import pauses
+from schema.rows import pauses
 from schema.sql.database import Database
 
 CALLBACK = "http://127.0.0.1:5678/webhook/pdf-complete"

@@ -22,7 +22,7 @@ import pika
 from ops.bench.frame import Figures, Results, canvas, console, last_line, parser, percentile
 from ops.bench.ours import Ours, open_stack
 from ops.servers.process import wait_until
-from schema import outbox
+from schema.rows import outbox
 
 EVERY = 0.05  # seconds between samples
 

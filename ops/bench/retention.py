@@ -19,9 +19,9 @@ from pathlib import Path
 from ulid import ULID
 
 from ops.servers.mariadb import MariaDB
-from schema import jobs
-from schema.jobs import NewJob
 from schema.retention import Retention
+from schema.rows import jobs
+from schema.rows.jobs import NewJob
 from schema.sql.database import Database
 from schema.sql.migrate import migrate
 

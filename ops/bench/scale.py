@@ -37,10 +37,11 @@ from ops.bench.frame import Contender, Figures, console, last_line, parser, perc
 from ops.bench.load import BODY
 from ops.bench.ours import Ours, open_stack
 from ops.bench.retention import fill
-from schema import dead_letters, gauges, letter_search, pauses
-from schema.pauses import PauseBoard
-from schema.queries import cursor_after
+from schema import gauges
 from schema.retention import Retention
+from schema.rows import letter_search, letters, pauses
+from schema.rows.listing import cursor_after
+from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 
 TARGET, MOST = 1.2, 1.5
@@ -136,7 +137,7 @@ class Asked:
         return {
             "relay_look": lambda: callbacks.take(32),
             "retention": retention.step,
-            "sweep": lambda: dead_letters.to_sweep(db),
+            "sweep": lambda: letters.to_sweep(db),
             "siblings": lambda: letter_search.lately_replayed(db, mark),
             "gauges": lambda: gauges.read(db, settings),
         }

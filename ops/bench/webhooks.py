@@ -29,10 +29,11 @@ from actors.sender import SignedSender
 from ops.servers.process import wait_until
 from ops.servers.receiver import Receiver
 from ops.stack import Stack
-from schema import VERSION, jobs, pauses, rounds
+from schema import VERSION, rounds
 from schema.callbacks.allow_list import AllowList
-from schema.jobs import NewJob
 from schema.ports import Post
+from schema.rows import jobs, pauses
+from schema.rows.jobs import NewJob
 from schema.sql.database import Database
 
 THREADS = 16

@@ -14,7 +14,7 @@ import requests
 from ops.chaos.schedule import Fault
 from ops.servers.process import wait_until
 from ops.stack import Stack
-from schema.messages import ACTORS, PDF, QUEUES, WEBHOOKS, xq
+from schema.rows.messages import ACTORS, PDF, QUEUES, WEBHOOKS, xq
 
 if TYPE_CHECKING:
     from ops.chaos.strikes import Strikes

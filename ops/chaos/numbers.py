@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ops.chaos.system import CLOCKS
 from ops.stack import Stack
-from schema.jobs import priority_word
 from schema.metrics import code_label
+from schema.rows.jobs import priority_word
 
 Series = Mapping[tuple[str, ...], float]  # label values, in the order of the names below → value
 PATIENCE = 40.0  # seconds a gauge may lag: readings are kept for a while, and leases must run out

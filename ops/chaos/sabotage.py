@@ -25,8 +25,8 @@ def no_rescue() -> None:
 
 def early_202() -> None:
     """Acknowledge early, towards the caller: the API answers before the row is committed."""
-    from schema import jobs
     from schema.intake import Intake
+    from schema.rows import jobs
 
     late: queue.Queue[tuple[Any, Any]] = queue.Queue()
     started = threading.Event()
@@ -53,7 +53,7 @@ def early_202() -> None:
 def early_end() -> None:
     """Acknowledge early, towards the queue: the job is ended and its hint acked before its file is stored."""
     from actors.rendering import Rendering
-    from schema import jobs
+    from schema.rows import jobs
 
     store, finish = Rendering._store, Rendering._finish
 
@@ -78,8 +78,9 @@ def no_lease_guard() -> None:
     """A worker that lost its lease goes on writing: nothing compares start numbers, nothing ends a hung process."""
     import faulthandler
 
-    from schema import jobs, rounds
-    from schema.leases import Leased
+    from schema import rounds
+    from schema.rows import jobs
+    from schema.rows.leases import Leased
 
     faulthandler.dump_traceback_later = lambda *a, **k: None
     Leased.beat = lambda self, db, key, start_no, lease: True  # type: ignore[method-assign]
@@ -105,7 +106,7 @@ def no_lease_guard() -> None:
 
 def post_again() -> None:
     """A stale hint of a told delivery is enough to tell it again: a POST after a recorded 2xx."""
-    from schema import deliveries
+    from schema.rows import deliveries
 
     claim = deliveries.claim
 

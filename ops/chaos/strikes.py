@@ -25,8 +25,8 @@ from ops.chaos.system import System
 from ops.servers import leash
 from ops.servers.process import wait_until
 from ops.servers.receiver import ALL, START_PAGE
-from schema.messages import ACTORS, PDF, WEBHOOKS
 from schema.ports import Hint
+from schema.rows.messages import ACTORS, PDF, WEBHOOKS
 from schema.sql.database import DatabaseDown
 
 Strike = Callable[["Strikes", Fault, str], int]

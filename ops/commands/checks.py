@@ -9,9 +9,9 @@ import peewee
 
 from actors.runtime import Runtime
 from ops.commands.terminal import there, words_of
-from schema import api_keys
 from schema.callbacks.allow_list import AllowList
 from schema.errors import ReportqError
+from schema.rows import keys
 from schema.settings import SettingsError
 from schema.sql.migrate import pending
 
@@ -77,7 +77,7 @@ ASKS = (
         rows=lambda runtime: True,
     ),
     Ask(
-        "keys", "keys", lambda runtime: api_keys.require_keys(runtime.db, runtime.settings),
+        "keys", "keys", lambda runtime: keys.require_keys(runtime.db, runtime.settings),
         "Make a key: ops/reportq keys make NAME --role operate; or set REPORTQ_HOST to 127.0.0.1 and no REPORTQ_PUBLIC_URL.",
         rows=lambda runtime: True,
     ),

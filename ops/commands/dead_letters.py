@@ -32,10 +32,11 @@ from ops.commands.terminal import (
     print_table,
     short,
 )  # fmt: skip
-from schema import bulk_replays, letter_search, workers
+from schema import bulk_replays
 from schema.bulk_replays import Manner, Summary
-from schema.letter_search import LetterFilter
-from schema.messages import QUEUES
+from schema.rows import letter_search, workers
+from schema.rows.letter_search import LetterFilter
+from schema.rows.messages import QUEUES
 from service.dead_letters import letter_shown, listing, one_letter, summary_shown
 
 _SETTLE = 15.0  # seconds to wait for the ends of what went without a trial

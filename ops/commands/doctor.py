@@ -21,11 +21,12 @@ from actors.pdf.families import SCRIPTS, cjk_fonts
 from actors.runtime import Runtime, build
 from ops.commands.checks import ASKS, NOT_ASKED, faults
 from ops.commands.terminal import REFUSED, Json, counted, next_step, out, print_json
-from schema import VERSION, dead_letters, gauges, workers
-from schema.api_keys import KeyRing
+from schema import VERSION, gauges
 from schema.errors import ReportqError
 from schema.host import run_folder
-from schema.messages import PDF, QUEUES, WEBHOOKS, xq
+from schema.rows import letters, workers
+from schema.rows.keys import KeyRing
+from schema.rows.messages import PDF, QUEUES, WEBHOOKS, xq
 from schema.settings import Settings
 from schema.sql import fitness
 from schema.sql.database import Database
@@ -214,7 +215,7 @@ def _broker(runtime: Runtime) -> Iterator[Finding]:
 def _letters(runtime: Runtime) -> Iterator[Finding]:
     """Whether what the rows say lies in `.XQ` does."""
     for queue in () if runtime.settings.embedded else QUEUES:
-        missing = dead_letters.shown(runtime.db, queue) - runtime.publisher.ready(xq(queue))
+        missing = letters.shown(runtime.db, queue) - runtime.publisher.ready(xq(queue))
         if missing > 0:
             said = f"{counted(missing, 'open letter')} of {queue} cannot be seen in {xq(queue)}."
             yield Finding("letters", "warning", said, _MOVED)

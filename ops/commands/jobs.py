@@ -21,11 +21,12 @@ from ops.commands.terminal import (
     print_table,
     short,
 )
-from schema import jobs, rounds, story
+from schema import rounds, story
 from schema.callbacks import urls
 from schema.documents import open_documents
 from schema.errors import Refused
-from schema.letter_search import moment_of
+from schema.rows import jobs
+from schema.rows.letter_search import moment_of
 from schema.sql.database import Row
 from schema.sql.times import as_column, moment
 from service.deliveries import delivery_log

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ops.commands.terminal import REFUSED, Json, Why, desk, err, out, print_json, print_table
-from schema import api_keys
+from schema.rows import keys
 from schema.sql.times import moment
 
 app = typer.Typer(help="API keys. Once one was made, every caller needs one.", no_args_is_help=True)
@@ -25,7 +25,7 @@ def make(
     """Make a key and show it, once: only its hash is kept."""
     with desk() as here:
         try:
-            key_id, key = api_keys.make(here.db, name, role, by=here.by, rate=rate)
+            key_id, key = keys.make(here.db, name, role, by=here.by, rate=rate)
         except ValueError as error:
             err.print(f"[red]{error}[/]")
             raise typer.Exit(2) from None
@@ -40,7 +40,7 @@ def make(
 def list_(as_json: Json = False) -> None:
     """Every key that was ever made; none is shown."""
     with desk() as here:
-        rows = api_keys.everything(here.db)
+        rows = keys.everything(here.db)
     shown = [
         {
             "key_id": row["key_id"],
@@ -62,7 +62,7 @@ def list_(as_json: Json = False) -> None:
 def revoke(key_id: Annotated[str, typer.Argument(help="The key_id of `keys list`.")], why: Why = None) -> None:
     """Make a key useless, within 3 seconds everywhere; exit code 1 when there is no such active key."""
     with desk() as here:
-        done = api_keys.revoke(here.db, key_id, by=here.by, why=why)
+        done = keys.revoke(here.db, key_id, by=here.by, why=why)
     if not done:
         err.print(f"[red]There is no active key {key_id}.[/]")
         raise typer.Exit(REFUSED)

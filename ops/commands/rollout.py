@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ops.commands.terminal import Json, desk, err, out, print_json
-from schema import switches
+from schema.rows import switches
 
 app = typer.Typer(help="How far the synchronous endpoint has been replaced.", no_args_is_help=True)
 

@@ -10,7 +10,7 @@ from ops.commands import dead_letters
 from ops.commands.dead_letters import DryRun, Rate
 from ops.commands.terminal import Json, Why, Yes, desk, out, print_json, print_table, short
 from ops.webhooks_cli import send_example
-from schema.letter_search import LetterFilter, moment_of
+from schema.rows.letter_search import LetterFilter, moment_of
 from service.deliveries import delivery_log
 from service.deliveries import resend as resend_one
 

@@ -13,9 +13,9 @@ import pytest
 from actors.artifacts import open_artifacts
 from ops.servers.mariadb import MariaDB
 from ops.stack import Stack
-from schema import jobs
 from schema.documents import open_documents
 from schema.ports import Artifacts, Documents
+from schema.rows import jobs
 from schema.settings import Settings
 from schema.sql.database import Database, Row
 from schema.sql.migrate import migrate

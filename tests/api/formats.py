@@ -5,7 +5,7 @@ from __future__ import annotations
 import schemathesis
 from hypothesis import strategies as st
 
-from schema.queries import cursor_after
+from schema.rows.listing import cursor_after
 
 _IDS = st.text("0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=24, max_size=24).map(lambda tail: f"pdf_01{tail}")
 _WORDS = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12)

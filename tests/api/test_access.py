@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from ops.servers.process import wait_until
 from ops.servers.small_disk import SmallDisk
-from schema import api_keys
+from schema.rows import keys as api_keys
 from schema.settings import Settings, SettingsError
 from schema.sql.database import Database
 from service.rates import RateLimits

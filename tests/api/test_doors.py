@@ -15,7 +15,8 @@ import falcon.testing
 import msgspec
 import pytest
 
-from schema import jobs, operations
+from schema import operations
+from schema.rows import jobs
 from tests.api.conftest import BODY, KEYS, Api
 
 SUBMIT = "/api/reports/generate-async"

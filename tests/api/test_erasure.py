@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from schema import audit, dead_letters, deliveries, erasure, jobs, rounds
+from schema import erasure, rounds
 from schema.bulk_replays import Manner, replay_matching
-from schema.letter_search import LetterFilter
 from schema.ports import End
+from schema.rows import audit, deliveries, jobs, letters
+from schema.rows.letter_search import LetterFilter
 from tests.api.conftest import Api
 from tests.api.test_retention import finished, sweep
 
@@ -28,7 +29,7 @@ def test_nothing_that_names_the_person_is_left(api: Api) -> None:
     sweep(api.db)
     failed = finished(api, "failed", hours_ago=0)
     waiting = api.submit(data={"name": "Ani"}, callback="https://hooks.example/x")
-    letter = dead_letters.open_of_job(api.db, failed)[0]["dead_letter_id"]
+    letter = letters.open_of_job(api.db, failed)[0]["dead_letter_id"]
     api.db.execute(
         f"UPDATE dead_letters SET published_at={api.db.now()}, traceback='K1 in main' WHERE dead_letter_id=%s",
         (letter,),
@@ -52,7 +53,7 @@ def test_nothing_that_names_the_person_is_left(api: Api) -> None:
     assert act is not None
     assert act["who"] == "test"
     assert "letter of 1 May" in act["why"]
-    shell = dead_letters.find(api.db, letter)
+    shell = letters.find(api.db, letter)
     assert shell is not None
     assert (shell["status"], shell["error_message"]) == ("discarded", "(erased)")
 
@@ -157,15 +158,15 @@ def test_submissions_without_end_are_told_of(api: Api, monkeypatch: pytest.Monke
 
 def test_a_letter_in_a_relays_hands_leaves_a_shell_for_its_copy(api: Api) -> None:
     job_id = finished(api, "failed", hours_ago=0)
-    letter = dead_letters.open_of_job(api.db, job_id)[0]["dead_letter_id"]
+    letter = letters.open_of_job(api.db, job_id)[0]["dead_letter_id"]
     api.db.execute(
         f"UPDATE dead_letters SET relay_token='t', relay_until={api.db.later(-60)} WHERE dead_letter_id=%s", (letter,)
     )
     erasure.erase(api.db, api.documents, api.artifacts, "K1", by="test")
-    shell = dead_letters.find(api.db, letter)
+    shell = letters.find(api.db, letter)
     assert shell is not None
     assert (shell["status"], shell["code"]) == ("discarded", None)
-    assert dead_letters.to_sweep(api.db) == {"pdf": {letter}}
+    assert letters.to_sweep(api.db) == {"pdf": {letter}}
 
 
 def test_the_audit_of_bulk_replays_does_not_keep_the_code(api: Api) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from schema import workers
 from schema.errors import DependencyDown
-from schema.workers import Card
+from schema.rows import workers
+from schema.rows.workers import Card
 from service import docs
 from tests.api.conftest import KEYS, Api
 

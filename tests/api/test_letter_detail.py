@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from schema import dead_letters
+from schema.rows import letters
 from schema.sql.database import Database
 from tests.api.conftest import KEYS, Api
 
@@ -14,7 +14,7 @@ from tests.api.conftest import KEYS, Api
 def bury(db: Database, api: Api, **options: object) -> str:
     answer = api.post("/api/reports/generate-async", {"code": "K1", "productId": "p"}, **options)
     row = api.row(answer.json["job_id"])
-    return dead_letters.bury_job(db, row, "render_failed", "It broke.", "Traceback: secret place")
+    return letters.bury_job(db, row, "render_failed", "It broke.", "Traceback: secret place")
 
 
 def test_without_keys_the_whole_letter_is_shown(api: Api, db: Database) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from ulid import ULID
 
-from schema import listing
 from schema.queries import ListQuery
+from schema.rows import listing
 from schema.sql.database import Database
 
 JOBS = 3000

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schema import dead_letters, deliveries, retention, rounds
+from schema import retention, rounds
 from schema.retention import Retention
+from schema.rows import deliveries, letters
 from schema.sql.database import Database
 from tests.api.conftest import Api
 
@@ -64,8 +65,8 @@ def test_a_job_stays_while_anything_is_owed(api: Api, owed: str) -> None:
         api.db.execute("UPDATE deliveries SET recorded_at=NULL")
     assert sweep(api.db) == 0
     if owed == "letter":
-        letter = dead_letters.open_of_job(api.db, job_id)[0]
-        dead_letters.resolve(api.db, letter["dead_letter_id"], "discarded", "test")
+        letter = letters.open_of_job(api.db, job_id)[0]
+        letters.resolve(api.db, letter["dead_letter_id"], "discarded", "test")
         assert sweep(api.db) == 1
         failed = api.get(f"/api/jobs/{job_id}/download")
         assert (failed.status_code, failed.json["code"]) == (409, "invalid_data")

@@ -24,10 +24,11 @@ from middleware.broker import encode
 from ops import backups
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
-from schema import jobs, outbox, rounds
+from schema import rounds
 from schema.documents.record import from_json
-from schema.jobs import NewJob
 from schema.ports import Hint
+from schema.rows import jobs, outbox
+from schema.rows.jobs import NewJob
 from schema.settings import Settings
 from schema.sql import migrate
 from schema.sql.database import Database

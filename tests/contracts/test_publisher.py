@@ -11,8 +11,8 @@ import pytest
 from middleware.broker import open_broker, open_publisher
 from ops.servers.rabbitmq import RabbitMQ
 from schema.errors import DependencyDown
-from schema.messages import ACTORS, PDF, QUEUES, WEBHOOKS, xq
 from schema.ports import Hint, Publisher
+from schema.rows.messages import ACTORS, PDF, QUEUES, WEBHOOKS, xq
 from schema.settings import Settings
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from actors import worker
-from schema import jobs, rounds
+from schema import rounds
+from schema.rows import jobs
 from tests.crashes.points import after, before
 
 broker = worker.broker

@@ -16,7 +16,7 @@ from ops.demo import ROOT, Api
 from ops.sample_report import PRODUCT, SAMPLE
 from ops.servers.process import Server, free_port, wait_until
 from ops.servers.rabbitmq import RabbitMQ
-from schema import workers
+from schema.rows import workers
 from schema.sql.database import Database
 from schema.sql.migrate import migrate
 

@@ -16,7 +16,7 @@ import pytest
 from middleware.broker import LETTERS_KEPT
 from ops.servers.process import wait_until
 from ops.stack import ROOT, Stack
-from schema.messages import MAX_PRIORITY
+from schema.rows.messages import MAX_PRIORITY
 
 PRODUCT = "minatBakatUmum"
 SAMPLE = ROOT / "actors" / "pdf" / "templates" / PRODUCT / "sample.json"

@@ -24,10 +24,11 @@ from ops.commands import doctor
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
 from ops.servers.rabbitmq import RabbitMQ
-from schema import dead_letters, jobs, rounds
+from schema import rounds
 from schema.errors import Permanent
-from schema.jobs import NewJob
 from schema.replays import discard_letter
+from schema.rows import jobs, letters
+from schema.rows.jobs import NewJob
 from schema.settings import Settings
 from schema.sql.database import Database
 from schema.sql.migrate import migrate
@@ -188,7 +189,7 @@ def dead_job(desk: Desk, code: str = "NOWHERE") -> str:
     desk.reports.missing.add(code)
     job_id = desk.submit(code)
     desk.ends(job_id, "failed")
-    (letter,) = dead_letters.open_of_job(desk.db, job_id)
+    (letter,) = letters.open_of_job(desk.db, job_id)
     wait_until(lambda: letter["dead_letter_id"] in desk.copies("pdf"), 30, "its copy in .XQ")
     desk.reports.missing.discard(code)
     return job_id
@@ -217,10 +218,10 @@ def test_what_no_worker_can_take_gets_a_row_and_stops_nobody(desk: Desk) -> None
     desk.ends(job_id)
     told(desk, job_id)
     assert desk.all_alive()
-    kept = {(letter["queue"], dead_letters.raw_body(letter)) for letter in desk.letters("raw")}
+    kept = {(letter["queue"], letters.raw_body(letter)) for letter in desk.letters("raw")}
     for body in STRANGE.values():
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        assert ("webhooks", raw[: dead_letters.RAW_KEPT]) in kept
+        assert ("webhooks", raw[: letters.RAW_KEPT]) in kept
     codes = {letter["error_code"] for letter in desk.letters("raw")}
     assert codes == {"undecodable_message", "unknown_actor", "message_rejected", "message_too_large"}
     wait_until(lambda: len(desk.copies("pdf")) == 2 * len(STRANGE), 30, "their readable copies")
@@ -313,7 +314,7 @@ def test_only_the_head_of_a_message_too_large_is_kept_and_it_is_not_sent_again(d
     wait_until(lambda: len(desk.copies("pdf")) == 1, 30, "its copy")
     (letter,) = desk.letters("raw")
     assert "300,000 bytes" in letter["error_message"]
-    assert f"{dead_letters.RAW_KEPT:,}" in letter["error_message"]
+    assert f"{letters.RAW_KEPT:,}" in letter["error_message"]
 
     desk.rabbitmq.move("pdf.XQ", "pdf")
 

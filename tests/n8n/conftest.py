@@ -18,7 +18,7 @@ from ops.servers.n8n import N8n
 from ops.servers.process import wait_until
 from ops.servers.receiver import Receiver
 from ops.stack import ENDED, Stack
-from schema import pauses
+from schema.rows import pauses
 from schema.sql.database import Database
 from tests.n8n import workflows
 from tests.n8n.breaking_proxy import BreakingProxy

@@ -8,8 +8,9 @@ import pytest
 
 from actors.runtime import Runtime, build
 from ops.commands.doctor import _database
-from schema import gauges, jobs, metrics
-from schema.jobs import NewJob
+from schema import gauges, metrics
+from schema.rows import jobs
+from schema.rows.jobs import NewJob
 from schema.settings import Settings
 
 HOUR = 3600

@@ -17,10 +17,10 @@ from ulid import ULID
 
 from actors.runtime import Runtime, build
 from middleware.broker import encode
-from schema import dead_letters, deliveries, jobs
 from schema.errors import ReportqError
-from schema.jobs import NewJob
 from schema.ports import Answer, End, Hint, Post, RenderRequest
+from schema.rows import deliveries, jobs, letters
+from schema.rows.jobs import NewJob
 from schema.settings import Settings
 from schema.sql.database import Database, Row
 
@@ -253,7 +253,7 @@ class World:
         return next(row for row in deliveries.of_job(self.db, job_id) if row["round"] == round_)
 
     def letters(self, job_id: str) -> list[Row]:
-        return dead_letters.open_of_job(self.db, job_id)
+        return letters.open_of_job(self.db, job_id)
 
 
 def make_world(db: Database, folder: Path, **settings: Any) -> World:

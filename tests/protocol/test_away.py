@@ -14,8 +14,8 @@ import pytest
 
 from middleware.retries import MOST_RETURNS
 from ops.servers.mariadb import MariaDB
-from schema import jobs
-from schema.jobs import NewJob
+from schema.rows import jobs
+from schema.rows.jobs import NewJob
 from schema.sql.database import Database, DatabaseBusy, DatabaseDown
 from schema.sql.migrate import migrate
 from tests.protocol.kit import World, make_world

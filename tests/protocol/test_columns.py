@@ -15,13 +15,14 @@ from ulid import ULID
 from middleware.heartbeats import Heartbeats
 from ops.commands.terminal import _operator
 from ops.servers.mariadb import MariaDB
-from schema import VERSION, audit, dead_letters, jobs, metrics, queues, workers
-from schema.api_keys import ROLES
+from schema import VERSION, metrics, queues
 from schema.callbacks import answers
 from schema.callbacks.urls import host_key
 from schema.environment.fitting import fit
 from schema.problems import CATALOGUE
 from schema.requests import Submission
+from schema.rows import audit, jobs, letters, workers
+from schema.rows.keys import ROLES
 from schema.settings import parse_api_keys
 from schema.sql.database import Database
 from schema.sql.migrate import migrate
@@ -157,8 +158,8 @@ def test_an_operator_with_a_long_name_may_do_everything(world: World, monkeypatc
         queues.resume(world.db, "pdf", by=by)
         audit.note(world.db, by, "bulk_replay", "filter " * 100, "why " * 30000)
         letter = f"dl_{ULID()}"
-        assert dead_letters.bury_raw(world.db, "pdf", letter, b"{}", "undecodable_message", "It is none of ours.")
-        assert dead_letters.resolve(world.db, letter, "discarded", by)
+        assert letters.bury_raw(world.db, "pdf", letter, b"{}", "undecodable_message", "It is none of ours.")
+        assert letters.resolve(world.db, letter, "discarded", by)
 
     def nameless() -> str:
         raise KeyError("uid not found: 12345")

@@ -11,8 +11,9 @@ import pymysql
 import pytest
 
 from ops.servers.mariadb import MariaDB
-from schema import jobs, rounds
-from schema.jobs import NewJob
+from schema import rounds
+from schema.rows import jobs
+from schema.rows.jobs import NewJob
 from schema.sql.database import Database
 from schema.sql.migrate import migrate
 

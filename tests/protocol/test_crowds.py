@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from schema import deliveries, pauses
+from schema.rows import deliveries, pauses
 from tests.protocol.kit import World
 
 AWAY = "away.example:443"

@@ -10,8 +10,9 @@ import pytest
 
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
-from schema import jobs, queues, rounds
-from schema.jobs import NewJob
+from schema import queues, rounds
+from schema.rows import jobs
+from schema.rows.jobs import NewJob
 from schema.sql.database import Database, DatabaseDown, patiently
 from schema.sql.migrate import migrate
 from schema.sql.mysql import IDLE_SECONDS

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from actors import delivery_rescue
-from schema import deliveries, delivery_attempts, pauses, rounds
+from schema import rounds
 from schema.errors import DependencyDown
 from schema.ports import Post
 from schema.replays import replay_letter
+from schema.rows import deliveries, pauses, posts
 from tests.protocol.kit import World, answer
 
 WorldOf = Callable[..., World]
@@ -19,7 +20,7 @@ RESUME = "https://hooks.example/webhook-waiting/77?signature=abc"
 
 
 def tries(world: World, job_id: str) -> list[str]:
-    return [row["outcome"] for row in delivery_attempts.of(world.db, world.delivery(job_id)["delivery_id"])]
+    return [row["outcome"] for row in posts.of(world.db, world.delivery(job_id)["delivery_id"])]
 
 
 def test_the_record_is_written_before_the_post_and_the_attempt_row_too(world: World) -> None:

@@ -10,21 +10,13 @@ from typing import Any
 
 import pytest
 
-from schema import (
-    audit,
-    bulk_replays,
-    dead_letters,
-    delivery_attempts,
-    gauges,
-    letter_search,
-    outbox,
-    replays,
-)
+from schema import bulk_replays, gauges, replays
 from schema.bulk_replays import Manner, discard_matching, replay_matching
 from schema.callbacks.answers import SCHEDULE
 from schema.errors import Permanent, Refused, Transient
-from schema.letter_search import LetterFilter
 from schema.ports import Hint
+from schema.rows import audit, letter_search, letters, outbox, posts
+from schema.rows.letter_search import LetterFilter
 from tests.protocol.kit import World, answer
 
 HOOK = "https://hooks.example/webhook/pdf-complete"
@@ -71,7 +63,7 @@ def test_letters_are_grouped_by_what_they_died_of(world: World) -> None:
 
 def test_a_group_knows_its_first_appearance_after_it_was_resolved(world: World) -> None:
     first = bury(world)[0]
-    died = dead_letters.find(world.db, letter_of(world, first))
+    died = letters.find(world.db, letter_of(world, first))
     replays.discard_letter(world.db, letter_of(world, first), by="tester")
     bury(world)
     assert died is not None
@@ -228,7 +220,7 @@ def test_callbacks_that_die_again_are_counted_too(world: World) -> None:
 
 def test_what_has_not_ended_is_said_to_be_unknown(world: World) -> None:
     bury(world, 2)
-    dead_letters.bury_raw(world.db, "pdf", "dl_1", b"?", "undecodable_message", "It cannot be decoded.")
+    letters.bury_raw(world.db, "pdf", "dl_1", b"?", "undecodable_message", "It cannot be decoded.")
     began = time.monotonic()
     summary = replay_matching(world.db, ALL, replace(HERE, settle=0.3))
     assert (summary.died_again, summary.unfinished, summary.still_open) == (0, 3, 0)
@@ -280,9 +272,9 @@ def test_a_letter_resolved_while_its_copy_was_on_the_way_is_swept(world: World) 
     taken = outbox.DEAD_LETTERS.take(world.db, limit=10, hold=10)
     replays.discard_letter(world.db, letter, by="tester")
     assert outbox.DEAD_LETTERS.mark(world.db, taken, taken.rows) == 0
-    assert dead_letters.to_sweep(world.db) == {}  # its copy may still be about to arrive
+    assert letters.to_sweep(world.db) == {}  # its copy may still be about to arrive
     world.pass_time(60)
-    assert dead_letters.to_sweep(world.db) == {"pdf": {letter}}
+    assert letters.to_sweep(world.db) == {"pdf": {letter}}
 
 
 # -- raw letters ------------------------------------------------------------------------------------------------
@@ -290,8 +282,8 @@ def test_a_letter_resolved_while_its_copy_was_on_the_way_is_swept(world: World) 
 
 def test_a_message_that_only_the_broker_held_gets_one_row_and_is_sent_again_raw(world: World) -> None:
     body = b"\xff\x00 not a message"
-    assert dead_letters.bury_raw(world.db, "pdf", "dl_1", body, "undecodable_message", "It cannot be decoded.")
-    assert not dead_letters.bury_raw(world.db, "pdf", "dl_1", body, "undecodable_message", "It cannot be decoded.")
+    assert letters.bury_raw(world.db, "pdf", "dl_1", body, "undecodable_message", "It cannot be decoded.")
+    assert not letters.bury_raw(world.db, "pdf", "dl_1", body, "undecodable_message", "It cannot be decoded.")
     copy = world.relay()[0]
     assert (copy.options["dead_letter_id"], copy.raw) == ("dl_1", None)
 
@@ -300,22 +292,22 @@ def test_a_message_that_only_the_broker_held_gets_one_row_and_is_sent_again_raw(
 
     assert [(hint.queue, hint.raw) for hint in sent] == [("pdf", body)]
     assert world.relay() == []
-    assert dead_letters.to_sweep(world.db) == {"pdf": {"dl_1"}}
+    assert letters.to_sweep(world.db) == {"pdf": {"dl_1"}}
 
 
 def test_a_discarded_raw_letter_is_not_sent(world: World) -> None:
-    dead_letters.bury_raw(world.db, "webhooks", "dl_2", b"{}", "undecodable_message", "It cannot be decoded.")
+    letters.bury_raw(world.db, "webhooks", "dl_2", b"{}", "undecodable_message", "It cannot be decoded.")
     assert discard_matching(world.db, LetterFilter(kind="raw"), HERE).outcomes == {"discarded": 1}
     assert world.relay() == []
 
 
 def test_a_raw_letter_keeps_no_more_than_a_row_takes_and_half_a_message_is_never_sent(world: World) -> None:
     """One of 40 MB is more than a server's packet, and sent again by halves it would be another message."""
-    code = dead_letters.TOO_LARGE
-    assert dead_letters.bury_raw(world.db, "pdf", "dl_3", b"x" * 40_000_000, code, "It is too large.")
-    letter = dead_letters.find(world.db, "dl_3")
+    code = letters.TOO_LARGE
+    assert letters.bury_raw(world.db, "pdf", "dl_3", b"x" * 40_000_000, code, "It is too large.")
+    letter = letters.find(world.db, "dl_3")
     assert letter is not None
-    assert dead_letters.raw_body(letter) == b"x" * dead_letters.RAW_KEPT
+    assert letters.raw_body(letter) == b"x" * letters.RAW_KEPT
     world.relay()
 
     assert replay_matching(world.db, LetterFilter(), HERE).outcomes == {"not_whole": 1}
@@ -349,7 +341,7 @@ def test_a_callbacks_letter_is_sent_again_without_rendering(world: World) -> Non
     world.run()
     assert summary.outcomes == {"replayed": 1}
     assert (world.delivery(job_id)["status"], world.pen.renders) == ("delivered", 1)
-    log = delivery_attempts.of(world.db, world.delivery(job_id)["delivery_id"])
+    log = posts.of(world.db, world.delivery(job_id)["delivery_id"])
     assert [(a["kind"], a["outcome"]) for a in log] == [("scheduled", "refused"), ("manual", "delivered")]
 
 

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 from falcon import testing
 
-from schema import pauses, workers
 from schema.documents.tables import TableDocuments
 from schema.errors import Permanent
 from schema.ports import End
+from schema.rows import pauses, workers
 from service.app import Parts, create_app
 from tests.command_line import Command, command_line
 from tests.protocol.kit import World, answer

@@ -12,7 +12,8 @@ import pytest
 
 from middleware.heartbeats import Heartbeats
 from middleware.lifecycle import Attempt, Attempts
-from schema import gauges, jobs, leases, workers
+from schema import gauges
+from schema.rows import jobs, leases, workers
 from tests.protocol.kit import World
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from schema import jobs, outbox, pauses
 from schema.errors import DependencyDown, Transient
-from schema.outbox import JOBS
+from schema.rows import jobs, outbox, pauses
+from schema.rows.outbox import JOBS
 from schema.sql.database import DatabaseDown
 from tests.protocol.kit import World
 

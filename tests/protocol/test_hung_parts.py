@@ -13,9 +13,10 @@ from middleware.heartbeats import Heartbeats
 from middleware.lifecycle import Attempt, Attempts
 from middleware.time_limits import RenderTimeLimit
 from ops.servers.process import wait_until
-from schema import deliveries, jobs, leases, pauses, rounds
-from schema.deliveries import DeliveryClaim
-from schema.jobs import MOST_KEPT
+from schema import rounds
+from schema.rows import deliveries, jobs, leases, pauses
+from schema.rows.deliveries import DeliveryClaim
+from schema.rows.jobs import MOST_KEPT
 from schema.sql.database import Database, DatabaseBusy
 from tests.protocol.kit import World
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from ops.servers.process import wait_until
-from schema import jobs
 from schema.intake import Intake
-from schema.jobs import NewJob
+from schema.rows import jobs
+from schema.rows.jobs import NewJob
 from schema.sql.database import Database, DatabaseDown
 from tests.protocol.kit import World
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actors import delivery
-from schema import deliveries, pauses
+from schema.rows import deliveries, pauses
 from tests.protocol.kit import World, answer
 
 URL = "https://hooks.example/webhook/x"

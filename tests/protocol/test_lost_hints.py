@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from schema import pauses, workers
-from schema.outbox import JOBS
-from schema.workers import Card
+from schema.rows import pauses, workers
+from schema.rows.outbox import JOBS
+from schema.rows.workers import Card
 from tests.protocol.kit import World
 
 WorldOf = Callable[..., World]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from schema import deliveries, metrics, pauses
-from schema.deliveries import DeliveryClaim
+from schema import metrics
 from schema.errors import DependencyDown
+from schema.rows import deliveries, pauses
+from schema.rows.deliveries import DeliveryClaim
 from tests.protocol.kit import World
 
 URL = "https://hooks.example/webhook/x"

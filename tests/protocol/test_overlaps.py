@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from actors import delivery_rescue
-from schema import deliveries, jobs, pauses, queues, rounds
-from schema.deliveries import DeliveryClaim
+from schema import queues, rounds
 from schema.errors import DependencyDown
 from schema.replays import discard_letter, replay_letter, resend
 from schema.retention import Retention
 from schema.rounds import Failure, RetryPolicy
+from schema.rows import deliveries, jobs, pauses
+from schema.rows.deliveries import DeliveryClaim
 from schema.sql.database import Database
 from tests.protocol.kit import World, answer
 from tests.protocol.test_rounds_told import URL, failed

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from schema import delivery_attempts, pauses
 from schema.errors import DependencyDown
+from schema.rows import pauses, posts
 from tests.protocol.kit import World, answer
 
 DOWN = DependencyDown("drive", "Google Drive does not answer.")
@@ -170,7 +170,7 @@ def test_one_delivery_alone_pauses_no_host(world: World) -> None:
         world.run()
         world.pass_time(40_000 / 7)
     assert world.db.fetch_all("SELECT * FROM pauses") == []
-    assert len(delivery_attempts.of(world.db, world.delivery(job_id)["delivery_id"])) >= 6
+    assert len(posts.of(world.db, world.delivery(job_id)["delivery_id"])) >= 6
 
 
 def test_mongodb_down_at_the_record_pauses_it_for_everybody(world: World) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from actors.reconcile import Housekeeper
-from schema import jobs
+from schema.rows import jobs
 from schema.sql.database import DatabaseBusy, DatabaseDown
 from tests.protocol.kit import World
 

@@ -9,10 +9,11 @@ from typing import Any, NoReturn
 import pytest
 from dramatiq.middleware import TimeLimitExceeded
 
-from schema import deliveries, jobs, leadership, leases, rounds
+from schema import rounds
 from schema.errors import DependencyDown, Permanent, Transient
-from schema.jobs import Claim
 from schema.rounds import Failure, RetryPolicy
+from schema.rows import deliveries, jobs, leadership, leases
+from schema.rows.jobs import Claim
 from schema.sql.database import DatabaseDown
 from tests.protocol.kit import World
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from actors import delivery_rescue
-from schema import deliveries, delivery_attempts, rounds
-from schema.deliveries import DeliveryClaim
-from schema.delivery_attempts import Outcome
+from schema import rounds
 from schema.ports import Post
 from schema.replays import replay_letter, resend
+from schema.rows import deliveries, posts
+from schema.rows.deliveries import DeliveryClaim
+from schema.rows.posts import Outcome
 from tests.protocol.kit import World, answer
 
 URL = "https://hooks.example/webhook/pdf-complete"
@@ -83,7 +84,7 @@ def test_a_resume_url_that_a_stale_worker_used_is_not_posted_again(world: World)
     world.pass_time(60)
     world.rescue()
     told = Outcome("delivered", 200, None, 10, "{}", "accepted")
-    delivery_attempts.end(world.db, stale.delivery_id, number, told)
+    posts.end(world.db, stale.delivery_id, number, told)
     assert not deliveries.end(world.db, stale, "delivered")
     rounds.replay(world.db, job_id, by="ani")
     assert world.delivery(job_id, 1)["status"] == "superseded"
@@ -118,7 +119,7 @@ def test_a_forced_resend_whose_2xx_was_noted_late_is_not_posted_twice(world: Wor
     assert isinstance(number, int)
     world.db.execute(f"UPDATE deliveries SET lease_until={world.db.later(-1)}")
     delivery_rescue.rescue(world.db, world.delivery(job_id))
-    delivery_attempts.end(world.db, stale.delivery_id, number, Outcome("delivered", 200, None, 10, "{}", "accepted"))
+    posts.end(world.db, stale.delivery_id, number, Outcome("delivered", 200, None, 10, "{}", "accepted"))
     world.db.execute(f"UPDATE deliveries SET run_at={world.db.now()}")
     world.run()
     assert world.delivery(job_id)["status"] == "delivered"

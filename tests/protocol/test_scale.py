@@ -16,31 +16,27 @@ import pytest
 from ulid import ULID
 
 from ops.servers.mariadb import MariaDB
-from schema import (
-    api_keys,
-    bulk_replays,
-    dead_letters,
+from schema import bulk_replays, gauges, queues, replays, rounds  # fmt: skip
+from schema.bulk_replays import Manner
+from schema.documents import open_documents
+from schema.errors import DependencyDown, Permanent, Transient
+from schema.retention import Retention
+from schema.rows import (
     deliveries,
-    gauges,
     jobs,
+    keys,
     leadership,
     leases,
     letter_search,
     owed,
     pauses,
-    queues,
     replay_outcomes,
-    replays,
-    rounds,
     switches,
     workers,
-)  # fmt: skip
-from schema.bulk_replays import Manner
-from schema.documents import open_documents
-from schema.errors import DependencyDown, Permanent, Transient
-from schema.jobs import NewJob
-from schema.letter_search import LetterFilter
-from schema.retention import Retention
+)
+from schema.rows import letters as dead_letters
+from schema.rows.jobs import NewJob
+from schema.rows.letter_search import LetterFilter
 from schema.sql.migrate import migrate
 from service.estimates import QueueView
 from service.overview import Overview
@@ -61,20 +57,22 @@ COUNTS = {
     ("schema/gauges.py", "_jobs"), ("schema/gauges.py", "_deliveries"), ("schema/gauges.py", "_relay"),
     ("schema/gauges.py", "_desk"), ("service/estimates.py", "_see"), ("service/estimates.py", "_line"),
     ("service/overview.py", "_look"), ("service/overview.py", "_lines"), ("schema/queues.py", "states"),
-    ("schema/queues.py", "_state"), ("schema/letter_search.py", "count"), ("schema/letter_search.py", "sizes"),
-    ("schema/dead_letters.py", "copies"), ("schema/dead_letters.py", "shown"), ("actors/promotion.py", "step"),
+    ("schema/queues.py", "_state"), ("schema/rows/letter_search.py", "count"),
+    ("schema/rows/letter_search.py", "sizes"),
+    ("schema/rows/letters.py", "copies"), ("schema/rows/letters.py", "shown"), ("actors/promotion.py", "step"),
 }  # fmt: skip
 # They sort what is few by its nature: a job's letters, a report's jobs, a batch, what the workers have in hand.
 SORTS = {
-    ("schema/dead_letters.py", "open_of_job"), ("schema/letter_search.py", "newer_completed"),
-    ("schema/retention.py", "work"), ("schema/leases.py", "expired"),
+    ("schema/rows/letters.py", "open_of_job"), ("schema/rows/letter_search.py", "newer_completed"),
+    ("schema/retention.py", "work"), ("schema/rows/leases.py", "expired"),
 }  # fmt: skip
 # What only people and starts ask; a file, or a function in it.
 ASKED_BY_PEOPLE = {
-    "schema/erasure.py", "schema/listing.py", "schema/story.py", "schema/sql/migrate.py", "schema/api_keys.py:work",
-    "schema/audit.py:of", "schema/switches.py:_put", "schema/letter_search.py:groups",
+    "schema/erasure.py", "schema/rows/listing.py", "schema/story.py", "schema/sql/migrate.py",
+    "schema/rows/keys.py:work",
+    "schema/rows/audit.py:of", "schema/rows/switches.py:_put", "schema/rows/letter_search.py:groups",
     "schema/documents/tables.py:ends_of", "schema/documents/tables.py:work", "schema/documents/tables.py:save_report",
-    "schema/outbox.py:unpublish_all", "schema/sql/fitness.py",
+    "schema/rows/outbox.py:unpublish_all", "schema/sql/fitness.py",
     "service/estimates.py:_count",  # only while no more than 300 jobs wait
 }  # fmt: skip
 
@@ -372,7 +370,7 @@ def looks(world: World) -> None:
     Overview(world.runtime)._look()  # type: ignore[arg-type]
     queues.states(db, settings)
     switches.stored(db, settings)
-    api_keys.everything(db)
+    keys.everything(db)
     WaiterBoard(db, 10).wait(f"pdf_01A{0:022}", 10)
     documents = open_documents("database:", db)
     end = deliveries.end_of(world.db.fetch_all("SELECT * FROM deliveries WHERE status='recorded'")[0])

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from middleware.heartbeats import Heartbeats
 from middleware.lifecycle import Attempts
 from ops.servers.process import wait_until
-from schema import workers
+from schema.rows import workers
 from schema.sql.database import Database
 from schema.sql.migrate import migrate
 

@@ -13,7 +13,7 @@ from ops.chaos import numbers
 from ops.chaos.__main__ import report
 from ops.chaos.desk import malformed
 from ops.chaos.judge import Evidence, Verdict, add_embedded, judge
-from schema.messages import QUEUES
+from schema.rows.messages import QUEUES
 
 JOB = "pdf_1"
 ENDED = datetime(2026, 1, 1, 12, 0, 10)

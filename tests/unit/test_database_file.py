@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from actors.runtime import build
-from schema import jobs
-from schema.jobs import NewJob
+from schema.rows import jobs
+from schema.rows.jobs import NewJob
 from schema.settings import Settings
 from schema.sql.database import Database
 from schema.sql.migrate import migrate

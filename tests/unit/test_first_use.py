@@ -11,7 +11,7 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 
 from middleware.lifecycle import Attempts, Lifecycle
-from schema.messages import QUEUES
+from schema.rows.messages import QUEUES
 
 SIDE_BY_SIDE, EACH = 2, 10
 # Everything is imported before the threads begin, as in the embedded default, and nothing of it has been used. Forks of

@@ -13,9 +13,9 @@ from ulid import ULID
 
 from middleware.broker import encode
 from middleware.incoming import Letter, Look, Stranger, _rewritten, meaning
-from schema import messages
-from schema.dead_letters import RAW_KEPT, TOO_LARGE
 from schema.ports import Hint
+from schema.rows import messages
+from schema.rows.letters import RAW_KEPT, TOO_LARGE
 
 texts = st.text(max_size=50)
 values: Any = st.recursive(

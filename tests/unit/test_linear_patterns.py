@@ -16,7 +16,7 @@ from actors.answer_bodies import head
 from actors.pdf.values import escaped
 from schema.callbacks.redaction import hide, hide_asked, hide_resume_urls
 from schema.callbacks.urls import redact
-from schema.dead_letters import fingerprint
+from schema.rows.letters import fingerprint
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("schema", "middleware", "actors", "service")

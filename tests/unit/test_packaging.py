@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from ops import credentials
-from schema.messages import QUEUES
+from schema.rows.messages import QUEUES
 from schema.settings import Settings, known_variables
 from service.web_worker import WebWorker
 

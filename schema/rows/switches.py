@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import peewee
 
-from schema import audit
+from schema.rows import audit
 from schema.settings import Settings
 from schema.sql.cached import Refreshed
 from schema.sql.database import Database

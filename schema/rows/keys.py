@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ulid import ULID
 
-from schema import audit
+from schema.rows import audit
 from schema.settings import Settings, SettingsError, parse_api_keys
 from schema.sql.cached import Refreshed
 from schema.sql.database import Database, Row

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from schema.audit import subject_of
 from schema.errors import Refused
+from schema.rows.audit import subject_of
 from schema.sql.database import Database, Row
 from schema.sql.times import as_column, as_time
 

@@ -6,7 +6,14 @@ nothing, so that nobody sees a job twice or misses one. A page costs the same wh
 
 from __future__ import annotations
 
-from schema.queries import ListQuery, after_cursor, first_id
+import base64
+import binascii
+import re
+from datetime import UTC, datetime
+from typing import Protocol
+
+from ulid import ULID
+
 from schema.sql.database import Database, Row
 
 _COLUMNS = (
@@ -17,9 +24,28 @@ _COLUMNS = (
 # filter → the index that holds its pages in order (each ends with the job_id). MariaDB must be told: of a value that half
 # of the table has it guesses no better than "half", and then reads all of it from the newest job to the page.
 _INDEXES = {"status": "idx_status", "product_id": "idx_jobs_product"}
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_JOB_ID = re.compile(r"pdf_[0-9A-HJKMNP-TV-Z]{26}")
 
 
-def page(db: Database, query: ListQuery) -> tuple[list[Row], bool]:
+class Wanted(Protocol):
+    """What a list is asked for: the query of GET /api/jobs is one. What is given must fit."""
+
+    @property
+    def status(self) -> str | None: ...
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def product_id(self) -> str | None: ...
+    @property
+    def since(self) -> str | None: ...
+    @property
+    def cursor(self) -> str | None: ...
+    @property
+    def limit(self) -> int: ...
+
+
+def page(db: Database, query: Wanted) -> tuple[list[Row], bool]:
     """The rows of one page, and whether more follow."""
     conditions, params = ["1=1"], []
     for column in ("status", "code", "product_id"):
@@ -41,9 +67,40 @@ def page(db: Database, query: ListQuery) -> tuple[list[Row], bool]:
     return rows[: query.limit], len(rows) > query.limit
 
 
-def _told(db: Database, query: ListQuery) -> str:
+def _told(db: Database, query: Wanted) -> str:
     """The index hint of a query; a code's few jobs need none, and SQLite knows no such hint."""
     if db.dialect != "mysql" or query.code is not None:
         return ""
     usable = [index for column, index in _INDEXES.items() if getattr(query, column) is not None]
     return f" FORCE INDEX ({', '.join(usable)})" if usable else ""
+
+
+def cursor_after(job_id: str) -> str:
+    """The cursor of the page that follows this job."""
+    return base64.urlsafe_b64encode(job_id.encode()).decode().rstrip("=")
+
+
+def after_cursor(cursor: str) -> str | None:
+    """The job that a cursor's page follows; None when it is no cursor."""
+    try:
+        job_id = base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode()
+    except (ValueError, binascii.Error):
+        return None
+    return job_id if _JOB_ID.fullmatch(job_id) else None
+
+
+def moment_of(text: str) -> datetime | None:
+    """An RFC 3339 moment as aware UTC; None when it is not one."""
+    if not _MOMENT.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def first_id(since: str) -> str:
+    """The least job_id that can have been given at or after a moment: ids begin with their time."""
+    moment = moment_of(since)
+    assert moment is not None
+    return "pdf_" + str(ULID.from_datetime(max(moment, datetime(1970, 1, 1, tzinfo=UTC))))[:10]

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 from ulid import ULID
 
-from schema import delivery_attempts
 from schema.callbacks.urls import failure_url, host_key, is_resume_url
-from schema.outbox import Outbox
 from schema.ports import End
 from schema.prepared import prepare
+from schema.rows import posts
+from schema.rows.outbox import Outbox
 from schema.sql.database import Database, Row
 from schema.sql.times import as_time
 
@@ -146,7 +146,7 @@ def begin_post(db: Database, held: DeliveryClaim, kind: str = "scheduled") -> in
         noted = f"recorded_at=COALESCE(recorded_at, {db.now()})"
         if not db.execute(f"UPDATE deliveries SET tries=tries+1, {noted} WHERE {where}", params):
             return "lost"
-        tried = delivery_attempts.of(db, held.delivery_id)
+        tried = posts.of(db, held.delivery_id)
         if any(forbids(held.row, attempt, kind) for attempt in tried):
             db.execute(f"UPDATE deliveries SET tries=tries-1 WHERE {where}", params)
             return "delivered"

@@ -6,8 +6,8 @@ range without such rows: one turn, one host, or a page of the oldest.
 
 from __future__ import annotations
 
-from schema.jobs import PRIORITIES, PROMOTED, turn_of
-from schema.outbox import DELIVERIES
+from schema.rows.jobs import PRIORITIES, PROMOTED, turn_of
+from schema.rows.outbox import DELIVERIES
 from schema.sql.database import Database, Place, Row, beyond
 
 TURNS = sorted({turn_of(priority) for priority in (*PRIORITIES.values(), PROMOTED)})

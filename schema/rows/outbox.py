@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ulid import ULID
 
-from schema.messages import PDF, WEBHOOKS
+from schema.rows.messages import PDF, WEBHOOKS
 from schema.sql.database import Database, Row
 
 

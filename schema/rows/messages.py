@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 
-from schema.jobs import HIGHEST
 from schema.ports import Hint
+from schema.rows.jobs import HIGHEST
 from schema.sql.database import Row
 from schema.sql.times import as_time
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schema.dead_letters import fingerprint
+from schema.rows.letters import fingerprint
 from schema.sql.database import Database, Row
 from schema.sql.times import as_time
 
