@@ -16,8 +16,8 @@ from schema.callbacks.redaction import hide
 from schema.callbacks.urls import path_key, redact
 from schema.callbacks.verdicts import History, Verdict, judge
 from schema.errors import DependencyDown, ReportqError
+from schema.life.rounds import MAX_CRASHES, Failure, refund
 from schema.ports import Answer, Documents, End, Post, Sender
-from schema.rounds import MAX_CRASHES, Failure, refund
 from schema.rows import deliveries, leases, letters, outbox, pauses, posts
 from schema.rows.deliveries import DeliveryClaim
 from schema.rows.messages import WEBHOOKS

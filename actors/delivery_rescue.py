@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from schema.callbacks.verdicts import judge
+from schema.life.rounds import MAX_CRASHES
 from schema.ports import Answer
-from schema.rounds import MAX_CRASHES
 from schema.rows import deliveries, letters, posts
 from schema.rows.deliveries import DeliveryClaim
 from schema.sql.database import Database, Row

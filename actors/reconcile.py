@@ -15,11 +15,11 @@ from ulid import ULID
 from actors import delivery_rescue
 from actors.letter_tidying import LetterTidying
 from middleware.publisher import RabbitPublisher
-from schema import rounds
 from schema.errors import DependencyDown
+from schema.life import rounds
+from schema.life.retention import Retention
+from schema.life.rounds import RetryPolicy
 from schema.ports import Publisher
-from schema.retention import Retention
-from schema.rounds import RetryPolicy
 from schema.rows import leadership, leases, letters, messages, outbox, pauses, workers
 from schema.rows.leases import Leased
 from schema.rows.outbox import Outbox

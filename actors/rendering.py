@@ -13,8 +13,8 @@ import msgspec
 import structlog
 
 from middleware.lifecycle import Attempt, Attempts
-from schema import rounds
 from schema.errors import LeaseLost, Permanent, Returned
+from schema.life import rounds
 from schema.ports import Artifacts, Documents, Renderer, RenderRequest
 from schema.rows import jobs, leases, outbox, pauses
 from schema.rows.jobs import Claim, NotClaimed

@@ -17,9 +17,9 @@ import structlog
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
 from middleware.lifecycle import Attempt, Attempts
-from schema import rounds
 from schema.errors import Cancelled, DependencyDown, LeaseLost, Returned
-from schema.rounds import TIMEOUT, Failure, RetryPolicy
+from schema.life import rounds
+from schema.life.rounds import TIMEOUT, Failure, RetryPolicy
 from schema.rows import leases, pauses
 from schema.sql.database import Database, DatabaseDown, Row, patiently
 

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from schema.replays import discard_letter, replay_letter
+from schema.life.replays import discard_letter, replay_letter
 from schema.rows import audit, letter_search, replay_outcomes
 from schema.rows.letter_search import LetterFilter
 from schema.rows.letters import TOO_LARGE

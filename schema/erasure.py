@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from schema import retention, rounds
 from schema.environment.fitting import fit
 from schema.errors import ReportqError
+from schema.life import retention, rounds
 from schema.ports import Artifacts, Documents
 from schema.rows import audit
 from schema.sql.database import Database

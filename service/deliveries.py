@@ -7,9 +7,10 @@ from typing import Any
 import falcon
 import msgspec
 
-from schema import operator_requests, replays
+from schema import operator_requests
 from schema.callbacks.urls import redact
 from schema.errors import Refused
+from schema.life import replays
 from schema.problems import problem_of
 from schema.rows import deliveries, jobs, posts
 from schema.sql.database import Database, Row
@@ -62,7 +63,7 @@ class Resend:
 
 
 def resend(db: Database, delivery_id: str, *, by: str, why: str | None = None, force: bool = False) -> None:
-    """schema.replays.resend, its refusals raised as Refused."""
+    """schema.life.replays.resend, its refusals raised as Refused."""
     outcome = replays.resend(db, delivery_id, by=by, why=why, force=force)
     if outcome != "queued":
         code, sentence = REFUSALS[outcome]

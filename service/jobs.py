@@ -5,9 +5,10 @@ from __future__ import annotations
 import falcon
 import msgspec
 
-from schema import queries, requests, responses, rounds
+from schema import queries, requests, responses
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
+from schema.life import rounds
 from schema.ports import End
 from schema.problems import problem_of
 from schema.rows import deliveries, jobs, listing

@@ -7,7 +7,8 @@ from typing import Any
 import falcon
 import msgspec
 
-from schema import operator_requests, queues
+from schema import operator_requests
+from schema.life import queues
 from schema.sql.times import moment
 from service.parts import Parts
 from service.reports import read_body

@@ -19,7 +19,7 @@ from pathlib import Path
 from ulid import ULID
 
 from ops.servers.mariadb import MariaDB
-from schema.retention import Retention
+from schema.life.retention import Retention
 from schema.rows import jobs
 from schema.rows.jobs import NewJob
 from schema.sql.database import Database

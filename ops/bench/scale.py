@@ -38,7 +38,7 @@ from ops.bench.load import BODY
 from ops.bench.ours import Ours, open_stack
 from ops.bench.retention import fill
 from schema import gauges
-from schema.retention import Retention
+from schema.life.retention import Retention
 from schema.rows import letter_search, letters, pauses
 from schema.rows.listing import cursor_after
 from schema.rows.pauses import PauseBoard

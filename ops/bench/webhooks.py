@@ -29,8 +29,9 @@ from actors.sender import SignedSender
 from ops.servers.process import wait_until
 from ops.servers.receiver import Receiver
 from ops.stack import Stack
-from schema import VERSION, rounds
+from schema import VERSION
 from schema.callbacks.allow_list import AllowList
+from schema.life import rounds
 from schema.ports import Post
 from schema.rows import jobs, pauses
 from schema.rows.jobs import NewJob

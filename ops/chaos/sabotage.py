@@ -78,7 +78,7 @@ def no_lease_guard() -> None:
     """A worker that lost its lease goes on writing: nothing compares start numbers, nothing ends a hung process."""
     import faulthandler
 
-    from schema import rounds
+    from schema.life import rounds
     from schema.rows import jobs
     from schema.rows.leases import Leased
 

@@ -21,10 +21,11 @@ from ops.commands.terminal import (
     print_table,
     short,
 )
-from schema import rounds, story
+from schema import story
 from schema.callbacks import urls
 from schema.documents import open_documents
 from schema.errors import Refused
+from schema.life import rounds
 from schema.rows import jobs
 from schema.rows.letter_search import moment_of
 from schema.sql.database import Row

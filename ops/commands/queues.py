@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ops.commands.terminal import REMAINS, Json, Why, age, desk, out, print_json, print_table
-from schema import queues
+from schema.life import queues
 from service.queues import states_shown
 
 app = typer.Typer(help="The queues `pdf` and `webhooks`.", no_args_is_help=True)

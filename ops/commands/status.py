@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ops.commands.queues import print_queues
 from ops.commands.terminal import Json, age, counted, desk, out, print_json, print_table
-from schema import VERSION, queues
+from schema import VERSION
 from schema.environment.server_urls import without_password
+from schema.life import queues
 from schema.rows import workers
 from schema.sql.database import Row
 from service.queues import states_shown

@@ -5,7 +5,7 @@
       └── retry, rescue, return ─────┘              │
       └───────────── replay (a new round) ◀─────────┘   of failed | cancelled
 
-The transitions that end a round or give it back stand in schema/rounds.py.
+The transitions that end a round or give it back stand in schema/life/rounds.py.
 """
 
 from __future__ import annotations

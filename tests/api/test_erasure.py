@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from schema import erasure, rounds
+from schema import erasure
 from schema.bulk_replays import Manner, replay_matching
+from schema.life import rounds
 from schema.ports import End
 from schema.rows import audit, deliveries, jobs, letters
 from schema.rows.letter_search import LetterFilter

@@ -24,8 +24,8 @@ from middleware.broker import encode
 from ops import backups
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
-from schema import rounds
 from schema.documents.record import from_json
+from schema.life import rounds
 from schema.ports import Hint
 from schema.rows import jobs, outbox
 from schema.rows.jobs import NewJob

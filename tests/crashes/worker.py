@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actors import worker
-from schema import rounds
+from schema.life import rounds
 from schema.rows import jobs
 from tests.crashes.points import after, before
 

@@ -24,9 +24,9 @@ from ops.commands import doctor
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
 from ops.servers.rabbitmq import RabbitMQ
-from schema import rounds
 from schema.errors import Permanent
-from schema.replays import discard_letter
+from schema.life import rounds
+from schema.life.replays import discard_letter
 from schema.rows import jobs, letters
 from schema.rows.jobs import NewJob
 from schema.settings import Settings

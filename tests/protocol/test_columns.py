@@ -15,10 +15,11 @@ from ulid import ULID
 from middleware.heartbeats import Heartbeats
 from ops.commands.terminal import _operator
 from ops.servers.mariadb import MariaDB
-from schema import VERSION, metrics, queues
+from schema import VERSION, metrics
 from schema.callbacks import answers
 from schema.callbacks.urls import host_key
 from schema.environment.fitting import fit
+from schema.life import queues
 from schema.problems import CATALOGUE
 from schema.requests import Submission
 from schema.rows import audit, jobs, letters, workers

@@ -11,7 +11,7 @@ import pymysql
 import pytest
 
 from ops.servers.mariadb import MariaDB
-from schema import rounds
+from schema.life import rounds
 from schema.rows import jobs
 from schema.rows.jobs import NewJob
 from schema.sql.database import Database

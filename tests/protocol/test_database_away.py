@@ -10,7 +10,7 @@ import pytest
 
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
-from schema import queues, rounds
+from schema.life import queues, rounds
 from schema.rows import jobs
 from schema.rows.jobs import NewJob
 from schema.sql.database import Database, DatabaseDown, patiently

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from actors import delivery_rescue
-from schema import rounds
 from schema.errors import DependencyDown
+from schema.life import rounds
+from schema.life.replays import replay_letter
 from schema.ports import Post
-from schema.replays import replay_letter
 from schema.rows import deliveries, pauses, posts
 from tests.protocol.kit import World, answer
 

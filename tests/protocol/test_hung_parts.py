@@ -13,7 +13,7 @@ from middleware.heartbeats import Heartbeats
 from middleware.lifecycle import Attempt, Attempts
 from middleware.time_limits import RenderTimeLimit
 from ops.servers.process import wait_until
-from schema import rounds
+from schema.life import rounds
 from schema.rows import deliveries, jobs, leases, pauses
 from schema.rows.deliveries import DeliveryClaim
 from schema.rows.jobs import MOST_KEPT

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from actors import delivery_rescue
-from schema import queues, rounds
 from schema.errors import DependencyDown
-from schema.replays import discard_letter, replay_letter, resend
-from schema.retention import Retention
-from schema.rounds import Failure, RetryPolicy
+from schema.life import queues, rounds
+from schema.life.replays import discard_letter, replay_letter, resend
+from schema.life.retention import Retention
+from schema.life.rounds import Failure, RetryPolicy
 from schema.rows import deliveries, jobs, pauses
 from schema.rows.deliveries import DeliveryClaim
 from schema.sql.database import Database

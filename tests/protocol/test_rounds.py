@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 import pytest
 from dramatiq.middleware import TimeLimitExceeded
 
-from schema import rounds
 from schema.errors import DependencyDown, Permanent, Transient
-from schema.rounds import Failure, RetryPolicy
+from schema.life import rounds
+from schema.life.rounds import Failure, RetryPolicy
 from schema.rows import deliveries, jobs, leadership, leases
 from schema.rows.jobs import Claim
 from schema.sql.database import DatabaseDown
@@ -319,7 +319,7 @@ def test_two_replays_at_once_start_one_round(world: World) -> None:
     world.reports.missing.add("missing")
     world.run()
     [letter] = world.letters(job_id)
-    from schema.replays import replay_letter
+    from schema.life.replays import replay_letter
 
     assert replay_letter(world.db, letter["dead_letter_id"], by="a") == "replayed"
     assert replay_letter(world.db, letter["dead_letter_id"], by="b") == "resolved"

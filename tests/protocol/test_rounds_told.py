@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from actors import delivery_rescue
-from schema import rounds
+from schema.life import rounds
+from schema.life.replays import replay_letter, resend
 from schema.ports import Post
-from schema.replays import replay_letter, resend
 from schema.rows import deliveries, posts
 from schema.rows.deliveries import DeliveryClaim
 from schema.rows.posts import Outcome

@@ -16,11 +16,12 @@ import pytest
 from ulid import ULID
 
 from ops.servers.mariadb import MariaDB
-from schema import bulk_replays, gauges, queues, replays, rounds  # fmt: skip
+from schema import bulk_replays, gauges  # fmt: skip
 from schema.bulk_replays import Manner
 from schema.documents import open_documents
 from schema.errors import DependencyDown, Permanent, Transient
-from schema.retention import Retention
+from schema.life import queues, replays, rounds
+from schema.life.retention import Retention
 from schema.rows import (
     deliveries,
     jobs,
@@ -56,15 +57,15 @@ SMALL = {"workers", "pauses", "dependencies", "durations", "api_keys", "switches
 COUNTS = {
     ("schema/gauges.py", "_jobs"), ("schema/gauges.py", "_deliveries"), ("schema/gauges.py", "_relay"),
     ("schema/gauges.py", "_desk"), ("service/estimates.py", "_see"), ("service/estimates.py", "_line"),
-    ("service/overview.py", "_look"), ("service/overview.py", "_lines"), ("schema/queues.py", "states"),
-    ("schema/queues.py", "_state"), ("schema/rows/letter_search.py", "count"),
+    ("service/overview.py", "_look"), ("service/overview.py", "_lines"), ("schema/life/queues.py", "states"),
+    ("schema/life/queues.py", "_state"), ("schema/rows/letter_search.py", "count"),
     ("schema/rows/letter_search.py", "sizes"),
     ("schema/rows/letters.py", "copies"), ("schema/rows/letters.py", "shown"), ("actors/promotion.py", "step"),
 }  # fmt: skip
 # They sort what is few by its nature: a job's letters, a report's jobs, a batch, what the workers have in hand.
 SORTS = {
     ("schema/rows/letters.py", "open_of_job"), ("schema/rows/letter_search.py", "newer_completed"),
-    ("schema/retention.py", "work"), ("schema/rows/leases.py", "expired"),
+    ("schema/life/retention.py", "work"), ("schema/rows/leases.py", "expired"),
 }  # fmt: skip
 # What only people and starts ask; a file, or a function in it.
 ASKED_BY_PEOPLE = {

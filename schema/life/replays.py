@@ -6,8 +6,8 @@ letter once. Many at a time: schema/bulk_replays.py.
 
 from __future__ import annotations
 
-from schema import rounds
 from schema.callbacks.urls import is_resume_url
+from schema.life import rounds
 from schema.rows import audit, deliveries, letters, posts
 from schema.rows.outbox import DEAD_LETTERS, RAW_REPLAYS, Outbox
 from schema.sql.database import Database, Row
