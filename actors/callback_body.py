@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from schema import traces
+from schema.http import traces
 from schema.ports import End
 from schema.sql.database import Row
 

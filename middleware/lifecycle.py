@@ -11,7 +11,7 @@ from typing import Any
 import dramatiq
 import structlog
 
-from schema import traces
+from schema.http import traces
 from schema.rows.leases import Leased
 from schema.rows.messages import QUEUES
 from schema.sql.database import Row

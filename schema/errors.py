@@ -10,7 +10,7 @@
         ├── Cancelled            the caller asked for it
         └── Returned             given back unfinished (graceful stop, pause): costs no try
 
-The sentences are written once, in schema/problems.py, and are the same in API, callback, log and dead letter.
+The sentences are written once, in schema/http/problems.py, and are the same in API, callback, log and dead letter.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from schema.callbacks.urls import redact
+from schema.http.problems import problem_of
 from schema.ports import End
-from schema.problems import problem_of
 from schema.rows import audit, deliveries, jobs, messages, pauses
 from schema.rows import posts as delivery_attempts
 from schema.sql.database import Database, Row

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import falcon
 
 from schema.errors import Refused
-from schema.operations import role_of
+from schema.http.operations import role_of
 from schema.rows.keys import KeyRing
 from schema.settings import Settings
 from schema.sql.database import DatabaseDown

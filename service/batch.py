@@ -9,8 +9,8 @@ import falcon
 import msgspec
 import structlog
 
-from schema import requests, responses
 from schema.errors import Refused
+from schema.http import requests, responses
 from schema.rows import jobs
 from schema.rows.jobs import NewJob, turn_of
 from schema.sql.database import Row, patiently

@@ -8,10 +8,11 @@ from typing import Any
 import falcon
 import msgspec
 
-from schema import bulk_replays, operator_requests
+from schema import bulk_replays
 from schema.bulk_replays import Manner, Summary
 from schema.errors import Refused
-from schema.problems import problem_of
+from schema.http import operator_requests
+from schema.http.problems import problem_of
 from schema.rows import audit, letter_search, letters
 from schema.sql.database import Database, Row
 from schema.sql.times import moment

@@ -7,11 +7,11 @@ from typing import Any
 import falcon
 import msgspec
 
-from schema import operator_requests
 from schema.callbacks.urls import redact
 from schema.errors import Refused
+from schema.http import operator_requests
+from schema.http.problems import problem_of
 from schema.life import replays
-from schema.problems import problem_of
 from schema.rows import deliveries, jobs, posts
 from schema.sql.database import Database, Row
 from schema.sql.times import moment

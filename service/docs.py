@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import falcon
 import msgspec
 
-from schema.openapi import document, links_path
-from schema.problems import CATALOGUE
+from schema.http.openapi import document, links_path
+from schema.http.problems import CATALOGUE
 
 if TYPE_CHECKING:
     import jinja2

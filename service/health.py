@@ -8,7 +8,8 @@ import falcon
 import msgspec
 import peewee
 
-from schema import VERSION, responses
+from schema import VERSION
+from schema.http import responses
 from schema.rows import workers
 from schema.rows.messages import QUEUES
 from schema.sql.cached import Refreshed

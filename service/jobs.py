@@ -5,12 +5,12 @@ from __future__ import annotations
 import falcon
 import msgspec
 
-from schema import queries, requests, responses
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
+from schema.http import queries, requests, responses
+from schema.http.problems import problem_of
 from schema.life import rounds
 from schema.ports import End
-from schema.problems import problem_of
 from schema.rows import deliveries, jobs, listing
 from schema.rows.jobs import find
 from schema.sql.database import Row

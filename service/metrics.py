@@ -23,8 +23,8 @@ from middleware.exposition import FileCollector
 from middleware.metrics import Meters, folder_of
 from schema import VERSION, gauges, metrics
 from schema.gauges import Reading
+from schema.http.operations import OPERATIONS
 from schema.metrics import DATABASE
-from schema.operations import OPERATIONS
 from schema.sql.database import DatabaseDown
 from service.asked import Asked
 from service.parts import Parts

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 import falcon
 import msgspec
 
-from schema import VERSION, responses
+from schema import VERSION
+from schema.http import responses
 from schema.rows import jobs, pauses, workers
 from schema.sql.cached import Refreshed
 from schema.sql.database import Database

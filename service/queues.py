@@ -7,7 +7,7 @@ from typing import Any
 import falcon
 import msgspec
 
-from schema import operator_requests
+from schema.http import operator_requests
 from schema.life import queues
 from schema.sql.times import moment
 from service.parts import Parts

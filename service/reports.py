@@ -9,9 +9,9 @@ import msgspec
 import structlog
 from ulid import ULID
 
-from schema import queries, requests, responses
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
+from schema.http import queries, requests, responses
 from schema.intake import Intake
 from schema.rows.jobs import PRIORITIES, KeyTaken, NewJob, find_by_key, turn_of
 from schema.sql.database import Row, patiently

@@ -26,7 +26,7 @@ from schema.callbacks.allow_list import AllowList
 from schema.environment.fitting import fit
 from schema.environment.server_urls import sqlite_path, without_password
 from schema.errors import ReportqError
-from schema.problems import problem_of
+from schema.http.problems import problem_of
 from schema.settings import Settings, SettingsError
 from schema.sql.database import Database, DatabaseDown
 from schema.sql.migrate import pending

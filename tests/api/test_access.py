@@ -23,7 +23,7 @@ from tests.api.conftest import BODY, KEYS, Api
 ENV_KEYS = ",".join(f"{role}er:{role}:{key}" for role, key in KEYS.items())
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
-# Written by hand, so that a slip in schema/operations.py shows here. What is missing here nobody may call.
+# Written by hand, so that a slip in schema/http/operations.py shows here. What is missing here nobody may call.
 READ = {
     ("GET", "/api/jobs"), ("GET", "/api/jobs/{job_id}"), ("GET", "/api/jobs/{job_id}/download"),
     ("GET", "/api/jobs/{job_id}/deliveries"), ("GET", "/api/dead-letters"), ("GET", "/api/dead-letters/{letter_id}"),

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from schema import openapi, operations, problems
+from schema.http import openapi, operations, problems
 from service import docs
 from tests.api import codes
 from tests.api.conftest import BODY, Api

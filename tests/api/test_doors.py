@@ -15,7 +15,7 @@ import falcon.testing
 import msgspec
 import pytest
 
-from schema import operations
+from schema.http import operations
 from schema.rows import jobs
 from tests.api.conftest import BODY, KEYS, Api
 

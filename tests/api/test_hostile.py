@@ -14,8 +14,8 @@ import pytest
 
 from actors.artifacts import open_artifacts
 from ops.servers.process import free_port
-from schema import problems
 from schema.documents import open_documents
+from schema.http import problems
 from schema.settings import Settings
 from schema.sql.database import Database
 from service.app import Parts, create_app

@@ -16,7 +16,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import pytest
 
 from ops.stack import ROOT
-from schema import operations
+from schema.http import operations
 from tests.api.conftest import Api
 
 HERE = Path(__file__).parent

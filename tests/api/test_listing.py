@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ulid import ULID
 
-from schema.queries import ListQuery
+from schema.http.queries import ListQuery
 from schema.rows import listing
 from schema.sql.database import Database
 

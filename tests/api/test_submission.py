@@ -10,7 +10,7 @@ import falcon.testing
 import pytest
 
 from ops.servers.process import wait_until
-from schema import problems
+from schema.http import problems
 from schema.rows import jobs, switches
 from schema.sql.database import Database, Row
 from schema.sql.times import as_time

@@ -19,7 +19,7 @@ import requests
 
 from ops.servers.process import wait_until
 from ops.stack import ROOT, Stack
-from schema import operations
+from schema.http import operations
 from tests.api.conftest import BODY, KEYS
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ from selenium.webdriver.common.keys import Keys
 
 from ops.servers.process import wait_until
 from ops.stack import Stack
-from schema.problems import problem_of
+from schema.http.problems import problem_of
 from tests.browser.chromium import DESKTOP, PHONE, Chromium
 from tests.browser.conftest import sign_in
 from tests.browser.pictures import pages

@@ -12,8 +12,8 @@ import structlog
 
 from actors.logs import set_up
 from ops.servers.process import wait_until
-from schema import traces
 from schema.callbacks.redaction import hide
+from schema.http import traces
 from schema.settings import Settings
 from tests.observability.conftest import SAMPLE, Live
 

@@ -19,9 +19,9 @@ from schema import VERSION, metrics
 from schema.callbacks import answers
 from schema.callbacks.urls import host_key
 from schema.environment.fitting import fit
+from schema.http.problems import CATALOGUE
+from schema.http.requests import Submission
 from schema.life import queues
-from schema.problems import CATALOGUE
-from schema.requests import Submission
 from schema.rows import audit, jobs, letters, workers
 from schema.rows.keys import ROLES
 from schema.settings import parse_api_keys

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from ops import cli
 from ops.commands import config, doctor, jobs, terminal
 from ops.servers.process import free_port
-from schema.problems import CATALOGUE
+from schema.http.problems import CATALOGUE
 from schema.settings import Settings
 from schema.sql.database import Database
 from schema.sql.migrate import migrate

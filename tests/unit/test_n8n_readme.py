@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from schema import metrics
-from schema.operations import ALWAYS, OPERATIONS
-from schema.problems import CATALOGUE
+from schema.http.operations import ALWAYS, OPERATIONS
+from schema.http.problems import CATALOGUE
 
 FOLDER = Path(__file__).parents[2] / "ops" / "n8n"
 README = (FOLDER / "README.md").read_text()

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from schema import operator_requests, queries, requests
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
+from schema.http import operator_requests, queries, requests
 
 NAMED = 50
 GOOD = {"code": "c", "productId": "p"}

@@ -9,10 +9,10 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schema import requests
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
-from schema.requests import Submission
+from schema.http import requests
+from schema.http.requests import Submission
 
 NOTHING = AllowList.parse("")
 FIELDS = ("code", "productId", "priority", "callback", "failureCallback", "data", "meta")

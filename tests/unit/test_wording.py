@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from schema import operator_requests, queries, requests
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
+from schema.http import operator_requests, queries, requests
 
 PYTHON = re.compile(r"\\b(str|int|bool|regex|codec|enum)\\b|[<>]=|`|\\\\x", re.I)
 REPORT = {"code": "c", "productId": "p"}

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schema import operator_requests, operator_responses, requests, responses
-from schema.queries import ListQuery
+from schema.http import operator_requests, operator_responses, requests, responses
+from schema.http.queries import ListQuery
 
 JSON, PDF, PROBLEM = "application/json", "application/pdf", "application/problem+json"
 # What any call with a role may be answered, besides its own.

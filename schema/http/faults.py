@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 import msgspec
 from msgspec import Meta, Struct
 
-from schema.bodies import Body, defaulted
 from schema.errors import Refused
+from schema.http.bodies import Body, defaulted
 
 MAX_DEPTH = 64
 _MOST_NAMED = 50  # faults listed in one answer

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct, field
 
-from schema.bodies import Body, OrNull
 from schema.errors import Refused
+from schema.http.bodies import Body, OrNull
+from schema.http.faults import faults, invalid, not_json, not_valid
 from schema.prepared import prepare
 from schema.rows.letter_search import LetterFilter, moment_of
-from schema.wording import faults, invalid, not_json, not_valid
 
 MAX_IDS = 1000
 

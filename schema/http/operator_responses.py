@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from schema.http.responses import JobId, Moment
 from schema.prepared import prepare
-from schema.responses import JobId, Moment
 
 
 class Pause(Struct):

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from schema.bodies import Body, OrNull
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.urls import check_literal
 from schema.errors import Refused
+from schema.http.bodies import Body, OrNull
+from schema.http.faults import MAX_DEPTH, invalid, not_json, not_valid
 from schema.prepared import prepare
-from schema.wording import MAX_DEPTH, invalid, not_json, not_valid
 
 T = TypeVar("T")
 

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from schema import VERSION, requests, responses
-from schema.operations import ALWAYS, JSON, OPERATIONS, PDF, PROBLEM, Answer, Operation
-from schema.problems import CATALOGUE, TYPE_BASE, problem_of
+from schema import VERSION
+from schema.http import requests, responses
+from schema.http.operations import ALWAYS, JSON, OPERATIONS, PDF, PROBLEM, Answer, Operation
+from schema.http.problems import CATALOGUE, TYPE_BASE, problem_of
 
 _TAGS = {
     "reports": "Ask for reports",

@@ -11,11 +11,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schema.errors import Refused
+from schema.http.faults import faults, invalid
+from schema.http.requests import Name
+from schema.http.responses import Status
 from schema.prepared import prepare
-from schema.requests import Name
-from schema.responses import Status
 from schema.rows.listing import after_cursor, moment_of
-from schema.wording import faults, invalid
 
 _WAIT = re.compile(r"\d{1,9}(\.\d{1,3})?")
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
