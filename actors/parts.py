@@ -26,12 +26,13 @@ from middleware.memory_limits import MemoryLimit
 from middleware.metrics import Meters, WorkerMeters, age_of, folder_of
 from middleware.retries import JobRetries
 from middleware.time_limits import RenderTimeLimit
-from schema import VERSION, metrics
+from schema import VERSION
 from schema.callbacks.allow_list import AllowList
 from schema.documents import open_documents
 from schema.environment.fitting import fit
 from schema.life import replays
 from schema.life.rounds import RetryPolicy
+from schema.metrics import table as metrics
 from schema.ports import Artifacts, Documents, Publisher, Renderer, Sender
 from schema.rows import messages, outbox
 from schema.rows.pauses import PauseBoard

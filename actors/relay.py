@@ -19,7 +19,7 @@ from actors.logs import set_up
 from actors.runtime import build
 from middleware import exposition
 from middleware.metrics import folder_of
-from schema import metrics
+from schema.metrics import table as metrics
 from schema.rows import leadership
 from schema.settings import Settings
 

@@ -15,8 +15,8 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from middleware.metrics import files_of, number_text
-from schema import metrics
-from schema.metrics import FILES, HISTOGRAM, Metric
+from schema.metrics import table as metrics
+from schema.metrics.table import FILES, HISTOGRAM, Metric
 
 log = structlog.get_logger()
 

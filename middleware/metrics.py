@@ -7,8 +7,9 @@ worker dies, no file is left behind for each process that ever lived, and a kill
 it had committed and not yet counted. A full disk costs metrics and nothing else: what it refuses is held and written
 later (middleware/value_file.py); while not even a file can be made, nothing is counted. The log says so once.
 
-Gauges are not kept here: a dead process could not take its own back. They are read from the rows (schema/gauges.py).
-A moment is the exception, since it stays true: of those that were noted the latest is shown.
+Gauges are not kept here: a dead process could not take its own back. They are read from the rows
+(schema/metrics/gauges.py). A moment is the exception, since it stays true: of those that were noted the latest is
+shown.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ import structlog
 from prometheus_client import utils
 
 from middleware.value_file import ValueFile, is_whole, key_of, open_file, take_slot
-from schema import metrics
 from schema.callbacks.verdicts import Verdict
-from schema.metrics import COUNTER, GAUGE, HISTOGRAM, Metric
+from schema.metrics import table as metrics
+from schema.metrics.table import COUNTER, GAUGE, HISTOGRAM, Metric
 from schema.ports import Answer
 from schema.rows.jobs import priority_word
 from schema.rows.messages import QUEUES

@@ -3,7 +3,7 @@
     python -m ops.canary
 
 Every REPORTQ_CANARY_EVERY seconds: one submission over HTTP, the callback at a listener of its own, its signature, the
-job's status, the PDF. What comes out is counted (schema/metrics.py); five minutes without a success call somebody
+job's status, the PDF. What comes out is counted (schema/metrics/table.py); five minutes without a success call somebody
 (ReportqCanaryMissing). There is no variant without a callback: it would call a system well that tells nobody.
 
 A canary is a `high` job. It is to say whether the way is open, not how long the queue is, which other alerts say: behind
@@ -36,12 +36,13 @@ from actors.logs import set_up
 from actors.runtime import build
 from middleware.exposition import FileCollector
 from middleware.metrics import Meters, folder_of
-from schema import erasure, metrics
+from schema import erasure
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.urls import HOW_TO_ALLOW
 from schema.environment.fitting import fit
 from schema.environment.server_urls import bracketed, origin
 from schema.errors import ReportqError
+from schema.metrics import table as metrics
 from schema.settings import Settings
 
 log = structlog.get_logger()

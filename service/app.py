@@ -11,12 +11,12 @@ import structlog
 from falcon.routing import CompiledRouter
 
 from middleware.metrics import Meters, folder_of
-from schema import metrics
 from schema.callbacks.allow_list import AllowList
 from schema.errors import DependencyDown, Refused, ReportqError
 from schema.http import queries, traces
 from schema.http.problems import TYPE_BASE, problem_of
 from schema.http.responses import Problem
+from schema.metrics import table as metrics
 from schema.rows.keys import KeyRing
 from schema.rows.switches import RolloutBoard
 from schema.sql.database import DatabaseDown

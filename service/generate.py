@@ -5,10 +5,10 @@ from __future__ import annotations
 import falcon
 
 from middleware.metrics import Meters
-from schema import metrics
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
 from schema.http import queries, requests
+from schema.metrics import table as metrics
 from schema.rows import jobs
 from schema.rows.switches import RolloutBoard
 from service.downloads import Downloads

@@ -21,10 +21,12 @@ from prometheus_client.samples import Sample
 
 from middleware.exposition import FileCollector
 from middleware.metrics import Meters, folder_of
-from schema import VERSION, gauges, metrics
-from schema.gauges import Reading
+from schema import VERSION
 from schema.http.operations import OPERATIONS
-from schema.metrics import DATABASE
+from schema.metrics import gauges
+from schema.metrics import table as metrics
+from schema.metrics.gauges import Reading
+from schema.metrics.table import DATABASE
 from schema.sql.database import DatabaseDown
 from service.asked import Asked
 from service.parts import Parts
@@ -58,7 +60,7 @@ class Metrics:
 
 
 class RowCollector(Collector):
-    """The gauges of schema/gauges.py, and whether the dependencies answer."""
+    """The gauges of schema/metrics/gauges.py, and whether the dependencies answer."""
 
     def __init__(self, parts: Parts) -> None:
         self._rows = Rows(parts)

@@ -37,8 +37,8 @@ from ops.bench.frame import Contender, Figures, console, last_line, parser, perc
 from ops.bench.load import BODY
 from ops.bench.ours import Ours, open_stack
 from ops.bench.retention import fill
-from schema import gauges
 from schema.life.retention import Retention
+from schema.metrics import gauges
 from schema.rows import letter_search, letters, pauses
 from schema.rows.listing import cursor_after
 from schema.rows.pauses import PauseBoard

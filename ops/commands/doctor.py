@@ -21,9 +21,10 @@ from actors.pdf.families import SCRIPTS, cjk_fonts
 from actors.runtime import Runtime, build
 from ops.commands.checks import ASKS, NOT_ASKED, faults
 from ops.commands.terminal import REFUSED, Json, counted, next_step, out, print_json
-from schema import VERSION, gauges
+from schema import VERSION
 from schema.errors import ReportqError
 from schema.host import run_folder
+from schema.metrics import gauges
 from schema.rows import letters, workers
 from schema.rows.keys import KeyRing
 from schema.rows.messages import PDF, QUEUES, WEBHOOKS, xq

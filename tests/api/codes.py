@@ -9,8 +9,8 @@ from pathlib import Path
 
 from actors.artifacts.drive_errors import Refusal
 from ops.stack import ROOT
-from schema import metrics
 from schema.callbacks.verdicts import TABLE
+from schema.metrics import table as metrics
 
 PACKAGES = ("schema", "middleware", "actors", "service", "ops")
 NOT_SHIPPED = ("ops/bench", "ops/chaos", "ops/trial_renderer.py")  # their errors are their own

@@ -20,7 +20,7 @@ from ops import canary
 from ops.canary import CODE, Canary, Listener, last_success
 from ops.demo import ROOT, Api
 from ops.servers.process import free_port, wait_until
-from schema import metrics
+from schema.metrics import table as metrics
 from schema.settings import Settings
 from tests.observability.test_meters import value
 

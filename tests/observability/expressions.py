@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from schema.metrics import HISTOGRAM, TABLE
+from schema.metrics.table import HISTOGRAM, TABLE
 
 OPS = Path(__file__).resolve().parents[2] / "ops"
 RULES = OPS / "prometheus" / "rules.yml"

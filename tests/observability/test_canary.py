@@ -7,7 +7,7 @@ import time
 from middleware.metrics import Meters, folder_of
 from ops.canary import CODE
 from ops.servers.process import wait_until
-from schema import metrics
+from schema.metrics import table as metrics
 from tests.observability.conftest import Live
 from tests.observability.test_live import counted, scraped
 

@@ -8,7 +8,8 @@ import pytest
 
 from actors.runtime import Runtime, build
 from ops.commands.doctor import _database
-from schema import gauges, metrics
+from schema.metrics import gauges
+from schema.metrics import table as metrics
 from schema.rows import jobs
 from schema.rows.jobs import NewJob
 from schema.settings import Settings

@@ -19,8 +19,8 @@ from middleware.exposition import FileCollector, serve
 from middleware.metrics import Meters
 from ops.servers.process import free_port
 from ops.servers.small_disk import SmallDisk
-from schema import metrics
-from schema.metrics import HISTOGRAM, TABLE
+from schema.metrics import table as metrics
+from schema.metrics.table import HISTOGRAM, TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNTING = """

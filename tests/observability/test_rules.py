@@ -12,7 +12,7 @@ import yaml
 from middleware.metrics import number_text
 from ops.grafana import build
 from ops.servers.packages import need
-from schema.metrics import TABLE
+from schema.metrics.table import TABLE
 from tests.observability.expressions import (
     BOARDS,
     OPS,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from schema import metrics
 from schema.errors import Permanent
+from schema.metrics import table as metrics
 from tests.protocol.kit import World, answer
 
 URL = "https://hooks.example/webhook/x"

@@ -15,13 +15,14 @@ from ulid import ULID
 from middleware.heartbeats import Heartbeats
 from ops.commands.terminal import _operator
 from ops.servers.mariadb import MariaDB
-from schema import VERSION, metrics
+from schema import VERSION
 from schema.callbacks import answers
 from schema.callbacks.urls import host_key
 from schema.environment.fitting import fit
 from schema.http.problems import CATALOGUE
 from schema.http.requests import Submission
 from schema.life import queues
+from schema.metrics import table as metrics
 from schema.rows import audit, jobs, letters, workers
 from schema.rows.keys import ROLES
 from schema.settings import parse_api_keys

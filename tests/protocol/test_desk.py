@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from schema import bulk_replays, gauges
+from schema import bulk_replays
 from schema.bulk_replays import Manner, discard_matching, replay_matching
 from schema.callbacks.answers import SCHEDULE
 from schema.errors import Permanent, Refused, Transient
 from schema.life import replays
+from schema.metrics import gauges
 from schema.ports import Hint
 from schema.rows import audit, letter_search, letters, outbox, posts
 from schema.rows.letter_search import LetterFilter

@@ -12,7 +12,7 @@ import pytest
 
 from middleware.heartbeats import Heartbeats
 from middleware.lifecycle import Attempt, Attempts
-from schema import gauges
+from schema.metrics import gauges
 from schema.rows import jobs, leases, workers
 from tests.protocol.kit import World
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from schema import metrics
 from schema.errors import DependencyDown
+from schema.metrics import table as metrics
 from schema.rows import deliveries, pauses
 from schema.rows.deliveries import DeliveryClaim
 from tests.protocol.kit import World

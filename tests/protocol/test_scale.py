@@ -16,12 +16,13 @@ import pytest
 from ulid import ULID
 
 from ops.servers.mariadb import MariaDB
-from schema import bulk_replays, gauges  # fmt: skip
+from schema import bulk_replays  # fmt: skip
 from schema.bulk_replays import Manner
 from schema.documents import open_documents
 from schema.errors import DependencyDown, Permanent, Transient
 from schema.life import queues, replays, rounds
 from schema.life.retention import Retention
+from schema.metrics import gauges
 from schema.rows import (
     deliveries,
     jobs,
@@ -55,8 +56,9 @@ SMALL = {"workers", "pauses", "dependencies", "durations", "api_keys", "switches
 # They count what waits, which must be read for it: on an index alone, and no more often than costs a twentieth of the time
 # (gauges, estimates) or while somebody looks (overview, queues) or acts (bulk replay).
 COUNTS = {
-    ("schema/gauges.py", "_jobs"), ("schema/gauges.py", "_deliveries"), ("schema/gauges.py", "_relay"),
-    ("schema/gauges.py", "_desk"), ("service/estimates.py", "_see"), ("service/estimates.py", "_line"),
+    ("schema/metrics/gauges.py", "_jobs"), ("schema/metrics/gauges.py", "_deliveries"),
+    ("schema/metrics/gauges.py", "_relay"),
+    ("schema/metrics/gauges.py", "_desk"), ("service/estimates.py", "_see"), ("service/estimates.py", "_line"),
     ("service/overview.py", "_look"), ("service/overview.py", "_lines"), ("schema/life/queues.py", "states"),
     ("schema/life/queues.py", "_state"), ("schema/rows/letter_search.py", "count"),
     ("schema/rows/letter_search.py", "sizes"),

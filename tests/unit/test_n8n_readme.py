@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from schema import metrics
 from schema.http.operations import ALWAYS, OPERATIONS
 from schema.http.problems import CATALOGUE
+from schema.metrics import table as metrics
 
 FOLDER = Path(__file__).parents[2] / "ops" / "n8n"
 README = (FOLDER / "README.md").read_text()

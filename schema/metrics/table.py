@@ -7,8 +7,8 @@ first event of a series that appears with it is invisible to Prometheus's `incre
     kept = FILES      counted by the process that does it, right after the commit, in memory-mapped files that outlive
                       the process (middleware/metrics.py): at most one event is missed per killed process. The only
                       gauge among them is a moment, which stays true when its process is gone
-    kept = DATABASE   read from the rows when somebody asks (schema/gauges.py): the truth of the whole cluster, the same
-                      from every API, so that expressions take `max`, never `sum`, over instances
+    kept = DATABASE   read from the rows when somebody asks (schema/metrics/gauges.py): the truth of the whole cluster,
+                      the same from every API, so that expressions take `max`, never `sum`, over instances
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schema import metrics
-from schema.metrics import Metric
+from schema.metrics import table as metrics
+from schema.metrics.table import Metric
 from schema.rows import leadership
 from schema.rows.jobs import priority_word
 from schema.rows.messages import PDF, QUEUES, WEBHOOKS
