@@ -11,7 +11,7 @@ from dataclasses import replace
 import structlog
 
 from actors.callback_body import callback_body, correlation
-from middleware.lifecycle import Attempt, Attempts
+from middleware.hooks.lifecycle import Attempt, Attempts
 from schema.callbacks.redaction import hide
 from schema.callbacks.urls import path_key, redact
 from schema.callbacks.verdicts import History, Verdict, judge

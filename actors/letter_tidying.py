@@ -6,9 +6,9 @@ import time
 
 import structlog
 
-from middleware.incoming import Stranger
-from middleware.letter_queue import LetterQueue
-from middleware.publisher import RabbitPublisher
+from middleware.rabbitmq.incoming import Stranger
+from middleware.rabbitmq.letter_queue import LetterQueue
+from middleware.rabbitmq.publisher import RabbitPublisher
 from schema.rows import letters, outbox
 from schema.sql.database import Database
 

@@ -1,7 +1,8 @@
 """Logs are events: JSON for machines, columns for people; libraries' own lines take the same shape.
 
 While a thread works on a request, a job or a delivery, its id, round, attempt, request id and trace id stand on every
-line it writes (bound by service/app.py and middleware/lifecycle.py). Secrets, resume URLs and report contents never do.
+line it writes (bound by service/app.py and middleware/hooks/lifecycle.py). Secrets, resume URLs and report contents
+never do.
 """
 
 from __future__ import annotations

@@ -17,15 +17,16 @@ import dramatiq
 import structlog
 
 from actors.artifacts import DriveOptions, open_artifacts
-from middleware.broker import open_broker, open_publisher
-from middleware.dead_letters import MovedDeadLetters
-from middleware.heartbeats import Heartbeats
-from middleware.incoming import StrayHints
-from middleware.lifecycle import Attempts, Lifecycle
-from middleware.memory_limits import MemoryLimit
-from middleware.metrics import Meters, WorkerMeters, age_of, folder_of
-from middleware.retries import JobRetries
-from middleware.time_limits import RenderTimeLimit
+from middleware.hooks.dead_letters import MovedDeadLetters
+from middleware.hooks.heartbeats import Heartbeats
+from middleware.hooks.lifecycle import Attempts, Lifecycle
+from middleware.hooks.memory_limits import MemoryLimit
+from middleware.hooks.retries import JobRetries
+from middleware.hooks.time_limits import RenderTimeLimit
+from middleware.meters.counters import Meters, folder_of
+from middleware.meters.worker import WorkerMeters, age_of
+from middleware.rabbitmq.broker import open_broker, open_publisher
+from middleware.rabbitmq.incoming import StrayHints
 from schema import VERSION
 from schema.callbacks.allow_list import AllowList
 from schema.documents import open_documents

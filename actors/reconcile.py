@@ -14,7 +14,7 @@ from ulid import ULID
 
 from actors import delivery_rescue
 from actors.letter_tidying import LetterTidying
-from middleware.publisher import RabbitPublisher
+from middleware.rabbitmq.publisher import RabbitPublisher
 from schema.errors import DependencyDown
 from schema.life import rounds
 from schema.life.retention import Retention

@@ -17,8 +17,8 @@ import structlog
 
 from actors.logs import set_up
 from actors.runtime import build
-from middleware import exposition
-from middleware.metrics import folder_of
+from middleware.meters import exposition
+from middleware.meters.counters import folder_of
 from schema.metrics import table as metrics
 from schema.rows import leadership
 from schema.settings import Settings

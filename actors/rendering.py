@@ -1,6 +1,6 @@
 """The render actor: claim → source report → PDF → artifact → finish (DESIGN §2).
 
-What raises here is written down by middleware/retries.py; what is returned from early was no longer ours to do.
+What raises here is written down by middleware/hooks/retries.py; what is returned from early was no longer ours to do.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from middleware.lifecycle import Attempt, Attempts
+from middleware.hooks.lifecycle import Attempt, Attempts
 from schema.errors import LeaseLost, Permanent, Returned
 from schema.life import rounds
 from schema.ports import Artifacts, Documents, Renderer, RenderRequest

@@ -34,8 +34,8 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from actors.logs import set_up
 from actors.runtime import build
-from middleware.exposition import FileCollector
-from middleware.metrics import Meters, folder_of
+from middleware.meters.counters import Meters, folder_of
+from middleware.meters.exposition import FileCollector
 from schema import erasure
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.urls import HOW_TO_ALLOW

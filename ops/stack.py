@@ -23,7 +23,7 @@ import pika
 import pymongo
 import requests
 
-from middleware.broker import encode
+from middleware.rabbitmq.broker import encode
 from ops.servers import leash
 from ops.servers.drive import DriveDouble
 from ops.servers.mariadb import MariaDB

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from falcon.routing import CompiledRouter
 
-from middleware.metrics import Meters, folder_of
+from middleware.meters.counters import Meters, folder_of
 from schema.callbacks.allow_list import AllowList
 from schema.errors import DependencyDown, Refused, ReportqError
 from schema.http import queries, traces

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import falcon
 
-from middleware.metrics import Meters
+from middleware.meters.counters import Meters
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
 from schema.http import queries, requests

@@ -19,8 +19,8 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from middleware.exposition import FileCollector
-from middleware.metrics import Meters, folder_of
+from middleware.meters.counters import Meters, folder_of
+from middleware.meters.exposition import FileCollector
 from schema import VERSION
 from schema.http.operations import OPERATIONS
 from schema.metrics import gauges

@@ -18,7 +18,7 @@ from typing import Any
 import pika
 import pika.exceptions
 
-from middleware.broker import encode
+from middleware.rabbitmq.broker import encode
 from ops.chaos import desk, disks
 from ops.chaos.schedule import Fault
 from ops.chaos.system import System

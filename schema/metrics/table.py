@@ -5,8 +5,8 @@ job, a person, a product or a URL; a label whose words are listed here shows eac
 first event of a series that appears with it is invisible to Prometheus's `increase`.
 
     kept = FILES      counted by the process that does it, right after the commit, in memory-mapped files that outlive
-                      the process (middleware/metrics.py): at most one event is missed per killed process. The only
-                      gauge among them is a moment, which stays true when its process is gone
+                      the process (middleware/meters/counters.py): at most one event is missed per killed process. The
+                      only gauge among them is a moment, which stays true when its process is gone
     kept = DATABASE   read from the rows when somebody asks (schema/metrics/gauges.py): the truth of the whole cluster,
                       the same from every API, so that expressions take `max`, never `sum`, over instances
 """

@@ -20,7 +20,7 @@ import pytest
 from playhouse.migrations import Runner
 from ulid import ULID
 
-from middleware.broker import encode
+from middleware.rabbitmq.broker import encode
 from ops import backups
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from middleware.broker import open_broker, open_publisher
+from middleware.rabbitmq.broker import open_broker, open_publisher
 from ops.servers.rabbitmq import RabbitMQ
 from schema.errors import DependencyDown
 from schema.ports import Hint, Publisher

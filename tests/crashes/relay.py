@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.relay import main
-from middleware.publisher import RabbitPublisher
+from middleware.rabbitmq.publisher import RabbitPublisher
 from tests.crashes.points import after
 
 RabbitPublisher.publish = after("after publish", RabbitPublisher.publish)  # type: ignore[method-assign]

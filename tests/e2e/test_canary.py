@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from actors.runtime import build
-from middleware.metrics import Meters, folder_of
+from middleware.meters.counters import Meters, folder_of
 from ops import canary
 from ops.canary import CODE, Canary, Listener, last_success
 from ops.demo import ROOT, Api

@@ -13,7 +13,7 @@ from typing import Any
 import pika
 import pytest
 
-from middleware.broker import LETTERS_KEPT
+from middleware.rabbitmq.broker import LETTERS_KEPT
 from ops.servers.process import wait_until
 from ops.stack import ROOT, Stack
 from schema.rows.messages import MAX_PRIORITY

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pika
 import pytest
 
-from middleware.broker import open_broker, open_publisher
-from middleware.publisher import RabbitPublisher
+from middleware.rabbitmq.broker import open_broker, open_publisher
+from middleware.rabbitmq.publisher import RabbitPublisher
 from ops.servers.rabbitmq import RabbitMQ
 from ops.servers.tcp_proxy import TcpProxy
 from schema.ports import Hint

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from middleware.broker import open_broker, open_publisher
+from middleware.rabbitmq.broker import open_broker, open_publisher
 from ops.servers.mariadb import MariaDB
 from ops.servers.mongodb import MongoWire
 from ops.servers.process import free_port

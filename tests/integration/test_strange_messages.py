@@ -18,8 +18,8 @@ import pytest
 
 from actors import letter_tidying
 from actors.runtime import Runtime, build
-from middleware.broker import declare
-from middleware.incoming import Letter, meaning
+from middleware.rabbitmq.broker import declare
+from middleware.rabbitmq.incoming import Letter, meaning
 from ops.commands import doctor
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from middleware.metrics import Meters, folder_of
+from middleware.meters.counters import Meters, folder_of
 from ops.canary import CODE
 from ops.servers.process import wait_until
 from schema.metrics import table as metrics

@@ -14,9 +14,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-import middleware.metrics
-from middleware.exposition import FileCollector, serve
-from middleware.metrics import Meters
+import middleware.meters.counters
+from middleware.meters.counters import Meters
+from middleware.meters.exposition import FileCollector, serve
 from ops.servers.process import free_port
 from ops.servers.small_disk import SmallDisk
 from schema.metrics import table as metrics
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COUNTING = """
 import sys, time
 from pathlib import Path
-from middleware.metrics import Meters
+from middleware.meters.counters import Meters
 from schema import metrics
 meters = Meters(Path(sys.argv[1]))
 for _ in range(int(sys.argv[2])):
@@ -132,11 +132,11 @@ BESIDE_A_FULL_DISK = """
 import sys, threading, time
 from pathlib import Path
 import structlog
-from middleware.metrics import Meters
-import middleware.metrics
+from middleware.meters.counters import Meters
+import middleware.meters.counters
 from ops.servers.small_disk import SmallDisk
 from schema import metrics
-middleware.metrics.AGAIN = 0.05
+middleware.meters.counters.AGAIN = 0.05
 disk, before, leave = SmallDisk(sys.argv[1], 0), int(sys.argv[2]), int(sys.argv[3])
 meters = Meters(disk.folder / "metrics")
 def count(times):
@@ -204,7 +204,7 @@ def test_what_a_full_disk_has_refused_is_told_once_with_its_folder(small_disk: C
 def test_where_not_even_a_file_can_be_made_counting_begins_once_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(middleware.metrics, "AGAIN", 0.0)
+    monkeypatch.setattr(middleware.meters.counters, "AGAIN", 0.0)
     (tmp_path / "run").write_text("a file where the folder should be")
     meters = Meters(tmp_path / "run" / "metrics")
     with capture_logs() as logs:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from middleware.metrics import number_text
+from middleware.meters.counters import number_text
 from ops.grafana import build
 from ops.servers.packages import need
 from schema.metrics.table import TABLE

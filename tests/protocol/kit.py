@@ -16,7 +16,7 @@ from dramatiq.middleware import SkipMessage
 from ulid import ULID
 
 from actors.runtime import Runtime, build
-from middleware.broker import encode
+from middleware.rabbitmq.broker import encode
 from schema.errors import ReportqError
 from schema.ports import Answer, End, Hint, Post, RenderRequest
 from schema.rows import deliveries, jobs, letters

@@ -12,7 +12,7 @@ from pathlib import Path
 import peewee
 import pytest
 
-from middleware.retries import MOST_RETURNS
+from middleware.hooks.retries import MOST_RETURNS
 from ops.servers.mariadb import MariaDB
 from schema.rows import jobs
 from schema.rows.jobs import NewJob

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ulid import ULID
 
-from middleware.heartbeats import Heartbeats
+from middleware.hooks.heartbeats import Heartbeats
 from ops.commands.terminal import _operator
 from ops.servers.mariadb import MariaDB
 from schema import VERSION

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from middleware.heartbeats import Heartbeats
-from middleware.lifecycle import Attempt, Attempts
+from middleware.hooks.heartbeats import Heartbeats
+from middleware.hooks.lifecycle import Attempt, Attempts
 from schema.metrics import gauges
 from schema.rows import jobs, leases, workers
 from tests.protocol.kit import World

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from middleware.heartbeats import Heartbeats
-from middleware.lifecycle import Attempt, Attempts
-from middleware.time_limits import RenderTimeLimit
+from middleware.hooks.heartbeats import Heartbeats
+from middleware.hooks.lifecycle import Attempt, Attempts
+from middleware.hooks.time_limits import RenderTimeLimit
 from ops.servers.process import wait_until
 from schema.life import rounds
 from schema.rows import deliveries, jobs, leases, pauses

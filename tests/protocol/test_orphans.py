@@ -18,7 +18,7 @@ import multiprocessing, os, signal, sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from middleware import heartbeats
-from middleware.lifecycle import Attempts
+from middleware.hooks.lifecycle import Attempts
 from schema.sql.database import Database
 from schema.sql.migrate import migrate
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-from middleware.heartbeats import Heartbeats
-from middleware.lifecycle import Attempts
+from middleware.hooks.heartbeats import Heartbeats
+from middleware.hooks.lifecycle import Attempts
 from ops.servers.process import wait_until
 from schema.rows import workers
 from schema.sql.database import Database

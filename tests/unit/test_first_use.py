@@ -10,7 +10,7 @@ import dramatiq
 import pytest
 from dramatiq.brokers.stub import StubBroker
 
-from middleware.lifecycle import Attempts, Lifecycle
+from middleware.hooks.lifecycle import Attempts, Lifecycle
 from schema.rows.messages import QUEUES
 
 SIDE_BY_SIDE, EACH = 2, 10

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ulid import ULID
 
-from middleware.broker import encode
-from middleware.incoming import Letter, Look, Stranger, _rewritten, meaning
+from middleware.rabbitmq.broker import encode
+from middleware.rabbitmq.incoming import Letter, Look, Stranger, _rewritten, meaning
 from schema.ports import Hint
 from schema.rows import messages
 from schema.rows.letters import RAW_KEPT, TOO_LARGE

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from actors.artifacts import open_artifacts
-from middleware.publisher import parameters_of
+from middleware.rabbitmq.publisher import parameters_of
 from schema.callbacks.redaction import hide
 from schema.environment.server_urls import mysql, origin, rabbitmq, sqlite_path, without_password
 from schema.settings import Settings, SettingsError

@@ -10,8 +10,8 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import dq_name
 
-from middleware.incoming import Consumer
-from middleware.publisher import RabbitPublisher, parameters_of
+from middleware.rabbitmq.incoming import Consumer
+from middleware.rabbitmq.publisher import RabbitPublisher, parameters_of
 from schema.ports import Hint, Publisher
 from schema.rows.messages import MAX_PRIORITY, QUEUES, xq
 from schema.settings import Settings

@@ -11,7 +11,7 @@ from typing import Any
 
 from dramatiq.middleware import TimeLimit
 
-from middleware.lifecycle import Attempt, Attempts
+from middleware.hooks.lifecycle import Attempt, Attempts
 from schema.rows import leases
 
 

@@ -1,4 +1,5 @@
-"""The metrics of this host's processes as Prometheus reads them: the sum of all slots' files (middleware/metrics.py)."""
+"""The metrics of this host's processes as Prometheus reads them: the sum of all slots' files
+(middleware/meters/counters.py)."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from middleware.metrics import files_of, number_text
+from middleware.meters.counters import files_of, number_text
 from schema.metrics import table as metrics
 from schema.metrics.table import FILES, HISTOGRAM, Metric
 

@@ -22,8 +22,8 @@ from typing import Any, Protocol
 import structlog
 from ulid import ULID
 
-from middleware.incoming import Letter, Look, Stranger, meaning
-from middleware.publisher import RabbitPublisher, sever
+from middleware.rabbitmq.incoming import Letter, Look, Stranger, meaning
+from middleware.rabbitmq.publisher import RabbitPublisher, sever
 from schema.errors import DependencyDown
 from schema.rows.messages import xq
 from schema.sql.database import DatabaseDown

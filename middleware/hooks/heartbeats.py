@@ -24,7 +24,7 @@ from typing import Any
 import dramatiq
 import structlog
 
-from middleware.lifecycle import Attempts
+from middleware.hooks.lifecycle import Attempts
 from schema import VERSION
 from schema.environment.fitting import fit
 from schema.rows import leases, workers

@@ -15,7 +15,7 @@ import pika
 import pika.exceptions
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
-from middleware.broker_faults import why
+from middleware.rabbitmq.broker_faults import why
 from schema.environment import server_urls
 from schema.environment.server_urls import bracketed
 from schema.errors import DependencyDown

@@ -16,7 +16,7 @@ import dramatiq
 import structlog
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
-from middleware.lifecycle import Attempt, Attempts
+from middleware.hooks.lifecycle import Attempt, Attempts
 from schema.errors import Cancelled, DependencyDown, LeaseLost, Returned
 from schema.life import rounds
 from schema.life.rounds import TIMEOUT, Failure, RetryPolicy

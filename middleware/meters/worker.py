@@ -1,0 +1,122 @@
+"""What a worker process counts, at each step that it commits: starts, stages, ends, rescues, callbacks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import dramatiq
+
+from middleware.meters.counters import Meters
+from schema.callbacks.verdicts import Verdict
+from schema.metrics import table as metrics
+from schema.ports import Answer
+from schema.rows.jobs import priority_word
+from schema.rows.messages import QUEUES
+from schema.sql.database import Row
+from schema.sql.times import as_time
+
+
+class WorkerMeters(dramatiq.Middleware):
+    """What a worker process tells: called by the actors, the retries and the housekeeper at each step they commit."""
+
+    def __init__(self, meters: Meters) -> None:
+        self._meters = meters
+        self._queues: tuple[str, ...] = ()
+        self._cpu = 0.0
+        self._mutex = threading.Lock()
+        self._here = threading.local()
+
+    # -- hooks of the worker --------------------------------------------------------------------------------------
+
+    def after_worker_boot(self, broker: Any, worker: Any) -> None:
+        queues = tuple(sorted(worker.consumer_whitelist or QUEUES))
+        self._queues = tuple(sorted({*self._queues, *queues}))
+        for queue in queues:
+            self._meters.count(metrics.WORKER_STARTS, queue=queue)
+        self._note_cpu()
+
+    def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
+        self._note_cpu()
+
+    def _note_cpu(self) -> None:
+        """Add what the process has used since the last look; a process of both queues (embedded) counts as pdf."""
+        with self._mutex:
+            used = time.process_time()
+            spent, self._cpu = used - self._cpu, used
+        if self._queues:
+            self._meters.count(metrics.WORKER_CPU, spent, queue=self._queues[0])
+
+    # -- jobs -----------------------------------------------------------------------------------------------------
+
+    def stage(self, stage: str, seconds: float) -> None:
+        """One stage of the running job is done."""
+        self._meters.observe(metrics.STAGE_SECONDS, seconds, stage=stage)
+
+    def started(self, row: Row) -> None:
+        """A job was claimed; `row["age"]` is its age then, in seconds of the database's clock."""
+        self._here.began = time.monotonic()
+        self._here.age = float(row["age"])
+        if not int(row["tries"]) and not int(row["crashes"]) and not int(row["returns"]):
+            self._meters.observe(metrics.QUEUE_WAIT, self._here.age, priority=priority_word(row["priority"]))
+
+    def ended(self, row: Row, became: str, code: str | None) -> None:
+        """The attempt this thread started has its outcome: completed, retry, failed, cancelled, returned or lost."""
+        began = getattr(self._here, "began", None)
+        if began is None or became == "lost":
+            return
+        del self._here.began
+        seconds = time.monotonic() - began
+        label = metrics.code_label(code)
+        outcome = "completed" if became == "completed" else "returned"
+        if became in ("retry", "failed"):
+            outcome = "timeout" if label == "timeout" else "failed"
+        self._meters.observe(metrics.PROCESSING_SECONDS, seconds, outcome=outcome)
+        self._outcome(row, became, outcome, label, self._here.age + seconds)
+
+    def rescued(self, row: Row, became: str, code: str | None, age: float) -> None:
+        """The housekeeper decided about a job whose worker was not heard of; `age` is the job's, in seconds."""
+        if became == "lost":
+            return
+        outcome = "timeout" if code == "timeout" else "crashed"
+        self._meters.count(metrics.RESCUES, reason=outcome)
+        self._outcome(row, became, outcome, metrics.code_label(code), age)
+
+    def _outcome(self, row: Row, became: str, outcome: str, code: str, age: float) -> None:
+        self._meters.count(metrics.ATTEMPTS, outcome=outcome)
+        if outcome in ("failed", "timeout", "crashed"):
+            self._meters.count(metrics.FAILURES, code=code)
+        if became == "retry":
+            self._meters.count(metrics.RETRIES, code=code)
+        if became in metrics.ROUND_ENDS:
+            self._meters.count(metrics.JOBS_ENDED, status=became)
+            self._meters.observe(metrics.END_TO_END, age, priority=priority_word(row["priority"]), status=became)
+        if became == "failed":
+            self._meters.count(metrics.JOBS_FAILED, code=code)
+
+    # -- callbacks ------------------------------------------------------------------------------------------------
+
+    def posted(self, row: Row, verdict: Verdict, answer: Answer) -> None:
+        """One POST has its verdict written; `row["age"]` is how long the callback was owed when it was claimed."""
+        self._meters.count(metrics.WEBHOOK_ATTEMPTS, answer=answer_class(answer), verdict=verdict.kind)
+        self._meters.observe(metrics.WEBHOOK_SECONDS, answer.duration)
+        if verdict.kind == "delivered":
+            self._meters.observe(metrics.DELIVERY_SECONDS, float(row["age"]) + answer.duration)
+
+    def given_up(self, code: str) -> None:
+        """A callback died, whether it was ever posted or not; its dead letter is written."""
+        self._meters.count(metrics.CALLBACKS_STOPPED, code=metrics.code_label(code))
+
+
+def answer_class(answer: Answer) -> str:
+    """An answer as a label: its class of status, or why there was none; 409 and 429 stand for themselves."""
+    if answer.status is None:
+        return answer.failure if answer.failure in metrics.ANSWERS else "reset"
+    return str(answer.status) if answer.status in (409, 429) else f"{min(5, max(2, answer.status // 100))}xx"
+
+
+def age_of(row: Row, clock: Any) -> float:
+    """Seconds from a job's submission (or replay) to the moment `clock`."""
+    asked = as_time(row["requested_at"])
+    return 0.0 if asked is None else float((clock - asked).total_seconds())
