@@ -17,6 +17,7 @@ import dramatiq
 import structlog
 
 from actors.artifacts import DriveOptions, open_artifacts
+from actors.publish.wakeup import Waker
 from middleware.hooks.dead_letters import MovedDeadLetters
 from middleware.hooks.heartbeats import Heartbeats
 from middleware.hooks.lifecycle import Attempts, Lifecycle
@@ -39,11 +40,10 @@ from schema.rows import messages, outbox
 from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 from schema.sql.database import Database, Row
-from schema.wakeup import Waker
 
 if TYPE_CHECKING:  # each process loads what it uses: the API sends no callbacks and publishes nothing
-    from actors.admission import Relay
     from actors.delivery import Delivering
+    from actors.publish.admission import Relay
     from actors.reconcile import Housekeeper
     from actors.rendering import Rendering
 
@@ -211,7 +211,7 @@ class Parts:
 
     @cached_property
     def relay(self) -> Relay:
-        from actors.admission import Relay
+        from actors.publish.admission import Relay
 
         return Relay(self.settings, self.db, self.publisher, self.board)
 

@@ -32,7 +32,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from actors.callbacks import Callbacks
+from actors.publish.callbacks import Callbacks
 from ops.bench.frame import Contender, Figures, console, last_line, parser, percentile, take_turns
 from ops.bench.load import BODY
 from ops.bench.ours import Ours, open_stack

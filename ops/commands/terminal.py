@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from actors.publish.wakeup import Waker
 from schema.callbacks.allow_list import AllowList
 from schema.environment.fitting import fit
 from schema.environment.server_urls import sqlite_path, without_password
@@ -30,7 +31,6 @@ from schema.http.problems import problem_of
 from schema.settings import Settings, SettingsError
 from schema.sql.database import Database, DatabaseDown
 from schema.sql.migrate import pending
-from schema.wakeup import Waker
 
 REFUSED, WRONG_USAGE, REMAINS, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 130
 

@@ -62,7 +62,7 @@ COUNTS = {
     ("service/overview.py", "_look"), ("service/overview.py", "_lines"), ("schema/life/queues.py", "states"),
     ("schema/life/queues.py", "_state"), ("schema/rows/letter_search.py", "count"),
     ("schema/rows/letter_search.py", "sizes"),
-    ("schema/rows/letters.py", "copies"), ("schema/rows/letters.py", "shown"), ("actors/promotion.py", "step"),
+    ("schema/rows/letters.py", "copies"), ("schema/rows/letters.py", "shown"), ("actors/publish/promotion.py", "step"),
 }  # fmt: skip
 # They sort what is few by its nature: a job's letters, a report's jobs, a batch, what the workers have in hand.
 SORTS = {

@@ -10,10 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from actors import runtime
+from actors.publish.wakeup import Listener, Waker
 from ops.claims import Refused, claimed
 from ops.servers.small_disk import SmallDisk
 from schema.host import run_folder
-from schema.wakeup import Listener, Waker
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import structlog
 
-from actors.callbacks import Callbacks
-from actors.promotion import EXEMPT_TURN, Promotion
+from actors.publish.callbacks import Callbacks
+from actors.publish.promotion import EXEMPT_TURN, Promotion
+from actors.publish.wakeup import Listener
 from schema.errors import DependencyDown
 from schema.ports import Hint, Publisher
 from schema.rows import messages, outbox, workers
@@ -20,7 +21,6 @@ from schema.rows.outbox import Outbox, Taken
 from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown, Row
-from schema.wakeup import Listener
 
 log = structlog.get_logger()
 
