@@ -45,7 +45,7 @@ if TYPE_CHECKING:  # each process loads what it uses: the API sends no callbacks
     from actors.delivery import Delivering
     from actors.publish.admission import Relay
     from actors.reconcile import Housekeeper
-    from actors.rendering import Rendering
+    from actors.render.rendering import Rendering
 
 log = structlog.get_logger()
 
@@ -175,7 +175,7 @@ class Parts:
 
     @cached_property
     def rendering(self) -> Rendering:
-        from actors.rendering import Rendering
+        from actors.render.rendering import Rendering
 
         return Rendering(
             self.settings,

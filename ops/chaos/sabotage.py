@@ -52,7 +52,7 @@ def early_202() -> None:
 
 def early_end() -> None:
     """Acknowledge early, towards the queue: the job is ended and its hint acked before its file is stored."""
-    from actors.rendering import Rendering
+    from actors.render.rendering import Rendering
     from schema.rows import jobs
 
     store, finish = Rendering._store, Rendering._finish
@@ -135,7 +135,7 @@ def post_again() -> None:
 
 def no_reserved_id() -> None:
     """Every upload asks Drive for an id of its own instead of keeping one in the row."""
-    from actors.rendering import Rendering
+    from actors.render.rendering import Rendering
 
     store = Rendering._store
 
