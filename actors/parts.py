@@ -42,7 +42,7 @@ from schema.settings import Settings
 from schema.sql.database import Database, Row
 
 if TYPE_CHECKING:  # each process loads what it uses: the API sends no callbacks and publishes nothing
-    from actors.delivery import Delivering
+    from actors.deliver.delivery import Delivering
     from actors.publish.admission import Relay
     from actors.reconcile import Housekeeper
     from actors.render.rendering import Rendering
@@ -104,7 +104,7 @@ class Parts:
         given: Sender | None = self._given("sender")
         if given is not None:
             return given
-        from actors.sender import SignedSender
+        from actors.deliver.sender import SignedSender
 
         return SignedSender(
             self.settings.signing_secrets,
@@ -194,7 +194,7 @@ class Parts:
 
     @cached_property
     def delivering(self) -> Delivering:
-        from actors.delivery import Delivering
+        from actors.deliver.delivery import Delivering
 
         return Delivering(
             self.settings,

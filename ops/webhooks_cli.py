@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from ulid import ULID
 
-from actors.callback_body import callback_body
-from actors.sender import SignedSender
+from actors.deliver.callback_body import callback_body
+from actors.deliver.sender import SignedSender
 from ops.commands.terminal import allowed
 from schema import VERSION
 from schema.callbacks.urls import HOW_TO_ALLOW, check_literal, failure_url, host_key, is_resume_url, redact

@@ -25,7 +25,7 @@ from pathlib import Path
 import requests
 from ulid import ULID
 
-from actors.sender import SignedSender
+from actors.deliver.sender import SignedSender
 from ops.servers.process import wait_until
 from ops.servers.receiver import Receiver
 from ops.stack import Stack

@@ -111,7 +111,7 @@ def check_literal(url: str, allow: AllowList, *, field: str = "callback") -> Non
     """Refuse what can be seen to be wrong without asking DNS. Raises Refused(code="callback_refused").
 
     Names are checked again, with the addresses they resolve to, when the connection is made
-    (actors/sender.py).
+    (actors/deliver/sender.py).
     """
     fault = _fault(url, allow)
     if fault is not None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from actors.bounded_answers import MAX_INTERIM
-from actors.sender import SignedSender
+from actors.deliver.bounded_answers import MAX_INTERIM
+from actors.deliver.sender import SignedSender
 from schema.callbacks.allow_list import AllowList
 from tests.certificates import self_signed
 from tests.integration.test_sender import SECRET, http, post, resolving

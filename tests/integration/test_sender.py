@@ -19,8 +19,8 @@ import pytest
 from ssrfguard.resolvers import UdpResolver
 from standardwebhooks.webhooks import Webhook
 
-from actors.exact_http import Exchange
-from actors.sender import SignedSender, signer
+from actors.deliver.exact_http import Exchange
+from actors.deliver.sender import SignedSender, signer
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.urls import check_literal
 from schema.ports import Answer, Post
@@ -157,7 +157,7 @@ def test_a_hostile_literal_is_refused_when_connecting_too(
     build: Build, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Were nothing refused as text, and did every name lead to this machine: the guard under the connection holds."""
-    monkeypatch.setattr("actors.sender.check_literal", lambda *_: None)
+    monkeypatch.setattr("actors.deliver.sender.check_literal", lambda *_: None)
 
     def here(host: str, port: int, *rest: Any) -> list[Any]:
         return resolving({host: ["127.0.0.1"]})(host, port, *rest)
@@ -460,7 +460,7 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> dict[str, Exchange]:
         begun[target] = Exchange(target, deadline)
         return begun[target]
 
-    monkeypatch.setattr("actors.sender.Exchange", begin)
+    monkeypatch.setattr("actors.deliver.sender.Exchange", begin)
     return begun
 
 

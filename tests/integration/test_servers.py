@@ -32,7 +32,7 @@ from oauth2client.service_account import ServiceAccountCredentials
 from pydrive2.auth import GoogleAuth
 from pydrive2.drive import GoogleDrive
 
-from actors.sender import SignedSender
+from actors.deliver.sender import SignedSender
 from ops.servers.alertmanager import Alertmanager
 from ops.servers.drive import DriveDouble
 from ops.servers.epmd import ROOT

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.sender import SignedSender
+from actors.deliver.sender import SignedSender
 from ops.webhooks_cli import explain
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.verdicts import History, judge

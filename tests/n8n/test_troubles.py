@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from actors.sender import SignedSender
+from actors.deliver.sender import SignedSender
 from ops.servers.n8n import N8n
 from ops.servers.process import wait_until
 from schema.callbacks.allow_list import AllowList

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from actors import delivery
+from actors.deliver import delivery
 from schema.rows import deliveries, pauses
 from tests.protocol.kit import World, answer
 

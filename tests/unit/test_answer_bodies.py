@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from actors.answer_bodies import head
+from actors.deliver.answer_bodies import head
 
 TOKEN = "0123456789abcdef" * 4
 TARGET = f"/webhook-waiting/778104629317?signature={TOKEN}"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from actors.answer_bodies import head
+from actors.deliver.answer_bodies import head
 from actors.pdf.values import escaped
 from schema.callbacks.redaction import hide, hide_asked, hide_resume_urls
 from schema.callbacks.urls import redact

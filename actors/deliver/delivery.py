@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import structlog
 
-from actors.callback_body import callback_body, correlation
+from actors.deliver.callback_body import callback_body, correlation
 from middleware.hooks.lifecycle import Attempt, Attempts
 from schema.callbacks.redaction import hide
 from schema.callbacks.urls import path_key, redact

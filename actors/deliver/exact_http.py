@@ -25,7 +25,7 @@ from ssrfguard import Address, Policy, Resolver, connect, resolve
 from ssrfguard.requests import SafeAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
-from actors.bounded_answers import BoundedAnswer
+from actors.deliver.bounded_answers import BoundedAnswer
 
 IDLE_SECONDS = 4.0  # Node.js closes idle connections after 5
 CONNECT_SECONDS = 5.0  # an address of a name

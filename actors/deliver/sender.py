@@ -25,9 +25,9 @@ from requests.exceptions import SSLError, Timeout
 from ssrfguard import Resolver, SSRFGuardError
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
-from actors.answer_bodies import MAX_BYTES, head
-from actors.exact_http import CONNECT_SECONDS, Deadlines, ExactAdapter, Exchange
-from actors.tls_faults import is_before_any_request, tls_fault
+from actors.deliver.answer_bodies import MAX_BYTES, head
+from actors.deliver.exact_http import CONNECT_SECONDS, Deadlines, ExactAdapter, Exchange
+from actors.deliver.tls_faults import is_before_any_request, tls_fault
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.urls import HOW_TO_ALLOW, check_literal
 from schema.errors import Refused
