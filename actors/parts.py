@@ -43,8 +43,8 @@ from schema.sql.database import Database, Row
 
 if TYPE_CHECKING:  # each process loads what it uses: the API sends no callbacks and publishes nothing
     from actors.deliver.delivery import Delivering
+    from actors.housekeeping.leader import Housekeeper
     from actors.publish.admission import Relay
-    from actors.reconcile import Housekeeper
     from actors.render.rendering import Rendering
 
 log = structlog.get_logger()
@@ -217,7 +217,7 @@ class Parts:
 
     @cached_property
     def housekeeper(self) -> Housekeeper:
-        from actors.reconcile import Housekeeper
+        from actors.housekeeping.leader import Housekeeper
 
         return Housekeeper(
             self.settings,

@@ -18,7 +18,7 @@ VARIABLE = "CHAOS_SABOTAGE"
 
 def no_rescue() -> None:
     """Whoever dies takes the job along."""
-    from actors.reconcile import Housekeeper
+    from actors.housekeeping.leader import Housekeeper
 
     Housekeeper.rescue = lambda self: 0  # type: ignore[method-assign]
 

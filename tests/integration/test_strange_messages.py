@@ -16,7 +16,7 @@ import dramatiq
 import pika
 import pytest
 
-from actors import letter_tidying
+from actors.housekeeping import letter_tidying
 from actors.runtime import Runtime, build
 from middleware.rabbitmq.broker import declare
 from middleware.rabbitmq.incoming import Letter, meaning

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from actors import delivery_rescue
+from actors.housekeeping import delivery_rescue
 from schema.errors import DependencyDown
 from schema.life import rounds
 from schema.life.replays import replay_letter

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors import delivery_rescue
+from actors.housekeeping import delivery_rescue
 from schema.errors import DependencyDown
 from schema.life import queues, rounds
 from schema.life.replays import discard_letter, replay_letter, resend

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.reconcile import Housekeeper
+from actors.housekeeping.leader import Housekeeper
 from schema.rows import jobs
 from schema.sql.database import DatabaseBusy, DatabaseDown
 from tests.protocol.kit import World

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors import delivery_rescue
+from actors.housekeeping import delivery_rescue
 from schema.life import rounds
 from schema.life.replays import replay_letter, resend
 from schema.ports import Post

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import structlog
 from ulid import ULID
 
-from actors import delivery_rescue
-from actors.letter_tidying import LetterTidying
+from actors.housekeeping import delivery_rescue
+from actors.housekeeping.letter_tidying import LetterTidying
 from middleware.rabbitmq.publisher import RabbitPublisher
 from schema.errors import DependencyDown
 from schema.life import rounds
