@@ -32,11 +32,11 @@ import requests
 import structlog
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from actors.desk import erasure
 from actors.logs import set_up
 from actors.runtime import build
 from middleware.meters.counters import Meters, folder_of
 from middleware.meters.exposition import FileCollector
-from schema import erasure
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.urls import HOW_TO_ALLOW
 from schema.environment.fitting import fit

@@ -8,8 +8,8 @@ from typing import Any
 import falcon
 import msgspec
 
-from schema import bulk_replays
-from schema.bulk_replays import Manner, Summary
+from actors.desk import bulk_replays
+from actors.desk.bulk_replays import Manner, Summary
 from schema.errors import Refused
 from schema.http import operator_requests
 from schema.http.problems import problem_of

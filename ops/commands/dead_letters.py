@@ -14,6 +14,8 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from actors.desk import bulk_replays
+from actors.desk.bulk_replays import Manner, Summary
 from ops.commands.terminal import (
     INTERRUPTED,
     REFUSED,
@@ -32,8 +34,6 @@ from ops.commands.terminal import (
     print_table,
     short,
 )  # fmt: skip
-from schema import bulk_replays
-from schema.bulk_replays import Manner, Summary
 from schema.rows import letter_search, workers
 from schema.rows.letter_search import LetterFilter
 from schema.rows.messages import QUEUES

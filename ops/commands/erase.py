@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from actors.desk import erasure
 from actors.runtime import build
 from ops.commands.terminal import Json, Why, Yes, counted, desk, out, print_json
-from schema import erasure
 
 
 def erase(

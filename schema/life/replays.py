@@ -1,7 +1,7 @@
 """Replay and discard of single dead letters, and resend of callbacks (DESIGN §7).
 
 One set of functions behind the command line, the API and RabbitMQ's own UI; all of them are audited and each honours a
-letter once. Many at a time: schema/bulk_replays.py.
+letter once. Many at a time: actors/desk/bulk_replays.py.
 """
 
 from __future__ import annotations

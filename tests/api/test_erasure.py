@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from schema import erasure
-from schema.bulk_replays import Manner, replay_matching
+from actors.desk import erasure
+from actors.desk.bulk_replays import Manner, replay_matching
 from schema.life import rounds
 from schema.ports import End
 from schema.rows import audit, deliveries, jobs, letters

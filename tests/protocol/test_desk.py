@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from schema import bulk_replays
-from schema.bulk_replays import Manner, discard_matching, replay_matching
+from actors.desk import bulk_replays
+from actors.desk.bulk_replays import Manner, discard_matching, replay_matching
 from schema.callbacks.answers import SCHEDULE
 from schema.errors import Permanent, Refused, Transient
 from schema.life import replays

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from ulid import ULID
 
+from actors.desk import bulk_replays  # fmt: skip
+from actors.desk.bulk_replays import Manner
 from ops.servers.mariadb import MariaDB
-from schema import bulk_replays  # fmt: skip
-from schema.bulk_replays import Manner
 from schema.documents import open_documents
 from schema.errors import DependencyDown, Permanent, Transient
 from schema.life import queues, replays, rounds
@@ -71,7 +71,7 @@ SORTS = {
 }  # fmt: skip
 # What only people and starts ask; a file, or a function in it.
 ASKED_BY_PEOPLE = {
-    "schema/erasure.py", "schema/rows/listing.py", "schema/story.py", "schema/sql/migrate.py",
+    "actors/desk/erasure.py", "schema/rows/listing.py", "schema/story.py", "schema/sql/migrate.py",
     "schema/rows/keys.py:work",
     "schema/rows/audit.py:of", "schema/rows/switches.py:_put", "schema/rows/letter_search.py:groups",
     "schema/documents/tables.py:ends_of", "schema/documents/tables.py:work", "schema/documents/tables.py:save_report",

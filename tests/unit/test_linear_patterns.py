@@ -32,7 +32,7 @@ PIECES = [
 #: Made while the program runs, from what is no stranger's.
 MADE = {
     "schema/callbacks/answers.py": "the patterns of its table, which stand as texts in the calls of _says",
-    "schema/erasure.py": "an operator's code, escaped",
+    "actors/desk/erasure.py": "an operator's code, escaped",
     "actors/pdf/families.py": "one class of characters",
 }
 
