@@ -15,8 +15,8 @@ import time
 
 import structlog
 
-from actors.logs import set_up
-from actors.runtime import build
+from actors.process.logs import set_up
+from actors.process.runtime import build
 from middleware.meters import exposition
 from middleware.meters.counters import folder_of
 from schema.metrics import table as metrics

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from actors.logs import set_up
-from actors.runtime import build
+from actors.process.logs import set_up
+from actors.process.runtime import build
 from schema.host.descriptors import raised
 from schema.settings import Settings
 

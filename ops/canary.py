@@ -33,8 +33,8 @@ import structlog
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from actors.desk import erasure
-from actors.logs import set_up
-from actors.runtime import build
+from actors.process.logs import set_up
+from actors.process.runtime import build
 from middleware.meters.counters import Meters, folder_of
 from middleware.meters.exposition import FileCollector
 from schema.callbacks.allow_list import AllowList

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 
-from actors.logs import set_up
-from actors.runtime import build
+from actors.process.logs import set_up
+from actors.process.runtime import build
 from ops.trial_renderer import TrialRenderer
 from schema.settings import Settings
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-from actors.logs import set_up
-from actors.runtime import build
+from actors.process.logs import set_up
+from actors.process.runtime import build
 from schema.rows.keys import require_keys
 from schema.settings import Settings
 from schema.sql.database import patiently

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import peewee
 
-from actors.runtime import Runtime
+from actors.process.runtime import Runtime
 from ops.commands.terminal import there, words_of
 from schema.callbacks.allow_list import AllowList
 from schema.errors import ReportqError

@@ -6,7 +6,7 @@ import os
 
 import typer
 
-from actors.runtime import build
+from actors.process.runtime import build
 from ops.commands.checks import faults
 from ops.commands.terminal import REFUSED, Json, out, print_json, print_pairs
 from schema.settings import Settings

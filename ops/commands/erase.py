@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from actors.desk import erasure
-from actors.runtime import build
+from actors.process.runtime import build
 from ops.commands.terminal import Json, Why, Yes, counted, desk, out, print_json
 
 

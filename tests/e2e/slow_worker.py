@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from actors.logs import set_up
-from actors.runtime import build
+from actors.process.logs import set_up
+from actors.process.runtime import build
 from schema.ports import RenderRequest
 from schema.settings import Settings
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from actors.runtime import build
+from actors.process.runtime import build
 from middleware.meters.counters import Meters, folder_of
 from ops import canary
 from ops.canary import CODE, Canary, Listener, last_success

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from actors import runtime
+from actors.process import runtime
 from ops.demo import Api
 from ops.sample_report import PRODUCT, SAMPLE
 from ops.servers.process import free_port, wait_until

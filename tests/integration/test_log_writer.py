@@ -14,7 +14,7 @@ import pytest
 BEGIN = """
 import multiprocessing, os, sys, threading, time
 import structlog
-from actors.logs import set_up
+from actors.process.logs import set_up
 from schema.settings import Settings
 set_up(Settings.from_env({"REPORTQ_LOG_FORMAT": "json"}))
 log = structlog.get_logger()

@@ -17,7 +17,7 @@ import pika
 import pytest
 
 from actors.housekeeping import letter_tidying
-from actors.runtime import Runtime, build
+from actors.process.runtime import Runtime, build
 from middleware.rabbitmq.broker import declare
 from middleware.rabbitmq.incoming import Letter, meaning
 from ops.commands import doctor

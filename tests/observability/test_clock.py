@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.runtime import Runtime, build
+from actors.process.runtime import Runtime, build
 from ops.commands.doctor import _database
 from schema.metrics import gauges
 from schema.metrics import table as metrics

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from actors.logs import set_up
+from actors.process.logs import set_up
 from ops.servers.process import wait_until
 from schema.callbacks.redaction import hide
 from schema.http import traces

@@ -15,7 +15,7 @@ import dramatiq
 from dramatiq.middleware import SkipMessage
 from ulid import ULID
 
-from actors.runtime import Runtime, build
+from actors.process.runtime import Runtime, build
 from middleware.rabbitmq.broker import encode
 from schema.errors import ReportqError
 from schema.ports import Answer, End, Hint, Post, RenderRequest

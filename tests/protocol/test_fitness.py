@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.runtime import build
+from actors.process.runtime import build
 from ops.commands.doctor import _fitness
 from ops.servers.mariadb import MariaDB
 from schema.settings import Settings

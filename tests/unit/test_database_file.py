@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.runtime import build
+from actors.process.runtime import build
 from schema.rows import jobs
 from schema.rows.jobs import NewJob
 from schema.settings import Settings

@@ -12,7 +12,7 @@ from schema.callbacks.allow_list import AllowList
 SETTINGS = (
     "from schema.settings import Settings; s = Settings.from_env({'REPORTQ_BROKER_URL': 'amqp://x:y@127.0.0.1/'})"
 )
-API = "from actors.logs import set_up; from actors.runtime import build; from service.app import create_app"
+API = "from actors.process.logs import set_up; from actors.process.runtime import build; from service.app import create_app"
 WORKER = "import actors.worker"
 
 
@@ -37,7 +37,7 @@ def test_a_process_loads_what_it_uses(program: str, unneeded: tuple[str, ...]) -
 
 def test_rich_is_there_for_whoever_wants_it() -> None:
     """Hidden from structlog for a moment, not taken away."""
-    program = "import actors.logs, rich, sys; print(sys.modules['rich'].__name__)"
+    program = "import actors.process.logs, rich, sys; print(sys.modules['rich'].__name__)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.strip() == "rich", done.stderr
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from actors import runtime
+from actors.process import runtime
 from actors.publish.wakeup import Listener, Waker
 from ops.claims import Refused, claimed
 from ops.servers.small_disk import SmallDisk

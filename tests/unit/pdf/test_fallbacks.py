@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from actors.pdf import families as module
 from actors.pdf.families import FALLBACKS, SCRIPTS, Fallback, families, scripts_of
 from actors.pdf.renderer import PdfRenderer
-from actors.runtime import build
+from actors.process.runtime import build
 from ops.authoring.pages import PAGE
 from ops.servers.packages import need
 from ops.stack import ROOT

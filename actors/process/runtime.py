@@ -13,7 +13,7 @@ from typing import IO
 import dramatiq
 import structlog
 
-from actors.parts import Parts
+from actors.process.parts import Parts
 from schema.callbacks.allow_list import AllowList
 from schema.errors import ReportqError
 from schema.host import run_folder

@@ -25,7 +25,7 @@ import structlog  # noqa: E402
 if _spared:
     del sys.modules["rich"]
 
-from actors.log_writer import WRITER  # noqa: E402
+from actors.process.log_writer import WRITER  # noqa: E402
 from schema.callbacks.redaction import hide  # noqa: E402
 from schema.callbacks.urls import HIDDEN  # noqa: E402
 from schema.settings import Settings  # noqa: E402
