@@ -25,8 +25,8 @@ def no_rescue() -> None:
 
 def early_202() -> None:
     """Acknowledge early, towards the caller: the API answers before the row is committed."""
-    from schema.intake import Intake
     from schema.rows import jobs
+    from service.intake import Intake
 
     late: queue.Queue[tuple[Any, Any]] = queue.Queue()
     started = threading.Event()

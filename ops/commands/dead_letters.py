@@ -37,7 +37,7 @@ from ops.commands.terminal import (
 from schema.rows import letter_search, workers
 from schema.rows.letter_search import LetterFilter
 from schema.rows.messages import QUEUES
-from service.dead_letters import letter_shown, listing, one_letter, summary_shown
+from service.routes.dead_letters import letter_shown, listing, one_letter, summary_shown
 
 _SETTLE = 15.0  # seconds to wait for the ends of what went without a trial
 

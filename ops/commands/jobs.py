@@ -30,8 +30,8 @@ from schema.rows import jobs
 from schema.rows.letter_search import moment_of
 from schema.sql.database import Row
 from schema.sql.times import as_column, moment
-from service.deliveries import delivery_log
-from service.jobs import error_of
+from service.routes.deliveries import delivery_log
+from service.routes.jobs import error_of
 
 app = typer.Typer(help="Jobs.", no_args_is_help=True)
 

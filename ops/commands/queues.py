@@ -9,7 +9,7 @@ import typer
 
 from ops.commands.terminal import REMAINS, Json, Why, age, desk, out, print_json, print_table
 from schema.life import queues
-from service.queues import states_shown
+from service.routes.queues import states_shown
 
 app = typer.Typer(help="The queues `pdf` and `webhooks`.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="pdf or webhooks")]

@@ -9,7 +9,7 @@ from schema.environment.server_urls import without_password
 from schema.life import queues
 from schema.rows import workers
 from schema.sql.database import Row
-from service.queues import states_shown
+from service.routes.queues import states_shown
 
 
 def status(as_json: Json = False) -> None:

@@ -11,8 +11,8 @@ from ops.commands.dead_letters import DryRun, Rate
 from ops.commands.terminal import Json, Why, Yes, desk, out, print_json, print_table, short
 from ops.webhooks_cli import send_example
 from schema.rows.letter_search import LetterFilter, moment_of
-from service.deliveries import delivery_log
-from service.deliveries import resend as resend_one
+from service.routes.deliveries import delivery_log
+from service.routes.deliveries import resend as resend_one
 
 app = typer.Typer(help="Callbacks.", no_args_is_help=True)
 

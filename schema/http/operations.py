@@ -1,7 +1,7 @@
 """Every call of the API in one table: who may make it, what it takes, what it answers.
 
-The roles are enforced from here (service/access.py) and /openapi.json is written from here; a test compares the table
-with the routes of the running application, both ways.
+The roles are enforced from here (service/door/access.py) and /openapi.json is written from here; a test compares the
+table with the routes of the running application, both ways.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from ops.servers.small_disk import SmallDisk
 from schema.rows import keys as api_keys
 from schema.settings import Settings, SettingsError
 from schema.sql.database import Database
-from service.rates import RateLimits
+from service.door.rates import RateLimits
 from tests.api.conftest import BODY, KEYS, Api
 
 ENV_KEYS = ",".join(f"{role}er:{role}:{key}" for role, key in KEYS.items())

@@ -11,7 +11,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from schema.http import openapi, operations, problems
-from service import docs
+from service.routes import docs
 from tests.api import codes
 from tests.api.conftest import BODY, Api
 

@@ -11,7 +11,7 @@ import pytest
 from schema.errors import DependencyDown
 from schema.rows import workers
 from schema.rows.workers import Card
-from service import docs
+from service.routes import docs
 from tests.api.conftest import KEYS, Api
 
 ENV_KEYS = ",".join(f"{role}er:{role}:{key}" for role, key in KEYS.items())
@@ -32,7 +32,7 @@ def hanging() -> Iterator[Callable[[], None]]:
 
 
 def test_a_part_that_hangs_holds_no_probe(api: Api, monkeypatch: pytest.MonkeyPatch, hanging: Any) -> None:
-    monkeypatch.setattr("service.health._WAIT", 0.1)
+    monkeypatch.setattr("service.routes.health._WAIT", 0.1)
     monkeypatch.setattr(api.artifacts, "ping", hanging)
     api = api.anew()
     for _ in range(5):

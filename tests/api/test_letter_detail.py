@@ -38,7 +38,7 @@ def test_a_slow_rate_holds_no_request_longer_than_its_time(
     api: Api, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One letter in 100 seconds: the request ends when its time is up, says what remains, and is repeated."""
-    monkeypatch.setattr("service.dead_letters._SECONDS", 0.3)
+    monkeypatch.setattr("service.routes.dead_letters._SECONDS", 0.3)
     letters = [bury(db, api) for _ in range(3)]
     db.execute("UPDATE pdf_job_results SET status='failed'")
     asked = {"filter": {}, "rate": 0.01, "trial": 0}

@@ -94,7 +94,7 @@ def test_promtool_finds_nothing_to_complain_of(db: Counting, tmp_path: Path) -> 
 
 
 def test_many_scrapes_read_the_rows_once(db: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.metrics._EVERY", 3600.0)
+    monkeypatch.setattr("service.routes.metrics._EVERY", 3600.0)
     client = client_of(db, tmp_path)
     for _ in range(20):
         client.simulate_get("/metrics", headers=LOCAL)
@@ -121,9 +121,9 @@ def test_without_its_database_it_says_that_nothing_is_accepted(db: Counting, tmp
 def test_a_database_that_hangs_does_not_hang_the_scrape(
     db: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.metrics._PATIENCE", 0.05)
+    monkeypatch.setattr("service.routes.metrics._PATIENCE", 0.05)
     for name in ("_EVERY", "_RARER"):
-        monkeypatch.setattr(f"service.metrics.{name}", 0.0)
+        monkeypatch.setattr(f"service.routes.metrics.{name}", 0.0)
     client = client_of(db, tmp_path)
 
     def accepting() -> list[float]:
@@ -133,7 +133,7 @@ def test_a_database_that_hangs_does_not_hang_the_scrape(
     db.hangs = threading.Event()
     try:
         assert accepting() == [1], "the reading before is young enough"
-        monkeypatch.setattr("service.metrics._FRESH", 0.0)
+        monkeypatch.setattr("service.routes.metrics._FRESH", 0.0)
         assert accepting() == [0]
     finally:
         db.hangs.set()

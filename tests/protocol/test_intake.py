@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ops.servers.process import wait_until
-from schema.intake import Intake
 from schema.rows import jobs
 from schema.rows.jobs import NewJob
 from schema.sql.database import Database, DatabaseDown
+from service.intake import Intake
 from tests.protocol.kit import World
 
 

@@ -41,7 +41,7 @@ from schema.rows.jobs import NewJob
 from schema.rows.letter_search import LetterFilter
 from schema.sql.migrate import migrate
 from service.estimates import QueueView
-from service.overview import Overview
+from service.routes.overview import Overview
 from service.waiters import WaiterBoard
 from tests.protocol.kit import World, answer, make_world
 from tests.protocol.recorder import Asked, Recorder, calls_of
@@ -59,7 +59,8 @@ COUNTS = {
     ("schema/metrics/gauges.py", "_jobs"), ("schema/metrics/gauges.py", "_deliveries"),
     ("schema/metrics/gauges.py", "_relay"),
     ("schema/metrics/gauges.py", "_desk"), ("service/estimates.py", "_see"), ("service/estimates.py", "_line"),
-    ("service/overview.py", "_look"), ("service/overview.py", "_lines"), ("schema/life/queues.py", "states"),
+    ("service/routes/overview.py", "_look"), ("service/routes/overview.py", "_lines"),
+    ("schema/life/queues.py", "states"),
     ("schema/life/queues.py", "_state"), ("schema/rows/letter_search.py", "count"),
     ("schema/rows/letter_search.py", "sizes"),
     ("schema/rows/letters.py", "copies"), ("schema/rows/letters.py", "shown"), ("actors/publish/promotion.py", "step"),

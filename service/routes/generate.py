@@ -11,10 +11,11 @@ from schema.http import queries, requests
 from schema.metrics import table as metrics
 from schema.rows import jobs
 from schema.rows.switches import RolloutBoard
-from service.downloads import Downloads
+from service.door.bodies import read_body
 from service.estimates import QueueView
 from service.parts import Parts
-from service.reports import Submitting, accepted, read_body
+from service.routes.downloads import Downloads
+from service.routes.reports import Submitting, accepted
 from service.waiters import WaiterBoard
 
 _LEFT = ("queued", "processing")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import falcon
 
-_FOLDER = Path(__file__).parent / "console"
+_FOLDER = Path(__file__).parents[1] / "console"
 _KINDS = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",

@@ -1,4 +1,4 @@
-"""GET /metrics, and the counting of requests.
+"""GET /metrics: counters of the API, gauges of the rows.
 
 The database is read at most once every five seconds by each process however often it is scraped, and less often when
 reading takes long; it is read beside the scrape, which a database that hangs must not outlast Prometheus's patience.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import falcon
 import structlog
@@ -19,10 +18,9 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from middleware.meters.counters import Meters, folder_of
+from middleware.meters.counters import folder_of
 from middleware.meters.exposition import FileCollector
 from schema import VERSION
-from schema.http.operations import OPERATIONS
 from schema.metrics import gauges
 from schema.metrics import table as metrics
 from schema.metrics.gauges import Reading
@@ -37,8 +35,6 @@ _EVERY = 5.0  # seconds between reads of the rows
 _RARER = 20  # times what a reading took, when that is longer: reading costs at most a twentieth of the time
 _PATIENCE = 4.0  # seconds a scrape waits for a reading of the rows
 _FRESH = 30.0  # seconds a reading may be told while the next one takes longer than that
-_REPORTS = "/api/reports/"
-_SUBMITTING = {operation.path for operation in OPERATIONS if operation.path.startswith(_REPORTS)}
 
 
 class Metrics:
@@ -141,39 +137,3 @@ class Rows:
                     self._readings = [*found, Reading(metrics.READ_SECONDS, {}, self._cost)]
                 self._changed.notify_all()
             self._parts.db.close()  # this thread's connection
-
-
-class Counted:
-    """Falcon middleware: every request's duration, and what became of each request for a report."""
-
-    def __init__(self, meters: Meters) -> None:
-        self._meters = meters
-
-    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
-        status = int(str(resp.status).split(" ", 1)[0])
-        # A request that is turned away at the door (no key, too often) has a path but no route yet.
-        route = req.uri_template or (req.path if req.path in _SUBMITTING else "none")
-        seconds = time.monotonic() - req.context.began
-        method = req.method if req.method in ("GET", "POST", "DELETE", "HEAD", "OPTIONS") else "other"
-        self._meters.observe(
-            metrics.HTTP_SECONDS, seconds, route=route, method=method, status=f"{status // 100}xx"
-        )  # fmt: skip
-        if req.context.cancelled:
-            self._meters.count(metrics.CANCELLED_WAITING)
-        if req.method != "POST" or not route.startswith(_REPORTS):
-            return
-        # A synchronous request whose job failed is answered 409, and was accepted all the same.
-        taken = bool(req.context.asked) or req.context.repeated
-        result = "over_rate" if req.context.over_rate else submission_result(status)
-        self._meters.count(metrics.SUBMISSIONS, result="accepted" if taken else result)
-        for priority in req.context.asked:
-            self._meters.count(metrics.JOBS_SUBMITTED, priority=priority)
-
-
-def submission_result(status: int) -> str:
-    """What an HTTP status says of a request for a report."""
-    if status < 400:
-        return "accepted"
-    if status == 429:
-        return "limited"
-    return "refused" if status < 500 else "unavailable"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-
 import falcon
 import msgspec
 import structlog
@@ -12,10 +10,11 @@ from ulid import ULID
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
 from schema.http import queries, requests, responses
-from schema.intake import Intake
 from schema.rows.jobs import PRIORITIES, KeyTaken, NewJob, find_by_key, turn_of
 from schema.sql.database import Row, patiently
+from service.door.bodies import read_body
 from service.estimates import QueueView
+from service.intake import Intake
 from service.parts import Parts
 
 log = structlog.get_logger()
@@ -117,28 +116,3 @@ def accepted(resp: falcon.Response, job_id: str, status: str, position: int | No
     resp.set_header("Location", f"/api/jobs/{job_id}")
     resp.set_header("Retry-After", "2")
     resp.data = msgspec.json.encode(responses.Accepted(job_id, status, estimate, position))  # type: ignore[arg-type]
-
-
-def read_body(req: falcon.Request, most: int) -> bytes:
-    """The request's bytes, refused beyond `most` before they are read."""
-    kind = (req.content_type or "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json" and not kind.endswith("+json"):
-        raise Refused(f"The Content-Type is {kind[:80]!r}.", code="unsupported_media_type")
-    if (req.content_length or 0) > most:
-        raise Refused(f"A body may have {most:,} bytes.", code="body_too_large")
-    coding = (req.get_header("Content-Encoding") or "").strip().lower()
-    if coding not in ("", "identity"):
-        raise _compressed(f"The body is compressed (Content-Encoding: {coding[:80]}).")
-    # A chunked body has no length; the server ends the stream for us.
-    chunked = req.content_length is None and req.env.get("wsgi.input_terminated")
-    body = (req.stream if chunked else req.bounded_stream).read(most + 1)
-    if len(body) > most:
-        raise Refused(f"A body may have {most:,} bytes.", code="body_too_large")
-    if body.startswith(b"\x1f\x8b"):
-        raise _compressed("The body is compressed (gzip).")
-    return bytes(body.removeprefix(codecs.BOM_UTF8))
-
-
-def _compressed(detail: str) -> Refused:
-    step = "Send the body as plain JSON, without compression and without Content-Encoding."
-    return Refused(detail, code="unsupported_media_type", next_step=step)

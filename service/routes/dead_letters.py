@@ -16,8 +16,8 @@ from schema.http.problems import problem_of
 from schema.rows import audit, letter_search, letters
 from schema.sql.database import Database, Row
 from schema.sql.times import moment
+from service.door.bodies import read_body
 from service.parts import Parts
-from service.reports import read_body
 
 _PAGE = 100
 _SECONDS = 20.0  # one request replays for so long; the answer says what remains, and the same request goes on

@@ -89,7 +89,7 @@ def _problems(links: str) -> str:
 def _pages() -> jinja2.Environment:
     import jinja2  # late: few processes are ever asked for a page
 
-    pages = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True)
+    pages = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parents[1] / "pages"), autoescape=True)
     pages.filters["marked"] = _marked
     pages.filters["indented"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return pages

@@ -14,8 +14,9 @@ from schema.http import requests, responses
 from schema.rows import jobs
 from schema.rows.jobs import NewJob, turn_of
 from schema.sql.database import Row, patiently
-from service.rates import RateLimits
-from service.reports import Submitting, new_job, read_body
+from service.door.bodies import read_body
+from service.door.rates import RateLimits
+from service.routes.reports import Submitting, new_job
 
 if TYPE_CHECKING:
     from schema.callbacks.allow_list import AllowList

@@ -18,7 +18,7 @@ from schema.http.operations import role_of
 from schema.rows.keys import KeyRing
 from schema.settings import Settings
 from schema.sql.database import DatabaseDown
-from service.rates import RateLimits
+from service.door.rates import RateLimits
 
 _PROBES = ("/livez", "/readyz")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")

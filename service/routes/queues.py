@@ -10,8 +10,8 @@ import msgspec
 from schema.http import operator_requests
 from schema.life import queues
 from schema.sql.times import moment
+from service.door.bodies import read_body
 from service.parts import Parts
-from service.reports import read_body
 
 
 class Queues:

@@ -15,8 +15,8 @@ from schema.life import replays
 from schema.rows import deliveries, jobs, posts
 from schema.sql.database import Database, Row
 from schema.sql.times import moment
+from service.door.bodies import read_body
 from service.parts import Parts
-from service.reports import read_body
 
 # Why a callback is not sent again → the problem's code and the sentence.
 REFUSALS = {

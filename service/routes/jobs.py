@@ -15,9 +15,10 @@ from schema.rows import deliveries, jobs, listing
 from schema.rows.jobs import find
 from schema.sql.database import Row
 from schema.sql.times import moment
+from service.door.bodies import read_body
 from service.estimates import QueueView
 from service.parts import Parts
-from service.reports import accepted, read_body
+from service.routes.reports import accepted
 from service.waiters import WaiterBoard
 
 _LEFT = ("queued", "processing")
