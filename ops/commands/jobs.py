@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from ops.commands import story
 from ops.commands.terminal import (
     REFUSED,
     Desk,
@@ -21,7 +22,6 @@ from ops.commands.terminal import (
     print_table,
     short,
 )
-from schema import story
 from schema.callbacks import urls
 from schema.documents import open_documents
 from schema.errors import Refused

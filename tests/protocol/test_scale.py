@@ -72,7 +72,7 @@ SORTS = {
 }  # fmt: skip
 # What only people and starts ask; a file, or a function in it.
 ASKED_BY_PEOPLE = {
-    "actors/desk/erasure.py", "schema/rows/listing.py", "schema/story.py", "schema/sql/migrate.py",
+    "actors/desk/erasure.py", "schema/rows/listing.py", "ops/commands/story.py", "schema/sql/migrate.py",
     "schema/rows/keys.py:work",
     "schema/rows/audit.py:of", "schema/rows/switches.py:_put", "schema/rows/letter_search.py:groups",
     "schema/documents/tables.py:ends_of", "schema/documents/tables.py:work", "schema/documents/tables.py:save_report",
