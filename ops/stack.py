@@ -32,7 +32,7 @@ from ops.servers.process import Server, free_port, wait_until
 from ops.servers.rabbitmq import RabbitMQ
 from ops.servers.receiver import Receiver
 from ops.servers.supervisord import Supervised, first_key
-from schema.ports import Hint
+from schema.ports import Message
 from schema.rows import messages
 from schema.sql.database import Database
 
@@ -258,7 +258,7 @@ class Stack:
 
     def publish(self, queue: str, key: str, **options: Any) -> None:
         """Put a hint into RabbitMQ by hand: a duplicate, a stale copy."""
-        body = encode(Hint(queue, messages.ACTORS[queue], key, options=options))
+        body = encode(Message(queue, messages.ACTORS[queue], key, options=options))
         connection = pika.BlockingConnection(pika.URLParameters(self.rabbitmq.amqp_url))
         try:
             connection.channel().basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, priority=5))

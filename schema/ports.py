@@ -154,7 +154,7 @@ class Sender(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
+class Message:
     """A message about to be published: which row to look at. The row is the truth."""
 
     queue: str
@@ -168,7 +168,7 @@ class Hint:
 class Publisher(Protocol):
     """Puts hints into the broker. Bounded in time even when the broker hangs."""
 
-    def publish(self, hints: Sequence[Hint]) -> list[bool]:
+    def publish(self, hints: Sequence[Message]) -> list[bool]:
         """True for each hint the broker has confirmed; False or DependencyDown("broker") leaves the row due."""
         ...
 

@@ -15,7 +15,7 @@ from actors.publish.callbacks import Callbacks
 from actors.publish.promotion import EXEMPT_TURN, Promotion
 from actors.publish.wakeup import Listener
 from schema.errors import DependencyDown
-from schema.ports import Hint, Publisher
+from schema.ports import Message, Publisher
 from schema.rows import messages, outbox, workers
 from schema.rows.outbox import Outbox, Taken
 from schema.rows.pauses import PauseBoard
@@ -134,13 +134,13 @@ class Relay:
         taken = outbox.DEAD_LETTERS.take(self._db, limit=BATCH, hold=self._settings.relay_hold)
         sent = self._send(outbox.DEAD_LETTERS, taken)
         taken = outbox.RAW_REPLAYS.take(self._db, limit=BATCH, hold=self._settings.relay_hold, only="kind='raw'")
-        return sent + self._send(outbox.RAW_REPLAYS, taken, messages.raw_hint)
+        return sent + self._send(outbox.RAW_REPLAYS, taken, messages.raw_message)
 
-    def _send(self, box: Outbox, taken: Taken, make: Callable[[Row], Hint] | None = None) -> int:
+    def _send(self, box: Outbox, taken: Taken, make: Callable[[Row], Message] | None = None) -> int:
         if not taken.rows:
             return 0
         make = make or _HINTS[box.table]
-        hints: list[Hint] = [make(row) for row in taken.rows]
+        hints: list[Message] = [make(row) for row in taken.rows]
         try:
             confirmed = self._publisher.publish(hints)
         except DependencyDown:
@@ -156,7 +156,7 @@ class Relay:
 
 
 _HINTS = {
-    outbox.JOBS.table: messages.job_hint,
-    outbox.DELIVERIES.table: messages.delivery_hint,
-    outbox.DEAD_LETTERS.table: messages.dead_letter_hint,
+    outbox.JOBS.table: messages.job_message,
+    outbox.DELIVERIES.table: messages.delivery_message,
+    outbox.DEAD_LETTERS.table: messages.letter_message,
 }

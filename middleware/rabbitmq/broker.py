@@ -12,7 +12,7 @@ from dramatiq.common import dq_name
 
 from middleware.rabbitmq.incoming import Consumer
 from middleware.rabbitmq.publisher import RabbitPublisher, parameters_of
-from schema.ports import Hint, Publisher
+from schema.ports import Message, Publisher
 from schema.rows.messages import MAX_PRIORITY, QUEUES, xq
 from schema.settings import Settings
 
@@ -23,7 +23,7 @@ LETTERS_KEPT = 49 * 86_400_000
 RETURNS_ALLOWED = 1_000_000
 
 
-def encode(hint: Hint) -> bytes:
+def encode(hint: Message) -> bytes:
     """A hint as a Dramatiq message: it carries the row's key, never the job's contents."""
     if hint.raw is not None:
         return hint.raw
@@ -39,7 +39,7 @@ class MemoryPublisher:
     def __init__(self, broker: StubBroker) -> None:
         self._broker = broker
 
-    def publish(self, hints: Sequence[Hint]) -> list[bool]:
+    def publish(self, hints: Sequence[Message]) -> list[bool]:
         """Enqueue at once. Copies of dead letters have no queue here: the row is the only desk."""
         for hint in hints:
             if "dead_letter_id" not in hint.options and hint.raw is None:

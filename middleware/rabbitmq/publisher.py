@@ -19,10 +19,10 @@ from middleware.rabbitmq.broker_faults import why
 from schema.environment import server_urls
 from schema.environment.server_urls import bracketed
 from schema.errors import DependencyDown
-from schema.ports import Hint
+from schema.ports import Message
 from schema.rows.messages import xq
 
-Encode = Callable[[Hint], bytes]
+Encode = Callable[[Message], bytes]
 
 
 class _Batch:
@@ -55,7 +55,7 @@ class RabbitPublisher:
         self._mutex = threading.Lock()
         self._loop: _Loop | None = None
 
-    def publish(self, hints: Sequence[Hint]) -> list[bool]:
+    def publish(self, hints: Sequence[Message]) -> list[bool]:
         """Publish and wait for all confirms, at most `timeout` seconds; raises DependencyDown when not connected."""
         if not hints:
             return []
@@ -150,7 +150,7 @@ def _there(channel: Any, queues: Sequence[str]) -> set[str]:
     return found
 
 
-def _route(hint: Hint) -> str:
+def _route(hint: Message) -> str:
     return xq(hint.queue) if "dead_letter_id" in hint.options else hint.queue
 
 

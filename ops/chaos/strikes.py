@@ -25,7 +25,7 @@ from ops.chaos.system import System
 from ops.servers import leash
 from ops.servers.process import wait_until
 from ops.servers.receiver import ALL, START_PAGE
-from schema.ports import Hint
+from schema.ports import Message
 from schema.rows.messages import ACTORS, PDF, WEBHOOKS
 from schema.sql.database import DatabaseDown
 
@@ -227,8 +227,8 @@ class Strikes:
         if kind == "purged":
             return self._purge()
         if kind == "garbage":
-            unknown = encode(Hint(PDF, "no_such_actor", "pdf_nobody"))
-            bodies = [b"\xff\xfe no message", b"{}", unknown, encode(Hint(PDF, ACTORS[PDF], "pdf_nobody"))]
+            unknown = encode(Message(PDF, "no_such_actor", "pdf_nobody"))
+            bodies = [b"\xff\xfe no message", b"{}", unknown, encode(Message(PDF, ACTORS[PDF], "pdf_nobody"))]
             return self.publish(
                 [(queue, body) for queue in (PDF, WEBHOOKS) for body in bodies[: 4 if queue == PDF else 2]]
             )
@@ -236,8 +236,8 @@ class Strikes:
         told = "('queued','processing')" if kind == "duplicated" else "('delivered','recorded','dead')"
         jobs = self.stack.sql(f"SELECT job_id FROM pdf_job_results WHERE status IN {states} ORDER BY RAND() LIMIT 30")
         calls = self.stack.sql(f"SELECT delivery_id FROM deliveries WHERE status IN {told} ORDER BY RAND() LIMIT 30")
-        copies = [(PDF, encode(Hint(PDF, ACTORS[PDF], row["job_id"]))) for row in jobs]
-        copies += [(WEBHOOKS, encode(Hint(WEBHOOKS, ACTORS[WEBHOOKS], row["delivery_id"]))) for row in calls]
+        copies = [(PDF, encode(Message(PDF, ACTORS[PDF], row["job_id"]))) for row in jobs]
+        copies += [(WEBHOOKS, encode(Message(WEBHOOKS, ACTORS[WEBHOOKS], row["delivery_id"]))) for row in calls]
         return self.publish([*copies, *copies])
 
     def publish(self, messages: list[tuple[str, bytes]]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from schema.ports import Hint
+from schema.ports import Message
 from schema.rows.jobs import HIGHEST
 from schema.sql.database import Row
 from schema.sql.times import as_time
@@ -22,17 +22,17 @@ def xq(queue: str) -> str:
     return f"{queue}.XQ"
 
 
-def job_hint(row: Row) -> Hint:
+def job_message(row: Row) -> Message:
     """Look at this job."""
-    return Hint(PDF, ACTORS[PDF], row["id"], HIGHEST - row["turn"])
+    return Message(PDF, ACTORS[PDF], row["id"], HIGHEST - row["turn"])
 
 
-def delivery_hint(row: Row) -> Hint:
+def delivery_message(row: Row) -> Message:
     """Look at this delivery."""
-    return Hint(WEBHOOKS, ACTORS[WEBHOOKS], row["id"], HIGHEST - row["turn"])
+    return Message(WEBHOOKS, ACTORS[WEBHOOKS], row["id"], HIGHEST - row["turn"])
 
 
-def dead_letter_hint(row: Row) -> Hint:
+def letter_message(row: Row) -> Message:
     """The `.XQ` copy of a dead letter: readable in RabbitMQ's own UI, and a replay request when it is moved back."""
     moments = {name: as_time(row[name]) for name in ("first_failed_at", "last_failed_at")}
     story = {
@@ -51,9 +51,9 @@ def dead_letter_hint(row: Row) -> Hint:
         story["message"] = base64.b64decode(row["raw"]).decode("utf-8", "replace")[:_RAW_SHOWN]
     key = row["delivery_id"] if row["kind"] == "delivery" else row["job_id"]
     options = {"dead_letter_id": row["id"], "dead_letter": story}
-    return Hint(row["queue"], ACTORS[row["queue"]], key or row["id"], 5, options)
+    return Message(row["queue"], ACTORS[row["queue"]], key or row["id"], 5, options)
 
 
-def raw_hint(row: Row) -> Hint:
+def raw_message(row: Row) -> Message:
     """A raw letter's own message, sent to its queue again byte for byte."""
-    return Hint(row["queue"], "", row["id"], 5, raw=base64.b64decode(row["raw"]))
+    return Message(row["queue"], "", row["id"], 5, raw=base64.b64decode(row["raw"]))

@@ -26,7 +26,7 @@ from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
 from schema.documents.record import from_json
 from schema.life import rounds
-from schema.ports import Hint
+from schema.ports import Message
 from schema.rows import jobs, outbox
 from schema.rows.jobs import NewJob
 from schema.settings import Settings
@@ -179,7 +179,7 @@ def test_this_release_works_on_beside_the_next_one(empty: str, tmp_path: Path) -
 
 
 def test_a_newer_message_and_a_newer_record_are_understood() -> None:
-    message = dramatiq.Message.decode(encode(Hint("pdf", "render_pdf", "pdf_1")))
+    message = dramatiq.Message.decode(encode(Message("pdf", "render_pdf", "pdf_1")))
     newer = message.copy(options={**message.options, "next_release": {"a": 1}})
     again: Any = dramatiq.Message.decode(newer.encode())
     assert (again.actor_name, again.args) == ("render_pdf", ("pdf_1",))

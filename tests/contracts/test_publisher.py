@@ -11,7 +11,7 @@ import pytest
 from middleware.rabbitmq.broker import open_broker, open_publisher
 from ops.servers.rabbitmq import RabbitMQ
 from schema.errors import DependencyDown
-from schema.ports import Hint, Publisher
+from schema.ports import Message, Publisher
 from schema.rows.messages import ACTORS, PDF, QUEUES, WEBHOOKS, xq
 from schema.settings import Settings
 
@@ -38,8 +38,8 @@ def _delete_queues(server: RabbitMQ) -> None:
         server.api("DELETE", f"queues/%2F/{name}")
 
 
-def hint(queue: str, number: int, **more: int) -> Hint:
-    return Hint(queue, ACTORS[queue], f"key-{number}", **more)
+def hint(queue: str, number: int, **more: int) -> Message:
+    return Message(queue, ACTORS[queue], f"key-{number}", **more)
 
 
 def test_what_is_confirmed_waits_in_its_queue(publisher: Publisher) -> None:

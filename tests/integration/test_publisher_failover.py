@@ -14,7 +14,7 @@ from middleware.rabbitmq.broker import open_broker, open_publisher
 from middleware.rabbitmq.publisher import RabbitPublisher
 from ops.servers.rabbitmq import RabbitMQ
 from ops.servers.tcp_proxy import TcpProxy
-from schema.ports import Hint
+from schema.ports import Message
 from schema.settings import Settings
 
 # pika leaves the socket of a connection that never opened, or was cut, to the garbage collector.
@@ -48,10 +48,10 @@ def test_a_node_that_hangs_is_passed_over(rabbitmq: RabbitMQ, hanging: TcpProxy)
     assert isinstance(publisher, RabbitPublisher)
     try:
         for number in range(3):
-            assert publisher.publish([Hint("pdf", "render_pdf", f"job-{number}")]) == [True]
+            assert publisher.publish([Message("pdf", "render_pdf", f"job-{number}")]) == [True]
         hanging.heal()  # what hung opens late: it must not disturb the one in use
         for number in range(3, 6):
-            assert publisher.publish([Hint("pdf", "render_pdf", f"job-{number}")]) == [True]
+            assert publisher.publish([Message("pdf", "render_pdf", f"job-{number}")]) == [True]
     finally:
         publisher.close()
         with pika.BlockingConnection(pika.URLParameters(rabbitmq.admin_url)) as connection:
@@ -63,10 +63,10 @@ def test_a_node_that_hangs_costs_its_time_once(rabbitmq: RabbitMQ, hanging: TcpP
     publisher = open_publisher(settings, open_broker(settings, []))
     assert isinstance(publisher, RabbitPublisher)
     try:
-        assert publisher.publish([Hint("pdf", "render_pdf", "first")]) == [True]
+        assert publisher.publish([Message("pdf", "render_pdf", "first")]) == [True]
         asked = hanging.accepted
         publisher._drop()
-        assert publisher.publish([Hint("pdf", "render_pdf", "second")]) == [True]
+        assert publisher.publish([Message("pdf", "render_pdf", "second")]) == [True]
         assert hanging.accepted == asked
     finally:
         publisher.close()
@@ -77,10 +77,10 @@ def test_a_queue_that_somebody_deleted_is_declared_again(rabbitmq: RabbitMQ) -> 
     settings = Settings(broker_url=rabbitmq.amqp_url, broker_timeout=5.0)
     publisher = open_publisher(settings, open_broker(settings, []))
     try:
-        assert publisher.publish([Hint("pdf", "render_pdf", "before")]) == [True]
+        assert publisher.publish([Message("pdf", "render_pdf", "before")]) == [True]
         rabbitmq.api("DELETE", "queues/%2F/pdf")
-        assert publisher.publish([Hint("pdf", "render_pdf", "lost")]) == [False]
-        assert publisher.publish([Hint("pdf", "render_pdf", "again")]) == [True]
+        assert publisher.publish([Message("pdf", "render_pdf", "lost")]) == [False]
+        assert publisher.publish([Message("pdf", "render_pdf", "again")]) == [True]
         assert publisher.ready("pdf") == 1
     finally:
         publisher.close()

@@ -18,7 +18,7 @@ from ulid import ULID
 from actors.process.runtime import Runtime, build
 from middleware.rabbitmq.broker import encode
 from schema.errors import ReportqError
-from schema.ports import Answer, End, Hint, Post, RenderRequest
+from schema.ports import Answer, End, Message, Post, RenderRequest
 from schema.rows import deliveries, jobs, letters
 from schema.rows.jobs import NewJob
 from schema.settings import Settings
@@ -34,12 +34,12 @@ class Published:
     """A publisher that keeps hints instead of sending them."""
 
     def __init__(self) -> None:
-        self.hints: list[Hint] = []
+        self.hints: list[Message] = []
         self.in_broker: dict[str, int] = {}
         self.before: Callable[[], None] = lambda: None
         self.confirms = True
 
-    def publish(self, hints: Sequence[Hint]) -> list[bool]:
+    def publish(self, hints: Sequence[Message]) -> list[bool]:
         self.before()
         if self.confirms:
             self.hints.extend(hints)
@@ -52,7 +52,7 @@ class Published:
 
     def close(self) -> None: ...
 
-    def take(self) -> list[Hint]:
+    def take(self) -> list[Message]:
         taken, self.hints = self.hints, []
         return taken
 
@@ -191,17 +191,17 @@ class World:
         assert row is not None
         return row
 
-    def relay(self) -> list[Hint]:
+    def relay(self) -> list[Message]:
         """Let the relay look once; the hints it published."""
         self.runtime.board.active(fresh=True)
         self.runtime.relay.step()
         return self.published.take()
 
-    def hint(self, hint: Hint | str, queue: str = "pdf") -> None:
+    def hint(self, hint: Message | str, queue: str = "pdf") -> None:
         """A message arrives at a worker, through the whole middleware."""
         if isinstance(hint, str):
             actor = {"pdf": "render_pdf", "webhooks": "deliver_webhook"}[queue]
-            hint = Hint(queue, actor, hint)
+            hint = Message(queue, actor, hint)
         message: Any = dramatiq.Message.decode(encode(hint))
         broker = self.runtime.broker
         try:

@@ -16,7 +16,7 @@ from schema.callbacks.answers import SCHEDULE
 from schema.errors import Permanent, Refused, Transient
 from schema.life import replays
 from schema.metrics import gauges
-from schema.ports import Hint
+from schema.ports import Message
 from schema.rows import audit, letter_search, letters, outbox, posts
 from schema.rows.letter_search import LetterFilter
 from tests.protocol.kit import World, answer
@@ -322,7 +322,7 @@ def test_a_raw_letter_keeps_no_more_than_a_row_takes_and_half_a_message_is_never
 def test_a_hint_that_the_other_queues_worker_meets_goes_out_again(world: World) -> None:
     job_id = world.submit()
     assert [hint.key for hint in world.relay()] == [job_id]
-    world.hint(Hint("webhooks", "deliver_webhook", job_id, options={"belongs_to": "pdf"}))
+    world.hint(Message("webhooks", "deliver_webhook", job_id, options={"belongs_to": "pdf"}))
     assert [hint.key for hint in world.relay()] == [job_id]
 
 

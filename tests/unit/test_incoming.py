@@ -13,7 +13,7 @@ from ulid import ULID
 
 from middleware.rabbitmq.broker import encode
 from middleware.rabbitmq.incoming import Letter, Look, Stranger, _rewritten, meaning
-from schema.ports import Hint
+from schema.ports import Message
 from schema.rows import messages
 from schema.rows.letters import RAW_KEPT, TOO_LARGE
 
@@ -39,9 +39,9 @@ def row(**other: Any) -> dict[str, Any]:
 
 def test_what_we_publish_is_read_as_it_was_meant() -> None:
     job, delivery = f"pdf_{ULID()}", f"dlv_{ULID()}"
-    assert meaning(encode(messages.job_hint(row(id=job)))) == Look("pdf", job)
-    assert meaning(encode(messages.delivery_hint(row(id=delivery)))) == Look("webhooks", delivery)
-    assert meaning(encode(messages.dead_letter_hint(row()))) == Letter("dl_1")
+    assert meaning(encode(messages.job_message(row(id=job)))) == Look("pdf", job)
+    assert meaning(encode(messages.delivery_message(row(id=delivery)))) == Look("webhooks", delivery)
+    assert meaning(encode(messages.letter_message(row()))) == Letter("dl_1")
 
 
 def test_the_longest_copy_of_a_letter_that_a_row_can_make_is_known_as_one() -> None:
@@ -50,7 +50,7 @@ def test_the_longest_copy_of_a_letter_that_a_row_can_make_is_known_as_one() -> N
         kind="raw", code="😀" * 255, product_id="😀" * 255, error_message="😀" * 2000, traceback="😀" * 4000,
         raw="8J+YgA==" * 10_000,
     )  # fmt: skip
-    assert meaning(encode(messages.dead_letter_hint(longest))) == Letter("dl_1")
+    assert meaning(encode(messages.letter_message(longest))) == Letter("dl_1")
 
 
 @given(st.binary(max_size=300))
@@ -63,7 +63,7 @@ def test_bytes_that_are_no_message_are_a_stranger(body: bytes) -> None:
 def test_a_message_that_was_tampered_with_is_a_stranger_or_comes_through_as_an_id_alone(
     other: dict[str, Any], arrived_in: str
 ) -> None:
-    message = json.loads(encode(Hint("pdf", "render_pdf", "pdf_1"))) | other
+    message = json.loads(encode(Message("pdf", "render_pdf", "pdf_1"))) | other
     found = meaning(json.dumps(message).encode())
     if isinstance(found, Stranger):
         found.sentence.encode()
