@@ -49,7 +49,7 @@ class Rows(Protocol):
 
 
 @dataclass(slots=True)
-class Turn:
+class Pass:
     """What one turn found."""
 
     dropped: set[str]
@@ -77,13 +77,13 @@ class LetterQueue:
                 return 0
             raise
 
-    def turn(self, resolved: set[str], *, whole: bool = False) -> Turn:
+    def turn(self, resolved: set[str], *, whole: bool = False) -> Pass:
         """Remove the copies of `resolved` letters and adopt strangers; ends early when all copies are found, unless the
         `whole` queue is to be looked at. Raises DependencyDown and DatabaseDown."""
         until = time.monotonic() + SLICE
         dropped: set[str] = set()
 
-        def work(channel: Any) -> Turn:
+        def work(channel: Any) -> Pass:
             name = xq(self._queue)
             there = int(channel.queue_declare(name, passive=True).method.message_count)
             if self._ahead <= 0:
@@ -105,13 +105,13 @@ class LetterQueue:
             done = self._ahead <= 0
             if not whole and resolved <= dropped:
                 self._ahead = 0  # the next rotation begins anew
-            return Turn(dropped, done, left)
+            return Pass(dropped, done, left)
 
         with contextlib.suppress(_TooMuch):
-            turn: Turn = self._publisher.call(work, 2 * SLICE)
+            turn: Pass = self._publisher.call(work, 2 * SLICE)
             return turn
         gc.collect()  # pika's objects hold one another, and large messages with them
-        return Turn(dropped, False, self._ahead)
+        return Pass(dropped, False, self._ahead)
 
     def _chunk(self, channel: Any, name: str) -> list[tuple[Any, bytes]]:
         wanted = min(self._at_once, self._ahead)
