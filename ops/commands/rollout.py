@@ -39,7 +39,9 @@ def set_(
         raise typer.BadParameter("give --percent, --sync, or both")
     with desk() as here:
         try:
-            switches.turn(here.db, by=here.by, percent=percent, sync_enabled=None if sync is None else sync == "on")
+            switches.set_rollout(
+                here.db, by=here.by, percent=percent, sync_enabled=None if sync is None else sync == "on"
+            )
         except ValueError as error:
             err.print(f"[red]{error}[/]")
             raise typer.Exit(2) from None

@@ -49,7 +49,7 @@ def stored(db: Database, settings: Settings) -> Rollout:
     )
 
 
-def turn(db: Database, *, by: str, percent: int | None = None, sync_enabled: bool | None = None) -> None:
+def set_rollout(db: Database, *, by: str, percent: int | None = None, sync_enabled: bool | None = None) -> None:
     """Write what is given, in one transaction with its audit entry. ValueError for a share outside 0–100."""
     if percent is not None and not 0 <= percent <= 100:
         raise ValueError(f"{percent} is not a share from 0 to 100.")

@@ -232,7 +232,7 @@ def test_the_share_of_the_rollout_is_answered_at_once_and_stays_in_it(api_of: Ca
 
 def test_the_switched_off_endpoint_names_the_other_one(api_of: Callable[..., Api]) -> None:
     api = api_of(switch_poll=0.05)
-    switches.turn(api.db, by="test", sync_enabled=False, percent=100)
+    switches.set_rollout(api.db, by="test", sync_enabled=False, percent=100)
 
     def answers() -> bool:
         return api.post(SYNC, BODY, headers={"Prefer": "wait=0"}).status_code == 410
@@ -241,7 +241,7 @@ def test_the_switched_off_endpoint_names_the_other_one(api_of: Callable[..., Api
     gone = api.post(SYNC, BODY)
     assert gone.json["code"] == "sync_disabled"
     assert "/api/reports/generate-async" in gone.headers["link"]
-    switches.turn(api.db, by="test", sync_enabled=True)
+    switches.set_rollout(api.db, by="test", sync_enabled=True)
     wait_until(lambda: api.post(SYNC, BODY).status_code == 202, 5, "the switch is seen")
     acts = api.db.fetch_all("SELECT subject, why FROM audit WHERE act='switch' ORDER BY id")
     assert [(a["subject"], a["why"]) for a in acts] == [
