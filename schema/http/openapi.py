@@ -9,7 +9,7 @@ import msgspec
 
 from schema import VERSION
 from schema.http import requests, responses
-from schema.http.operations import ALWAYS, JSON, OPERATIONS, PDF, PROBLEM, Answer, Operation
+from schema.http.operations import ALWAYS, JSON, OPERATIONS, PDF, PROBLEM, Operation, Success
 from schema.http.problems import CATALOGUE, TYPE_BASE, problem_of
 
 _TAGS = {
@@ -172,7 +172,7 @@ def _always(secured: bool) -> tuple[str, ...]:
     return tuple(code for code in ALWAYS if code not in absent)
 
 
-def _answer(operation: Operation, answer: Answer) -> dict[str, Any]:
+def _answer(operation: Operation, answer: Success) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.description}
     if answer.body == PDF:
         described["content"] = {PDF: {"schema": {"type": "string", "contentMediaType": PDF}}}

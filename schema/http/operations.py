@@ -21,7 +21,7 @@ _SUBMIT = (*_BODY, "callback_refused", "idempotency_key_reused", "invalid_header
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Success:
     """One way a call succeeds."""
 
     description: str
@@ -39,7 +39,7 @@ class Operation:
     id: str
     summary: str
     role: str | None  # read, submit, operate; None: needs no key
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, Success]
     detail: str = ""
     body: Any = None  # a struct
     body_required: bool = True
@@ -52,7 +52,7 @@ class Operation:
 
 
 _FOLLOW = {"getJob": "/job_id", "downloadPdf": "/job_id", "cancelJob": "/job_id", "replayJob": "/job_id"}
-_ACCEPTED = Answer(
+_ACCEPTED = Success(
     "The job is written and will be worked on, or was by an earlier request with this Idempotency-Key",
     responses.Accepted,
     ("Location", "Retry-After", "Idempotent-Replayed"),
@@ -77,8 +77,8 @@ OPERATIONS: list[Operation] = [
     Operation(
         "POST", "/api/reports/generate", "generateReport", "Ask for a report and wait for the PDF", "submit",
         {
-            200: Answer("The PDF", PDF, ("Location",)),
-            202: Answer("It takes longer: ask for the job", responses.Accepted, ("Location", "Retry-After"), _FOLLOW),
+            200: Success("The PDF", PDF, ("Location",)),
+            202: Success("It takes longer: ask for the job", responses.Accepted, ("Location", "Retry-After"), _FOLLOW),
         },
         detail="Waits at most 60 s, or `Prefer: wait=N`. Kept for simple use; `Prefer: respond-async`, many waiting "
         "callers, or the migration's share answer 202 at once. A failed job is answered 409 with its own code.",
@@ -88,41 +88,41 @@ OPERATIONS: list[Operation] = [
     ),
     Operation(
         "POST", "/api/reports/batch", "submitBatch", "Ask for many reports at once", "submit",
-        {202: Answer("All are written", responses.BatchAccepted, ("Retry-After", "Idempotent-Replayed"))},
+        {202: Success("All are written", responses.BatchAccepted, ("Retry-After", "Idempotent-Replayed"))},
         detail="All or nothing: one job that cannot be accepted refuses the batch, and names itself.",
         body=requests.Batch, headers=("Idempotency-Key", "traceparent"), problems=(*_SUBMIT, "batch_too_large"),
         example={"jobs": [_EXAMPLE, {"code": "K2", "productId": "minatBakatUmum", "priority": "low"}]}, tag="reports",
     ),
     Operation(
         "GET", "/api/jobs", "listJobs", "List jobs, newest first", "read",
-        {200: Answer("One page", responses.JobPage)},
+        {200: Success("One page", responses.JobPage)},
         query=ListQuery, problems=("invalid_request",),
     ),
     Operation(
         "GET", "/api/jobs/{job_id}", "getJob", "See how a job stands", "read",
-        {200: Answer("The job", responses.Job, ("Retry-After", "Preference-Applied"))},
+        {200: Success("The job", responses.Job, ("Retry-After", "Preference-Applied"))},
         detail="With `Prefer: wait=N` the answer comes when the job has ended, or after N seconds (at most 60).",
         headers=("Prefer",), problems=("job_not_found", "invalid_header", "storage_unavailable"),
     ),
     Operation(
         "DELETE", "/api/jobs/{job_id}", "deleteJob", "Cancel a job", "submit",
         {
-            200: Answer("Cancelled", responses.CancelAnswer),
-            202: Answer("It stops at its next checkpoint", responses.CancelAnswer),
+            200: Success("Cancelled", responses.CancelAnswer),
+            202: Success("It stops at its next checkpoint", responses.CancelAnswer),
         },
         problems=("job_not_found", "too_late", "already_ended"),
     ),
     Operation(
         "POST", "/api/jobs/{job_id}/cancel", "cancelJob", "Cancel a job", "submit",
         {
-            200: Answer("Cancelled", responses.CancelAnswer),
-            202: Answer("It stops at its next checkpoint", responses.CancelAnswer),
+            200: Success("Cancelled", responses.CancelAnswer),
+            202: Success("It stops at its next checkpoint", responses.CancelAnswer),
         },
         problems=("job_not_found", "too_late", "already_ended"),
     ),
     Operation(
         "POST", "/api/jobs/{job_id}/replay", "replayJob", "Try a failed or cancelled job again", "submit",
-        {202: Answer("A new round waits", responses.Accepted, ("Location", "Retry-After"))},
+        {202: Success("A new round waits", responses.Accepted, ("Location", "Retry-After"))},
         body=requests.Replay, body_required=False,
         problems=(*_BODY, "callback_refused", "job_not_found", "not_replayable"),
         example={"callback": "https://n8n.example.com/webhook/pdf-complete", "why": "the data was corrected"},
@@ -130,36 +130,37 @@ OPERATIONS: list[Operation] = [
     Operation(
         "GET", "/api/jobs/{job_id}/download", "downloadPdf", "Get the PDF", "read",
         {
-            200: Answer("The PDF", PDF),
-            302: Answer("Where the storage keeps it (REPORTQ_DOWNLOAD_REDIRECT)", headers=("Location",)),
+            200: Success("The PDF", PDF),
+            302: Success("Where the storage keeps it (REPORTQ_DOWNLOAD_REDIRECT)", headers=("Location",)),
         },
         detail="A failed job is answered 409 with its own code.",
         problems=("job_not_found", "not_ready", "job_failed", "job_cancelled", "artifact_gone", "storage_unavailable"),
     ),
     Operation(
         "GET", "/api/jobs/{job_id}/deliveries", "getDeliveries", "See every try of a job's callbacks", "read",
-        {200: Answer("Each round's callback", operator_responses.DeliveryLog)},
+        {200: Success("Each round's callback", operator_responses.DeliveryLog)},
         problems=("job_not_found",), tag="deliveries",
     ),
     Operation(
         "POST", "/api/jobs/{job_id}/deliveries/{delivery_id}/resend", "resendDelivery", "Send a callback once more",
-        "operate", {202: Answer("It is on its way", operator_responses.Resent)},
+        "operate", {202: Success("It is on its way", operator_responses.Resent)},
         detail="One that was delivered needs `force`; a resume URL that has done its work is never sent again.",
         body=operator_requests.Resend, body_required=False, example={"force": False, "why": "the receiver was repaired"},
         problems=(*_BODY, "delivery_not_found", "needs_force", "not_resendable"), tag="deliveries",
     ),
     Operation(
         "GET", "/api/dead-letters", "listDeadLetters", "See what gave up, grouped by cause", "read",
-        {200: Answer("Groups, or single letters", operator_responses.Letters)},
+        {200: Success("Groups, or single letters", operator_responses.Letters)},
         query=operator_requests.LettersQuery, problems=("invalid_request",), tag="dead letters",
     ),
     Operation(
         "GET", "/api/dead-letters/{letter_id}", "getDeadLetter", "See one dead letter", "read",
-        {200: Answer("The letter", operator_responses.Letter)}, problems=("dead_letter_not_found",), tag="dead letters",
+        {200: Success("The letter", operator_responses.Letter)}, problems=("dead_letter_not_found",),
+        tag="dead letters",
     ),
     Operation(
         "POST", "/api/dead-letters/replay", "replayDeadLetters", "Try dead letters again", "operate",
-        {200: Answer("What became of each", operator_responses.BulkSummary)},
+        {200: Success("What became of each", operator_responses.BulkSummary)},
         detail="By `ids`, or all that fit a `filter`; try `dry_run` first. Works for at most 20 s: repeat it until nothing "
         "remains.",
         body=operator_requests.LettersAct, problems=_BODY, example={"filter": {"error": "report_not_found"}, "dry_run": True},
@@ -167,20 +168,20 @@ OPERATIONS: list[Operation] = [
     ),
     Operation(
         "POST", "/api/dead-letters/discard", "discardDeadLetters", "Close dead letters without trying again", "operate",
-        {200: Answer("What became of each", operator_responses.BulkSummary)},
+        {200: Success("What became of each", operator_responses.BulkSummary)},
         body=operator_requests.LettersAct, problems=_BODY, example={"ids": ["dl_01JDCS7Q4W8Y3M6R5T2V9X0ZAB"], "why": "test"},
         tag="dead letters",
     ),
     Operation(
         "GET", "/api/queues", "listQueues", "See how the queues stand", "read",
-        {200: Answer("Every queue", operator_responses.QueueStates)}, tag="queues",
+        {200: Success("Every queue", operator_responses.QueueStates)}, tag="queues",
     ),
     *(
         Operation(
             "POST", f"/api/queues/{{name}}/{act}", f"{act}Queue", summary, "operate",
             {
-                200: Answer("How it stands then", operator_responses.QueueState),
-                202: Answer("Something is still being worked on", operator_responses.QueueState),
+                200: Success("How it stands then", operator_responses.QueueState),
+                202: Success("Something is still being worked on", operator_responses.QueueState),
             },
             body=operator_requests.Act, body_required=False, problems=(*_BODY, "queue_not_found"), tag="queues",
         )
@@ -191,29 +192,29 @@ OPERATIONS: list[Operation] = [
     ),
     Operation(
         "GET", "/api/overview", "getOverview", "How everything stands", "read",
-        {200: Answer("Waits, throughput, workers, pauses", responses.Overview)},
+        {200: Success("Waits, throughput, workers, pauses", responses.Overview)},
         detail="At most two seconds old, however often it is asked.", tag="health",
     ),
     Operation(
         "GET", "/livez", "isAlive", "Is the process alive?", None,
-        {200: Answer("It is", responses.Alive)}, tag="health",
+        {200: Success("It is", responses.Alive)}, tag="health",
     ),
     Operation(
         "GET", "/readyz", "isReady", "Can it accept jobs, and what is down?", None,
         {
-            200: Answer("Jobs are accepted; whatever is down is named", responses.Readiness),
-            503: Answer("Nothing is accepted: the database is down", responses.Readiness),
+            200: Success("Jobs are accepted; whatever is down is named", responses.Readiness),
+            503: Success("Nothing is accepted: the database is down", responses.Readiness),
         },
         tag="health",
     ),
     Operation(
         "GET", "/metrics", "getMetrics", "Metrics for Prometheus", "read",
-        {200: Answer("Prometheus's text format, or OpenMetrics when asked for", "text/plain")},
+        {200: Success("Prometheus's text format, or OpenMetrics when asked for", "text/plain")},
         tag="health", negotiated=True,
     ),
     Operation(
         "GET", "/openapi.json", "getDescription", "This description", None,
-        {200: Answer("OpenAPI 3.1", dict[str, Any])}, tag="health",
+        {200: Success("OpenAPI 3.1", dict[str, Any])}, tag="health",
     ),
 ]  # fmt: skip
 
