@@ -17,7 +17,7 @@ FRESH = 45.0  # seconds an answer stands for the present
 LISTENED = 60.0  # seconds after the last look until the dependencies are left alone
 
 
-class Answer(NamedTuple):
+class Ping(NamedTuple):
     """What one dependency said, or that it said nothing."""
 
     up: bool
@@ -43,12 +43,12 @@ class Asked:
         self._clock = clock
         self._sleep = sleep
         self._changed = threading.Condition()
-        self._answers: dict[str, tuple[Answer, float]] = {}  # with the moment it was given
+        self._answers: dict[str, tuple[Ping, float]] = {}  # with the moment it was given
         self._out: dict[str, float] = {}  # when the question that is out was put
         self._running: set[str] = set()
         self._wanted_at = 0.0
 
-    def answers(self, wait: float = 0.0) -> dict[str, Answer]:
+    def answers(self, wait: float = 0.0) -> dict[str, Ping]:
         """What is known now; `wait` gives those that are not known yet so many seconds to answer."""
         until = self._clock() + wait
         with self._changed:
@@ -63,14 +63,14 @@ class Asked:
                     return known
                 self._changed.wait(left)
 
-    def _known(self) -> dict[str, Answer]:
+    def _known(self) -> dict[str, Ping]:
         now = self._clock()
-        known: dict[str, Answer] = {}
+        known: dict[str, Ping] = {}
         for name in self._pings:
             waited = now - self._out.get(name, now)
             answer, at = self._answers.get(name, (None, 0.0))
             if waited > HANGS:
-                known[name] = Answer(False, waited, f"No answer for {waited:.0f} s.")
+                known[name] = Ping(False, waited, f"No answer for {waited:.0f} s.")
             elif answer is not None and now - at < FRESH:
                 known[name] = answer
         return known
@@ -90,11 +90,11 @@ class Asked:
                     self._running.discard(name)
                     return
 
-    def _ask(self, name: str) -> Answer:
+    def _ask(self, name: str) -> Ping:
         began = self._clock()
         try:
             note = self._pings[name]()
         except Exception as error:  # whatever a client library raises: the dependency did not answer
             log.debug("dependency.down", dependency=name, error=type(error).__name__)
-            return Answer(False, self._clock() - began, getattr(error, "detail", type(error).__name__))
-        return Answer(True, self._clock() - began, note if isinstance(note, str) else None)
+            return Ping(False, self._clock() - began, getattr(error, "detail", type(error).__name__))
+        return Ping(True, self._clock() - began, note if isinstance(note, str) else None)
