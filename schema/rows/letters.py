@@ -20,7 +20,7 @@ RAW_KEPT = 131_072
 TOO_LARGE = "message_too_large"  # the code of letters that keep only the head of theirs
 
 
-def fingerprint(queue: str, error_code: str, message: str) -> str:
+def cause(queue: str, error_code: str, message: str) -> str:
     """Letters that died of the same thing share it: the code and the sentence without its numbers and quoted values."""
     skeleton = _VARIABLE.sub("…", message)[:200]
     return hashlib.sha256(f"{queue}\0{error_code}\0{skeleton}".encode()).hexdigest()[:16]
@@ -61,7 +61,7 @@ def bury_raw(db: Database, queue: str, letter_id: str, body: bytes, error_code: 
             "INSERT INTO dead_letters (dead_letter_id, queue, kind, error_code, error_message, fingerprint, attempts, "
             f"first_failed_at, last_failed_at, version, raw, run_at) VALUES (%s,%s,'raw',%s,%s,%s,1,{now},{now},%s,%s,{now})",
             (
-                letter_id, queue, error_code, message, fingerprint(queue, error_code, message), VERSION,
+                letter_id, queue, error_code, message, cause(queue, error_code, message), VERSION,
                 base64.b64encode(body[:RAW_KEPT]).decode(),
             ),
         )  # fmt: skip
@@ -100,7 +100,7 @@ def _bury(
         f"VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,COALESCE(%s, {now}),{now},%s,{now})",
         (
             letter_id, queue, kind, job_id, delivery_id, round_, code, product_id, error_code, message,
-            fingerprint(queue, error_code, message), (traceback or "")[-_TRACEBACK:] or None, attempts, first_failed_at,
+            cause(queue, error_code, message), (traceback or "")[-_TRACEBACK:] or None, attempts, first_failed_at,
             VERSION,
         ),
     )  # fmt: skip

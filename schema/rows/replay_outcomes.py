@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schema.rows.letters import fingerprint
+from schema.rows.letters import cause
 from schema.sql.database import Database, Row
 from schema.sql.times import as_time
 
@@ -63,7 +63,7 @@ def _again_job(db: Database, letter: Row) -> Iterator[bool]:
         if row["outcome"] == "completed":
             yield False
         elif row["outcome"] in ("failed", "timeout", "crashed"):
-            same = fingerprint(letter["queue"], row["error_code"] or "worker_died", row["error_message"] or "")
+            same = cause(letter["queue"], row["error_code"] or "worker_died", row["error_message"] or "")
             yield same == letter["fingerprint"] or row["outcome"] == "crashed" == _crash_of(letter)
 
 

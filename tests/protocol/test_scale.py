@@ -394,7 +394,7 @@ def desk(world: World) -> None:
         held = jobs.claim(db, job_id, worker_id="w", lease=20, timeout=300)
         assert isinstance(held, jobs.Claim)
         rounds.finish(db, held.row, "failed", outcome="failed", failure=rounds.Failure("small", "x", permanent=True))
-    small = dead_letters.fingerprint("pdf", "small", "x")
+    small = dead_letters.cause("pdf", "small", "x")
     manner = Manner(by="t", dry_run=True)
     bulk_replays.replay_matching(db, LetterFilter(), manner)
     bulk_replays.replay_matching(

@@ -16,7 +16,7 @@ from actors.deliver.answer_bodies import head
 from actors.pdf.values import escaped
 from schema.callbacks.redaction import hide, hide_asked, hide_resume_urls
 from schema.callbacks.urls import redact
-from schema.rows.letters import fingerprint
+from schema.rows.letters import cause
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("schema", "middleware", "actors", "service")
@@ -119,7 +119,7 @@ TEXTS: dict[str, Callable[[str], object]] = {
     "capabilities": hide_resume_urls,
     "a line of the log": hide,
     "a url": redact,
-    "an error": lambda text: fingerprint("pdf", "code", text),
+    "an error": lambda text: cause("pdf", "code", text),
     "a value of a report": escaped,
 }
 
