@@ -203,7 +203,7 @@ class QueueView:
         picture = _Picture(
             lines={int(row["turn"]): self._line(row, sliced=total > _EXACT) for row in rows},
             processing=int(self._db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='processing'")),
-            threads=workers.threads(self._db, 2 * self._settings.lease, messages.PDF),
+            threads=workers.threads(self._db, 2 * self._settings.lease, messages.RENDER),
             durations={row["product_id"]: float(row["seconds"]) for row in measured},
             mean=sum(row["seconds"] * row["samples"] for row in measured) / samples if samples else _DEFAULT,
         )

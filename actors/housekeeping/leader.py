@@ -201,7 +201,7 @@ class Housekeeper:
         Idle threads are no excuse: a thread holds a hint for the time of a claim, and with them counted in, the last few
         lost hints of a quiet system would never be missed. The least difference seen in the window is what was lost.
         """
-        for queue, box in ((messages.PDF, outbox.JOBS), (messages.WEBHOOKS, outbox.DELIVERIES)):
+        for queue, box in ((messages.RENDER, outbox.JOBS), (messages.WEBHOOKS, outbox.DELIVERIES)):
             published = box.published(self._db)
             missing = published - self._publisher.ready(queue) if published else 0
             if missing <= 0:

@@ -165,7 +165,7 @@ class Parts:
     @cached_property
     def broker(self) -> dramatiq.Broker:
         broker = open_broker(self.settings, self.stack)
-        for queue, work in ((messages.PDF, self._render), (messages.WEBHOOKS, self._deliver)):
+        for queue, work in ((messages.RENDER, self._render), (messages.WEBHOOKS, self._deliver)):
             dramatiq.actor(broker=broker, actor_name=messages.ACTORS[queue], queue_name=queue)(work)
         return broker
 
@@ -236,7 +236,7 @@ class Parts:
 
     def warm_up(self, queues: frozenset[str]) -> None:
         """Load what the workers of these queues need, before their first message."""
-        if messages.PDF in queues:
+        if messages.RENDER in queues:
             _ = self.rendering
         if messages.WEBHOOKS in queues:
             _ = self.delivering

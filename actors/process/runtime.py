@@ -80,7 +80,7 @@ class Runtime(Parts):
     def _start_workers(self) -> None:
         try:
             for queue, threads in (
-                (messages.PDF, self.settings.concurrent_workers),
+                (messages.RENDER, self.settings.concurrent_workers),
                 (messages.WEBHOOKS, self.settings.webhook_threads),
             ):
                 worker = dramatiq.Worker(self.broker, queues={queue}, worker_threads=threads, worker_timeout=200)

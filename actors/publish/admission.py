@@ -46,7 +46,7 @@ class Relay:
         self._ordered_here = settings.embedded or settings.queue_type == "quorum"
         self._threads: dict[str, tuple[int, float]] = {}
         self._callbacks = Callbacks(settings, db, board)
-        self._promotion = Promotion(settings, db, lambda: self._live(messages.PDF))
+        self._promotion = Promotion(settings, db, lambda: self._live(messages.RENDER))
         self.busy_since: float | None = None
         self.stopping = threading.Event()
 
@@ -84,11 +84,11 @@ class Relay:
         return self._jobs() + self._deliveries() + self._letters()
 
     def _jobs(self) -> int:
-        if self._board.blocking(messages.PDF) is not None:
+        if self._board.blocking(messages.RENDER) is not None:
             return 0
         self._promotion.step()
         if self._ordered_here:
-            room = 2 * self._live(messages.PDF) - outbox.JOBS.published(self._db)
+            room = 2 * self._live(messages.RENDER) - outbox.JOBS.published(self._db)
             if room <= 0:
                 return 0
             return self._take_and_send("1=1", room)
@@ -111,7 +111,7 @@ class Relay:
         """Live worker threads of a queue, asked at most once a second; at least 1, so that a first worker finds work."""
         if self._settings.embedded:
             own = {
-                messages.PDF: self._settings.concurrent_workers,
+                messages.RENDER: self._settings.concurrent_workers,
                 messages.WEBHOOKS: self._settings.webhook_threads,
             }
             return own[queue]

@@ -18,7 +18,7 @@ from schema.life import rounds
 from schema.ports import Artifacts, Documents, Renderer, RenderRequest
 from schema.rows import jobs, leases, outbox, pauses
 from schema.rows.jobs import Claim, NotClaimed
-from schema.rows.messages import PDF
+from schema.rows.messages import RENDER
 from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown, patiently
@@ -92,7 +92,7 @@ class Rendering:
         log.info("job.completed", job_id=job_id, round=held.round, attempt=held.start_no, seconds=round(seconds, 3))
 
     def _claim(self, job_id: str) -> Claim | NotClaimed:
-        if self._board.blocking(PDF) is not None:
+        if self._board.blocking(RENDER) is not None:
             outbox.JOBS.unpublish(self._db, job_id)
             return NotClaimed("paused")
         return jobs.claim(

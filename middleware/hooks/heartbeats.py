@@ -28,14 +28,14 @@ from middleware.hooks.lifecycle import Attempts
 from schema import VERSION
 from schema.environment.fitting import fit
 from schema.rows import leases, workers
-from schema.rows.messages import PDF, QUEUES, WEBHOOKS
+from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
 from schema.sql.database import Database, DatabaseDown
 
 log = structlog.get_logger()
 
 # For an orderly end of a process whose parent was killed, or one of whose threads died; then it ends all the same.
 ORPHAN_SECONDS = 60.0
-_TABLES = {PDF: leases.JOBS, WEBHOOKS: leases.DELIVERIES}
+_TABLES = {RENDER: leases.JOBS, WEBHOOKS: leases.DELIVERIES}
 
 
 class Heartbeats(dramatiq.Middleware):

@@ -12,7 +12,7 @@ from typing import Any
 import dramatiq
 import structlog
 
-from schema.rows.messages import PDF
+from schema.rows.messages import RENDER
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ class MemoryLimit(dramatiq.Middleware):
         self._megabytes = megabytes
 
     def after_worker_boot(self, broker: Any, worker: Any) -> None:
-        if not self._megabytes or (worker.consumer_whitelist and PDF not in worker.consumer_whitelist):
+        if not self._megabytes or (worker.consumer_whitelist and RENDER not in worker.consumer_whitelist):
             return
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
         wanted = self._megabytes * _MB

@@ -14,7 +14,7 @@ import requests
 from ops.chaos.schedule import Fault
 from ops.servers.process import wait_until
 from ops.stack import Stack
-from schema.rows.messages import ACTORS, PDF, QUEUES, WEBHOOKS, xq
+from schema.rows.messages import ACTORS, QUEUES, RENDER, WEBHOOKS, xq
 
 if TYPE_CHECKING:
     from ops.chaos.strikes import Strikes
@@ -53,7 +53,7 @@ def malformed(queue: str) -> list[bytes]:
         "queue_name": queue, "actor_name": ACTORS[queue], "args": ["nobody"], "kwargs": {}, "options": {},
         "message_id": "by-hand", "message_timestamp": 1,
     }  # fmt: skip
-    other = WEBHOOKS if queue == PDF else PDF
+    other = WEBHOOKS if queue == RENDER else RENDER
     in_an_hour = int((time.time() + 3600) * 1000)
     wrong: list[dict[str, Any]] = [
         {"options": None}, {"options": []}, {"options": {"eta": in_an_hour}}, {"options": {"eta": "soon"}},

@@ -26,7 +26,7 @@ from ops.servers import leash
 from ops.servers.process import wait_until
 from ops.servers.receiver import ALL, START_PAGE
 from schema.ports import Message
-from schema.rows.messages import ACTORS, PDF, WEBHOOKS
+from schema.rows.messages import ACTORS, RENDER, WEBHOOKS
 from schema.sql.database import DatabaseDown
 
 Strike = Callable[["Strikes", Fault, str], int]
@@ -227,16 +227,16 @@ class Strikes:
         if kind == "purged":
             return self._purge()
         if kind == "garbage":
-            unknown = encode(Message(PDF, "no_such_actor", "pdf_nobody"))
-            bodies = [b"\xff\xfe no message", b"{}", unknown, encode(Message(PDF, ACTORS[PDF], "pdf_nobody"))]
+            unknown = encode(Message(RENDER, "no_such_actor", "pdf_nobody"))
+            bodies = [b"\xff\xfe no message", b"{}", unknown, encode(Message(RENDER, ACTORS[RENDER], "pdf_nobody"))]
             return self.publish(
-                [(queue, body) for queue in (PDF, WEBHOOKS) for body in bodies[: 4 if queue == PDF else 2]]
+                [(queue, body) for queue in (RENDER, WEBHOOKS) for body in bodies[: 4 if queue == RENDER else 2]]
             )
         states = "('queued','processing')" if kind == "duplicated" else "('completed','failed','cancelled')"
         told = "('queued','processing')" if kind == "duplicated" else "('delivered','recorded','dead')"
         jobs = self.stack.sql(f"SELECT job_id FROM pdf_job_results WHERE status IN {states} ORDER BY RAND() LIMIT 30")
         calls = self.stack.sql(f"SELECT delivery_id FROM deliveries WHERE status IN {told} ORDER BY RAND() LIMIT 30")
-        copies = [(PDF, encode(Message(PDF, ACTORS[PDF], row["job_id"]))) for row in jobs]
+        copies = [(RENDER, encode(Message(RENDER, ACTORS[RENDER], row["job_id"]))) for row in jobs]
         copies += [(WEBHOOKS, encode(Message(WEBHOOKS, ACTORS[WEBHOOKS], row["delivery_id"]))) for row in calls]
         return self.publish([*copies, *copies])
 
@@ -256,7 +256,7 @@ class Strikes:
         """Empty both queues: every hint that waits is lost."""
         connection = pika.BlockingConnection(pika.URLParameters(self.stack.rabbitmq.admin_url))
         channel: Any = connection.channel()
-        count = sum(int(channel.queue_purge(queue).method.message_count) for queue in (PDF, WEBHOOKS))
+        count = sum(int(channel.queue_purge(queue).method.message_count) for queue in (RENDER, WEBHOOKS))
         connection.close()
         return count
 

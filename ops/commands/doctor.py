@@ -27,7 +27,7 @@ from schema.host import run_folder
 from schema.metrics import gauges
 from schema.rows import letters, workers
 from schema.rows.keys import KeyRing
-from schema.rows.messages import PDF, QUEUES, WEBHOOKS, xq
+from schema.rows.messages import QUEUES, RENDER, WEBHOOKS, xq
 from schema.settings import Settings
 from schema.sql import fitness
 from schema.sql.database import Database
@@ -265,7 +265,7 @@ def _start(runtime: Runtime, queue: str) -> str:
         return (
             "Start the API, in whose process they live: ops/run, or gunicorn -c ops/gunicorn.conf.py service.wsgi:app."
         )
-    program = {PDF: "render", WEBHOOKS: "webhook"}[queue]  # named alike by supervisor and compose
+    program = {RENDER: "render", WEBHOOKS: "webhook"}[queue]  # named alike by supervisor and compose
     return f"ops/processes start {program}, or docker compose up -d {program}."
 
 
@@ -273,7 +273,7 @@ _MOVED = (
     "They were moved: look in RabbitMQ's page for a queue of another name than ours, and move them on. They can also be "
     "replayed as they are: ops/reportq dead-letters list."
 )
-_UNDONE = {PDF: "no report is made", WEBHOOKS: "no caller is told"}
+_UNDONE = {RENDER: "no report is made", WEBHOOKS: "no caller is told"}
 _TO_DO = {one.part: one.what_to_do for one in ASKS}
 
 CHECKS: dict[str, Check] = {

@@ -165,7 +165,7 @@ def _next(job: Row, tried: Iterable[Row], owed: list[Row], paused: Mapping[str, 
     if job["status"] == "queued":
         again = any(row["round"] == job["round"] for row in tried)
         title = "Next: tried again when its turn comes" if again else "Next: waits for a worker"
-        yield Event(as_time(job["run_at"]), 9, title, _held_by(pauses.hold(paused, messages.PDF)))
+        yield Event(as_time(job["run_at"]), 9, title, _held_by(pauses.hold(paused, messages.RENDER)))
     if owed and owed[-1]["status"] == "queued":
         last = owed[-1]
         title = "Next: callback is tried again" if last["tries"] else "Next: callback is sent"

@@ -7,12 +7,12 @@ from typing import Any
 from schema.environment.fitting import fit
 from schema.errors import Refused
 from schema.rows import audit, leases, outbox, pauses, workers
-from schema.rows.messages import PDF, QUEUES, WEBHOOKS
+from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
 from schema.settings import Settings
 from schema.sql.database import Database, Row
 
 _TABLES = {
-    PDF: (outbox.JOBS, leases.JOBS, "requested_at"),
+    RENDER: (outbox.JOBS, leases.JOBS, "requested_at"),
     WEBHOOKS: (outbox.DELIVERIES, leases.DELIVERIES, "owed_at"),
 }
 
@@ -37,7 +37,7 @@ def _state(db: Database, name: str, rows: list[Row], letters: int, live: list[Ro
     ) or {"depth": 0, "oldest": 0, "due": 0}  # fmt: skip
     processing = leased.processing(db)
     own = next((row for row in rows if row["scope"] == f"queue:{name}"), None)
-    prefix = "dependency:" if name == PDF else "host:"
+    prefix = "dependency:" if name == RENDER else "host:"
     serving = [worker for worker in live if worker["kind"] == name]
     return {
         "name": name,

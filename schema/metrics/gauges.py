@@ -12,7 +12,7 @@ from schema.metrics import table as metrics
 from schema.metrics.table import Metric
 from schema.rows import leadership
 from schema.rows.jobs import priority_word
-from schema.rows.messages import PDF, QUEUES, WEBHOOKS
+from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
 from schema.settings import Settings
 from schema.sql.database import Database, Row
 
@@ -79,10 +79,10 @@ def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
     hosts = [scope.removeprefix("host:") for scope in paused if scope.startswith("host:")]
     yield Reading(metrics.PAUSED, {"scope": "hosts"}, len(hosts))
     held = {
-        PDF: "queue:pdf" in paused or any(scope.startswith("dependency:") for scope in paused),
+        RENDER: "queue:pdf" in paused or any(scope.startswith("dependency:") for scope in paused),
         WEBHOOKS: "queue:webhooks" in paused,
     }
-    for queue, table in ((PDF, "pdf_job_results"), (WEBHOOKS, "deliveries")):
+    for queue, table in ((RENDER, "pdf_job_results"), (WEBHOOKS, "deliveries")):
         free = "1=1"
         if queue == WEBHOOKS and hosts:
             free = f"host NOT IN ({','.join(['%s'] * len(hosts))})"
@@ -126,7 +126,7 @@ def clock_behind(db: Database, settings: Settings) -> float:
 
 def _desk(db: Database) -> Iterator[Reading]:
     # Known causes are told as zero: what stood before an outage of this reading is then told from what is new.
-    for queue, codes in ((PDF, metrics.JOB_CODES), (WEBHOOKS, metrics.GIVEN_UP_CODES)):
+    for queue, codes in ((RENDER, metrics.JOB_CODES), (WEBHOOKS, metrics.GIVEN_UP_CODES)):
         for code in codes:
             yield Reading(metrics.LETTERS_OPEN, {"queue": queue, "code": code}, 0)
     for row in db.fetch_all(

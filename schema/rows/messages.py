@@ -9,10 +9,10 @@ from schema.rows.jobs import HIGHEST
 from schema.sql.database import Row
 from schema.sql.times import as_time
 
-PDF = "pdf"
+RENDER = "pdf"
 WEBHOOKS = "webhooks"
-QUEUES = (PDF, WEBHOOKS)
-ACTORS = {PDF: "render_pdf", WEBHOOKS: "deliver_webhook"}
+QUEUES = (RENDER, WEBHOOKS)
+ACTORS = {RENDER: "render_pdf", WEBHOOKS: "deliver_webhook"}
 MAX_PRIORITY = 10
 _RAW_SHOWN = 2000  # characters of a raw message in its readable copy
 
@@ -24,7 +24,7 @@ def xq(queue: str) -> str:
 
 def job_message(row: Row) -> Message:
     """Look at this job."""
-    return Message(PDF, ACTORS[PDF], row["id"], HIGHEST - row["turn"])
+    return Message(RENDER, ACTORS[RENDER], row["id"], HIGHEST - row["turn"])
 
 
 def delivery_message(row: Row) -> Message:

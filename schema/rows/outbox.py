@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ulid import ULID
 
-from schema.rows.messages import PDF, WEBHOOKS
+from schema.rows.messages import RENDER, WEBHOOKS
 from schema.sql.database import Database, Row
 
 
@@ -151,7 +151,7 @@ JOBS = Outbox("pdf_job_results", "job_id", "queued", "turn, requested_at, job_id
 DELIVERIES = Outbox(
     "deliveries", "delivery_id", "queued", "turn, run_at, delivery_id", "idx_deliveries_admission", "turn, host"
 )
-HINTED = {PDF: JOBS, WEBHOOKS: DELIVERIES}  # whose rows a queue's hints name
+HINTED = {RENDER: JOBS, WEBHOOKS: DELIVERIES}  # whose rows a queue's hints name
 _LETTER_COLUMNS = (
     "queue, kind, job_id, delivery_id, error_code, error_message, attempts, first_failed_at, last_failed_at, traceback, "
     "code, product_id, raw"
