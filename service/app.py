@@ -20,7 +20,7 @@ from service.door.problems import http_error, refused, unexpected
 from service.door.rates import RateLimits
 from service.door.request import Doorway, Request
 from service.estimates import QueueView
-from service.parts import Parts
+from service.parts import ApiParts
 from service.routes.batch import Batch
 from service.routes.console import Console
 from service.routes.dead_letters import DeadLetter, DeadLetters, ReplayLetters
@@ -37,7 +37,7 @@ from service.routes.reports import GenerateAsync
 from service.waiters import WaiterBoard
 
 
-def create_app(parts: Parts) -> Any:
+def create_app(parts: ApiParts) -> Any:
     """The WSGI application over these parts."""
     links = parts.settings.links_path
     allow = AllowList.parse(parts.settings.webhook_allow)

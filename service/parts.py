@@ -11,7 +11,7 @@ from schema.sql.database import Database
 
 
 @dataclass(frozen=True)
-class Parts:
+class ApiParts:
     """What the API works with; it needs no broker."""
 
     settings: Settings

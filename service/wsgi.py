@@ -14,7 +14,7 @@ from schema.rows.keys import require_keys
 from schema.settings import Settings
 from schema.sql.database import patiently
 from service.app import create_app
-from service.parts import Parts
+from service.parts import ApiParts
 from service.web_worker import at_stop
 
 settings = Settings.from_env(os.environ)
@@ -26,7 +26,7 @@ if settings.embedded:
     runtime.start_embedded()
     at_stop(runtime.stop_work)
 app = create_app(
-    Parts(
+    ApiParts(
         settings=settings,
         db=runtime.db,
         documents=runtime.documents,

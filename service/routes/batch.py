@@ -21,7 +21,7 @@ from service.routes.reports import Submitting, new_job
 if TYPE_CHECKING:
     from schema.callbacks.allow_list import AllowList
     from service.estimates import QueueView
-    from service.parts import Parts
+    from service.parts import ApiParts
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ _AGAIN = 1.0  # seconds in which a dropped connection is replaced
 class Batch(Submitting):
     """POST /api/reports/batch."""
 
-    def __init__(self, parts: Parts, view: QueueView, allow: AllowList, rates: RateLimits) -> None:
+    def __init__(self, parts: ApiParts, view: QueueView, allow: AllowList, rates: RateLimits) -> None:
         super().__init__(parts, view, allow)
         self._rates = rates
 

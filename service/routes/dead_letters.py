@@ -17,7 +17,7 @@ from schema.rows import audit, letter_search, letters
 from schema.sql.database import Database, Row
 from schema.sql.times import moment
 from service.door.bodies import read_body
-from service.parts import Parts
+from service.parts import ApiParts
 
 _PAGE = 100
 _SECONDS = 20.0  # one request replays for so long; the answer says what remains, and the same request goes on
@@ -27,7 +27,7 @@ _PATIENCE = 10.0  # seconds to wait for the first ones of a group
 class DeadLetters:
     """GET /api/dead-letters."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -49,7 +49,7 @@ class DeadLetters:
 class DeadLetter:
     """GET /api/dead-letters/{letter_id}."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, letter_id: str) -> None:
@@ -64,7 +64,7 @@ class DeadLetter:
 class ReplayLetters:
     """POST /api/dead-letters/replay and /discard."""
 
-    def __init__(self, parts: Parts, act: str) -> None:
+    def __init__(self, parts: ApiParts, act: str) -> None:
         self._parts = parts
         self._act = act
 

@@ -16,7 +16,7 @@ from schema.rows import deliveries, jobs, posts
 from schema.sql.database import Database, Row
 from schema.sql.times import moment
 from service.door.bodies import read_body
-from service.parts import Parts
+from service.parts import ApiParts
 
 # Why a callback is not sent again → the problem's code and the sentence.
 REFUSALS = {
@@ -35,7 +35,7 @@ REFUSALS = {
 class Deliveries:
     """GET /api/jobs/{job_id}/deliveries."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
@@ -46,7 +46,7 @@ class Deliveries:
 class Resend:
     """POST /api/jobs/{job_id}/deliveries/{delivery_id}/resend."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str, delivery_id: str) -> None:

@@ -7,13 +7,13 @@ import falcon
 from schema.errors import Permanent, Refused
 from schema.rows.jobs import find
 from schema.sql.database import Row
-from service.parts import Parts
+from service.parts import ApiParts
 
 
 class Downloads:
     """What GET …/download and the synchronous endpoint answer."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
 
     def serve(self, resp: falcon.Response, job_id: str, row: Row | None, *, redirect: bool = False) -> None:
@@ -53,7 +53,7 @@ class Downloads:
 class Download:
     """GET /api/jobs/{job_id}/download."""
 
-    def __init__(self, parts: Parts, downloads: Downloads) -> None:
+    def __init__(self, parts: ApiParts, downloads: Downloads) -> None:
         self._parts = parts
         self._downloads = downloads
 

@@ -13,7 +13,7 @@ from schema.rows import jobs
 from schema.rows.switches import RolloutBoard
 from service.door.bodies import read_body
 from service.estimates import QueueView
-from service.parts import Parts
+from service.parts import ApiParts
 from service.routes.downloads import Downloads
 from service.routes.reports import Submitting, accepted
 from service.waiters import WaiterBoard
@@ -29,7 +29,7 @@ class Generate(Submitting):
 
     def __init__(
         self,
-        parts: Parts,
+        parts: ApiParts,
         view: QueueView,
         allow: AllowList,
         waiters: WaiterBoard,

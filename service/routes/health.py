@@ -16,7 +16,7 @@ from schema.sql.cached import Refreshed
 from schema.sql.database import DatabaseDown
 from schema.sql.migrate import pending
 from service.asked import Asked
-from service.parts import Parts
+from service.parts import ApiParts
 
 _DATABASE_EVERY = 1.0  # seconds between questions to the database, however many probes come
 _WAIT = 2.0  # seconds for the other parts' first answers after nobody had asked for a while
@@ -38,7 +38,7 @@ class Ready:
     other parts in the background, each by a thread of its own; one that hangs holds no request.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
         self._migrated = False
         self._database = Refreshed(self._look, _DATABASE_EVERY, stale=_DATABASE_EVERY)

@@ -17,7 +17,7 @@ from schema.sql.database import Row
 from schema.sql.times import moment
 from service.door.bodies import read_body
 from service.estimates import QueueView
-from service.parts import Parts
+from service.parts import ApiParts
 from service.routes.reports import accepted
 from service.waiters import WaiterBoard
 
@@ -27,7 +27,7 @@ _LEFT = ("queued", "processing")
 class Jobs:
     """GET /api/jobs."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -42,7 +42,7 @@ class Jobs:
 class Job:
     """GET /api/jobs/{job_id}, and DELETE as another way to cancel."""
 
-    def __init__(self, parts: Parts, view: QueueView, waiters: WaiterBoard) -> None:
+    def __init__(self, parts: ApiParts, view: QueueView, waiters: WaiterBoard) -> None:
         self._parts = parts
         self._view = view
         self._waiters = waiters
@@ -110,7 +110,7 @@ class Job:
 class Cancel:
     """POST /api/jobs/{job_id}/cancel."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
@@ -132,7 +132,7 @@ class Cancel:
 class Replay:
     """POST /api/jobs/{job_id}/replay."""
 
-    def __init__(self, parts: Parts, view: QueueView, allow: AllowList) -> None:
+    def __init__(self, parts: ApiParts, view: QueueView, allow: AllowList) -> None:
         self._parts = parts
         self._view = view
         self._allow = allow

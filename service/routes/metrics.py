@@ -27,7 +27,7 @@ from schema.metrics.gauges import Reading
 from schema.metrics.table import DATABASE
 from schema.sql.database import DatabaseDown
 from service.asked import Asked
-from service.parts import Parts
+from service.parts import ApiParts
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ _FRESH = 30.0  # seconds a reading may be told while the next one takes longer t
 class Metrics:
     """GET /metrics: the API's own counters and the state of the whole cluster; with a key when keys are configured."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApiParts) -> None:
         embedded = parts.settings.embedded
         folder = folder_of(parts.settings.run_dir, metrics.API)
         self._registry = CollectorRegistry()
@@ -58,7 +58,7 @@ class Metrics:
 class RowCollector(Collector):
     """The gauges of schema/metrics/gauges.py, and whether the dependencies answer."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApiParts) -> None:
         self._rows = Rows(parts)
         self._broker = parts.settings.broker_url.partition(":")[0]
         self._asked = Asked(
@@ -97,7 +97,7 @@ class RowCollector(Collector):
 class Rows:
     """The latest reading of the rows, made by a thread of its own when a scrape finds the one before too old."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
         self._changed = threading.Condition()
         self._readings: list[Reading] = []

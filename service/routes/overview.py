@@ -17,7 +17,7 @@ from schema.rows import jobs, pauses, workers
 from schema.sql.cached import Refreshed
 from schema.sql.database import Database
 from schema.sql.times import as_column, as_time, moment
-from service.parts import Parts
+from service.parts import ApiParts
 
 _EVERY = 2.0  # seconds
 _STALE = 10.0  # seconds after which what was seen is no longer told as how things stand
@@ -30,7 +30,7 @@ _ENDS = ("completed", "failed", "cancelled")
 class Overview:
     """GET /api/overview."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
         self._minutes = Minutes(parts.db)
         self._seen = Refreshed(self._look, _EVERY, stale=_STALE)

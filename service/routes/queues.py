@@ -11,13 +11,13 @@ from schema.http import operator_requests
 from schema.life import queues
 from schema.sql.times import moment
 from service.door.bodies import read_body
-from service.parts import Parts
+from service.parts import ApiParts
 
 
 class Queues:
     """GET /api/queues."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -28,7 +28,7 @@ class Queues:
 class QueueAct:
     """POST /api/queues/{name}/pause, /drain and /resume."""
 
-    def __init__(self, parts: Parts, act: str) -> None:
+    def __init__(self, parts: ApiParts, act: str) -> None:
         self._parts = parts
         self._act = act
 

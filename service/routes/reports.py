@@ -15,7 +15,7 @@ from schema.sql.database import Row, patiently
 from service.door.bodies import read_body
 from service.estimates import QueueView
 from service.intake import Intake
-from service.parts import Parts
+from service.parts import ApiParts
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ _AGAIN = 1.0  # seconds in which a dropped connection is replaced and the same i
 class Submitting:
     """What every endpoint that takes a report shares."""
 
-    def __init__(self, parts: Parts, view: QueueView, allow: AllowList) -> None:
+    def __init__(self, parts: ApiParts, view: QueueView, allow: AllowList) -> None:
         self._parts = parts
         self._view = view
         self._allow = allow

@@ -19,7 +19,7 @@ from schema.rows import jobs
 from schema.settings import Settings
 from schema.sql.database import Database, Row
 from schema.sql.migrate import migrate
-from service.app import Parts, create_app
+from service.app import ApiParts, create_app
 from tests.protocol.kit import TABLES
 
 BODY = {"code": "K1", "productId": "p"}
@@ -38,7 +38,7 @@ class Api:
     def anew(self, **chosen: Any) -> Api:
         """A new application over the same parts, which a test has changed meanwhile, and with these settings."""
         settings = replace(self.settings, **chosen)
-        parts = Parts(settings, self.db, self.documents, self.artifacts, wake=lambda: None, broker_ping=lambda: None)
+        parts = ApiParts(settings, self.db, self.documents, self.artifacts, wake=lambda: None, broker_ping=lambda: None)
         return replace(self, client=falcon.testing.TestClient(create_app(parts)), settings=settings)
 
     def get(self, path: str, **options: Any) -> falcon.testing.Result:
@@ -99,7 +99,7 @@ def api_of(db: Database, tmp_path: Path) -> Callable[..., Api]:
         settings = Settings(**{"run_dir": str(tmp_path / "run"), "webhook_allow": "hooks.example", **chosen})
         documents = open_documents("database:", db)
         artifacts = open_artifacts(f"file:{tmp_path / 'artifacts'}")
-        parts = Parts(settings, db, documents, artifacts, wake=lambda: None, broker_ping=lambda: None)
+        parts = ApiParts(settings, db, documents, artifacts, wake=lambda: None, broker_ping=lambda: None)
         return Api(falcon.testing.TestClient(create_app(parts)), db, documents, artifacts, settings)
 
     return make

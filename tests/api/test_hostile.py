@@ -18,7 +18,7 @@ from schema.documents import open_documents
 from schema.http import problems
 from schema.settings import Settings
 from schema.sql.database import Database
-from service.app import Parts, create_app
+from service.app import ApiParts, create_app
 from tests.api.conftest import BODY, Api
 
 ASYNC = "/api/reports/generate-async"
@@ -175,7 +175,7 @@ def client_of(url: str, tmp_path: Any) -> falcon.testing.TestClient:
     db = Database(url, connect_timeout=1.0, io_timeout=1.0)
     settings = Settings(run_dir=str(tmp_path), api_keys="n8n:operate:operator-key-0123456789")
     artifacts = open_artifacts(f"file:{tmp_path}")
-    parts = Parts(settings, db, open_documents("database:", db), artifacts, lambda: None, lambda: None)
+    parts = ApiParts(settings, db, open_documents("database:", db), artifacts, lambda: None, lambda: None)
     return falcon.testing.TestClient(create_app(parts), headers=OPERATOR)
 
 

@@ -17,7 +17,7 @@ from ops.servers.process import wait_until
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown
 from schema.sql.migrate import migrate
-from service.app import Parts, create_app
+from service.app import ApiParts, create_app
 from tests.protocol.kit import Files, Reports
 
 KEYS = "n8n:submit:submit-key-0123456789,prometheus:read:read-key-0123456789"
@@ -52,7 +52,7 @@ def client_of(db: Database, tmp_path: Path, **settings: Any) -> falcon.testing.T
     chosen = Settings(run_dir=str(tmp_path / "run"), broker_url="amqp://unused", **settings)
     return falcon.testing.TestClient(
         create_app(
-            Parts(
+            ApiParts(
                 settings=chosen,
                 db=db,
                 documents=Reports(),

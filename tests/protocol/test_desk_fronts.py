@@ -16,7 +16,7 @@ from schema.documents.tables import TableDocuments
 from schema.errors import Permanent
 from schema.ports import End
 from schema.rows import pauses, workers
-from service.app import Parts, create_app
+from service.app import ApiParts, create_app
 from tests.command_line import Command, command_line
 from tests.protocol.kit import World, answer
 from tests.receiver import Receiver
@@ -27,7 +27,7 @@ RESUME = "https://hooks.example/webhook-waiting/17?signature=0123456789abcdef"
 
 @pytest.fixture
 def api(world: World) -> testing.TestClient:
-    parts = Parts(
+    parts = ApiParts(
         settings=world.runtime.settings,
         db=world.db,
         documents=world.reports,
