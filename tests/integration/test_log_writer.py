@@ -62,7 +62,7 @@ os.waitpid(pid, 0)
 
 
 _COUNTED = """
-from actors import log_writer
+from actors.process import log_writer
 writes, put = [], log_writer._write
 log_writer._write = lambda piece: (writes.append(len(piece)), put(piece))
 """

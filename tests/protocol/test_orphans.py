@@ -17,7 +17,7 @@ PROGRAM = """
 import multiprocessing, os, signal, sys, time
 from pathlib import Path
 from types import SimpleNamespace
-from middleware import heartbeats
+from middleware.hooks import heartbeats
 from middleware.hooks.lifecycle import Attempts
 from schema.sql.database import Database
 from schema.sql.migrate import migrate
