@@ -21,9 +21,10 @@ import hashlib, json, os, sys, threading
 from datetime import UTC, datetime
 from actors.pdf.families import families
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
-from schema import deliveries, operator_requests, queries, requests
 from schema.callbacks.allow_list import AllowList
+from schema.http import operator_requests, queries, requests
 from schema.ports import RenderRequest
+from schema.rows import deliveries
 
 DRAWING, PROCESSES, DECODING = int(sys.argv[1]), int(sys.argv[2]), 16
 sys.setswitchinterval(1e-6)
