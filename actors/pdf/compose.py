@@ -10,21 +10,21 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from actors.pdf import blocks as b
-from actors.pdf.bars import bars_items
-from actors.pdf.charts import Datum
-from actors.pdf.flow import Item, total
+from actors.pdf.charts.bars import bars_items
+from actors.pdf.charts.gauge import gauge_items
+from actors.pdf.charts.parts import Datum
+from actors.pdf.charts.profile import profile_items
+from actors.pdf.charts.radar import radar_items
 from actors.pdf.front import contents_items, cover_item
-from actors.pdf.gauge import gauge_items
+from actors.pdf.page.flow import Item, total
 from actors.pdf.pictures import image_item
-from actors.pdf.profile import profile_items
+from actors.pdf.product import blocks as b
+from actors.pdf.product.template import Template
+from actors.pdf.product.values import Texts
 from actors.pdf.prose import boxed, callout_items, caption_items, figure_title, heading_items, text_items
-from actors.pdf.radar import radar_items
 from actors.pdf.style import BODY_HEIGHT, GRID, HALF, MEASURE
 from actors.pdf.tables import LEAST_ROW, Cell, table_items
-from actors.pdf.template import Template
-from actors.pdf.values import Texts
-from actors.pdf.words import emphasis
+from actors.pdf.text.words import emphasis
 from schema.errors import Permanent
 
 Path = tuple[str | int, ...]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from actors.pdf.flow import Draw, Item, Place, Tag
-from actors.pdf.linebreak import Line
+from actors.pdf.page.flow import Draw, Item, Place, Tag
+from actors.pdf.product.values import escaped
 from actors.pdf.prose import aligned, balanced_lines, baseline, line_item, opening, plain_lines
 from actors.pdf.style import (
     ACCENT,
@@ -34,7 +34,7 @@ from actors.pdf.style import (
     Colour,
     Type,
 )
-from actors.pdf.values import escaped
+from actors.pdf.text.linebreak import Line
 
 BAND = 27 * GRID  # the dark upper part of the cover
 SMALLEST = 9.0  # points: a name or a title is never set smaller

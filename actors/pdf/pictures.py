@@ -8,7 +8,7 @@ from fpdf.image_datastructures import RasterImageInfo
 from fpdf.image_parsing import preload_image
 from PIL import Image
 
-from actors.pdf.flow import Item, Place
+from actors.pdf.page.flow import Item, Place
 from actors.pdf.style import BODY_HEIGHT, GRID, HALF
 
 

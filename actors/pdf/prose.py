@@ -7,8 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from actors.pdf.flow import ARTIFACT, Item, Place, Tag, draw_column, total
-from actors.pdf.linebreak import Line, justified, ragged
+from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, draw_column, total
 from actors.pdf.style import (
     ACCENT,
     BODY,
@@ -22,7 +21,8 @@ from actors.pdf.style import (
     Colour,
     Type,
 )
-from actors.pdf.words import LONGEST, PLAIN, Chunk, emphasis, longest, measured, right_to_left
+from actors.pdf.text.linebreak import Line, justified, ragged
+from actors.pdf.text.words import LONGEST, PLAIN, Chunk, emphasis, longest, measured, right_to_left
 
 BULLET_INDENT = 14.0
 BETWEEN_BULLETS = 3.5

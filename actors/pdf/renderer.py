@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from actors.pdf.compose import Composer
-from actors.pdf.document import Document, Metadata
-from actors.pdf.families import scripts_of
-from actors.pdf.flow import Place, draw_page, paginated
+from actors.pdf.fonts.families import scripts_of
 from actors.pdf.front import furniture
+from actors.pdf.page.document import Document, Metadata
+from actors.pdf.page.flow import Place, draw_page, paginated
+from actors.pdf.product.template import NAME, Template
 from actors.pdf.style import TOP
-from actors.pdf.template import NAME, Template
 from schema.errors import Permanent
 from schema.ports import RenderRequest
 

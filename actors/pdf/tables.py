@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actors.pdf.blocks import Column, Scale
-from actors.pdf.flow import Item, Place, Tag, total
-from actors.pdf.linebreak import Line
+from actors.pdf.page.flow import Item, Place, Tag, total
+from actors.pdf.product.blocks import Column, Scale
 from actors.pdf.prose import aligned, baseline, snapped, text_lines
 from actors.pdf.style import (
     BANDS,
@@ -23,6 +22,7 @@ from actors.pdf.style import (
     RULE,
     Type,
 )
+from actors.pdf.text.linebreak import Line
 
 PAD = 5.0
 METER_HEIGHT = 7.0

@@ -12,7 +12,7 @@ import msgspec
 import yaml
 from PIL import Image, ImageChops
 
-from actors.pdf import blocks
+from actors.pdf.product import blocks
 from actors.pdf.renderer import PdfRenderer
 from ops.authoring.gallery import examples, make_product, sample
 from ops.authoring.raster import pages, save

@@ -19,9 +19,9 @@ from typing import Any
 
 from pypdf import PdfReader
 
-from actors.pdf.families import families
+from actors.pdf.fonts.families import families
 from actors.pdf.renderer import PdfRenderer
-from actors.pdf.words import hyphen_places
+from actors.pdf.text.words import hyphen_places
 from ops.bench import render_fpdf2, render_reportlab
 from ops.bench.reference import report
 from schema.ports import RenderRequest

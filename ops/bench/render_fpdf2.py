@@ -9,7 +9,7 @@ from typing import Any
 from fpdf import FPDF
 
 from actors.pdf import style as s
-from actors.pdf.font_file import FONTS
+from actors.pdf.fonts.font_file import FONTS
 
 BANDS = [tuple(round(part * 255) for part in tone) for tone in s.BANDS[:4]]
 DEEP = tuple(round(part * 255) for part in s.DEEP)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from actors.pdf.families import SYSTEM_CJK, families
+from actors.pdf.fonts.families import SYSTEM_CJK, families
 from actors.pdf.renderer import PdfRenderer
 from ops.bench.reference import NAMES, report
 from schema.ports import RenderRequest

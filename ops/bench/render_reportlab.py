@@ -25,7 +25,7 @@ from reportlab.platypus import (
 )
 
 from actors.pdf import style as s
-from actors.pdf.font_file import FONTS
+from actors.pdf.fonts.font_file import FONTS
 
 BANDS = [Color(*tone) for tone in s.BANDS[:4]]
 DEEP, QUIET, RULE = Color(*s.DEEP), Color(*s.QUIET), Color(*s.RULE)

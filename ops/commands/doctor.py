@@ -17,7 +17,7 @@ from pathlib import Path
 
 import typer
 
-from actors.pdf.families import SCRIPTS, cjk_fonts
+from actors.pdf.fonts.families import SCRIPTS, cjk_fonts
 from actors.process.runtime import Runtime, build
 from ops.commands.checks import ASKS, NOT_ASKED, faults
 from ops.commands.terminal import REFUSED, Json, counted, next_step, out, print_json

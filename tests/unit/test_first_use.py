@@ -19,7 +19,7 @@ SIDE_BY_SIDE, EACH = 2, 10
 TOGETHER = """
 import hashlib, json, os, sys, threading
 from datetime import UTC, datetime
-from actors.pdf.families import families
+from actors.pdf.fonts.families import families
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
 from schema.callbacks.allow_list import AllowList
 from schema.http import operator_requests, queries, requests

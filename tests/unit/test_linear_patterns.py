@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from actors.deliver.answer_bodies import head
-from actors.pdf.values import escaped
+from actors.pdf.product.values import escaped
 from schema.callbacks.redaction import hide, hide_asked, hide_resume_urls
 from schema.callbacks.urls import redact
 from schema.rows.letters import cause
@@ -33,7 +33,7 @@ PIECES = [
 MADE = {
     "schema/callbacks/answers.py": "the patterns of its table, which stand as texts in the calls of _says",
     "actors/desk/erasure.py": "an operator's code, escaped",
-    "actors/pdf/families.py": "one class of characters",
+    "actors/pdf/fonts/families.py": "one class of characters",
 }
 
 

@@ -15,12 +15,13 @@ from typing import Any, ClassVar
 import pytest
 from pypdf import PdfReader
 
-from actors.pdf import document, prose
-from actors.pdf.canvas import Canvas
-from actors.pdf.linebreak import Line
+from actors.pdf import prose
+from actors.pdf.page import document
+from actors.pdf.page.canvas import Canvas
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
 from actors.pdf.style import LEFT, MEASURE, PAGE_HEIGHT, Colour
-from actors.pdf.words import Chunk
+from actors.pdf.text.linebreak import Line
+from actors.pdf.text.words import Chunk
 from ops.authoring.gallery import make_product
 from ops.servers.packages import need
 from schema.ports import RenderRequest

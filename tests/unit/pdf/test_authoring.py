@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from actors.pdf import blocks
+from actors.pdf.product import blocks
 from ops.authoring.gallery import examples
 from ops.authoring.pages import HERE, PAGE
 from ops.bench.__main__ import names, run

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from actors.pdf import families as module
-from actors.pdf.families import FALLBACKS, SCRIPTS, Fallback, families, scripts_of
+from actors.pdf.fonts import families as module
+from actors.pdf.fonts.families import FALLBACKS, SCRIPTS, Fallback, families, scripts_of
 from actors.pdf.renderer import PdfRenderer
 from actors.process.runtime import build
 from ops.authoring.pages import PAGE
@@ -26,7 +26,7 @@ NO_FONT = "Wu \U0001e900\U0001e901 \U00016800"  # Adlam and Bamum
 READ = """
 import sys
 from pathlib import Path
-from actors.pdf import families as module
+from actors.pdf.fonts import families as module
 from tests.unit.pdf.conftest import request, sample
 from actors.pdf.renderer import PdfRenderer
 module.SYSTEM_CJK = ()

@@ -16,7 +16,7 @@ from actors.pdf.compose import MOST_PAGES
 from actors.pdf.prose import text_items
 from actors.pdf.renderer import PdfRenderer
 from actors.pdf.style import MEASURE
-from actors.pdf.words import clean
+from actors.pdf.text.words import clean
 from ops.bench.render_growth import EMPTY, TEMPLATES, TEXTS, cases, data_of
 from schema.errors import Permanent
 from tests.unit.pdf.conftest import request, text_of

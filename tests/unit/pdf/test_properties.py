@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from actors.pdf.linebreak import Line
 from actors.pdf.renderer import PdfRenderer
 from actors.pdf.style import BODY
-from actors.pdf.words import PLAIN, measured
+from actors.pdf.text.linebreak import Line
+from actors.pdf.text.words import PLAIN, measured
 from ops.authoring.gallery import sample as gallery_sample
 from tests.unit.pdf.conftest import WatchedCanvas, measuring, misplaced, request, sample
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.pdf.product.values import highest, lowest, strongest, weakest
 from actors.pdf.renderer import PdfRenderer
-from actors.pdf.values import highest, lowest, strongest, weakest
 from tests.people import cognitive, people, table
 from tests.unit.pdf.conftest import PRODUCTS, WatchedCanvas, misplaced, request, sample, text_of
 from tests.unit.pdf.generated import generated, schema_of

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from actors.pdf.bidi import in_visual_order
-from actors.pdf.linebreak import ragged
 from actors.pdf.prose import text_items, text_lines
 from actors.pdf.renderer import PdfRenderer
 from actors.pdf.style import BODY, MEASURE
-from actors.pdf.words import PLAIN, measured, right_to_left
+from actors.pdf.text.bidi import in_visual_order
+from actors.pdf.text.linebreak import ragged
+from actors.pdf.text.words import PLAIN, measured, right_to_left
 from tests.unit.pdf.conftest import WatchedCanvas, copied, misplaced, request, sample
 
 SENTENCE = "هذا نص طويل باللغة العربية لاختبار كيفية تقسيم الأسطر من اليمين إلى اليسار. "

@@ -7,18 +7,18 @@ import re
 import pytest
 import yaml
 
-from actors.pdf.blocks import Band, Column, Scale
-from actors.pdf.canvas import Canvas, Ink
-from actors.pdf.charts import draw_bands
-from actors.pdf.families import STYLES, families
-from actors.pdf.flow import Item, Place, paginated
-from actors.pdf.linebreak import SHRINK, justified, ragged
+from actors.pdf.charts.parts import draw_bands
+from actors.pdf.fonts.families import STYLES, families
+from actors.pdf.page.canvas import Canvas, Ink
+from actors.pdf.page.flow import Item, Place, paginated
+from actors.pdf.product.blocks import Band, Column, Scale
+from actors.pdf.product.values import band_of
 from actors.pdf.prose import plain_lines, text_items
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
 from actors.pdf.style import BODY, BODY_HEIGHT, FURNITURE, GRID, MEASURE, TOP
 from actors.pdf.tables import column_widths
-from actors.pdf.values import band_of
-from actors.pdf.words import PLAIN, clean, emphasis, hyphen_places, measured
+from actors.pdf.text.linebreak import SHRINK, justified, ragged
+from actors.pdf.text.words import PLAIN, clean, emphasis, hyphen_places, measured
 from tests.people import people
 from tests.unit.pdf.conftest import PRODUCTS, WatchedCanvas, request, sample
 

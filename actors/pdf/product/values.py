@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import StrictUndefined, TemplateError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from actors.pdf.blocks import Band, Scale
+from actors.pdf.product.blocks import Band, Scale
 
 MONTHS = (
     "Januari",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from actors.pdf.words import Chunk, hyphen_places, right_to_left, shredded
+from actors.pdf.text.words import Chunk, hyphen_places, right_to_left, shredded
 
 STRETCH, SHRINK = 0.55, 0.33  # of a word space, at ratio 1
 HYPHEN_COST, PIECE_COST = 55.0, 8.0

@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from actors.pdf.bars import bars_items
-from actors.pdf.blocks import Scale
-from actors.pdf.charts import GUTTER, MOST_LINES, Datum, figure, legend_item, put, share, shown, spoken
-from actors.pdf.flow import ARTIFACT, Draw, Item, Place
-from actors.pdf.linebreak import Line
+from actors.pdf.charts.bars import bars_items
+from actors.pdf.charts.parts import GUTTER, MOST_LINES, Datum, figure, legend_item, put, share, shown, spoken
+from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place
+from actors.pdf.product.blocks import Scale
 from actors.pdf.prose import plain_lines
 from actors.pdf.style import BANDS, DEEP, GRID, HALF, LABEL, LABEL_STRONG, RULE, WHITE
+from actors.pdf.text.linebreak import Line
 
 _HEIGHT, _FEW_HEIGHT, _FEW_SPOKES = 19 * GRID, 15 * GRID, 4  # few spokes have little to tell apart
 NAMED_SPOKES = 10  # more of them carry numbers, and a key stands below

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from actors.pdf.blocks import Scale
-from actors.pdf.charts import (
+from actors.pdf.charts.parts import (
     MOST_LINES,
     SHORT,
     VALUE_WIDTH,
@@ -20,7 +19,8 @@ from actors.pdf.charts import (
     spoken,
     with_foot,
 )
-from actors.pdf.flow import Item, Place, total
+from actors.pdf.page.flow import Item, Place, total
+from actors.pdf.product.blocks import Scale
 from actors.pdf.prose import plain_lines
 from actors.pdf.style import DEEP, HALF, INK, LABEL_STRONG, QUIET, SMALL
 

@@ -7,10 +7,10 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 
-from actors.pdf import hyphenation
-from actors.pdf.faces import Run
-from actors.pdf.families import Family, families
+from actors.pdf.fonts.faces import Run
+from actors.pdf.fonts.families import Family, families
 from actors.pdf.style import Type
+from actors.pdf.text import hyphenation
 
 HARD_BREAK = "\u2028"
 # Marks that would reorder or hide other people's text; joiners stay, scripts need them.

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from actors.pdf.blocks import Scale
-from actors.pdf.charts import (
+from actors.pdf.charts.parts import (
     MOST_LINES,
     VALUE_WIDTH,
     Datum,
@@ -21,10 +20,11 @@ from actors.pdf.charts import (
     spoken,
     with_foot,
 )
-from actors.pdf.flow import Draw, Item, Place
-from actors.pdf.linebreak import Line
+from actors.pdf.page.flow import Draw, Item, Place
+from actors.pdf.product.blocks import Scale
 from actors.pdf.prose import plain_lines
 from actors.pdf.style import DEEP, GRID, HALF, LABEL, LABEL_STRONG, WHITE
+from actors.pdf.text.linebreak import Line
 
 PROFILE_HEIGHT = 34 * GRID
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from actors.pdf.page.canvas import Canvas
+from actors.pdf.page.document import Document
 from actors.pdf.style import BODY_HEIGHT, LEFT, TOP
-
-if TYPE_CHECKING:
-    from actors.pdf.canvas import Canvas
-    from actors.pdf.document import Document
 
 
 @dataclass(slots=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from actors.pdf.bidi import Drawn, in_visual_order
-from actors.pdf.faces import Face, Placed, Run
-from actors.pdf.linebreak import Line
+from actors.pdf.fonts.faces import Face, Placed, Run
 from actors.pdf.style import PAGE_HEIGHT, Colour
+from actors.pdf.text.bidi import Drawn, in_visual_order
+from actors.pdf.text.linebreak import Line
 
 Point = tuple[float, float]
 _CIRCLE = 0.5522847498

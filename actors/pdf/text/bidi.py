@@ -13,11 +13,11 @@ from typing import Protocol
 from fpdf.bidi import BidiParagraph
 from fpdf.enums import TextDirection
 
-from actors.pdf.faces import Run
-from actors.pdf.families import Family
-from actors.pdf.linebreak import Line
+from actors.pdf.fonts.faces import Run
+from actors.pdf.fonts.families import Family
 from actors.pdf.style import Type
-from actors.pdf.words import REMEMBERED
+from actors.pdf.text.linebreak import Line
+from actors.pdf.text.words import REMEMBERED
 
 
 class Drawn(Protocol):

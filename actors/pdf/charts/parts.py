@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actors.pdf.blocks import Scale
-from actors.pdf.flow import ARTIFACT, Item, Place
-from actors.pdf.linebreak import Line
+from actors.pdf.page.flow import ARTIFACT, Item, Place
+from actors.pdf.product.blocks import Scale
+from actors.pdf.product.values import band_of, number
 from actors.pdf.prose import aligned, baseline, plain_lines
 from actors.pdf.style import (
     BANDS,
@@ -18,8 +18,8 @@ from actors.pdf.style import (
     Colour,
     Type,
 )
-from actors.pdf.values import band_of, number
-from actors.pdf.words import PLAIN, measured
+from actors.pdf.text.linebreak import Line
+from actors.pdf.text.words import PLAIN, measured
 
 MISSING = "–"
 VALUE_WIDTH = 34.0

@@ -22,9 +22,9 @@ from jsonschema.protocols import Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from actors.pdf.blocks import Layout
-from actors.pdf.report_schema import LinearValidator
-from actors.pdf.values import Expressions
+from actors.pdf.product.blocks import Layout
+from actors.pdf.product.report_schema import LinearValidator
+from actors.pdf.product.values import Expressions
 from schema.errors import Permanent
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")

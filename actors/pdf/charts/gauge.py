@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from actors.pdf.blocks import Scale
-from actors.pdf.charts import Datum, figure, put, share, shown, spoken
-from actors.pdf.flow import Item, Place
+from actors.pdf.charts.parts import Datum, figure, put, share, shown, spoken
+from actors.pdf.page.flow import Item, Place
+from actors.pdf.product.blocks import Scale
+from actors.pdf.product.values import band_of
 from actors.pdf.prose import plain_lines
 from actors.pdf.style import BANDS, DEEP, GRID, HALF, LABEL_STRONG, RULE, SMALL, WHITE
-from actors.pdf.values import band_of
 
 
 def gauge_items(title: str, value: float | None, scale: Scale, measure: float) -> list[Item]:

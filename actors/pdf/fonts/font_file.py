@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uharfbuzz as hb
 
-FONTS = Path(__file__).parent / "fonts"
+FONTS = Path(__file__).parent
 # Every Latin face always embeds these, compressed once per process; a document that needs more pays for a subset.
 CORE_TEXT = "".join(map(chr, range(0x20, 0x7F))) + "éèêëáàâäóòôöúùûüíìîïñçÉ×·°±–—‘’“”„…•‹›«»−≤≥→½§©\u00a0\u2010"
 _SUBSET_FLAGS = (

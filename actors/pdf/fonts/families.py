@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from actors.pdf.faces import Face, Run
-from actors.pdf.font_file import FONTS
+from actors.pdf.fonts.faces import Face, Run
+from actors.pdf.fonts.font_file import FONTS
 
 WORDS = 3_000  # measured words a family remembers: those of a few products' texts, 2 MB
 # Han, Kana and Hangul are optional: Debian's fonts-droid-fallback (4 MB), used when it is there.

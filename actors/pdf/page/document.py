@@ -20,10 +20,10 @@ from fpdf.enums import PDFResourceType
 from fpdf.output import CIDSystemInfo, OutputProducer, PDFFont, PDFType3Font
 from fpdf.syntax import Name, PDFArray, PDFContentStream, PDFObject, Raw
 
-from actors.pdf.canvas import Canvas, Ink
-from actors.pdf.font_file import FontFile
+from actors.pdf.fonts.font_file import FontFile
+from actors.pdf.page.canvas import Canvas, Ink
 from actors.pdf.style import PAGE_HEIGHT, PAGE_WIDTH
-from actors.pdf.words import one_line
+from actors.pdf.text.words import one_line
 
 PRODUCER = "reportq"
 

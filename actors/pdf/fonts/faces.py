@@ -15,7 +15,7 @@ from pathlib import Path
 
 import uharfbuzz as hb
 
-from actors.pdf.font_file import CORE_TEXT, FontFile
+from actors.pdf.fonts.font_file import CORE_TEXT, FontFile
 
 _LIGATURE = re.compile("f[fijl]")
 _MISSPELT = "\u2010"  # drawn with the hyphen's glyph, which copies as "-"
