@@ -16,12 +16,12 @@ from actors.pdf.charts.parts import Datum
 from actors.pdf.charts.profile import profile_items
 from actors.pdf.charts.radar import radar_items
 from actors.pdf.front import contents_items, cover_item
-from actors.pdf.page.flow import Item, total
+from actors.pdf.page.flow import Item, boxed, total
 from actors.pdf.pictures import image_item
 from actors.pdf.product import blocks as b
 from actors.pdf.product.template import Template
 from actors.pdf.product.values import Texts
-from actors.pdf.prose import boxed, callout_items, caption_items, figure_title, heading_items, text_items
+from actors.pdf.prose import callout_items, caption_items, heading_items, text_items, title_items
 from actors.pdf.style import BODY_HEIGHT, GRID, HALF, MEASURE
 from actors.pdf.tables import LEAST_ROW, Cell, table_items
 from actors.pdf.text.words import emphasis
@@ -217,7 +217,7 @@ class Composer:
             return self._column(block.left, (*path, "left"), scope, measure) + self._column(
                 block.right, (*path, "right"), scope, measure
             )
-        first, second = boxed(left, narrow), boxed(right, wide)
+        first, second = boxed(left), boxed(right)
         height = max(first.height, second.height)
 
         def draw(place: Any, x: float, top: float) -> None:
@@ -276,7 +276,7 @@ class Composer:
         scope: Mapping[str, Any],
         measure: float,
     ) -> list[Item]:
-        items = figure_title(title, measure) if title else []
+        items = title_items(title, measure) if title else []
         below = caption_items(self.fill(caption, scope, (*path, "caption")), measure) if caption else []
         if below and drawn:
             drawn[-1].keep = True

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from actors.pdf.page.flow import Draw, Item, Place, Tag
+from actors.pdf.page.flow import Draw, Item, Place, Tag, keep
 from actors.pdf.product.values import escaped
-from actors.pdf.prose import aligned, balanced_lines, baseline, line_item, opening, plain_lines
+from actors.pdf.prose import balanced_lines, baseline, line_items, opening, plain_lines, put
 from actors.pdf.style import (
     ACCENT,
     BODY,
@@ -26,12 +26,10 @@ from actors.pdf.style import (
     MEASURE,
     PAGE_HEIGHT,
     PAGE_WIDTH,
-    QUIET,
     RULE,
     TINT,
     TOP,
     WHITE,
-    Colour,
     Type,
 )
 from actors.pdf.text.linebreak import Line
@@ -49,25 +47,19 @@ def cover_item(
         canvas = place.canvas
         canvas.rectangle(0, 0, PAGE_WIDTH, BAND, DEEP)
         canvas.rectangle(0, BAND, PAGE_WIDTH, 4, ACCENT)
-        y = _column(place, plain_lines(kicker, replace(COVER_LABEL, size=9), MEASURE, 2), TOP, COVER_LABEL, TINT)
+        kicker_lines = plain_lines(kicker, replace(COVER_LABEL, size=9), MEASURE, 2)
+        y = put(place, kicker_lines, COVER_LABEL, LEFT, TOP, colour=TINT)
         lines, type_ = fitted(title, COVER_TITLE, MEASURE, BAND - TOP - 9 * GRID)
         block = len(lines) * type_.leading
         subtitle_lines = balanced_lines(opening(subtitle, 3), COVER_SUBTITLE, MEASURE)
         if len(subtitle_lines) > 3:
             subtitle_lines = plain_lines(subtitle, COVER_SUBTITLE, MEASURE, 3)
         start = max(y + GRID, BAND - 3 * GRID - block - len(subtitle_lines) * COVER_SUBTITLE.leading)
-        y = _column(place, lines, start, type_, WHITE)
-        _column(place, subtitle_lines, y + HALF, COVER_SUBTITLE, TINT)
+        y = put(place, lines, type_, LEFT, start, colour=WHITE)
+        put(place, subtitle_lines, COVER_SUBTITLE, LEFT, y + HALF, colour=TINT)
         _person(place, name, details, note)
 
     return Item(BODY_HEIGHT, draw, full_page=True, tag=Tag("P"))
-
-
-def _column(place: Place, lines: Sequence[Line], top: float, type_: Type, colour: Colour) -> float:
-    for line in lines:
-        place.canvas.line(LEFT, top + baseline(type_), line, colour)
-        top += type_.leading
-    return top
 
 
 def fitted(text: str, type_: Type, measure: float, height: float) -> tuple[list[Line], Type]:
@@ -88,7 +80,7 @@ def fitted(text: str, type_: Type, measure: float, height: float) -> tuple[list[
 
 def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: str) -> None:
     lines, type_ = fitted(name, COVER_NAME, MEASURE, 6 * GRID)
-    y = _column(place, lines, BAND + 3 * GRID, type_, type_.colour) + GRID
+    y = put(place, lines, type_, LEFT, BAND + 3 * GRID) + GRID
     place.canvas.rule(LEFT, y, LEFT + MEASURE, y, RULE, 0.6)
     y += HALF
     foot = PAGE_HEIGHT - 4.5 * GRID
@@ -97,18 +89,16 @@ def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: s
         tall = 0.0
         for side, (label, value) in enumerate(details[number : number + 2]):
             x = LEFT + side * half
-            label_lines = plain_lines(label, COVER_LABEL, half - 16, 1)
+            put(place, plain_lines(label, COVER_LABEL, half - 16, 1), COVER_LABEL, x, y)
             value_lines = plain_lines(value, COVER_VALUE, half - 16, 3)
-            for row, line in enumerate(label_lines):
-                place.canvas.line(x, y + row * GRID + baseline(COVER_LABEL), line)
-            for row, line in enumerate(value_lines):
-                place.canvas.line(x, y + (row + 0.9) * GRID + baseline(COVER_VALUE), line)
+            put(place, value_lines, COVER_VALUE, x, y + 0.9 * GRID)
             tall = max(tall, (len(value_lines) + 1.5) * GRID)
         if y + tall > foot - 3 * GRID:
             break
         y += tall
-    small = plain_lines(note, replace(FURNITURE, leading=10.5), MEASURE, 4)
-    _column(place, small, foot - len(small) * 10.5 + GRID, replace(FURNITURE, leading=10.5), QUIET)
+    small = replace(FURNITURE, leading=10.5)
+    lines = plain_lines(note, small, MEASURE, 4)
+    put(place, lines, small, LEFT, foot - len(lines) * small.leading + GRID)
 
 
 def furniture(header: str, document_id: str) -> Callable[[Place], None]:
@@ -125,7 +115,7 @@ def furniture(header: str, document_id: str) -> Callable[[Place], None]:
         y = BOTTOM + 2.2 * GRID
         canvas.line(LEFT, y, identity)
         count = plain_lines(f"Halaman {place.page} dari {place.pages}", FURNITURE, MEASURE * 0.4, 1)[0]
-        canvas.line(LEFT + aligned(count, MEASURE, "right"), y, count)
+        canvas.line(LEFT + MEASURE - count.width, y, count)
         canvas.close_mark()
 
     return draw
@@ -138,11 +128,11 @@ def contents_items(headings: Sequence[tuple[int, int, str]], measure: float) -> 
         indent = 0.0 if level == 1 else GRID
         type_ = replace(BODY, plain="sans-bold" if level == 1 else "body", size=9.2)
         lines = plain_lines(text, type_, measure - indent - 34, 2)
-        tag = Tag("P")
-        entry = [line_item(line, type_, indent, tag=tag) for line in lines]
+        entry = line_items(lines, type_)
+        for item in entry:
+            item.indent = indent
         entry[0].before = HALF if level == 1 else 0.0
-        for item in entry[:-1]:
-            item.keep = True
+        keep(entry[:-1])
         entry[-1].draw = _leader(entry[-1], lines[-1].width, number, type_, measure - indent)
         items += entry
     return items

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, draw_column, total
+from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, keep, keep_ends
 from actors.pdf.style import (
     ACCENT,
     BODY,
@@ -46,13 +46,29 @@ def line_item(line: Line, type_: Type, indent: float = 0.0, colour: Colour | Non
     return Item(type_.leading, draw, indent=indent, tag=tag)
 
 
-def aligned(line: Line, measure: float, align: str) -> float:
-    """How far a ragged line is moved to the right."""
-    if align == "right":
-        return measure - line.width
-    if align == "center":
-        return (measure - line.width) / 2
-    return 0.0
+def line_items(lines: Sequence[Line], type_: Type, name: str = "P") -> list[Item]:
+    """Lines of text that a screen reader is told of as one `name`."""
+    tag = Tag(name)
+    return [line_item(line, type_, tag=tag) for line in lines]
+
+
+def put(
+    place: Place,
+    lines: Sequence[Line],
+    type_: Type,
+    x: float,
+    top: float,
+    width: float = 0.0,
+    align: str = "left",
+    colour: Colour | None = None,
+) -> float:
+    """Draw lines below each other, aligned within `width` points from `x`; returns where the next one would begin."""
+    down = baseline(type_)
+    for line in lines:
+        shift = {"left": 0.0, "center": (width - line.width) / 2, "right": width - line.width}[align]
+        place.canvas.line(x + shift, top + down, line, colour)
+        top += type_.leading
+    return top
 
 
 def text_lines(text: str, type_: Type, measure: float, *, hyphenate: bool = True) -> list[Line]:
@@ -137,15 +153,8 @@ def paragraph(text: str, type_: Type, measure: float, *, before: float = 0.0, in
     tag = Tag("P")
     items = [line_item(line, type_, measure - indent - line.width if line.rtl else indent, tag=tag) for line in lines]
     items[0].before = before
-    _hold_ends(items)
+    keep_ends(items)
     return items
-
-
-def _hold_ends(items: Sequence[Item]) -> None:
-    """No widows, no orphans: the first two and the last two lines stay together; three lines are one."""
-    if len(items) > 1:
-        items[0].keep = True
-        items[-2].keep = True
 
 
 def text_items(text: str, style: str, measure: float) -> list[Item]:
@@ -185,9 +194,7 @@ def _bullet(text: str, type_: Type, measure: float, before: float) -> list[Item]
 def heading_items(text: str, level: int, measure: float, number: int) -> list[Item]:
     """A heading that stays with what follows; its box fills whole lines of the grid."""
     type_ = HEADINGS[level - 1]
-    lines = balanced_lines(text, type_, measure)
-    tag = Tag(f"H{level}")
-    items = [line_item(line, type_, tag=tag) for line in lines]
+    items = line_items(balanced_lines(text, type_, measure), type_, f"H{level}")
     plain = "".join(part for part, _ in emphasis(text))
     inner = items[0].draw
 
@@ -204,41 +211,30 @@ def heading_items(text: str, level: int, measure: float, number: int) -> list[It
     items[0].before = (GRID * 2, GRID * 1.5, GRID)[level - 1]
     if level == 1:
         items[-1].height += HALF
-    for item in items:
-        item.keep = True
+    keep(items)
     return items
 
 
 def caption_items(text: str, measure: float) -> list[Item]:
     """A small line under a chart or table."""
-    tag = Tag("P")
-    items = [line_item(line, CAPTION, tag=tag) for line in text_lines(text, CAPTION, measure, hyphenate=False)]
+    items = line_items(text_lines(text, CAPTION, measure, hyphenate=False), CAPTION)
     items[0].before = HALF
-    for item in items[:-1]:
-        item.keep = True
+    keep(items[:-1])
     return snapped(items)
 
 
-def figure_title(text: str, measure: float) -> list[Item]:
-    """The title above a chart or table, kept with it."""
-    type_ = replace(HEADINGS[2], size=8.8)
-    tag = Tag("P")
-    items = [line_item(line, type_, tag=tag) for line in text_lines(text, type_, measure, hyphenate=False)]
-    for item in items:
-        item.keep = True
+def title_items(text: str, measure: float, size: float = 8.8) -> list[Item]:
+    """The title above a chart, a table or a call-out's text, kept with it."""
+    type_ = replace(HEADINGS[2], size=size)
+    items = line_items(text_lines(text, type_, measure, hyphenate=False), type_)
+    keep(items)
     return items
 
 
 def callout_items(title: str, text: str, measure: float) -> list[Item]:
     """A tinted box with a rule at its left; a long one may continue on the next page."""
     pad = GRID
-    inner: list[Item] = []
-    if title:
-        tag = Tag("P")
-        lines = text_lines(title, HEADINGS[2], measure - 2 * pad, hyphenate=False)
-        inner += [line_item(line, HEADINGS[2], tag=tag) for line in lines]
-        for item in inner:
-            item.keep = True
+    inner = title_items(title, measure - 2 * pad, HEADINGS[2].size) if title else []
     inner += text_items(text, "body", measure - 2 * pad)
     pieces = [_tinted(item, measure, pad, place) for place, item in enumerate(inner)]
     if not pieces:
@@ -263,13 +259,3 @@ def _tinted(item: Item, measure: float, pad: float, number: int) -> Item:
         inner(place, x + pad + indent, top + above)
 
     return Item(height + above, draw, keep=item.keep, tag=item.tag)
-
-
-def boxed(items: Sequence[Item], width: float) -> Item:
-    """A whole column as one undivided item."""
-    column = list(items)
-    headings: list[tuple[int, float]] = []
-    for place, item in enumerate(column):
-        above = total(column[:place]) + item.before if place else 0.0
-        headings += [(number, above + y) for number, y in item.headings]
-    return Item(total(column), lambda place, x, top: draw_column(column, place, x, top), headings=headings)

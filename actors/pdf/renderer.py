@@ -12,7 +12,7 @@ from actors.pdf.compose import Composer
 from actors.pdf.fonts.families import scripts_of
 from actors.pdf.front import furniture
 from actors.pdf.page.document import Document, Metadata
-from actors.pdf.page.flow import Place, draw_page, paginated
+from actors.pdf.page.flow import Place, draw, paginated
 from actors.pdf.product.template import NAME, Template
 from actors.pdf.style import TOP
 from schema.errors import Permanent
@@ -106,7 +106,7 @@ class PdfRenderer:
             place = Place(document, document.page_canvas(), number, len(pages), found)
             if not page.bare:
                 draw_furniture(place)
-            draw_page(page, place)
+            draw(page.placed, place)
             progress(COMPOSED + round((DRAWN - COMPOSED) * number / len(pages)))
         made = document.finish()
         if document.ink.missing:

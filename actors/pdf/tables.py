@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actors.pdf.page.flow import Item, Place, Tag, total
+from actors.pdf.page.flow import Item, Place, Tag, headed, keep_rows
 from actors.pdf.product.blocks import Column, Scale
-from actors.pdf.prose import aligned, baseline, snapped, text_lines
+from actors.pdf.prose import put, snapped, text_lines
+from actors.pdf.scales import draw_bands, share
 from actors.pdf.style import (
-    BANDS,
     BODY_HEIGHT,
     CELL,
     CELL_HEAD,
@@ -53,12 +53,8 @@ def column_widths(columns: Sequence[Column], measure: float) -> list[float]:
 def table_items(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], measure: float) -> list[Item]:
     """Head and rows. A row is only divided when it is taller than a page."""
     widths = column_widths(columns, measure)
-    head = _head(columns, widths, measure)
-    items: list[Item] = [head]
-    for row in rows:
-        items += _row(columns, row, widths, measure)
-    for item in items[1:]:
-        item.repeated = (head,)
+    parts = [part for row in rows for part in _row(columns, row, widths, measure)]
+    items = headed(_head(columns, widths, measure), parts)
     closing = items[-1]
     inner, bottom = closing.draw, closing.height
 
@@ -68,31 +64,17 @@ def table_items(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], measu
 
     closing.draw = draw
     snapped(items)
-    if total(items) < SHORT:  # a short table is not divided at all
-        for item in items[:-1]:
-            item.keep = True
-    elif len(items) > 3:  # neither the first nor the last row alone on a page
-        items[1].keep = True
-        items[-2].keep = True
+    keep_rows(items, SHORT)
     return items
 
 
-def _set(text: str, type_: Type, width: float) -> list[Line]:
-    return text_lines(text, type_, max(width - 2 * PAD, 12.0))
-
-
-def _draw_lines(
-    place: Place, lines: Sequence[Line], type_: Type, x: float, top: float, width: float, align: str
-) -> None:
-    y = top + baseline(type_)
-    room = max(width - 2 * PAD, 12.0)
-    for line in lines:
-        place.canvas.line(x + PAD + aligned(line, room, align), y, line)
-        y += type_.leading
+def _room(width: float) -> float:
+    """What a column's padding leaves for its text."""
+    return max(width - 2 * PAD, 12.0)
 
 
 def _head(columns: Sequence[Column], widths: Sequence[float], measure: float) -> Item:
-    cells = [_set(column.title, CELL_HEAD, width) for column, width in zip(columns, widths, strict=True)]
+    cells = [text_lines(column.title, CELL_HEAD, _room(width)) for column, width in zip(columns, widths, strict=True)]
     tallest = max(len(lines) for lines in cells)
     height = math.ceil((tallest * CELL_HEAD.leading + 7) / HALF) * HALF
 
@@ -103,7 +85,7 @@ def _head(columns: Sequence[Column], widths: Sequence[float], measure: float) ->
         left = x
         for lines, column, width in zip(cells, columns, widths, strict=True):
             block = len(lines) * CELL_HEAD.leading
-            _draw_lines(place, lines, CELL_HEAD, left, top + height - block - 3, width, column.align)
+            put(place, lines, CELL_HEAD, left + PAD, top + height - block - 3, _room(width), column.align)
             left += width
 
     return Item(height, draw, before=HALF, keep=True, tag=Tag("P"))
@@ -112,7 +94,7 @@ def _head(columns: Sequence[Column], widths: Sequence[float], measure: float) ->
 def _row(columns: Sequence[Column], row: Sequence[Cell], widths: Sequence[float], measure: float) -> list[Item]:
     types = [CELL_STRONG if column.strong else CELL for column in columns]
     cells = [
-        [] if cell.scale else _set(cell.text, type_, width)
+        [] if cell.scale else text_lines(cell.text, type_, _room(width))
         for cell, type_, width in zip(row, types, widths, strict=True)
     ]
     tallest = max((len(lines) for lines in cells), default=1) or 1
@@ -142,29 +124,21 @@ def _row_part(
         left = x
         for number, (lines, column, type_, width) in enumerate(zip(cells, columns, types, widths, strict=True)):
             if lines:
-                _draw_lines(place, lines, type_, left, top + above, width, column.align)
-            elif row and row[number].scale is not None:
-                draw_meter(place, row[number], left + PAD, top + above + CELL.leading / 2, width - 2 * PAD)
+                put(place, lines, type_, left + PAD, top + above, _room(width), column.align)
+            elif row and (scale := row[number].scale):
+                middle = top + above + CELL.leading / 2
+                _draw_meter(place, scale, row[number].value, left + PAD, middle, width - 2 * PAD)
             left += width
 
     return Item(height, draw, tag=Tag("P"))
 
 
-def draw_meter(place: Place, cell: Cell, x: float, middle: float, width: float) -> None:
+def _draw_meter(place: Place, scale: Scale, value: float | None, x: float, middle: float, width: float) -> None:
     """A scale's bands in small with a mark where the value stands."""
-    scale = cell.scale
-    if scale is None:
+    draw_bands(place, scale, x, middle - METER_HEIGHT / 2, width, METER_HEIGHT, gap=0.6)
+    if value is None:
+        place.canvas.rule(x, middle, x + width, middle, PALE, 0.5)
         return
-    canvas, top = place.canvas, middle - METER_HEIGHT / 2
-    span, low = scale.high - scale.low, scale.low
-    for number, band in enumerate(scale.bands):
-        end = x + (min(band.upto, scale.high) - low) / span * width
-        start = x + ((scale.bands[number - 1].upto if number else low) - low) / span * width
-        canvas.rectangle(start, top, end - start - 0.6, METER_HEIGHT, BANDS[number])
-    canvas.outline(x, top, width - 0.6, METER_HEIGHT, RULE)
-    if cell.value is None:
-        canvas.rule(x, middle, x + width, middle, PALE, 0.5)
-        return
-    share = min(1.0, max(0.0, (cell.value - low) / span))
-    canvas.rectangle(x, middle - 1.1, max(share * width, 0.5), 2.2, DEEP)
-    canvas.disc(x + share * width, middle, 2.9, fill=DEEP)
+    reach = share(scale, value) * width
+    place.canvas.rectangle(x, middle - 1.1, max(reach, 0.5), 2.2, DEEP)
+    place.canvas.disc(x + reach, middle, 2.9, fill=DEEP)

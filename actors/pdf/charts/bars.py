@@ -5,23 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from actors.pdf.charts.parts import (
-    MOST_LINES,
-    SHORT,
-    VALUE_WIDTH,
-    Datum,
-    draw_bands,
-    figure,
-    put,
-    scale_head,
-    share,
-    shown,
-    spoken,
-    with_foot,
-)
-from actors.pdf.page.flow import Item, Place, total
+from actors.pdf.charts.parts import MOST_LINES, SHORT, VALUE_WIDTH, Datum, figure, scale_head, shown, with_foot
+from actors.pdf.page.flow import Item, Place, headed, keep_rows
 from actors.pdf.product.blocks import Scale
-from actors.pdf.prose import plain_lines
+from actors.pdf.prose import plain_lines, put
+from actors.pdf.scales import draw_bands, share
 from actors.pdf.style import DEEP, HALF, INK, LABEL_STRONG, QUIET, SMALL
 
 
@@ -30,19 +18,9 @@ def bars_items(title: str, data: Sequence[Datum], scale: Scale, measure: float) 
     label_width = measure * 0.33
     left = label_width + 8
     track = measure - left - VALUE_WIDTH
-    head = scale_head(scale, left, track)
-    items = [head]
-    for datum in data:
-        item = _bar(datum, scale, label_width, left, track)
-        items.append(figure(item, title, spoken(title, [datum], scale)))
-    for item in items[1:]:
-        item.repeated = (head,)
-    if total(items) < SHORT:
-        for item in items:
-            item.keep = True
-    elif len(items) > 3:
-        items[1].keep = True
-        items[-2].keep = True
+    rows = [figure(_bar(datum, scale, label_width, left, track), title, [datum], scale) for datum in data]
+    items = headed(scale_head(scale, left, track), rows)
+    keep_rows(items, SHORT)
     return with_foot(items, scale, left, track, measure)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from actors.pdf.charts.parts import Datum, figure, put, share, shown, spoken
+from actors.pdf.charts.parts import Datum, figure, shown
 from actors.pdf.page.flow import Item, Place
 from actors.pdf.product.blocks import Scale
 from actors.pdf.product.values import band_of
-from actors.pdf.prose import plain_lines
+from actors.pdf.prose import plain_lines, put
+from actors.pdf.scales import share, stretches
 from actors.pdf.style import BANDS, DEEP, GRID, HALF, LABEL_STRONG, RULE, SMALL, WHITE
 
 
@@ -21,9 +22,7 @@ def gauge_items(title: str, value: float | None, scale: Scale, measure: float) -
     def draw(place: Place, x: float, top: float) -> None:
         canvas = place.canvas
         middle, base = x + measure / 2, top + radius + 14
-        start = 0.0
-        for tone, band in enumerate(scale.bands):
-            end = share(scale, band.upto)
+        for tone, (band, start, end) in enumerate(stretches(scale)):
             canvas.ring_part(
                 middle,
                 base,
@@ -48,18 +47,16 @@ def gauge_items(title: str, value: float | None, scale: Scale, measure: float) -
                 60,
                 align,
             )
-            start = end
         if value is not None:
             angle = share(scale, value) * math.pi
             tip = (middle - radius * 0.93 * math.cos(angle), base - radius * 0.93 * math.sin(angle))
             side = (2.6 * math.sin(angle), -2.6 * math.cos(angle))
             canvas.path([(middle + side[0], base + side[1]), tip, (middle - side[0], base - side[1])], fill=DEEP)
             canvas.disc(middle, base, 4.6, fill=DEEP, stroke=WHITE, width=1)
-        big = replace(LABEL_STRONG, size=15.0, leading=18.0)
+        big = replace(LABEL_STRONG, size=11.0, leading=GRID)
         text = shown(scale, value)
         if value is not None:
             text = f"{text} · {band_of(scale, value)[1].label}"
-        lines = plain_lines(text, replace(big, size=11.0, leading=GRID), measure, 1)
-        put(place, lines, replace(big, size=11.0, leading=GRID), x, base + 8, measure, "center")
+        put(place, plain_lines(text, big, measure, 1), big, x, base + 8, measure, "center")
 
-    return [figure(Item(height, draw, before=HALF), title, spoken(title, [Datum(title, value)], scale))]
+    return [figure(Item(height, draw, before=HALF), title, [Datum(title, value)], scale)]

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from actors.pdf.page.flow import ARTIFACT, Item, Place
 from actors.pdf.product.blocks import Scale
 from actors.pdf.product.values import band_of, number
-from actors.pdf.prose import aligned, baseline, plain_lines
+from actors.pdf.prose import plain_lines, put
+from actors.pdf.scales import share, stretches
 from actors.pdf.style import (
     BANDS,
     GRID,
     HALF,
     RULE,
     SMALL,
-    Colour,
-    Type,
 )
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import PLAIN, measured
@@ -40,47 +39,23 @@ class Datum:
     opposite: str = ""
 
 
-def share(scale: Scale, value: float) -> float:
-    """Where a value stands on its scale, 0 to 1; values beyond the ends stand at the ends."""
-    return min(1.0, max(0.0, (value - scale.low) / (scale.high - scale.low)))
-
-
 def shown(scale: Scale, value: float | None) -> str:
     """The number as it is printed beside a mark."""
     return MISSING if value is None else number(value, scale.decimals)
 
 
-def spoken(title: str, data: Sequence[Datum], scale: Scale) -> str:
-    """The alternative text: what a chart says, in a sentence for each value."""
+def figure(item: Item, title: str, data: Sequence[Datum], scale: Scale) -> Item:
+    """The item as a figure, with an alternative text that says what the chart says, value by value."""
+    name = title[:NAMED] or "Grafik"
     parts = []
     for datum in data:
         band = f" ({band_of(scale, datum.value)[1].label})" if datum.value is not None else ""
         parts.append(f"{datum.label}: {shown(scale, datum.value)}{band}")
-    return f"{title[:NAMED] or 'Grafik'}. " + "; ".join(parts) + "."
-
-
-def put(
-    place: Place,
-    lines: Sequence[Line],
-    type_: Type,
-    x: float,
-    top: float,
-    width: float,
-    align: str = "left",
-    colour: Colour | None = None,
-) -> None:
-    """Set lines below each other in a box."""
-    y = top + baseline(type_)
-    for line in lines:
-        place.canvas.line(x + aligned(line, width, align), y, line, colour)
-        y += type_.leading
-
-
-def figure(item: Item, title: str, alternative: str) -> Item:
+    alternative = f"{name}. {'; '.join(parts)}."
     inner = item.draw
 
     def draw(place: Place, x: float, top: float) -> None:
-        place.document.figure(place.canvas, title[:NAMED] or "Grafik", alternative)
+        place.document.figure(place.canvas, name, alternative)
         inner(place, x, top)
         place.canvas.close_mark()
 
@@ -88,29 +63,17 @@ def figure(item: Item, title: str, alternative: str) -> Item:
     return item
 
 
-def draw_bands(place: Place, scale: Scale, x: float, top: float, width: float, height: float) -> None:
-    span = scale.high - scale.low
-    start = scale.low
-    for tone, band in enumerate(scale.bands):
-        left, right = x + (start - scale.low) / span * width, x + (band.upto - scale.low) / span * width
-        place.canvas.rectangle(left, top, right - left - 0.8, height, BANDS[tone])
-        start = band.upto
-    place.canvas.outline(x, top, width - 0.8, height, RULE)  # the lightest band must show on white
-
-
 def _band_names(scale: Scale, width: float) -> list[list[Line]] | None:
     """The bands' names set in at most two lines each, or None when one does not fit over its stretch."""
-    span, start = scale.high - scale.low, scale.low
     names = []
-    for band in scale.bands:
-        room = (band.upto - start) / span * width - 2
+    for band, start, end in stretches(scale):
+        room = (end - start) * width - 2
         if any(chunk.width > room for chunk in measured([(band.label, PLAIN)], SMALL)[0]):
             return None
         lines = plain_lines(band.label, SMALL, room)
         if len(lines) > 2:
             return None
         names.append(lines)
-        start = band.upto
     return names
 
 
@@ -122,12 +85,9 @@ def scale_head(scale: Scale, left: float, track: float) -> Item:
     height = HALF * (2 if max(map(len, names)) == 1 else 3)
 
     def draw(place: Place, x: float, top: float) -> None:
-        start = 0.0
-        for band, lines in zip(scale.bands, names, strict=True):
-            end = share(scale, band.upto)
+        for (_, start, end), lines in zip(stretches(scale), names, strict=True):
             above = top + height - 3 - len(lines) * SMALL.leading
             put(place, lines, SMALL, x + left + start * track, above, (end - start) * track, "center")
-            start = end
 
     return Item(height, draw, before=HALF, keep=True, tag=ARTIFACT)
 

@@ -7,22 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from actors.pdf.charts.parts import (
-    MOST_LINES,
-    VALUE_WIDTH,
-    Datum,
-    draw_bands,
-    figure,
-    put,
-    scale_head,
-    share,
-    shown,
-    spoken,
-    with_foot,
-)
-from actors.pdf.page.flow import Draw, Item, Place
+from actors.pdf.charts.parts import MOST_LINES, VALUE_WIDTH, Datum, figure, scale_head, shown, with_foot
+from actors.pdf.page.flow import Draw, Item, Place, headed
 from actors.pdf.product.blocks import Scale
-from actors.pdf.prose import plain_lines
+from actors.pdf.prose import plain_lines, put
+from actors.pdf.scales import draw_bands, share
 from actors.pdf.style import DEEP, GRID, HALF, LABEL, LABEL_STRONG, WHITE
 from actors.pdf.text.linebreak import Line
 
@@ -34,13 +23,11 @@ def profile_items(title: str, data: Sequence[Datum], scale: Scale, measure: floa
     pole = measure * 0.25
     right_pole = pole if any(datum.opposite for datum in data) else 0.0
     widths = _Widths(pole, pole + 10, measure - 2 * 10 - pole - right_pole - VALUE_WIDTH, right_pole)
-    head = scale_head(scale, widths.left, widths.track)
-    items = [head]
+    parts = []
     for rows in _profile_parts([_profile_row(datum, widths) for datum in data]):
         part = Item(sum(row.height for row in rows), _profile_drawing(rows, scale, widths))
-        items.append(figure(part, title, spoken(title, [row.datum for row in rows], scale)))
-    for item in items[1:]:
-        item.repeated = (head,)
+        parts.append(figure(part, title, [row.datum for row in rows], scale))
+    items = headed(scale_head(scale, widths.left, widths.track), parts)
     return with_foot(items, scale, widths.left, widths.track, measure)
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from actors.pdf.charts.bars import bars_items
-from actors.pdf.charts.parts import GUTTER, MOST_LINES, Datum, figure, legend_item, put, share, shown, spoken
+from actors.pdf.charts.parts import GUTTER, MOST_LINES, Datum, figure, legend_item, shown
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place
 from actors.pdf.product.blocks import Scale
-from actors.pdf.prose import plain_lines
+from actors.pdf.prose import plain_lines, put
+from actors.pdf.scales import share
 from actors.pdf.style import BANDS, DEEP, GRID, HALF, LABEL, LABEL_STRONG, RULE, WHITE
 from actors.pdf.text.linebreak import Line
 
@@ -61,7 +62,7 @@ def radar_items(title: str, data: Sequence[Datum], scale: Scale, measure: float)
         for angle, datum in zip(angles, spokes, strict=True):
             _spoke_label(place, datum, scale, at(angle, 1.0), angle, label_width, label_lines)
 
-    chart = figure(Item(height, draw, before=HALF, keep=True), title, spoken(title, data, scale))
+    chart = figure(Item(height, draw, before=HALF, keep=True), title, data, scale)
     return [chart, legend_item(scale, measure), *(_key(data, scale, measure) if crowded else ())]
 
 

@@ -113,24 +113,48 @@ def total(items: Sequence[Item]) -> float:
     return sum(item.height + (item.before if place else 0.0) for place, item in enumerate(items))
 
 
-def draw_column(items: Sequence[Item], place: Place, x: float, top: float) -> None:
-    """Draw an unbroken column."""
+def boxed(items: Sequence[Item]) -> Item:
+    """A whole column as one undivided item."""
     placed: list[tuple[float, Item]] = []
     y = 0.0
     for number, item in enumerate(items):
         y += item.before if number else 0.0
         placed.append((y, item))
         y += item.height
-    _draw(placed, place, x, top)
+    headings = [(number, above + below) for above, item in placed for number, below in item.headings]
+    return Item(total(items), lambda place, x, top: draw(placed, place, x, top), headings=headings)
 
 
-def draw_page(page: Page, place: Place) -> None:
-    """Draw what `paginated` placed, noting where headings land."""
-    _draw(page.placed, place, LEFT, TOP)
+def keep(items: Sequence[Item]) -> None:
+    """Forbid a page break after each of the items."""
+    for item in items:
+        item.keep = True
 
 
-def _draw(placed: Sequence[tuple[float, Item]], place: Place, x: float, top: float) -> None:
-    """Items that follow each other with the same tag are one marked sequence."""
+def keep_ends(items: Sequence[Item]) -> None:
+    """Leave neither the first nor the last item alone on a page; three items stay together."""
+    if len(items) > 1:
+        items[0].keep = True
+        items[-2].keep = True
+
+
+def headed(head: Item, rows: Sequence[Item]) -> list[Item]:
+    """The rows below their head, which is drawn again on every page that the rows reach."""
+    for row in rows:
+        row.repeated = (head,)
+    return [head, *rows]
+
+
+def keep_rows(items: Sequence[Item], short: float) -> None:
+    """Leave no row of a `headed` column alone on a page; divide no column of less than `short` points."""
+    if total(items) < short:
+        keep(items[:-1])
+    elif len(items) > 3:
+        keep_ends(items[1:])
+
+
+def draw(placed: Sequence[tuple[float, Item]], place: Place, x: float = LEFT, top: float = TOP) -> None:
+    """Draw items at their distances from `top`; those that follow each other with the same tag are one marked sequence."""
     opened: Tag | None = None
     for y, item in placed:
         if item.tag is not opened:

@@ -7,7 +7,6 @@ import re
 import pytest
 import yaml
 
-from actors.pdf.charts.parts import draw_bands
 from actors.pdf.fonts.families import STYLES, families
 from actors.pdf.page.canvas import Canvas, Ink
 from actors.pdf.page.flow import Item, Place, paginated
@@ -15,6 +14,7 @@ from actors.pdf.product.blocks import Band, Column, Scale
 from actors.pdf.product.values import band_of
 from actors.pdf.prose import plain_lines, text_items
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
+from actors.pdf.scales import draw_bands
 from actors.pdf.style import BODY, BODY_HEIGHT, FURNITURE, GRID, MEASURE, TOP
 from actors.pdf.tables import column_widths
 from actors.pdf.text.linebreak import SHRINK, justified, ragged
