@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import TemplateError
+from msgspec import Struct
 
 from actors.pdf.charts.bars import bars_items
 from actors.pdf.charts.gauge import gauge_items
@@ -16,20 +17,34 @@ from actors.pdf.charts.parts import Datum
 from actors.pdf.charts.profile import profile_items
 from actors.pdf.charts.radar import radar_items
 from actors.pdf.front import contents_items, cover_item
-from actors.pdf.page.flow import Item, boxed, total
+from actors.pdf.page.flow import Item, Place, boxed, total
 from actors.pdf.pictures import image_item
 from actors.pdf.product import blocks as b
 from actors.pdf.product.template import Template
 from actors.pdf.product.values import Texts
 from actors.pdf.prose import callout_items, caption_items, heading_items, text_items, title_items
-from actors.pdf.style import BODY_HEIGHT, GRID, HALF, MEASURE
+from actors.pdf.style import BODY_HEIGHT, GRID, GUTTER, HALF, MEASURE
 from actors.pdf.tables import LEAST_ROW, Cell, table_items
 from actors.pdf.text.words import emphasis
 from schema.errors import Permanent
 
+T = TypeVar("T")
 Path = tuple[str | int, ...]
-GUTTER = 22.0
+Captioned = b.Table | b.Bars | b.Radar | b.Profile | b.Gauge | b.Image
 MOST_PAGES = 1_000  # of a report: some megabytes of text, and what a worker's memory holds
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """Where in the template a block stands, the values that it can name, and the width that it fills, in points."""
+
+    path: Path
+    scope: Mapping[str, Any]
+    measure: float = MEASURE
+
+    def below(self, /, *steps: str | int, **values: Any) -> _Spot:
+        """The spot some steps further down, where `values` can be named as well."""
+        return _Spot((*self.path, *steps), {**self.scope, **values} if values else self.scope, self.measure)
 
 
 @dataclass
@@ -51,13 +66,12 @@ class Composer:
         column: list[Item] = []
         starts = False
         for number, block in enumerate(layout.blocks):
-            path: Path = ("blocks", number)
             if isinstance(block, b.Contents):
                 self._contents.append((len(column), block))
             elif isinstance(block, b.PageBreak):
                 starts = True
             else:
-                starts = self._append(column, block, self._block(block, path, scope, MEASURE), starts)
+                starts = self._append(column, block, self._block(block, _Spot(("blocks", number), scope)), starts)
             self.progress((number + 1) / len(layout.blocks))
         self._insert_contents(column)
         return column
@@ -71,25 +85,27 @@ class Composer:
             made[0].starts_page = True
             column[place:place] = made
 
-    def fill(self, source: str, scope: Mapping[str, Any], path: Path) -> str:
+    def _ask(self, ask: Callable[[str, Mapping[str, Any]], T], block: Struct, field: str, at: _Spot) -> T:
+        source = getattr(block, field)
+        try:
+            return ask(source, at.scope)
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            raise self.template.invalid((*at.path, field), f"{source.strip()[:80]!r}: {error}") from error
+
+    def _fill(self, block: Struct, field: str, at: _Spot) -> str:
         """A text with its values."""
-        try:
-            return self.template.expressions.fill(source, scope)
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-            raise self.template.invalid(path, f"{source.strip()[:80]!r}: {error}") from error
+        return self._ask(self.template.expressions.fill, block, field, at)
 
-    def evaluate(self, source: str, scope: Mapping[str, Any], path: Path) -> Any:
+    def _evaluate(self, block: Struct, field: str, at: _Spot) -> Any:
         """The value of an expression."""
-        try:
-            return self.template.expressions.evaluate(source, scope)
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-            raise self.template.invalid(path, f"{source.strip()[:80]!r}: {error}") from error
+        return self._ask(self.template.expressions.evaluate, block, field, at)
 
-    def sequence(self, source: str, scope: Mapping[str, Any], path: Path, least: float = 0.0) -> list[Any]:
+    def _elements(self, block: Struct, field: str, at: _Spot, least: float = 0.0) -> list[Any]:
         """The elements an expression gives, each of which will be `least` points high or more."""
-        found = self.evaluate(source, scope, path)
+        found = self._evaluate(block, field, at)
         if isinstance(found, (str, Mapping)) or not hasattr(found, "__iter__"):
-            raise self.template.invalid(path, f"{source!r} must give a list, not {type(found).__name__}")
+            message = f"{getattr(block, field)!r} must give a list, not {type(found).__name__}"
+            raise self.template.invalid((*at.path, field), message)
         elements = list(found)
         self._require_room(len(elements) * least)
         return elements
@@ -111,13 +127,14 @@ class Composer:
         item.starts_page = True
         self._grow(BODY_HEIGHT)
 
-    def measured(self, source: str, scope: Mapping[str, Any], path: Path) -> float | None:
+    def _measured(self, block: Struct, field: str, at: _Spot) -> float | None:
         """The number an expression gives, or None for a missing one."""
-        found = self.evaluate(source, scope, path)
+        found, source = self._evaluate(block, field, at), getattr(block, field)
         if found is None:
             return None
         if isinstance(found, bool) or not isinstance(found, Real):
-            raise self.template.invalid(path, f"{source!r} must give a number, not {type(found).__name__}")
+            message = f"{source!r} must give a number, not {type(found).__name__}"
+            raise self.template.invalid((*at.path, field), message)
         try:
             value = float(found)
         except OverflowError:
@@ -130,154 +147,139 @@ class Composer:
             )
         return value
 
-    def plain(self, source: str, scope: Mapping[str, Any], path: Path) -> str:
-        """A text without emphasis, for metadata."""
-        return "".join(part for part, _ in emphasis(self.fill(source, scope, path)))
+    def header(self) -> str:
+        """What stands at the head of each page."""
+        return self._fill(self.template.layout, "header", _Spot((), self.report))
 
-    def _column(self, column: Sequence[b.Block], path: Path, scope: Mapping[str, Any], measure: float) -> list[Item]:
+    def plain(self, field: str) -> str:
+        """A text of the layout without emphasis, for metadata."""
+        return "".join(part for part, _ in emphasis(self._fill(self.template.layout, field, _Spot((), self.report))))
+
+    def _column(self, column: Sequence[b.Block], at: _Spot) -> list[Item]:
         items: list[Item] = []
         starts = False
         for number, block in enumerate(column):
             if isinstance(block, b.PageBreak):
                 starts = True
                 continue
-            starts = self._append(items, block, self._block(block, (*path, number), scope, measure), starts)
+            starts = self._append(items, block, self._block(block, at.below(number)), starts)
         return items
 
-    def _block(self, block: b.Block, path: Path, scope: Mapping[str, Any], measure: float) -> list[Item]:
+    def _block(self, block: b.Block, at: _Spot) -> list[Item]:
         match block:
             case b.Heading():
-                text = self.fill(block.text, scope, (*path, "text"))
+                text = self._fill(block, "text", at)
                 number = len(self.headings)
                 self.headings.append((number, block.level, text))
-                items = heading_items(text, block.level, measure, number)
+                items = heading_items(text, block.level, at.measure, number)
                 if block.new_page:
                     self._start_page(items[0])
                 return items
             case b.Text():
-                return text_items(self.fill(block.text, scope, (*path, "text")), block.style, measure)
+                return text_items(self._fill(block, "text", at), block.style, at.measure)
             case b.Table():
-                return self._table(block, path, scope, measure)
+                return self._table(block, at)
             case b.Bars() | b.Radar() | b.Profile():
-                return self._chart(block, path, scope, measure)
+                return self._chart(block, at)
             case b.Gauge():
-                value = self.measured(block.value, scope, (*path, "value"))
-                title = self.fill(block.title, scope, (*path, "title"))
-                drawn = gauge_items(title, value, self.template.layout.scales[block.scale], measure)
-                return self._captioned(title, block.caption, drawn, path, scope, measure)
+                value = self._measured(block, "value", at)
+                title = self._fill(block, "title", at)
+                drawn = gauge_items(title, value, self.template.layout.scales[block.scale], at.measure)
+                return self._captioned(title, block, drawn, at)
             case b.Callout():
-                title = self.fill(block.title, scope, (*path, "title"))
-                return callout_items(title, self.fill(block.text, scope, (*path, "text")), measure)
+                title = self._fill(block, "title", at)
+                return callout_items(title, self._fill(block, "text", at), at.measure)
             case b.Columns():
-                return self._columns(block, path, scope, measure)
+                return self._columns(block, at)
             case b.Image():
-                alternative = self.fill(block.alternative, scope, (*path, "alternative"))
-                picture = image_item(self.template.folder / block.file, alternative, measure * block.width, measure)
-                return self._captioned("", block.caption, [picture], path, scope, measure)
+                alternative = self._fill(block, "alternative", at)
+                file = self.template.folder / block.file
+                picture = image_item(file, alternative, at.measure * block.width, at.measure)
+                return self._captioned("", block, [picture], at)
             case b.Each():
-                return self._each(block, path, scope, measure)
+                items = []
+                for element in self._elements(block, "items", at):
+                    items += self._column(block.blocks, at.below("blocks", **{block.each: element}))
+                return items
             case b.When():
-                holds = self.evaluate(block.test, scope, (*path, "test"))
-                name = "blocks" if holds else "otherwise"
-                return self._column(block.blocks if holds else block.otherwise, (*path, name), scope, measure)
+                name = "blocks" if self._evaluate(block, "test", at) else "otherwise"
+                return self._column(getattr(block, name), at.below(name))
             case b.Cover():
-                return [self._cover(block, path, scope)]
+                return [self._cover(block, at)]
             case _:
                 return []
 
-    def _cover(self, block: b.Cover, path: Path, scope: Mapping[str, Any]) -> Item:
-        def fill(name: str) -> str:
-            return self.fill(getattr(block, name), scope, (*path, name))
+    def _cover(self, block: b.Cover, at: _Spot) -> Item:
+        kicker, title, subtitle, name, note = (
+            self._fill(block, field, at) for field in ("kicker", "title", "subtitle", "name", "note")
+        )
+        details = []
+        for number, detail in enumerate(block.details):
+            below = at.below("details", number)
+            label, value = self._fill(detail, "label", below), self._fill(detail, "value", below)
+            if value.strip():
+                details.append((label, value))
+        return cover_item(kicker, title, subtitle, name, details, note)
 
-        details = [
-            (
-                self.fill(detail.label, scope, (*path, "details", number, "label")),
-                self.fill(detail.value, scope, (*path, "details", number, "value")),
-            )
-            for number, detail in enumerate(block.details)
-        ]
-        details = [(label, value) for label, value in details if value.strip()]
-        return cover_item(fill("kicker"), fill("title"), fill("subtitle"), fill("name"), details, fill("note"))
-
-    def _each(self, block: b.Each, path: Path, scope: Mapping[str, Any], measure: float) -> list[Item]:
-        items: list[Item] = []
-        for element in self.sequence(block.items, scope, (*path, "items")):
-            items += self._column(block.blocks, (*path, "blocks"), {**scope, block.each: element}, measure)
-        return items
-
-    def _columns(self, block: b.Columns, path: Path, scope: Mapping[str, Any], measure: float) -> list[Item]:
+    def _columns(self, block: b.Columns, at: _Spot) -> list[Item]:
         known, height = len(self.headings), self._height
-        narrow = (measure - GUTTER) * block.share
-        wide = measure - GUTTER - narrow
-        left = self._column(block.left, (*path, "left"), scope, narrow)
-        right = self._column(block.right, (*path, "right"), scope, wide)
+        narrow = (at.measure - GUTTER) * block.share
+        wide = at.measure - GUTTER - narrow
+        left_spot, right_spot = at.below("left"), at.below("right")
+        left = self._column(block.left, replace(left_spot, measure=narrow))
+        right = self._column(block.right, replace(right_spot, measure=wide))
         if max(total(left), total(right)) > BODY_HEIGHT - 4 * GRID:
             del self.headings[known:], left, right  # both columns are composed anew, in the full measure
             self._height = height
-            return self._column(block.left, (*path, "left"), scope, measure) + self._column(
-                block.right, (*path, "right"), scope, measure
-            )
+            return self._column(block.left, left_spot) + self._column(block.right, right_spot)
         first, second = boxed(left), boxed(right)
         height = max(first.height, second.height)
 
-        def draw(place: Any, x: float, top: float) -> None:
+        def draw(place: Place, x: float, top: float) -> None:
             first.draw(place, x, top)
             second.draw(place, x + narrow + GUTTER, top)
 
         return [Item(height, draw, before=HALF, headings=(*first.headings, *second.headings))]
 
-    def _table(self, block: b.Table, path: Path, scope: Mapping[str, Any], measure: float) -> list[Item]:
-        rows: list[list[Cell]] = []
-        for element in self.sequence(block.rows, scope, (*path, "rows"), LEAST_ROW):
-            inner = {**scope, block.each: element}
-            rows.append(
-                [self._cell(column, (*path, "columns", number), inner) for number, column in enumerate(block.columns)]
-            )
-        title = self.fill(block.title, scope, (*path, "title"))
+    def _table(self, block: b.Table, at: _Spot) -> list[Item]:
+        rows = []
+        for element in self._elements(block, "rows", at, LEAST_ROW):
+            inner = at.below("columns", **{block.each: element})
+            rows.append([self._cell(column, inner.below(number)) for number, column in enumerate(block.columns)])
+        title = self._fill(block, "title", at)
         if not rows:
-            drawn = text_items(self.fill(block.empty, scope, (*path, "empty")), "body", measure)
+            drawn = text_items(self._fill(block, "empty", at), "body", at.measure)
         else:
-            drawn = table_items(block.columns, rows, measure)
-        return self._captioned(title, block.caption, drawn, path, scope, measure)
+            drawn = table_items(block.columns, rows, at.measure)
+        return self._captioned(title, block, drawn, at)
 
-    def _cell(self, column: b.Column, path: Path, scope: Mapping[str, Any]) -> Cell:
+    def _cell(self, column: b.Column, at: _Spot) -> Cell:
         if column.meter:
-            scale = self.template.layout.scales[column.meter]
-            return Cell(value=self.measured(column.cell, scope, (*path, "cell")), scale=scale)
-        return Cell(self.fill(column.cell, scope, (*path, "cell")))
+            return Cell(value=self._measured(column, "cell", at), scale=self.template.layout.scales[column.meter])
+        return Cell(self._fill(column, "cell", at))
 
-    def _chart(
-        self, block: b.Bars | b.Radar | b.Profile, path: Path, scope: Mapping[str, Any], measure: float
-    ) -> list[Item]:
+    def _chart(self, block: b.Bars | b.Radar | b.Profile, at: _Spot) -> list[Item]:
         data: list[Datum] = []
         least = HALF / 2 if isinstance(block, b.Radar) else LEAST_ROW
-        for element in self.sequence(block.items, scope, (*path, "items"), least):
-            inner = {**scope, block.each: element}
+        for element in self._elements(block, "items", at, least):
+            inner = at.below(**{block.each: element})
             data.append(
                 Datum(
-                    self.fill(block.label, inner, (*path, "label")),
-                    self.measured(block.value, inner, (*path, "value")),
-                    self.fill(block.note, inner, (*path, "note")) if isinstance(block, b.Bars) else "",
-                    self.fill(block.opposite, inner, (*path, "opposite")) if isinstance(block, b.Profile) else "",
+                    self._fill(block, "label", inner),
+                    self._measured(block, "value", inner),
+                    self._fill(block, "note", inner) if isinstance(block, b.Bars) else "",
+                    self._fill(block, "opposite", inner) if isinstance(block, b.Profile) else "",
                 )
             )
-        title = self.fill(block.title, scope, (*path, "title"))
+        title = self._fill(block, "title", at)
         scale = self.template.layout.scales[block.scale]
         draw = {b.Bars: bars_items, b.Radar: radar_items, b.Profile: profile_items}[type(block)]
-        drawn = draw(title, data, scale, measure) if data else text_items("Tidak ada data.", "body", measure)
-        return self._captioned(title, block.caption, drawn, path, scope, measure)
+        drawn = draw(title, data, scale, at.measure) if data else text_items("Tidak ada data.", "body", at.measure)
+        return self._captioned(title, block, drawn, at)
 
-    def _captioned(
-        self,
-        title: str,
-        caption: str,
-        drawn: list[Item],
-        path: Path,
-        scope: Mapping[str, Any],
-        measure: float,
-    ) -> list[Item]:
-        items = title_items(title, measure) if title else []
-        below = caption_items(self.fill(caption, scope, (*path, "caption")), measure) if caption else []
+    def _captioned(self, title: str, block: Captioned, drawn: list[Item], at: _Spot) -> list[Item]:
+        items = title_items(title, at.measure) if title else []
+        below = caption_items(self._fill(block, "caption", at), at.measure) if block.caption else []
         if below and drawn:
             drawn[-1].keep = True
         items = [*items, *drawn, *below]

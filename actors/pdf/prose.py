@@ -8,19 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, keep, keep_ends
-from actors.pdf.style import (
-    ACCENT,
-    BODY,
-    CAPTION,
-    GRID,
-    HALF,
-    HEADINGS,
-    LEAD,
-    SMALL,
-    TINT,
-    Colour,
-    Type,
-)
+from actors.pdf.style import ACCENT, BODY, CAPTION, GRID, HALF, HEADINGS, LEAD, SMALL, TINT, Colour, Type
 from actors.pdf.text.linebreak import Line, justified, ragged
 from actors.pdf.text.words import LONGEST, PLAIN, Chunk, emphasis, longest, measured, right_to_left
 

@@ -22,14 +22,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 COMPOSED, DRAWN = 60, 95  # per cent of the work after composing the blocks and after drawing the pages
 
 
-def _ignored(_percent: int) -> None:
-    pass
-
-
-def _untold(_document_id: str, _scripts: Sequence[str]) -> None:
-    pass
-
-
 class PdfRenderer:
     """Draws reports from the templates that ship here and those of `template_dirs`, which win over ours.
 
@@ -39,7 +31,9 @@ class PdfRenderer:
     """
 
     def __init__(
-        self, template_dirs: Sequence[Path] = (), missing: Callable[[str, Sequence[str]], None] = _untold
+        self,
+        template_dirs: Sequence[Path] = (),
+        missing: Callable[[str, Sequence[str]], None] = lambda document_id, scripts: None,
     ) -> None:
         self._missing = missing
         self._folders = (*template_dirs, TEMPLATES)
@@ -78,24 +72,23 @@ class PdfRenderer:
             product_id=product_id[:100],
         )
 
-    def render(self, request: RenderRequest, progress: Callable[[int], None] = _ignored) -> bytes:
+    def render(self, request: RenderRequest, progress: Callable[[int], None] = lambda percent: None) -> bytes:
         """The PDF of one report; whatever `progress` raises ends the drawing and reaches the caller."""
         template = self.template(request.product_id)
         data = template.checked(request.report)
         composer = Composer(template, data, lambda done: progress(round(done * COMPOSED)))
-        layout = template.layout
         pages = paginated(composer.items())
         document = Document(
             Metadata(
-                title=composer.plain(layout.title, data, ("title",)),
-                author=composer.plain(layout.author, data, ("author",)),
-                subject=composer.plain(layout.subject, data, ("subject",)),
-                language=layout.language,
+                title=composer.plain("title"),
+                author=composer.plain("author"),
+                subject=composer.plain("subject"),
+                language=template.layout.language,
                 document_id=request.document_id,
                 date=request.requested_at,
             )
         )
-        draw_furniture = furniture(composer.fill(layout.header, data, ("header",)), request.document_id)
+        draw_furniture = furniture(composer.header(), request.document_id)
         found = {
             heading: (number, TOP + y + below)
             for number, page in enumerate(pages, start=1)

@@ -13,6 +13,7 @@ GRID = 14.0  # a body line
 HALF = GRID / 2
 LEFT = RIGHT = 92.0
 MEASURE = PAGE_WIDTH - LEFT - RIGHT
+GUTTER = 22.0  # between two columns
 TOP = 92.0  # top of the text block
 LINES = 47
 BODY_HEIGHT = LINES * GRID

@@ -12,8 +12,10 @@ from pathlib import Path
 from fontTools import subset
 from fontTools.ttLib import TTFont
 
+from actors.pdf.fonts.families import FALLBACKS, STYLES
+from actors.pdf.fonts.font_file import FONTS
+
 SOURCE = Path("/usr/share/fonts/truetype/noto")
-TARGET = Path(__file__).parents[2] / "actors" / "pdf" / "fonts"
 
 LATIN = (
     "U+0020-007E,U+00A0-024F,U+0259,U+02B0-02FF,U+0300-036F,U+0370-03FF,U+0400-04FF,U+1E00-1EFF,"
@@ -21,27 +23,14 @@ LATIN = (
     "U+2260,U+2264,U+2265,U+25CC,U+FB00-FB04,U+FFFD"
 )
 EVERYTHING = "U+0000-10FFFF"
-FACES = {
-    "NotoSerif-Regular": LATIN,
-    "NotoSerif-Italic": LATIN,
-    "NotoSerif-Bold": LATIN,
-    "NotoSans-Regular": LATIN,
-    "NotoSans-Italic": LATIN,
-    "NotoSans-Bold": LATIN,
-    "NotoNaskhArabic-Regular": EVERYTHING,
-    "NotoSansDevanagari-Regular": EVERYTHING,
-    "NotoSansJavanese-Regular": EVERYTHING,
-    "NotoSansBalinese-Regular": EVERYTHING,
-    "NotoSansSundanese-Regular": EVERYTHING,
-}
-FEATURES = ["*"]
+FACES = dict.fromkeys(STYLES.values(), LATIN) | dict.fromkeys(FALLBACKS, EVERYTHING)
 
 
 def make(name: str, unicodes: str) -> Path:
     """Write one subset; raises FileNotFoundError when the Debian package is not installed."""
     options = subset.Options()
     options.hinting = False
-    options.layout_features = FEATURES
+    options.layout_features = ["*"]
     options.name_IDs = [0, 1, 2, 3, 4, 5, 6, 13, 14]
     options.notdef_outline = True
     options.recalc_timestamp = False
@@ -49,7 +38,7 @@ def make(name: str, unicodes: str) -> Path:
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=subset.parse_unicodes(unicodes.replace("U+", "")))
     subsetter.subset(font)
-    target = TARGET / f"{name}.ttf"
+    target = FONTS / f"{name}.ttf"
     font.save(target)
     return target
 

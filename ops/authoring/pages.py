@@ -5,7 +5,6 @@ itself.
 from __future__ import annotations
 
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -16,6 +15,7 @@ from actors.pdf.product import blocks
 from actors.pdf.renderer import PdfRenderer
 from ops.authoring.gallery import examples, make_product, sample
 from ops.authoring.raster import pages, save
+from ops.authoring.sheets import DATE
 from schema.ports import RenderRequest
 
 HERE = Path(__file__).parent
@@ -61,7 +61,7 @@ def picture_of(name: str) -> Image.Image:
     """One example, cropped to what it drew; two pages side by side when it needs them."""
     with tempfile.TemporaryDirectory() as folder:
         product = make_product(Path(folder), (name, "heading") if name == "contents" else (name,))
-        request = RenderRequest(product, sample(), "pdf_contoh", datetime(2026, 11, 23, tzinfo=UTC))
+        request = RenderRequest(product, sample(), "pdf_contoh", DATE)
         drawn = pages(PdfRenderer((Path(folder),)).render(request), DPI)
     whole = name == "cover"
     parts = [_cropped(picture.convert("RGB"), whole) for picture in drawn[: 2 if name == "page_break" else 1]]

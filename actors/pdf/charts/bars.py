@@ -30,6 +30,7 @@ def _bar(datum: Datum, scale: Scale, label_width: float, left: float, track: flo
     text_height = len(label) * LABEL_STRONG.leading + len(note) * SMALL.leading
     height = max(3 * HALF, math.ceil((text_height + 5) / HALF) * HALF)
     value_lines = plain_lines(shown(scale, datum.value), LABEL_STRONG, VALUE_WIDTH - 6, 1)
+    colour = QUIET if datum.value is None else INK
 
     def draw(place: Place, x: float, top: float) -> None:
         canvas = place.canvas
@@ -40,15 +41,7 @@ def _bar(datum: Datum, scale: Scale, label_width: float, left: float, track: flo
         draw_bands(place, scale, x + left, middle - 7, track, 14)
         if datum.value is not None:
             canvas.rectangle(x + left, middle - 3.2, max(share(scale, datum.value) * track, 0.8), 6.4, DEEP)
-        put(
-            place,
-            value_lines,
-            LABEL_STRONG,
-            x + left + track,
-            middle - LABEL_STRONG.leading / 2,
-            VALUE_WIDTH,
-            "right",
-            QUIET if datum.value is None else INK,
-        )
+        end, line_top = x + left + track, middle - LABEL_STRONG.leading / 2
+        put(place, value_lines, LABEL_STRONG, end, line_top, VALUE_WIDTH, "right", colour)
 
     return Item(height, draw)

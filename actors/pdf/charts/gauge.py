@@ -23,30 +23,15 @@ def gauge_items(title: str, value: float | None, scale: Scale, measure: float) -
         canvas = place.canvas
         middle, base = x + measure / 2, top + radius + 14
         for tone, (band, start, end) in enumerate(stretches(scale)):
-            canvas.ring_part(
-                middle,
-                base,
-                radius * 0.70,
-                radius,
-                start * math.pi + 0.008,
-                end * math.pi - 0.008,
-                BANDS[tone],
-                RULE,
-            )
+            first, last = start * math.pi + 0.008, end * math.pi - 0.008
+            canvas.ring_part(middle, base, radius * 0.70, radius, first, last, BANDS[tone], RULE)
             angle = (start + end) / 2 * math.pi
             lines = plain_lines(band.label, SMALL, 60, 2)
             px, py = middle - (radius + 6) * math.cos(angle), base - (radius + 6) * math.sin(angle)
             align = "center" if abs(math.cos(angle)) < 0.25 else ("right" if math.cos(angle) > 0 else "left")
             left = px - (60 if align == "right" else 30 if align == "center" else 0)
-            put(
-                place,
-                lines,
-                SMALL,
-                left,
-                py - SMALL.leading * (len(lines) - 0.3 * abs(math.cos(angle))),
-                60,
-                align,
-            )
+            above = SMALL.leading * (len(lines) - 0.3 * abs(math.cos(angle)))
+            put(place, lines, SMALL, left, py - above, 60, align)
         if value is not None:
             angle = share(scale, value) * math.pi
             tip = (middle - radius * 0.93 * math.cos(angle), base - radius * 0.93 * math.sin(angle))

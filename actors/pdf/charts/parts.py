@@ -10,21 +10,13 @@ from actors.pdf.product.blocks import Scale
 from actors.pdf.product.values import band_of, number
 from actors.pdf.prose import plain_lines, put
 from actors.pdf.scales import share, stretches
-from actors.pdf.style import (
-    BANDS,
-    GRID,
-    HALF,
-    RULE,
-    SMALL,
-)
+from actors.pdf.style import BANDS, GRID, HALF, RULE, SMALL
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import PLAIN, measured
 
-MISSING = "–"
 VALUE_WIDTH = 34.0
 LEGEND_GAP = 21.0  # from the end of an entry to the next one's text
 MOST_LINES = 20  # of a label; a longer one ends in an ellipsis, as a chart must fit on a page
-GUTTER = 22.0
 SHORT = 20 * GRID
 NAMED = 300  # characters of a chart's title that each of its parts repeats
 
@@ -41,7 +33,7 @@ class Datum:
 
 def shown(scale: Scale, value: float | None) -> str:
     """The number as it is printed beside a mark."""
-    return MISSING if value is None else number(value, scale.decimals)
+    return number(value, scale.decimals)
 
 
 def figure(item: Item, title: str, data: Sequence[Datum], scale: Scale) -> Item:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from actors.pdf.charts.bars import bars_items
-from actors.pdf.charts.parts import GUTTER, MOST_LINES, Datum, figure, legend_item, shown
+from actors.pdf.charts.parts import MOST_LINES, Datum, figure, legend_item, shown
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place
 from actors.pdf.product.blocks import Scale
 from actors.pdf.prose import plain_lines, put
 from actors.pdf.scales import share
-from actors.pdf.style import BANDS, DEEP, GRID, HALF, LABEL, LABEL_STRONG, RULE, WHITE
+from actors.pdf.style import BANDS, DEEP, GRID, GUTTER, HALF, LABEL, LABEL_STRONG, RULE, WHITE
 from actors.pdf.text.linebreak import Line
 
 _HEIGHT, _FEW_HEIGHT, _FEW_SPOKES = 19 * GRID, 15 * GRID, 4  # few spokes have little to tell apart

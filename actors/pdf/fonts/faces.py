@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import uharfbuzz as hb
@@ -58,7 +58,7 @@ class Face(FontFile):
         super().__init__(path, latin=latin)
         self.number = number  # /F<number> on every page
         self.zoom = zoom  # scripts that reach far below the line are set smaller
-        self._kerns: dict[str, int] = {}
+        self._kern = cache(self._kern_of)
 
     @cached_property
     def _simple(self) -> dict[str, tuple[str, int]]:
@@ -72,15 +72,12 @@ class Face(FontFile):
                 simple[char] = f"{infos[0].codepoint:04X}", round(positions[0].x_advance * self.scale)
         return simple
 
-    def _kern(self, pair: str) -> int:
-        """What HarfBuzz adds between two simple characters; asked once per pair."""
-        known = self._kerns.get(pair)
-        if known is None:
-            _, positions = self._shape(pair, "ltr")
-            apart = self._simple[pair[0]][1] + self._simple[pair[1]][1]
-            known = round(sum(position.x_advance for position in positions) * self.scale) - apart
-            self._kerns[pair] = known
-        return known
+    def _kern_of(self, pair: str) -> int:
+        """What HarfBuzz adds between two simple characters; `_kern` asks once for each pair."""
+        _, positions = self._shape(pair, "ltr")
+        apart = self._simple[pair[0]][1] + self._simple[pair[1]][1]
+        together: int = round(sum(position.x_advance for position in positions) * self.scale)
+        return together - apart
 
     def _simply_shaped(self, text: str) -> Run | None:
         """The run of a plain Latin word from advances and kerning pairs, or None when it needs HarfBuzz."""

@@ -51,17 +51,13 @@ class Family:
     def __init__(self, main: Face, fallbacks: tuple[Fallback, ...]) -> None:
         self.main = main
         self.fallbacks = fallbacks
-        self.runs = lru_cache(maxsize=WORDS)(self._runs)
+        self.runs = lru_cache(maxsize=WORDS)(self.long_runs)
         self.divided = lru_cache(maxsize=WORDS)(self._divided)
 
     def long_runs(self, word: str, direction: str | None = None) -> tuple[Run, ...]:
-        """Like `runs`, without remembering."""
-        return self._runs(word, direction)
-
-    def _runs(self, word: str, direction: str | None = None) -> tuple[Run, ...]:
         """`word` (no spaces, already cleaned) in as few runs as coverage allows, from left to right.
 
-        Without a `direction` every run has that of its script; with one, all of them have it.
+        Without a `direction` every run has that of its script; with one, all of them have it. `runs` remembers words.
         """
         main = self.main.coverage
         if all(ord(char) in main for char in word):

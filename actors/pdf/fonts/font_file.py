@@ -16,6 +16,7 @@ import uharfbuzz as hb
 FONTS = Path(__file__).parent
 # Every Latin face always embeds these, compressed once per process; a document that needs more pays for a subset.
 CORE_TEXT = "".join(map(chr, range(0x20, 0x7F))) + "éèêëáàâäóòôöúùûüíìîïñçÉ×·°±–—‘’“”„…•‹›«»−≤≥→½§©\u00a0\u2010"
+_LIGATURES = ("fi", "fl", "ff", "ffi", "ffl")
 _SUBSET_FLAGS = (
     hb.SubsetFlags.RETAIN_GIDS
     | hb.SubsetFlags.NO_HINTING
@@ -61,7 +62,7 @@ class FontFile:
             if glyph is not None and not 0xFB00 <= code <= 0xFB04:  # ligatures are spelled out below
                 spelled.setdefault(glyph, _base_letters(code))
         if self.latin:
-            for ligature in ("fi", "fl", "ff", "ffi", "ffl"):
+            for ligature in _LIGATURES:
                 infos, _ = self._shape(ligature, "ltr")
                 if len(infos) == 1:
                     spelled.setdefault(infos[0].codepoint, ligature)
@@ -72,7 +73,7 @@ class FontFile:
         if not self.latin:
             return frozenset()
         glyphs = {0}
-        for text in (*CORE_TEXT, "fi", "fl", "ff", "ffi", "ffl"):
+        for text in (*CORE_TEXT, *_LIGATURES):
             infos, _ = self._shape(text, "ltr")
             glyphs.update(info.codepoint for info in infos)
         return frozenset(glyphs)

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from actors.pdf.fonts.faces import Face, Placed, Run
 from actors.pdf.style import PAGE_HEIGHT, Colour
-from actors.pdf.text.bidi import Drawn, in_visual_order
+from actors.pdf.text.bidi import Piece, in_visual_order
 from actors.pdf.text.linebreak import Line
+from actors.pdf.text.words import Chunk
 
 Point = tuple[float, float]
 _CIRCLE = 0.5522847498
@@ -46,9 +47,8 @@ class Ink:
 class Canvas:
     """The content stream of one page."""
 
-    def __init__(self, ink: Ink, height: float = PAGE_HEIGHT) -> None:
+    def __init__(self, ink: Ink) -> None:
         self.ink = ink
-        self.height = height
         self.out: list[bytes] = []
         self.fonts: set[int] = set()
         self.images: set[int] = set()
@@ -66,12 +66,12 @@ class Canvas:
         """Draw a line of chunks from `x`."""
         if not line.chunks:
             return
-        chunks: Sequence[Drawn] = line.chunks
+        chunks: Sequence[Chunk | Piece] = line.chunks
         ends_with_space = not line.chunks[-1].text.endswith("-")
         if any(chunk.rtl for chunk in line.chunks):
             chunks = in_visual_order(line)
             ends_with_space = ends_with_space and not line.rtl
-        parts: list[bytes] = [b"BT 1 0 0 1 %.2f %.2f Tm" % (x, self.height - baseline)]
+        parts: list[bytes] = [b"BT 1 0 0 1 %.2f %.2f Tm" % (x, PAGE_HEIGHT - baseline)]
         shown: list[bytes] = []
         last = len(chunks) - 1
         ink = self.ink
@@ -86,10 +86,7 @@ class Canvas:
                 face = run.face
                 set_size = size if face.zoom == 1.0 else size * face.zoom
                 if (face.number, set_size) != self._font:
-                    _flush(parts, shown)
-                    self._font = (face.number, set_size)
-                    self.fonts.add(face.number)
-                    parts.append(b"/F%d %g Tf" % (face.number, set_size))
+                    self._set_font(parts, shown, face.number, set_size)
                 if not run.core or face.number not in ink.faces:
                     ink.use(run)
                 if run.missing:
@@ -105,11 +102,8 @@ class Canvas:
             # Lines end with a space where words end: a screen reader joins what has none between.
             if chunk.space if place != last else ends_with_space:
                 main = chunk.family.main
-                if self._font != (main.number, size):
-                    _flush(parts, shown)
-                    self._font = (main.number, size)
-                    self.fonts.add(main.number)
-                    parts.append(b"/F%d %g Tf" % (main.number, size))
+                if (main.number, size) != self._font:
+                    self._set_font(parts, shown, main.number, size)
                 if main.number not in ink.faces:
                     for run in chunk.family.runs("x"):
                         ink.use(run)
@@ -120,6 +114,12 @@ class Canvas:
         _flush(parts, shown)
         parts.append(b"ET")
         self.out.append(b" ".join(parts))
+
+    def _set_font(self, parts: list[bytes], shown: list[bytes], number: int, size: float) -> None:
+        _flush(parts, shown)
+        self._font = (number, size)
+        self.fonts.add(number)
+        parts.append(b"/F%d %g Tf" % (number, size))
 
     # -- shapes -------------------------------------------------------------------------------------------
 
@@ -141,16 +141,24 @@ class Canvas:
 
     def rectangle(self, x: float, y: float, width: float, height: float, colour: Colour) -> None:
         self.fill(colour)
-        self.out.append(b"%.2f %.2f %.2f %.2f re f" % (x, self.height - y - height, width, height))
+        self.out.append(b"%.2f %.2f %.2f %.2f re f" % (x, PAGE_HEIGHT - y - height, width, height))
 
     def outline(self, x: float, y: float, width: float, height: float, colour: Colour, line: float = 0.35) -> None:
         """The edge of a rectangle."""
         self.stroke(colour, line)
-        self.out.append(b"%.2f %.2f %.2f %.2f re S" % (x, self.height - y - height, width, height))
+        self.out.append(b"%.2f %.2f %.2f %.2f re S" % (x, PAGE_HEIGHT - y - height, width, height))
 
     def rule(self, x: float, y: float, x2: float, y2: float, colour: Colour, width: float = 0.5) -> None:
         self.stroke(colour, width)
-        self.out.append(b"%.2f %.2f m %.2f %.2f l S" % (x, self.height - y, x2, self.height - y2))
+        self.out.append(b"%.2f %.2f m %.2f %.2f l S" % (x, PAGE_HEIGHT - y, x2, PAGE_HEIGHT - y2))
+
+    def _finish(self, fill: Colour | None, stroke: Colour | None, width: float) -> bytes:
+        """Set the colours of a shape; returns the operator that paints it with them."""
+        if fill:
+            self.fill(fill)
+        if stroke:
+            self.stroke(stroke, width)
+        return b"B" if fill and stroke else b"f" if fill else b"S"
 
     def path(
         self,
@@ -163,14 +171,11 @@ class Canvas:
         dash: str = "",
     ) -> None:
         """A polygon or polyline; `dash` is a PDF dash array such as "2 2"."""
-        if fill:
-            self.fill(fill)
-        if stroke:
-            self.stroke(stroke, width)
-        steps = [b"%.2f %.2f %s" % (x, self.height - y, b"l" if place else b"m") for place, (x, y) in enumerate(points)]
+        finish = self._finish(fill, stroke, width)
+        steps = [b"%.2f %.2f %s" % (x, PAGE_HEIGHT - y, b"l" if place else b"m") for place, (x, y) in enumerate(points)]
         if close:
             steps.append(b"h")
-        steps.append({(True, True): b"B", (True, False): b"f", (False, True): b"S"}[bool(fill), bool(stroke)])
+        steps.append(finish)
         drawn = b" ".join(steps)
         if dash:
             drawn = b"[%s] 0 d %s [] 0 d" % (dash.encode(), drawn)
@@ -185,12 +190,8 @@ class Canvas:
         stroke: Colour | None = None,
         width: float = 0.5,
     ) -> None:
-        if fill:
-            self.fill(fill)
-        if stroke:
-            self.stroke(stroke, width)
-        y, bend = self.height - y, radius * _CIRCLE
-        finish = {(True, True): b"B", (True, False): b"f", (False, True): b"S"}[bool(fill), bool(stroke)]
+        finish = self._finish(fill, stroke, width)
+        y, bend = PAGE_HEIGHT - y, radius * _CIRCLE
         self.out.append(
             b"%.2f %.2f m %.2f %.2f %.2f %.2f %.2f %.2f c %.2f %.2f %.2f %.2f %.2f %.2f c"
             b" %.2f %.2f %.2f %.2f %.2f %.2f c %.2f %.2f %.2f %.2f %.2f %.2f c h %s"
@@ -216,7 +217,7 @@ class Canvas:
         """Place a picture the document has registered under `number`."""
         self.images.add(number)
         self.out.append(
-            b"q %.2f 0 0 %.2f %.2f %.2f cm /I%d Do Q" % (width, height, x, self.height - y - height, number)
+            b"q %.2f 0 0 %.2f %.2f %.2f cm /I%d Do Q" % (width, height, x, PAGE_HEIGHT - y - height, number)
         )
 
     def open_mark(self, name: str, number: int) -> None:

@@ -24,13 +24,11 @@ class Place:
 Draw = Callable[[Place, float, float], None]  # (place, x, top)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Tag:
     """What a screen reader is told: one paragraph or heading, whose items share one tag. Compared by identity."""
 
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name  # of a standard structure type (ISO 32000-1, 14.8.4): P, H1, H2, H3
+    name: str  # of a standard structure type (ISO 32000-1, 14.8.4): P, H1, H2, H3
 
 
 ARTIFACT = Tag("Artifact")  # nothing to be read out: furniture, and what a figure's description says as well

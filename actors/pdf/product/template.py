@@ -146,12 +146,12 @@ class Template:
                 self._check_file(path, text)
             if field in LITERALS:
                 continue
-            self._check_text(path, text, expression=field in EXPRESSIONS and "label" not in str(field))
+            self._check_text(path, text, expression=field in EXPRESSIONS)
         for field in ("title", "subject", "header", "author"):
             self._check_text((field,), getattr(self.layout, field), expression=False)
 
     def _check_text(self, path: tuple[str | int, ...], text: str, *, expression: bool) -> None:
-        if path[-2:-1] and path[-1] == "value" and "details" in path:
+        if path[-1] == "value" and "details" in path:
             expression = False
         try:
             self.expressions.check(text, expression=expression)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, Undefined
@@ -58,7 +59,7 @@ def escaped(value: object) -> str:
 
 def number(value: object, decimals: int | None = None) -> str:
     """A number the Indonesian way: decimal comma, thousands point; a dash for what is missing."""
-    if value is None or isinstance(value, (bool, str)) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return "–" if value is None else str(value)
     if decimals is None:
         decimals = 0 if float(value).is_integer() else 1
@@ -141,11 +142,11 @@ class Expressions:
     """Compiled texts and expressions of one template; shared by all its documents, holds no data."""
 
     def __init__(self, scales: Mapping[str, Scale]) -> None:
-        self._environment = ImmutableSandboxedEnvironment(
+        environment = ImmutableSandboxedEnvironment(
             undefined=StrictUndefined, finalize=escaped, autoescape=False, keep_trailing_newline=False
         )
-        self._environment.globals.clear()
-        self._environment.filters.update(
+        environment.globals.clear()
+        environment.filters.update(
             angka=number,
             tanggal=day,
             tertinggi=highest,
@@ -156,8 +157,8 @@ class Expressions:
             tafsiran=lambda value, name: self._band(scales, name, value, "text"),
             tingkat=lambda value, name: band_of(scales[name], value)[0],
         )
-        self._texts: dict[str, Callable[..., str]] = {}
-        self._expressions: dict[str, Callable[..., Any]] = {}
+        self._text = cache(lambda source: environment.from_string(source).render)
+        self._expression = cache(lambda source: environment.compile_expression(source, undefined_to_none=False))
         self.words: set[str] = set()  # whatever could be the name of a value in what was checked
 
     @staticmethod
@@ -177,19 +178,6 @@ class Expressions:
             self._expression(source)
         elif "{" in source:
             self._text(source)
-
-    def _text(self, source: str) -> Callable[..., str]:
-        compiled = self._texts.get(source)
-        if compiled is None:
-            compiled = self._texts[source] = self._environment.from_string(source).render
-        return compiled
-
-    def _expression(self, source: str) -> Callable[..., Any]:
-        compiled = self._expressions.get(source)
-        if compiled is None:
-            compiled = self._environment.compile_expression(source, undefined_to_none=False)
-            self._expressions[source] = compiled
-        return compiled
 
     def fill(self, source: str, scope: Mapping[str, Any]) -> str:
         """`source` with its values, marked up."""

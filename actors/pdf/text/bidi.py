@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol
 
 from fpdf.bidi import BidiParagraph
 from fpdf.enums import TextDirection
@@ -20,28 +19,17 @@ from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import REMEMBERED
 
 
-class Drawn(Protocol):
-    """What a canvas needs of a word or a piece of one."""
-
-    @property
-    def family(self) -> Family: ...
-    @property
-    def type(self) -> Type: ...
-    @property
-    def runs(self) -> tuple[Run, ...]: ...
-    @property
-    def space(self) -> float: ...
-
-
 @dataclass(slots=True)
-class _Piece:
+class Piece:
+    """A word of a line or a part of it, as a canvas draws it."""
+
     family: Family
     type: Type
     runs: tuple[Run, ...]
     space: float = 0.0
 
 
-def in_visual_order(line: Line) -> list[_Piece]:
+def in_visual_order(line: Line) -> list[Piece]:
     """The line's words, or parts of them, from left to right."""
     owners: list[int] = []  # of each character: its chunk's number, or ~number for the space after that chunk
     words: list[str] = []
@@ -55,7 +43,7 @@ def in_visual_order(line: Line) -> list[_Piece]:
     base = TextDirection.RTL if line.rtl else TextDirection.LTR
     text = "".join(words)
     found = BidiParagraph(text, base_direction=base, preserve_bn_chars=True).get_reordered_characters()
-    pieces: list[_Piece] = []
+    pieces: list[Piece] = []
     for (owner, level), characters in groupby(found, lambda one: (owners[one.character_index], one.embedding_level)):
         chunk = line.chunks[owner if owner >= 0 else ~owner]
         if owner < 0:
@@ -66,5 +54,5 @@ def in_visual_order(line: Line) -> list[_Piece]:
         word = "".join(text[place] for place in sorted(one.character_index for one in characters))
         shaped = chunk.family.runs if len(word) <= REMEMBERED else chunk.family.long_runs
         direction = "rtl" if backwards else None if word.isascii() else "ltr"
-        pieces.append(_Piece(chunk.family, chunk.type, shaped(word, direction)))
+        pieces.append(Piece(chunk.family, chunk.type, shaped(word, direction)))
     return pieces

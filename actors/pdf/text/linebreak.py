@@ -9,6 +9,7 @@ it.
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import dataclass
 
 from actors.pdf.text.words import Chunk, hyphen_places, right_to_left, shredded
 
@@ -21,16 +22,14 @@ MIN_DIVIDED = 20.0  # points: a shorter word is not worth a hyphen
 _INFINITE = float("inf")
 
 
+@dataclass(slots=True, eq=False)
 class Line:
-    """Chunks side by side; `stretch` points are added to every word space. `rtl`: it starts at the right."""
+    """Chunks side by side."""
 
-    __slots__ = ("chunks", "rtl", "stretch", "width")
-
-    def __init__(self, chunks: list[Chunk], width: float, stretch: float = 0.0, *, rtl: bool = False) -> None:
-        self.chunks = chunks
-        self.width = width
-        self.stretch = stretch
-        self.rtl = rtl
+    chunks: list[Chunk]
+    width: float
+    stretch: float = 0.0  # points added to every word space
+    rtl: bool = False  # it starts at the right
 
 
 def _directed(lines: list[Line], chunks: list[Chunk]) -> list[Line]:
