@@ -31,7 +31,7 @@ from schema.errors import Permanent
 T = TypeVar("T")
 Path = tuple[str | int, ...]
 Captioned = b.Table | b.Bars | b.Radar | b.Profile | b.Gauge | b.Image
-MOST_PAGES = 1_000  # of a report: some megabytes of text, and what a worker's memory holds
+MOST_PAGES = 1_000  # of a report: some megabytes of text, and as much as a worker's memory holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,14 @@ class _Spot:
 
 @dataclass
 class Composer:
-    """Walks the blocks of one document. Holds one person's data: made for each report, then dropped."""
+    """Walks the blocks of one document. It holds one person's data, so it is made for one report and then dropped."""
 
     template: Template
     report: Mapping[str, Any]
     progress: Callable[[float], None]  # share of the blocks that are composed, 0 to 1
     headings: list[tuple[int, int, str]] = field(default_factory=list)
     _contents: list[tuple[int, b.Contents]] = field(default_factory=list)
-    _height: float = 0.0  # of what is composed, in points
+    _height: float = 0.0  # points, of what is composed
 
     def items(self) -> list[Item]:
         """The whole document as one column."""
@@ -101,7 +101,7 @@ class Composer:
         return self._ask(self.template.expressions.evaluate, block, field, at)
 
     def _elements(self, block: Struct, field: str, at: _Spot, least: float = 0.0) -> list[Any]:
-        """The elements an expression gives, each of which will be `least` points high or more."""
+        """The elements that an expression gives; each will be at least `least` points high."""
         found = self._evaluate(block, field, at)
         if isinstance(found, (str, Mapping)) or not hasattr(found, "__iter__"):
             message = f"{getattr(block, field)!r} must give a list, not {type(found).__name__}"
@@ -115,7 +115,7 @@ class Composer:
         self._height += height
 
     def _require_room(self, height: float) -> None:
-        """Refuse to grow by so many points beyond what anybody reads, before it is drawn."""
+        """Refuse, before anything is drawn, to grow by `height` points beyond the longest report."""
         if self._height + height > MOST_PAGES * BODY_HEIGHT:
             raise Permanent(
                 f"The report's data does not fit {self.template.product}: it fills more than {MOST_PAGES:,} pages. "
@@ -128,7 +128,7 @@ class Composer:
         self._grow(BODY_HEIGHT)
 
     def _measured(self, block: Struct, field: str, at: _Spot) -> float | None:
-        """The number an expression gives, or None for a missing one."""
+        """The number that an expression gives, or None when it is missing."""
         found, source = self._evaluate(block, field, at), getattr(block, field)
         if found is None:
             return None
@@ -229,7 +229,7 @@ class Composer:
         left = self._column(block.left, replace(left_spot, measure=narrow))
         right = self._column(block.right, replace(right_spot, measure=wide))
         if max(total(left), total(right)) > BODY_HEIGHT - 4 * GRID:
-            del self.headings[known:], left, right  # both columns are composed anew, in the full measure
+            del self.headings[known:], left, right  # both columns are composed again, in the full measure
             self._height = height
             return self._column(block.left, left_spot) + self._column(block.right, right_spot)
         first, second = boxed(left), boxed(right)
@@ -288,15 +288,15 @@ class Composer:
         return items
 
     def _append(self, column: list[Item], block: b.Block, made: list[Item], starts: bool) -> bool:
-        """Add a block's items, on a page of their own if it `starts` one; returns whether that is still to be done.
+        """Add a block's items, on a new page with `starts`; returns whether the next block must still start that page.
 
-        A closing line in small type is not left alone at the top of a page.
+        A closing line in small type does not stand alone at the top of a page.
         """
         if made and starts:
             self._start_page(made[0])
         if isinstance(block, b.Text) and block.style == "small" and column and made and not made[0].starts_page:
             column[-1].keep = True
-        if not isinstance(block, (b.Columns, b.Each, b.When)):  # what stands in those has been noted
+        if not isinstance(block, (b.Columns, b.Each, b.When)):  # the items inside those are counted already
             self._grow(total(made))
         column += made
         return starts and not made

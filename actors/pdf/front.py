@@ -63,9 +63,7 @@ def cover_item(
 
 
 def fitted(text: str, type_: Type, measure: float, height: float) -> tuple[list[Line], Type]:
-    """Lines in the largest size, down to the smallest, in which the text fits the box; cut with an ellipsis at
-    last.
-    """
+    """The text in the largest size that fits the box; in the smallest size an ellipsis ends what does not fit."""
     text = opening(text, int(height / type_.leading * type_.size / SMALLEST))
     size = type_.size
     while True:
@@ -102,7 +100,7 @@ def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: s
 
 
 def furniture(header: str, document_id: str) -> Callable[[Place], None]:
-    """What draws the running head and foot of a page: what this is and whose, where we are, which document."""
+    """What draws the head and foot of a page: whose report this is, the document's id, the page number."""
     line = plain_lines(header, FURNITURE, MEASURE, 1)[0]
     identity = plain_lines(escaped(document_id), FURNITURE, MEASURE * 0.6, 1)[0]
 

@@ -14,8 +14,8 @@ from actors.pdf.text.words import LONGEST, PLAIN, Chunk, emphasis, longest, meas
 
 BULLET_INDENT = 14.0
 BETWEEN_BULLETS = 3.5
-WORTH_FILLING = 0.2  # of the measure: so much white before an ellipsis means that a long word was left out
-NARROW = 230.0  # below this measure even spaces are not to be had: ragged right
+WORTH_FILLING = 0.2  # Share of the measure: with more white before an ellipsis, a long word is cut and not left out.
+NARROW = 230.0  # Points: in a narrower measure word spaces cannot be even, so the text is ragged right.
 STYLES = {"body": BODY, "lead": LEAD, "small": replace(SMALL, size=7.8, leading=10.5)}
 
 
@@ -35,7 +35,7 @@ def line_item(line: Line, type_: Type, indent: float = 0.0, colour: Colour | Non
 
 
 def line_items(lines: Sequence[Line], type_: Type, name: str = "P") -> list[Item]:
-    """Lines of text that a screen reader is told of as one `name`."""
+    """Lines of text, read out as one `name` (P, H1 …)."""
     tag = Tag(name)
     return [line_item(line, type_, tag=tag) for line in lines]
 
@@ -50,7 +50,7 @@ def put(
     align: str = "left",
     colour: Colour | None = None,
 ) -> float:
-    """Draw lines below each other, aligned within `width` points from `x`; returns where the next one would begin."""
+    """Draw lines below each other, aligned within `width` points from `x`; returns the top of the next."""
     down = baseline(type_)
     for line in lines:
         shift = {"left": 0.0, "center": (width - line.width) / 2, "right": width - line.width}[align]
@@ -68,7 +68,7 @@ def text_lines(text: str, type_: Type, measure: float, *, hyphenate: bool = True
 
 
 def balanced_lines(text: str, type_: Type, measure: float) -> list[Line]:
-    """Lines of similar length, as many as the text needs: no single word left over under a title."""
+    """Lines of similar length, as few as the text needs, so that no single word stands alone under a title."""
     lines = text_lines(text, type_, measure, hyphenate=False)
     if not 1 < len(lines) < 5:
         return lines
@@ -91,13 +91,13 @@ def plain_lines(text: str, type_: Type, measure: float, limit: int = 0) -> list[
 
 
 def opening(text: str, lines: int) -> str:
-    """As much of a text as so many lines may need, however long it is."""
+    """As much of a text as `lines` lines can hold at most, however long it is."""
     most = (lines + 1) * LONGEST
     return text if len(text) <= most else text[:most] + "…"
 
 
 def _cut_short(chunks: Sequence[Chunk], type_: Type, measure: float, *, rtl: bool) -> Line:
-    """As much of the chunks as fits, in whole words but for a long last one, and an ellipsis."""
+    """As many chunks as fit, and an ellipsis. Words stay whole; only a long last one may be cut."""
     dots = measured([("…", PLAIN)], type_)[0][0]
     kept: list[Chunk] = []
     room = measure - dots.width
@@ -123,14 +123,14 @@ def _shortened(chunk: Chunk, measure: float) -> list[Chunk]:
 
 
 def snapped(items: list[Item]) -> list[Item]:
-    """The same items with the last one made a little taller, so that what follows is on the grid again."""
+    """The same items, the last one a little taller, so that what follows stands on the grid."""
     height = sum(item.height for item in items)
     items[-1].height += math.ceil(height / HALF - 0.01) * HALF - height
     return items
 
 
 def paragraph(text: str, type_: Type, measure: float, *, before: float = 0.0, indent: float = 0.0) -> list[Item]:
-    """Lines that never leave one of them alone on a page; justified where the measure allows it.
+    """Lines, none of which is left alone on a page; they are justified where the measure allows it.
 
     Text that runs from right to left starts at the right, `indent` points from its edge.
     """

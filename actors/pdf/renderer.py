@@ -1,6 +1,4 @@
-"""The renderer: a request in, the bytes of a PDF out. Pure: no clock, no chance, no network, nothing
-remembered.
-"""
+"""The renderer: a request in, the bytes of a PDF out. No clock, no chance, no network; it remembers only templates."""
 
 from __future__ import annotations
 
@@ -23,9 +21,9 @@ COMPOSED, DRAWN = 60, 95  # per cent of the work after composing the blocks and 
 
 
 class PdfRenderer:
-    """Draws reports from the templates that ship here and those of `template_dirs`, which win over ours.
+    """Draws reports from the templates of `template_dirs`, and then from those that ship here.
 
-    `missing` is told of documents with characters no font has (they stand there as [U+738B]): id and scripts.
+    Where a character has no font, the report shows its number, [U+738B]; `missing` is told the id and the scripts.
 
     Raises Permanent with code template_not_found, template_invalid or invalid_data.
     """
@@ -73,7 +71,7 @@ class PdfRenderer:
         )
 
     def render(self, request: RenderRequest, progress: Callable[[int], None] = lambda percent: None) -> bytes:
-        """The PDF of one report; whatever `progress` raises ends the drawing and reaches the caller."""
+        """The PDF of one report. An exception from `progress` ends the drawing and reaches the caller."""
         template = self.template(request.product_id)
         data = template.checked(request.report)
         composer = Composer(template, data, lambda done: progress(round(done * COMPOSED)))

@@ -1,7 +1,7 @@
 """The typographic scale: one grid, a few sizes, a restrained palette that survives a black-and-white printer.
 
-Lengths are PDF points (1/72 inch), y grows downwards from the page's top edge. Every vertical measure is a
-multiple of half a body line, so that lines of facing pages stand at the same heights.
+Lengths are PDF points (1/72 inch); y grows downwards from the page's top edge. Every vertical measure is a multiple of
+half a body line, so that lines of facing pages stand at the same heights.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def _hex(value: str) -> Colour:
 
 INK = _hex("20242A")  # running text
 DEEP = _hex("1D3F55")  # headings, data
-ACCENT = _hex("A4532A")  # the one warm note: rules, markers
+ACCENT = _hex("A4532A")  # the only warm colour: rules, markers
 QUIET = _hex("5E6770")  # captions, furniture
 RULE = _hex("B9C0C6")
 TINT = _hex("F3F1EC")  # paper-coloured grounds
 PALE = _hex("D9E1E6")
 WHITE: Colour = (1.0, 1.0, 1.0)
-# Norm bands from low to high: lightness alone tells them apart, whatever the reader's eyes or the printer.
+# Norm bands from low to high. Lightness alone tells them apart, for every reader's eyes and on every printer.
 BANDS = tuple(_hex(value) for value in ("EEF0F1", "DDE3E7", "C8D2D9", "B1BFC9", "97A9B6", "7D93A3"))
 
 

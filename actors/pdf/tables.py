@@ -26,7 +26,7 @@ from actors.pdf.text.linebreak import Line
 
 PAD = 5.0
 METER_HEIGHT = 7.0
-QUARTER = HALF / 2  # rows of half lines would be too tight or too wide; the whole table ends on the grid again
+QUARTER = HALF / 2  # rows of half lines are too tight or too wide; the table as a whole ends on the grid
 LEAST_ROW = CELL.leading + 6
 SHORT = 16 * GRID
 
@@ -51,7 +51,7 @@ def column_widths(columns: Sequence[Column], measure: float) -> list[float]:
 
 
 def table_items(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], measure: float) -> list[Item]:
-    """Head and rows. A row is only divided when it is taller than a page."""
+    """The head and the rows. Only a row that is taller than a page is divided."""
     widths = column_widths(columns, measure)
     parts = [part for row in rows for part in _row(columns, row, widths, measure)]
     items = headed(_head(columns, widths, measure), parts)

@@ -1,6 +1,4 @@
-"""`python -m ops.authoring [pages|sheets|fonts]`: makes what template authors look at; without a word pages
-and sheets.
-"""
+"""`python -m ops.authoring [pages|sheets|fonts]` makes what template authors look at; by default pages and sheets."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ COMMANDS = {"pages": pages.main, "sheets": sheets.main, "fonts": fonts.main}
 
 
 def run(argv: list[str]) -> int:
-    """Dispatch; 2 for an unknown word."""
+    """Run the command; returns 2 for an unknown one."""
     if not argv:
         return pages.main([]) or sheets.main([])
     if argv[0] not in COMMANDS:

@@ -1,8 +1,8 @@
 """Makes the static font subsets kept beside the renderer, from Debian's fonts-noto-core.
 
 Run `apt-get install fonts-noto-core`, then `python -m ops.authoring fonts`. The result is committed, so that
-nothing depends on what a machine has installed. Hinting is dropped: printers and PDF viewers do not use it,
-and it is half of each file.
+nothing depends on what a machine has installed. Hinting is dropped: it is half of each file, and neither printers nor
+PDF viewers use it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Product folders made of the example blocks in gallery.yaml: one with a single block, or one with all of
-them.
-"""
+"""Product folders made of the example blocks in gallery.yaml: of a single block, or of all of them."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ def gallery() -> Mapping[str, Any]:
 
 
 def examples() -> Sequence[Mapping[str, Any]]:
-    """name, about and blocks of each example."""
+    """The name, the description and the blocks of each example."""
     found: Sequence[Mapping[str, Any]] = gallery()["examples"]
     return found
 

@@ -1,6 +1,4 @@
-"""The page for template authors: every block with its source and a picture of it, made by the renderer
-itself.
-"""
+"""The page for template authors: every block with its source and a picture of it, which the renderer draws."""
 
 from __future__ import annotations
 
@@ -34,26 +32,32 @@ This page is made by `python -m ops.authoring`; the pictures are drawn by the re
 | `schema.json` | the JSON Schema that a report's data must fit |
 | `sample.json` | a realistic report; `templates check` draws it |
 
-Put the folder beside the shipped ones or into a folder named by `REPORTQ_TEMPLATES_DIR`: no code, no restart.
-`ops/reportq templates check` says what is wrong and where; `ops/reportq render --product P -o out.pdf
---watch` draws again at every change.
+Put the folder beside the shipped ones or into a folder named by `REPORTQ_TEMPLATES_DIR`. It needs no code and no
+restart. `ops/reportq templates check` says what is wrong and where. `ops/reportq render --product P -o out.pdf --watch`
+draws again at every change.
 
 Values stand in double braces: `{{ peserta.nama }}`. Fields marked *expression* hold one expression without
-braces. Beside Jinja's own filters there are `angka` (Indonesian numbers, `angka(1)` with one decimal),
-`tanggal` (a date written out), `tertinggi(n)` and `terendah(n)` (by `skor`, or another key; what was not
-measured is left out), `terkuat(n)` and `terlemah(n)` (what may be called strong and weak beside the rest: at
-most half of the list, never the same element in both, nothing when all scores are equal or too few),
-`kategori('scale')`, `tafsiran('scale')` and `tingkat('scale')` (name, text and place of the norm band a
-score falls into). What comes from the data never counts as markup.
+braces. What comes from the data never counts as markup. Beside Jinja's own filters there are these:
+
+| filter | what it gives |
+|---|---|
+| `angka`, `angka(1)` | an Indonesian number; the same with one decimal |
+| `tanggal` | a date, written out |
+| `tertinggi(n)`, `terendah(n)` | the highest and the lowest by `skor`, or by another key; what was not measured is left out |
+| `terkuat(n)`, `terlemah(n)` | what may be called strong and weak beside the rest |
+| `kategori('scale')`, `tafsiran('scale')`, `tingkat('scale')` | name, text and place of the norm band that a score falls into |
+
+`terkuat` and `terlemah` name at most half of the list each, and never the same element. They name nothing when all
+scores are equal or too few.
 
 Latin, Greek, Cyrillic, Arabic, Devanagari, Javanese, Balinese and Sundanese come along. For Chinese, Japanese
 and Korean names install Debian's `fonts-droid-fallback` (4 MB) on every host that renders; no setting is needed.
-A character no font has is shown as its number, `[U+738B]`; the worker logs `report.fonts_missing` with the
-scripts, `render` and `templates check` say so, and `ops/reportq doctor` says which scripts there are.
+A character that no font has is shown as its number, `[U+738B]`. Then the worker logs `report.fonts_missing` with the
+scripts, and `render` and `templates check` say so. `ops/reportq doctor` says which scripts there are.
 
-What grows with the data grows in a straight line, up to 1,000 pages: a report that would fill more is refused with
-`invalid_data`. A letter keeps thirty combining marks. Give lists `maxItems` and texts `maxLength` in `schema.json`
-all the same: its own patterns are run as they are written.
+The time for a report grows in a straight line with its data. A report that would fill more than 1,000 pages is refused
+with `invalid_data`. A letter keeps thirty combining marks. Still give lists `maxItems` and texts `maxLength` in
+`schema.json`, because its patterns run as they are written.
 """
 
 

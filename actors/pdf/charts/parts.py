@@ -15,8 +15,8 @@ from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import PLAIN, measured
 
 VALUE_WIDTH = 34.0
-LEGEND_GAP = 21.0  # from the end of an entry to the next one's text
-MOST_LINES = 20  # of a label; a longer one ends in an ellipsis, as a chart must fit on a page
+LEGEND_GAP = 21.0  # Points between the end of one entry and the text of the next.
+MOST_LINES = 20  # Of a label: a longer one ends in an ellipsis, because a chart must fit on a page.
 SHORT = 20 * GRID
 NAMED = 300  # characters of a chart's title that each of its parts repeats
 
@@ -70,7 +70,7 @@ def _band_names(scale: Scale, width: float) -> list[list[Line]] | None:
 
 
 def scale_head(scale: Scale, left: float, track: float) -> Item:
-    """The names of the bands above their stretches; nothing when they do not fit (the legend has them then)."""
+    """The names of the bands above their stretches; white space when they do not fit, and then the legend has them."""
     names = _band_names(scale, track)
     if names is None:
         return Item(HALF, lambda place, x, top: None, before=HALF, keep=True, tag=ARTIFACT)

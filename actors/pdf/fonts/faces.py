@@ -1,7 +1,7 @@
 """Words shaped in a face, as a page shows them: plain ones from advances and kerning pairs, others by HarfBuzz.
 
-A run is a pure function of its text, so it may be kept between documents and nothing of one report shows in the next.
-Glyph numbers stay those of the font file, which is what lets it be reused on any page of any document as it is.
+A run depends on its text alone. So it may be kept between documents, and nothing of one report shows in the next.
+Its glyph numbers are those of the font file, so any page of any document can show it as it is.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ class Run:
     width: int
     shows: tuple[tuple[int, bytes], ...]  # (rise in 1/1000 em, inside of a TJ array)
     glyphs: frozenset[int]
-    core: bool  # nothing but glyphs of the core subset
-    actual: bool  # the glyphs do not spell the text: extraction needs /ActualText
-    placed: tuple[Placed, ...] = ()  # instead of `shows`: right-to-left glyphs that do not spell the text
-    missing: str = ""  # characters no face has, whose numbers are shown instead
+    core: bool  # All its glyphs belong to the core subset.
+    actual: bool  # The glyphs do not spell the text: copying needs /ActualText.
+    placed: tuple[Placed, ...] = ()  # Instead of `shows`: right-to-left glyphs that do not spell the text.
+    missing: str = ""  # Characters that no face has; their numbers are shown.
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A glyph of a right-to-left run, from the left: where it stands (1/1000 em) and what it says.
 
-    Each says one character at most, since readers turn characters round one by one. What a glyph stands for besides
-    (a ligature's other letters, a letter's marks) is said by empty glyphs without width at its left. Marks say
-    nothing themselves and are drawn after the letters, so that a reader of the file meets whole words on one line.
+    Each says one character at most, because readers turn characters round one by one. Empty glyphs without width, at
+    its left, say the rest: a ligature's other letters, a letter's marks. Marks say nothing themselves. They are drawn
+    after the letters, so that a reader of the file meets whole words on one line.
     """
 
     glyph: int
@@ -52,7 +52,7 @@ class Placed:
 
 
 class Face(FontFile):
-    """A font file as pages use it: its number on them, its size, and text shaped in it."""
+    """A font file as pages use it: its number there, its size, and the text shaped in it."""
 
     def __init__(self, path: Path, number: int, *, latin: bool = False, zoom: float = 1.0) -> None:
         super().__init__(path, latin=latin)
@@ -100,7 +100,7 @@ class Face(FontFile):
         return Run(self, text, width, ((0, "".join(parts).encode()),), self.core, True, _MISSPELT in text)
 
     def divided(self, text: str, places: tuple[int, ...]) -> tuple[tuple[int, int, int], ...] | None:
-        """For each place a word may be hyphenated at: (place, width of head and hyphen, width of tail)."""
+        """(place, width of head and hyphen, width of tail) for each place; None when the word needs HarfBuzz."""
         simple = self._simple
         if _LIGATURE.search(text) or not all(char in simple for char in text):
             return None
@@ -120,7 +120,7 @@ class Face(FontFile):
         )
 
     def shape(self, text: str, direction: str | None = None) -> Run:
-        """The run for `text`, all of whose characters this face covers; without a direction, its script's."""
+        """The run for `text`, all of whose characters this face covers; without a direction it has its script's."""
         if self.latin and direction is None and (simple := self._simply_shaped(text)):
             return simple
         infos, positions = self._shape(text, direction)
@@ -152,7 +152,7 @@ class Face(FontFile):
         shows.append((rise, current))
         glyphs = frozenset(info.codepoint for info in infos)
         backwards = bool(infos) and infos[0].cluster > infos[-1].cluster
-        # Readers turn right-to-left glyphs round by themselves, and would turn an /ActualText round as well.
+        # Readers turn right-to-left glyphs round by themselves. They would turn an /ActualText round as well.
         plain = "".join(reversed(spelled) if backwards else spelled) == text and (len(shows) == 1 or not backwards)
         placed = self._placed(text, infos, positions) if backwards and not plain else ()
         actual = not backwards and not plain
@@ -162,7 +162,7 @@ class Face(FontFile):
     def _placed(
         self, text: str, infos: Sequence[hb.GlyphInfo], positions: Sequence[hb.GlyphPosition]
     ) -> tuple[Placed, ...]:
-        """The glyphs of a right-to-left run, letters before marks."""
+        """The glyphs of a right-to-left run, the letters before the marks."""
         empty: int | None = self._font.get_nominal_glyph(0x200C)
         letters: list[Placed] = []
         marks: list[Placed] = []
@@ -173,7 +173,7 @@ class Face(FontFile):
             at, rise = x + round(position.x_offset * scale), round(position.y_offset * scale)
             x += round(position.x_advance * scale)
             if position.x_advance and info.cluster in spoken:
-                spoken.discard(info.cluster)  # a second glyph of the same letters says nothing more
+                spoken.discard(info.cluster)  # a second glyph of the same letters says nothing
                 said = text[info.cluster : starts[bisect_right(starts, info.cluster)]]
                 if empty is not None and not self.advance(empty):
                     letters += [Placed(empty, at, 0, char) for char in reversed(said[1:])]

@@ -13,13 +13,13 @@ from pathlib import Path
 from actors.pdf.fonts.faces import Face, Run
 from actors.pdf.fonts.font_file import FONTS
 
-WORDS = 3_000  # measured words a family remembers: those of a few products' texts, 2 MB
-# Han, Kana and Hangul are optional: Debian's fonts-droid-fallback (4 MB), used when it is there.
+WORDS = 3_000  # measured words that a family remembers: the texts of a few products, 2 MB.
+# Han, Kana and Hangul are optional: they need Debian's fonts-droid-fallback (4 MB).
 SYSTEM_CJK = (
     Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf"),
     Path("/usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf"),
 )
-_reading = threading.RLock()  # a face is read once: two of one number would meet in a document
+_reading = threading.RLock()  # a face is read once: two faces with one number would meet in a document
 CJK = "\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
 
 
@@ -41,7 +41,7 @@ class Fallback:
         return self._face
 
     def meant_for(self, char: str) -> bool:
-        """Whether the face was made for the character's script: others are asked only when none was."""
+        """Whether the face was made for the character's script; such faces are asked first."""
         return self._blocks.match(char) is not None
 
 
@@ -113,14 +113,23 @@ STYLES = {
     "sans-italic": "NotoSans-Italic",
     "sans-bold": "NotoSans-Bold",
 }
-FALLBACKS = {  # their blocks, and how large they are set beside Latin of the same size
+FALLBACKS = {  # their blocks, and their size beside Latin of the same size
     "NotoNaskhArabic-Regular": ("\u0600-\u08ff\ufb50-\ufdff\ufe70-\ufeff", 1.0),
     "NotoSansDevanagari-Regular": ("\u0900-\u097f\u1cd0-\u1cff\ua830-\ua83f\ua8e0-\ua8ff", 0.95),
     "NotoSansJavanese-Regular": ("\ua980-\ua9df", 0.78),
     "NotoSansBalinese-Regular": ("\u1b00-\u1b7f", 0.78),
     "NotoSansSundanese-Regular": ("\u1b80-\u1bbf\u1cc0-\u1ccf", 0.95),
 }
-SCRIPTS = ("Latin", "Greek", "Cyrillic", "Arabic", "Devanagari", "Javanese", "Balinese", "Sundanese")  # come along
+SCRIPTS = (
+    "Latin",
+    "Greek",
+    "Cyrillic",
+    "Arabic",
+    "Devanagari",
+    "Javanese",
+    "Balinese",
+    "Sundanese",
+)  # these come along
 
 
 def cjk_fonts() -> list[Path]:
@@ -129,7 +138,7 @@ def cjk_fonts() -> list[Path]:
 
 
 def scripts_of(chars: Iterable[str]) -> list[str]:
-    """The scripts of characters, by Unicode's names for letters: what may be told of somebody's name in a log."""
+    """The scripts of characters, after Unicode's names for letters. A log may show them, but never a person's name."""
     return sorted({_script(char) for char in chars})
 
 
@@ -141,7 +150,7 @@ def _script(char: str) -> str:
 
 
 def families() -> dict[str, Family]:
-    """The process's fonts by style name; the main faces are read at first use, the fallbacks when they are met."""
+    """The process's fonts by style name; the main faces are read at first use, the fallbacks when a text needs them."""
     with _reading:
         return _families()
 

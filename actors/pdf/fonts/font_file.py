@@ -1,4 +1,4 @@
-"""Font files, read once for every document of the process: what they cover and spell, and what a PDF embeds of them.
+"""Font files, read once for every document of the process: what they cover and spell, and what of them a PDF embeds.
 
 What is kept here between documents is fixed: nothing of one report can show in the next.
 """
@@ -130,6 +130,6 @@ class FontFile:
 
 
 def _base_letters(code: int) -> str:
-    """What a character says; Arabic presentation forms say the letters they are forms of."""
+    """What a character says; Arabic presentation forms say the letters that they stand for."""
     char = chr(code)
     return unicodedata.normalize("NFKC", char) if 0xFB50 <= code <= 0xFEFC else char

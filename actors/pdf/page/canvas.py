@@ -1,4 +1,4 @@
-"""One page's drawing operators. Points, y downwards; colours, fonts and widths are only set when they change.
+"""One page's drawing operators, in points, y downwards. Colours, fonts and widths are set only when they change.
 
 Text goes out as hexadecimal glyph numbers: no character of a report can ever become an operator.
 """
@@ -99,7 +99,7 @@ class Canvas:
                     _show_spelled(parts, run, set_size)
                 else:
                     shown.append(run.shows[0][1])
-            # Lines end with a space where words end: a screen reader joins what has none between.
+            # Where a word ends a line, a space follows: without it a screen reader joins the word to the next line.
             if chunk.space if place != last else ends_with_space:
                 main = chunk.family.main
                 if (main.number, size) != self._font:
@@ -221,11 +221,11 @@ class Canvas:
         )
 
     def open_mark(self, name: str, number: int) -> None:
-        """Until `close_mark`, all that is drawn belongs to the page's structure element `number`."""
+        """All that is drawn until `close_mark` belongs to the page's structure element `number`."""
         self.out.append(b"/%s <</MCID %d>> BDC" % (name.encode(), number))
 
     def open_artifact(self) -> None:
-        """Until `close_mark`, all that is drawn is not read out."""
+        """Nothing that is drawn until `close_mark` is read out."""
         self.out.append(b"/Artifact BMC")
 
     def close_mark(self) -> None:

@@ -1,8 +1,7 @@
 """The finished file: pages of operators handed to fpdf2 with shared fonts, metadata, bookmarks, figures.
 
-fpdf2 (pinned) writes the objects. Two of its inner parts are replaced or used here, and nowhere else: the
-step that embeds fonts (fpdf2 would parse and subset every font anew for every document) and the marking of
-figures.
+fpdf2 (pinned) writes the objects. This module alone touches two of its inner parts. It replaces the step that embeds
+fonts, because fpdf2 would parse and subset every font for every document. It calls the step that marks figures.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ PRODUCER = "reportq"
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a reader's program shows about the document."""
+    """What a PDF reader shows about the document."""
 
     title: str
     author: str
@@ -150,9 +149,7 @@ class _Producer(OutputProducer):
 
 
 class Document(FPDF):
-    """One report's file. `page_canvas` opens a page; `bookmark`, `figure` and `jump` may be called while
-    drawing.
-    """
+    """One report's file. `page_canvas` opens a page; while it is drawn, call `bookmark`, `figure` and `jump`."""
 
     def __init__(self, metadata: Metadata) -> None:
         super().__init__(unit="pt", format=(PAGE_WIDTH, PAGE_HEIGHT))
@@ -188,18 +185,18 @@ class Document(FPDF):
         self.start_section(one_line(name), level=min(level, deepest))
 
     def mark(self, canvas: Canvas, name: str) -> None:
-        """What is drawn until `canvas.close_mark()` is read out as a `name` (P, H1 …), or not at all (Artifact)."""
+        """All that is drawn until `canvas.close_mark()` is read out as a `name` (P, H1 …), or not at all (Artifact)."""
         if name == "Artifact":
             canvas.open_artifact()
         else:
             canvas.open_mark(name, self._element(name))
 
     def figure(self, canvas: Canvas, title: str, alternative: str) -> None:
-        """What is drawn until `canvas.close_mark()` is one figure, described by `alternative`."""
+        """All that is drawn until `canvas.close_mark()` is one figure, described by `alternative`."""
         canvas.open_mark("Figure", self._element("Figure", title=one_line(title), alt_text=one_line(alternative)))
 
     def _element(self, name: str, **described: str) -> int:
-        """A new element of the structure tree; its number on the page (fpdf2 would count all elements each time)."""
+        """A new element of the structure tree; its number on the page. fpdf2 would count all elements each time."""
         number = self._marks.get(self.page, 0)
         self._marks[self.page] = number + 1
         self._add_marked_content(struct_type=f"/{name}", mcid=number, **described)

@@ -12,7 +12,7 @@ from actors.pdf.style import BODY_HEIGHT, LEFT, TOP
 
 @dataclass(slots=True)
 class Place:
-    """Where an item is drawn: the page under way and everything an item may ask of the document."""
+    """Where an item is drawn: the current page, and all that an item may ask of the document."""
 
     document: Document
     canvas: Canvas
@@ -26,20 +26,20 @@ Draw = Callable[[Place, float, float], None]  # (place, x, top)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tag:
-    """What a screen reader is told: one paragraph or heading, whose items share one tag. Compared by identity."""
+    """What a screen reader is told of a paragraph or a heading; all its items share one tag, compared by identity."""
 
     name: str  # of a standard structure type (ISO 32000-1, 14.8.4): P, H1, H2, H3
 
 
-ARTIFACT = Tag("Artifact")  # nothing to be read out: furniture, and what a figure's description says as well
+ARTIFACT = Tag("Artifact")  # not read out: furniture, and what a figure's description says as well
 
 
 @dataclass(slots=True)
 class Item:
     """Something that is not divided: a line, a table row, a chart.
 
-    `before` is white space above it, dropped at the top of a page; `keep` forbids a page break after it;
-    `repeated` are the items drawn again when a page starts with this one (a table's head).
+    White space `before` it is dropped at the top of a page. With `keep` no page break follows it. The `repeated` items
+    (a table's head) are drawn again when a page starts with this one.
     """
 
     height: float
@@ -48,7 +48,7 @@ class Item:
     keep: bool = False
     repeated: Sequence[Item] = ()
     starts_page: bool = False
-    headings: Sequence[tuple[int, float]] = ()  # those in it, for the contents: number, distance below its top
+    headings: Sequence[tuple[int, float]] = ()  # in it, for the contents: number, distance below its top
     indent: float = 0.0
     full_page: bool = False  # drawn on a page of its own, without furniture
     tag: Tag | None = None  # None: it opens its own marks, as charts and columns do
@@ -63,9 +63,7 @@ class Page:
 
 
 def paginated(items: Sequence[Item], height: float = BODY_HEIGHT) -> list[Page]:
-    """Pages filled from the top. A break goes where it is allowed, or where it must when nothing else
-    fits.
-    """
+    """Pages filled from the top. A break goes where it is allowed, or else where the page ends."""
     pages: list[Page] = []
     start = 0
     while start < len(items):
@@ -101,7 +99,7 @@ def _filled(items: Sequence[Item], start: int, height: float) -> tuple[Page, int
     cut = place
     while cut > start + 1 and items[cut - 1].keep:
         cut -= 1
-    if items[cut - 1].keep:  # nothing but items that want to stay together: part them where the page ends
+    if items[cut - 1].keep:  # all items want to stay together: part them where the page ends
         cut = place
     return Page(placed[: repeated + cut - start]), cut
 
@@ -152,7 +150,7 @@ def keep_rows(items: Sequence[Item], short: float) -> None:
 
 
 def draw(placed: Sequence[tuple[float, Item]], place: Place, x: float = LEFT, top: float = TOP) -> None:
-    """Draw items at their distances from `top`; those that follow each other with the same tag are one marked sequence."""
+    """Draw items at their distances from `top`; neighbours with the same tag are read out as one."""
     opened: Tag | None = None
     for y, item in placed:
         if item.tag is not opened:

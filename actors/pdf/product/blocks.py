@@ -1,8 +1,7 @@
 """The vocabulary of templates: every block an author may write, with its fields and their types.
 
-Strings are running text with Jinja values (`{{ peserta.nama }}`), except the fields marked *expression*,
-which hold one Jinja expression without braces. A wrong type or an unknown field is refused when the template
-is read.
+Strings are running text with Jinja values (`{{ peserta.nama }}`). Only the fields marked *expression* hold one Jinja
+expression without braces. A wrong type or an unknown field is refused when the template is read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The JSON Schema that a report's data must fit, in time that grows with the data and not with its square.
 
-jsonschema compares every element of a list with every other one where `uniqueItems` stands, and looks each element and
-each key up in a list where `unevaluatedItems` or `unevaluatedProperties` do.
+For `uniqueItems` jsonschema compares every element of a list with every other one. For `unevaluatedItems` and
+`unevaluatedProperties` it looks up each element and each key in a list.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import jsonschema
 from jsonschema._utils import find_evaluated_item_indexes_by_schema, find_evaluated_property_keys_by_schema
 from jsonschema.protocols import Validator
 
-_NAMED = 5  # keys that an error tells
+_NAMED = 5  # keys that an error names
 
 
 def _unique_items(_validator: Validator, wanted: object, instance: object, _schema: Any) -> Iterator[Any]:
@@ -25,7 +25,7 @@ def _unique_items(_validator: Validator, wanted: object, instance: object, _sche
 def _written(value: object) -> str:
     """The same text for exactly those values that JSON Schema calls equal: 1 is 1.0, true is not 1.
 
-    Text, because nobody can choose numbers whose hashes collide and fill a set in quadratic time.
+    Somebody can choose numbers whose hashes collide, which fill a set in quadratic time; with texts nobody can.
     """
     return json.dumps(_whole(value), sort_keys=True, default=repr)
 

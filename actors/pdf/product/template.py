@@ -1,9 +1,7 @@
-"""Reading a product's folder: template.yaml, texts.yaml, schema.json, sample.json, with errors that say
-where.
+"""Reading a product's folder: template.yaml, texts.yaml and schema.json, with errors that say where.
 
-Everything is checked before anything is drawn: the blocks' types, every Jinja text, the names of scales, the
-files of images. A folder is read again when one of its files changes, so that a product is added without a
-restart.
+Everything is checked before anything is drawn: the blocks' types, every Jinja text, the names of scales, the files of
+images.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
 def invalid(path: Path, line: int, detail: str) -> Permanent:
-    """The error for a template that cannot be used: where, and what was expected."""
+    """The error for a template that cannot be used: the place, and what was expected there."""
     return Permanent(
         f"{path.parent.name}/{path.name}, line {line}: {detail}",
         code="template_invalid",
@@ -192,7 +190,7 @@ class Template:
     def checked(self, report: Mapping[str, Any]) -> dict[str, Any]:
         """The report's data as far as the template names it; raises Permanent(invalid_data) naming path and rule.
 
-        Each text and each expression gets a copy: data that nobody asked for would be copied with it.
+        Each text and each expression gets a copy of the data; what the template does not name would be copied with it.
         """
         data = {key: value for key, value in report.items() if key not in IGNORED_KEYS}
         try:
@@ -213,7 +211,7 @@ _JSON_TYPES = {dict: "an object", list: "a list", str: "a text", bool: "true or 
 
 
 def _expected(error: jsonschema.ValidationError) -> str:
-    """What the schema expected; a value is only quoted when it is short, as it may be somebody's test result."""
+    """What the schema expected. Only a short value is quoted, because a long one may be somebody's test results."""
     if error.validator == "type":
         wanted: Any = error.validator_value
         names: list[str] = [wanted] if isinstance(wanted, str) else list(wanted)

@@ -1,8 +1,7 @@
 r"""Values in templates: Jinja2's immutable sandbox, Indonesian numbers and dates.
 
-Whatever comes out of the report is escaped on its way into a text, so that `*`, `\` and list dashes in a
-person's name stay what they are. Only the product's own texts (`texts.yaml`, class `Trusted`) may carry
-emphasis.
+Values of the report are escaped on their way into a text. So `*`, `\` and list dashes in a person's name stay what they
+are. Only the product's own texts (`texts.yaml`, class `Trusted`) may carry emphasis.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class Trusted(str):
 
 
 def escaped(value: object) -> str:
-    """A value of the report as plain text inside a marked-up one."""
+    """A value of the report as plain text, for use in a marked-up text."""
     if isinstance(value, Trusted):
         return value
     if value is None:
@@ -79,9 +78,7 @@ def day(value: object) -> str:
 
 
 def highest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
-    """The `count` elements with the greatest `key`, greatest first; missing values are left out, ties keep
-    order.
-    """
+    """The `count` elements with the greatest `key`, greatest first; missing values are left out, ties keep order."""
     return sorted((row for row in rows if row.get(key) is not None), key=lambda row: -row[key])[:count]
 
 
@@ -91,22 +88,24 @@ def lowest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
 
 
 def strongest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
-    """What may be called strong beside the rest: at most `count`, at most half of what was measured, and only
-    what lies above the lowest. Equal or too few scores single out nothing.
+    """The elements that may be called strong beside the rest, greatest first.
+
+    There are at most `count`, at most half of what was measured, and all lie above the lowest one. When all scores are
+    equal or too few, there are none.
     """
     ranked = highest(rows, len(rows), key)
     return [row for row in ranked[: min(count, len(ranked) // 2)] if row[key] > ranked[-1][key]]
 
 
 def weakest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
-    """The counterpart of `strongest`, lowest first; no element is in both lists, whatever the counts."""
+    """The counterpart of `strongest`, lowest first; whatever the counts, no element is in both lists."""
     ranked = highest(rows, len(rows), key)
     half = len(ranked) // 2
     return [row for row in ranked[::-1][: min(count, half)] if row[key] < ranked[half - 1][key]]
 
 
 def band_of(scale: Scale, value: float) -> tuple[int, Band]:
-    """The band a value falls into, and its place from the bottom; the value as it is printed decides."""
+    """The band a value falls into, and its place from the bottom; the printed (rounded) value decides."""
     value = round(value, scale.decimals)
     for place, band in enumerate(scale.bands):
         if value <= band.upto:
@@ -115,7 +114,7 @@ def band_of(scale: Scale, value: float) -> tuple[int, Band]:
 
 
 class Texts(Mapping[str, Any]):
-    """The product's texts, looked up by name; a text with values in it is filled in when it is used."""
+    """The product's texts, looked up by name; a text gets its values when it is used."""
 
     def __init__(self, source: Mapping[str, Any], fill: Callable[[str], str]) -> None:
         self._source = source
@@ -139,7 +138,7 @@ class Texts(Mapping[str, Any]):
 
 
 class Expressions:
-    """Compiled texts and expressions of one template; shared by all its documents, holds no data."""
+    """Compiled texts and expressions of one template. All its documents share them, so they hold no data."""
 
     def __init__(self, scales: Mapping[str, Scale]) -> None:
         environment = ImmutableSandboxedEnvironment(
@@ -159,7 +158,7 @@ class Expressions:
         )
         self._text = cache(lambda source: environment.from_string(source).render)
         self._expression = cache(lambda source: environment.compile_expression(source, undefined_to_none=False))
-        self.words: set[str] = set()  # whatever could be the name of a value in what was checked
+        self.words: set[str] = set()  # all words of the checked texts that may name a value
 
     @staticmethod
     def _band(scales: Mapping[str, Scale], name: str, value: Any, field: str) -> Trusted:
@@ -168,7 +167,7 @@ class Expressions:
         if value is None:
             return Trusted("belum terukur" if field == "label" else "")
         if isinstance(value, Undefined):
-            return Trusted(str(value))  # raises with the name of what is missing
+            return Trusted(str(value))  # raises, and names what is missing
         return Trusted(getattr(band_of(scales[name], value)[1], field))
 
     def check(self, source: str, *, expression: bool) -> None:

@@ -1,7 +1,7 @@
 """Lines that hold right-to-left text, in the order in which they are drawn: Unicode's bidirectional algorithm.
 
-fpdf2's implementation of UAX #9 finds the levels; here its answer becomes pieces of the line's own words. Each piece
-has one word, one direction; within it the shaper orders the glyphs.
+fpdf2's implementation of UAX #9 finds the levels; this module makes pieces of the line's words from them. A piece holds
+one word in one direction, and the shaper orders its glyphs.
 """
 
 from __future__ import annotations

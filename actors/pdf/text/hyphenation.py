@@ -1,7 +1,7 @@
 """Where an Indonesian word may be divided: LibreOffice's patterns (pyphen), minus what they do not know of affixes.
 
-The patterns divide by syllables; the spelling rules (EYD V, III.A) divide a derived word at its affixes first. Where
-the two may differ we rather do not divide, and words of our texts that deserve better stand in a list.
+The patterns divide by syllables; the spelling rules (EYD V, III.A) divide a derived word at its affixes first. A word
+is not divided where the two may differ. A list holds the words of our texts that deserve better.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 import pyphen
 
-LEFT = RIGHT = 3  # letters of a word that are never alone at a line's end or beginning
+LEFT = RIGHT = 3  # letters: fewer never stand alone at a line's end or beginning
 DIVIDED = (
     "antar-manusia", "ber-akhir", "ber-asal", "ber-ikut", "ber-ikutnya", "ber-istirahat", "ber-olah-raga",
     "ber-usaha", "kesa-lahan", "manu-skrip", "memi-liki", "meng-ikuti", "olah-raga", "pasca-sarjana", "pengi-ngat",
@@ -39,7 +39,7 @@ def places(word: str) -> list[int]:
     known = EXCEPTIONS.get(word)
     if known is not None:
         return known
-    _patterns.hd.cache.clear()  # pyphen remembers every word for ever: names would pile up
+    _patterns.hd.cache.clear()  # pyphen remembers every word for ever, and names would pile up
     prefix = _PREFIX.match(word)
     spoilt = range(prefix.end() + 1, prefix.end() + (2 if prefix.end() == 3 else 3)) if prefix else ()
     found = [int(place) for place in _patterns.positions(word) if place not in spoilt]

@@ -1,9 +1,7 @@
-"""Dividing measured chunks into lines: the whole paragraph at once for justified text, first fit for ragged
-text.
+"""Dividing measured chunks into lines: the whole paragraph at once for justified text, first fit for ragged text.
 
-Justified setting follows Knuth and Plass, "Breaking Paragraphs into Lines" (1981), reduced to what we need:
-one measure, no fitness classes; hyphenation is only tried where the paragraph does not come out well without
-it.
+Justified text follows Knuth and Plass, "Breaking Paragraphs into Lines" (1981); all lines have one measure.
+Words are hyphenated only where the paragraph does not come out well without it.
 """
 
 from __future__ import annotations
@@ -15,10 +13,10 @@ from actors.pdf.text.words import Chunk, hyphen_places, right_to_left, shredded
 
 STRETCH, SHRINK = 0.55, 0.33  # of a word space, at ratio 1
 HYPHEN_COST, PIECE_COST = 55.0, 8.0
-LONE_WORD_COST = 40.0  # a last line shorter than this part of the measure looks like a crumb
+LONE_WORD_COST = 40.0  # of a last line that is shorter than this part of the measure
 LONE_WORD = 0.12
-CLOSE = 1.0  # points between two places where a line may end without a space; nearer ones are one place
-MIN_DIVIDED = 20.0  # points: a shorter word is not worth a hyphen
+CLOSE = 1.0  # Points: of two places nearer to each other where a line may end, one counts.
+MIN_DIVIDED = 20.0  # Points: a shorter word is not hyphenated.
 _INFINITE = float("inf")
 
 
@@ -33,7 +31,7 @@ class Line:
 
 
 def _directed(lines: list[Line], chunks: list[Chunk]) -> list[Line]:
-    """The lines of one paragraph, all of them with its direction."""
+    """The lines of one paragraph, each with the direction of the paragraph."""
     if any(chunk.rtl for chunk in chunks) and right_to_left(" ".join(chunk.text for chunk in chunks)):
         for line in lines:
             line.rtl = True
@@ -50,14 +48,14 @@ def _fitting(chunks: list[Chunk], measure: float) -> list[Chunk]:
 
 
 def ragged(chunks: list[Chunk], measure: float, *, hyphenate: bool = True) -> list[Line]:
-    """Lines filled one after the other, word spaces as they are."""
+    """Lines that are filled one after the other; word spaces keep their width."""
     lines: list[Line] = []
     line: list[Chunk] = []
     width = gap = 0.0
     pending = _fitting(chunks, measure)
     place = 0
     while place < len(pending):
-        group = [pending[place]]  # chunks that may not be parted
+        group = [pending[place]]  # chunks that must stay together
         while not (group[-1].space or group[-1].breakable) and place + len(group) < len(pending):
             group.append(pending[place + len(group)])
         wide = sum(chunk.width for chunk in group)
@@ -71,7 +69,7 @@ def ragged(chunks: list[Chunk], measure: float, *, hyphenate: bool = True) -> li
             line, width, gap = [], 0.0, 0.0
             if divided:
                 continue
-        if wide > measure and len(group) > 1:  # glued pieces wider than the line: part them after all
+        if wide > measure and len(group) > 1:  # glued pieces are wider than the line: part them
             for chunk in group[:-1]:
                 chunk.breakable = True
             group = group[:1]
@@ -154,7 +152,7 @@ class _Breaks:
             gaps_after.append(count)
 
     def best(self, measure: float, tolerance: float) -> list[Line] | None:
-        """The cheapest way through, or None when some line would have to stretch beyond the tolerance."""
+        """The cheapest division, or None when some line would stretch beyond the tolerance."""
         ends, starts, gaps, gaps_after, costs = self.ends, self.starts, self.gaps, self.gaps_after, self.costs
         last = len(ends) - 1
         stretch, shrink = self.space * STRETCH, self.space * SHRINK
@@ -190,7 +188,7 @@ class _Breaks:
                     cheapest[place] = cost
                     came_from[place] = origin
             else:
-                # The rest of the paragraph fits: it may be shorter than the window looked at above.
+                # The rest of the paragraph fits: it may be shorter than what the loop above looks at.
                 rest = ends[last] - start
                 if rest <= measure:
                     badness = 1.0 + (LONE_WORD_COST if rest < LONE_WORD * measure else 0.0)
@@ -224,9 +222,7 @@ class _Breaks:
 
     @staticmethod
     def _cut(picked: list[Chunk], head: int, tail: int) -> list[Chunk]:
-        """The line's chunks with the first one from letter `head` on and the last one up to `tail`,
-        hyphenated.
-        """
+        """The line's chunks, the first one from letter `head` on, the last one up to `tail` and hyphenated."""
         first, final = picked[0], picked[-1]
         if len(picked) == 1:
             text = first.text[head : tail or None] + ("-" if tail else "")

@@ -13,27 +13,29 @@ from actors.pdf.style import Type
 from actors.pdf.text import hyphenation
 
 HARD_BREAK = "\u2028"
-# Marks that would reorder or hide other people's text; joiners stay, scripts need them.
+# These would reorder or hide other people's text. Joiners stay, because scripts need them.
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _BREAKS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2029]")
 _MARKUP = re.compile(r"\\(.)|(\*{1,2})", re.DOTALL)
 _PIECES = re.compile(r"[^-/–—\u2010]*[-/–—\u2010]+|[^-/–—\u2010]+")
-_FILLERS = "\u115f\u1160\u3164\uffa0"  # of Hangul: letters by name, drawn as nothing
-_TOWER = re.compile(rf"(?:[^\w\s!-~]|[{_FILLERS}]){{31,}}")  # where a letter may carry too much
+_FILLERS = "\u115f\u1160\u3164\uffa0"  # of Hangul: letters by name, but without ink
+_TOWER = re.compile(rf"(?:[^\w\s!-~]|[{_FILLERS}]){{31,}}")  # where a letter may carry too many marks
 _LETTERS = re.compile(r"[^\W\d_]{6,}")
 _RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 _CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
 PLAIN, ITALIC, BOLD = 0, 1, 2
-REMEMBERED = 32  # letters: longer words are shaped anew, or they would fill the cache with themselves
-LEAST_WIDTH = 0.3  # points that a character takes at least: some take none, and a line would hold any number of them
-LONGEST = 1_000  # characters of a chunk, more than a line holds: what follows is cut and shaped on its own
-_TALLEST = 30  # marks that a letter may carry (UAX #15, Stream-Safe Text): no language needs more
+REMEMBERED = 32  # Letters: longer words are shaped each time, because they would fill the cache.
+LEAST_WIDTH = (
+    0.3  # Points that a character takes at least, because a line would hold any number of those without width.
+)
+LONGEST = 1_000  # Characters of a chunk, more than a line holds; the rest is another chunk.
+_TALLEST = 30  # Marks that a letter may carry (UAX #15, Stream-Safe Text); no language needs more.
 
 
 class Chunk:
-    """Something that is never broken except at its hyphenation points: a word or a piece of one."""
+    """A word or a piece of one, which a line divides only at its hyphenation points."""
 
     __slots__ = ("breakable", "family", "rtl", "runs", "space", "text", "type", "width")
 
@@ -52,13 +54,16 @@ class Chunk:
 
 
 def clean(text: str) -> str:
-    """`text` composed (NFC) and safe to show: control characters become visible, invisible tricks and towers of marks
-    disappear.
+    """`text` composed (NFC) and safe to show.
+
+    Control characters become visible; invisible tricks and towers of marks disappear.
     """
     if text.isascii() and text.isprintable():
         return text
     text = _INVISIBLE.sub("", text)
-    text = _TOWER.sub(_lowered, text)  # first: composing sorts a letter's marks, in time that grows with their square
+    text = _TOWER.sub(
+        _lowered, text
+    )  # first: NFC sorts a letter's marks, in time that grows with the square of their number
     text = unicodedata.normalize("NFC", text)
     text = _BREAKS.sub(HARD_BREAK, text).replace("\t", " ")
     return _CONTROL.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
@@ -92,13 +97,13 @@ def _clusters(text: str) -> list[str]:
 
 
 def right_to_left(text: str) -> bool:
-    """Whether a paragraph starts at the right: its first letter with a direction decides (UAX #9, P2)."""
+    """Whether a paragraph starts at the right; its first letter with a direction decides (UAX #9, P2)."""
     kinds = (unicodedata.bidirectional(char) for char in text)
     return next((kind for kind in kinds if kind in ("L", "R", "AL")), "L") != "L"
 
 
 def one_line(text: str) -> str:
-    """`text` for where only characters count: bookmarks, alternative texts, metadata."""
+    """`text` in one line, for bookmarks, alternative texts and metadata."""
     return clean(text).replace(HARD_BREAK, " ")
 
 
@@ -161,7 +166,7 @@ def _add_pieces(line: list[Chunk], word: str, family: Family, type_: Type, space
 
 
 def _pieces(word: str) -> tuple[str, ...]:
-    """The parts of a word between which a line may end without a hyphen of ours."""
+    """The parts of a word; between two of them a line may end without an added hyphen."""
     if _CJK.search(word):
         return tuple(_clusters(word))
     parts = _PIECES.findall(word)
@@ -176,7 +181,7 @@ _known_pieces = lru_cache(maxsize=3_000)(_pieces)
 
 
 def _portions(part: str) -> list[str]:
-    """The part itself, or cut between letters when no line could hold it."""
+    """The part itself, or pieces of it when no line could hold it."""
     if len(part) <= LONGEST:
         return [part]
     clusters = _clusters(part)
@@ -195,7 +200,7 @@ def hyphen_places(word: str) -> tuple[int, ...]:
 
 
 def shredded(chunk: Chunk, measure: float) -> list[Chunk]:
-    """A chunk too wide for the measure, cut where it must be: between letters, never before a combining mark."""
+    """A chunk that is too wide for the measure, cut between letters, but never before a combining mark."""
     clusters = _clusters(chunk.text)
 
     def cut(first: int, count: int) -> Chunk:
@@ -221,7 +226,7 @@ def shredded(chunk: Chunk, measure: float) -> list[Chunk]:
 def longest(made: Callable[[int], Chunk], most: int, room: float, likely: int) -> tuple[int, Chunk]:
     """The greatest count from 1 to `most` whose chunk `made(count)` fits the room, and that chunk; 1 when none does.
 
-    Looks around the `likely` count first: what is shaped meanwhile is no longer than a few times the answer.
+    It tries counts near the `likely` one first, so that it shapes no text longer than a few times the answer.
     """
     fits, beyond, found = 0, most + 1, None
     count = min(max(likely, 1), most)
