@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import inspect
 import json
 import os
 import socket
@@ -10,7 +11,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -168,6 +169,27 @@ def one_of(words: Sequence[str]) -> Callable[[str | None], str | None]:
         return value
 
     return check
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take options as a dataclass: typer sees the fields in the dataclass's place."""
+    shown: list[inspect.Parameter] = []
+    groups: dict[str, tuple[type, list[str]]] = {}
+    for name, one in inspect.signature(command, eval_str=True).parameters.items():
+        own, group = [one], one.annotation
+        if isinstance(group, type) and is_dataclass(group):
+            own = list(inspect.signature(group, eval_str=True).parameters.values())
+            groups[name] = (group, [field.name for field in own])
+        shown += [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in own]
+
+    def called(**given: Any) -> None:
+        for name, (group, fields) in groups.items():
+            given[name] = group(**{field: given.pop(field) for field in fields})
+        command(**given)
+
+    called.__doc__, called.__name__ = command.__doc__, command.__name__
+    called.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    return called
 
 
 def counted(number: int, noun: str) -> str:

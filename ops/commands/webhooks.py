@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ops.commands import dead_letters
+from ops.commands.bulk import Asked, run
 from ops.commands.dead_letters import DryRun, Rate
 from ops.commands.terminal import Json, Why, Yes, desk, out, print_json, print_table, short
 from ops.webhooks_cli import send_example
@@ -61,8 +61,10 @@ def resend_failed(
     """Every callback that died since a moment, without rendering again."""
     with desk() as here:
         wanted = LetterFilter(kind="delivery", error=error, since=moment_of(since, here.db.clock()))
-        asked = dead_letters.Asked("replay", False, dry_run, rate, trial, 120.0, False, why, yes, as_json)
-        code = dead_letters.run(here, wanted, asked)
+        asked = Asked(
+            "replay", why, everything=False, dry_run=dry_run, yes=yes, as_json=as_json, rate=rate, trial=trial
+        )
+        code = run(here, wanted, asked)
     raise typer.Exit(code)
 
 

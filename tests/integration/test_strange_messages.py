@@ -20,7 +20,7 @@ from actors.housekeeping import letter_tidying
 from actors.process.runtime import Runtime, build
 from middleware.rabbitmq.broker import declare
 from middleware.rabbitmq.incoming import Letter, meaning
-from ops.commands import doctor
+from ops.commands import findings
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
 from ops.servers.rabbitmq import RabbitMQ
@@ -359,7 +359,7 @@ def test_letters_moved_to_a_queue_that_nobody_serves_are_said_to_be_missing(
         return "dead_letters.copies_missing" in told
 
     wait_until(missed, 40, "it is told")
-    (finding,) = doctor._letters(desk.runtime)
+    (finding,) = findings._letters(desk.runtime)
     assert "1 open letter of pdf" in finding.said
     desk.rabbitmq.move("pfd", "pdf")
     desk.ends(job_id, round_=2)

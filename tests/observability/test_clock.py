@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.process.runtime import Runtime, build
-from ops.commands.doctor import _database
+from ops.commands.findings import _database
 from schema.metrics import gauges
 from schema.metrics import table as metrics
 from schema.rows import jobs

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from actors.process.runtime import build
-from ops.commands.doctor import _fitness
+from ops.commands.findings import _fitness
 from ops.servers.mariadb import MariaDB
 from schema.settings import Settings
 from schema.sql import fitness

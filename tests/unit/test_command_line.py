@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ops import cli
-from ops.commands import config, doctor, jobs, terminal
+from ops.commands import config, doctor, findings, jobs, terminal
 from ops.servers.process import free_port
 from schema.http.problems import CATALOGUE
 from schema.settings import Settings
@@ -146,7 +146,7 @@ def test_doctor_says_that_no_proxy_may_stand_in_front_while_there_are_no_keys(
 
 def test_doctor_says_how_to_start_exactly_the_workers_that_are_missing() -> None:
     runtime: Any = SimpleNamespace(settings=Settings(broker_url="amqp://h"))
-    said = [doctor._start(runtime, queue) for queue in ("pdf", "webhooks")]
+    said = [findings._start(runtime, queue) for queue in ("pdf", "webhooks")]
     assert said[0].startswith("ops/processes start render, or docker compose up -d render")
     assert said[1].startswith("ops/processes start webhook, or docker compose up -d webhook")
 
