@@ -56,13 +56,8 @@ class Strikes:
 
     def kill(self, fault: Fault, target: str) -> int:
         """kill -9: a program with all its processes or only the first or the last of them; a server wholly."""
-        if target in self.stack.servers():
-            server = self.stack.servers()[target]
-            with self.alone[target]:
-                server.kill()
-                self.wait(fault.seconds)
-                server.start(60)
-            return 1
+        if server := self.stack.servers().get(target):
+            return self._away(fault, target, server.kill, server.start)
         program = self._busy(target, fault)
         pid = self.stack.pid(program)
         if not pid:
@@ -76,24 +71,14 @@ class Strikes:
 
     def term(self, fault: Fault, target: str) -> int:
         """An orderly end, as a deployment does it."""
-        if target in self.stack.servers():
-            server = self.stack.servers()[target]
-            with self.alone[target]:
-                server.stop()
-                self.wait(fault.seconds)
-                server.start(60)
-            return 1
+        if server := self.stack.servers().get(target):
+            return self._away(fault, target, server.stop, server.start)
         return int(self.system.signal(self._busy(target, fault), signal.SIGTERM, whole=False))
 
     def freeze(self, fault: Fault, target: str) -> int:
         """SIGSTOP, later SIGCONT: whoever wakes up does not know that time has passed."""
-        if target in self.stack.servers():
-            server = self.stack.servers()[target]
-            with self.alone[target]:
-                server.suspend()
-                self.wait(fault.seconds)
-                server.resume()
-            return 1
+        if server := self.stack.servers().get(target):
+            return self._away(fault, target, server.suspend, server.resume)
         program = self._busy(target, fault)
         pid = self.stack.pid(program)
         if not self.system.signal(program, signal.SIGSTOP, whole=True):
@@ -101,6 +86,14 @@ class Strikes:
         self.wait(fault.seconds)
         if self.stack.pid(program) == pid:
             self.system.signal(program, signal.SIGCONT, whole=True)
+        return 1
+
+    def _away(self, fault: Fault, target: str, strike: Callable[[], object], mend: Callable[[], object]) -> int:
+        """Strike a server and mend it, while no other fault strikes it."""
+        with self.alone[target]:
+            strike()
+            self.wait(fault.seconds)
+            mend()
         return 1
 
     def _busy(self, part: str, fault: Fault) -> str:
