@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ops.bench import load
 from ops.bench.frame import Contender, Figures, console, last_line, parser, take_turns
-from ops.bench.ours import Ours, open_stack
+from ops.bench.ours import opened, peers_environ
 from ops.bench.peers import programs
 from ops.servers.redis import Redis
 
@@ -37,15 +37,9 @@ def main(argv: list[str]) -> int:
     asked = options.parse_args(argv)
     with contextlib.ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
-        stack = held.enter_context(open_stack(folder / "ours", render_workers=1))
-        ours = Ours(stack)
-        held.callback(ours.close)
+        ours = held.enter_context(opened(folder / "ours", render_workers=1))
         redis = held.enter_context(Redis(folder / "redis", durable=asked.redis == "always"))
-        environ = {
-            "BENCH_REDIS_URL": redis.url,
-            "BENCH_AMQP_URL": stack.rabbitmq.admin_url,
-            "BENCH_RESULTS_URL": stack.mariadb.url.replace("mysql://", "db+mysql+pymysql://"),
-        }
+        environ = peers_environ(ours.stack, redis)
         peers = "ops.bench.peers"
         rq = held.enter_context(programs.gunicorn(folder, "rq", f"{peers}.flask_rq", environ))
         celery = held.enter_context(programs.uvicorn(folder, "celery", f"{peers}.fastapi_celery", environ))
@@ -61,7 +55,7 @@ def main(argv: list[str]) -> int:
 
         def us() -> Figures:
             ours.empty()
-            figures = post(f"{stack.url}/api/reports/generate-async")
+            figures = post(f"{ours.stack.url}/api/reports/generate-async")
             written = ours.count("1=1")
             # wrk stops listening at its end: requests on their way then are written and not counted by it.
             if not 0 <= written - figures["accepted"] <= asked.connections * LOADS:
@@ -75,20 +69,20 @@ def main(argv: list[str]) -> int:
         def broker(queue: str, url: str) -> Contender:
             def run() -> Figures:
                 with contextlib.suppress(Exception):
-                    stack.rabbitmq.purge(queue)
+                    ours.stack.rabbitmq.purge(queue)
                 return post(url)
 
             return run
 
         for program in ("render-0", "webhook"):
-            held.enter_context(stack.stopped(program))
+            held.enter_context(ours.stack.stopped(program))
         contenders: dict[str, Contender] = {
             OURS: us,
             RQ: flask,
             CELERY: broker("celery_bench", celery.url),
             BARE: broker("bare_bench", bare.url),
         }
-        for url in (f"{stack.url}/api/reports/generate-async", rq.url, celery.url, bare.url):
+        for url in (f"{ours.stack.url}/api/reports/generate-async", rq.url, celery.url, bare.url):
             load.submit(url, folder, seconds=2, connections=asked.connections)  # threads and connections are there
         results = take_turns(contenders, asked.turns)
     console.print(results.table(f"Accepted requests, {asked.connections} connections, {asked.turns} turns"))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ops.bench.frame import Results, console, last_line, parser
 from ops.bench.memory import without_numpy, work
-from ops.bench.ours import Ours, open_stack
+from ops.bench.ours import opened
 from ops.servers import leash
 from ops.stack import Stack
 
@@ -40,22 +40,20 @@ def main(argv: list[str]) -> int:
     with contextlib.ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
         settings = {"PYTHONPATH": without_numpy(folder)}
-        stack = held.enter_context(open_stack(folder / "ours", render_workers=1, drive=True, settings=settings))
-        ours = Ours(stack)
-        held.callback(ours.close)
+        ours = held.enter_context(opened(folder / "ours", render_workers=1, drive=True, settings=settings))
         work(ours, 20)  # everything is loaded
-        before = _spent(stack)
+        before = _spent(ours.stack)
         time.sleep(IDLE)
-        idle = {who: (seconds - before[who]) / IDLE for who, seconds in _spent(stack).items()}
+        idle = {who: (seconds - before[who]) / IDLE for who, seconds in _spent(ours.stack).items()}
         for _ in range(asked.turns):
             ours.empty()
-            before, counted, began = _spent(stack), _counted(stack), time.monotonic()
+            before, counted, began = _spent(ours.stack), _counted(ours.stack), time.monotonic()
             work(ours, asked.jobs)
             took = time.monotonic() - began
-            for who, seconds in _spent(stack).items():
+            for who, seconds in _spent(ours.stack).items():
                 own = seconds - before[who] - idle[who] * took
                 spent.add(who, {"cpu_ms_a_job": 1000 * own / asked.jobs, "idle_ms_a_second": 1000 * idle[who]})
-            now = _counted(stack)
+            now = _counted(ours.stack)
             statements.add("MariaDB", {name: (now[name] - counted[name]) / asked.jobs for name in now})
     console.print(spent.table(f"Processor time, {asked.jobs} jobs, {asked.turns} turns"))
     console.print(statements.table("A job, polls and heartbeats included"))

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ops.bench.frame import Contender, Figures, console, last_line, parser, take_turns
-from ops.bench.ours import Ours, open_stack
+from ops.bench.ours import Ours, opened, peers_environ
 from ops.bench.peers import programs
 from ops.servers.process import wait_until
 from ops.servers.redis import Redis
@@ -47,18 +47,12 @@ def main(argv: list[str]) -> int:
     asked = options.parse_args(argv)
     with contextlib.ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
-        stack = held.enter_context(open_stack(folder / "ours", render_workers=PROCESSES, noop=True))
-        ours = Ours(stack)
-        held.callback(ours.close)
+        ours = held.enter_context(opened(folder / "ours", render_workers=PROCESSES, noop=True))
         ours.hold("pdf", "webhooks")
         contenders: dict[str, Contender] = {OURS: lambda: us(ours, asked.jobs)}
         if asked.only == "all":
             redis = held.enter_context(Redis(folder / "redis", durable=False))
-            environ = {
-                "BENCH_REDIS_URL": redis.url,
-                "BENCH_AMQP_URL": stack.rabbitmq.admin_url,
-                "BENCH_RESULTS_URL": stack.mariadb.url.replace("mysql://", "db+mysql+pymysql://"),
-            }
+            environ = peers_environ(ours.stack, redis)
             contenders[CELERY] = lambda: celery(ours, folder, environ, asked.jobs)
             contenders[RQ] = lambda: rq(redis, folder, environ, asked.jobs // 4)
             contenders[BARE] = lambda: bare(ours, folder, environ, asked.jobs * 2)

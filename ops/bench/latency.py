@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ops.bench.frame import Figures, console, last_line, parser, percentile, take_turns
 from ops.bench.load import BODY
-from ops.bench.ours import Ours, open_stack
+from ops.bench.ours import Ours, opened
 from ops.servers.process import wait_until
 from schema.sql.times import as_time
 
@@ -39,10 +39,10 @@ def main(argv: list[str]) -> int:
     starts: list[float] = []
     with contextlib.ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
-        stack = held.enter_context(open_stack(folder / "ours", render_workers=1, noop=True))
-        ours = Ours(stack)
-        held.callback(ours.close)
-        client = held.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", stack.port, timeout=30)))
+        ours = held.enter_context(opened(folder / "ours", render_workers=1, noop=True))
+        client = held.enter_context(
+            contextlib.closing(http.client.HTTPConnection("127.0.0.1", ours.stack.port, timeout=30))
+        )
         chance = random.Random(1)
         ours.hold("webhooks")  # the last job's callback is no part of an idle system
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.bench.frame import console, last_line, parser
-from ops.bench.ours import Ours, open_stack
+from ops.bench.ours import Ours, opened
 from ops.servers.process import wait_until
 from ops.stack import ROOT
 
@@ -40,9 +40,7 @@ def main(argv: list[str]) -> int:
         broken = folder / "broken"
         broken.touch()
         variables = {"render": {"BENCH_BROKEN": str(broken)}}
-        stack = held.enter_context(open_stack(folder / "ours", noop=True, variables=variables))
-        ours = Ours(stack)
-        held.callback(ours.close)
+        ours = held.enter_context(opened(folder / "ours", noop=True, variables=variables))
         ours.hold("webhooks")
         ours.lay_out(asked.jobs)
         wait_until(lambda: ours.count("status='failed'") == asked.jobs, 600, f"{asked.jobs} jobs are dead")

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ops.bench.frame import Results, console, last_line, parser
-from ops.bench.ours import Ours, open_stack
+from ops.bench.ours import Ours, opened
 from ops.sample_report import CODE, PRODUCT, SAMPLE
 from ops.servers import leash
 from ops.servers.process import wait_until
@@ -40,13 +40,12 @@ def main(argv: list[str]) -> int:
         with contextlib.ExitStack() as held:
             folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
             settings = {"PYTHONPATH": without_numpy(folder)}
-            stack = held.enter_context(open_stack(folder / "ours", render_workers=1, drive=True, settings=settings))
-            ours = Ours(stack)
-            held.callback(ours.close)
-            before = {unit: _rss(_worker(stack, unit)) for unit in UNITS}
+            ours = held.enter_context(opened(folder / "ours", render_workers=1, drive=True, settings=settings))
+            before = {unit: _rss(_worker(ours.stack, unit)) for unit in UNITS}
             work(ours, asked.jobs)
             for unit in UNITS:
-                pid, whole = _worker(stack, unit), [stack.pid(UNITS[unit]), *leash.descendants(stack.pid(UNITS[unit]))]
+                pid, above = _worker(ours.stack, unit), ours.stack.pid(UNITS[unit])
+                whole = [above, *leash.descendants(above)]
                 results.add(
                     unit,
                     {

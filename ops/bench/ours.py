@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ops.servers.process import wait_until
+from ops.servers.redis import Redis
 from ops.stack import Stack
 from schema.rows import pauses
 from schema.sql.database import Database
@@ -61,7 +63,8 @@ class Ours:
         )
 
 
-def open_stack(
+@contextlib.contextmanager
+def opened(
     folder: Path,
     *,
     render_workers: int = 2,
@@ -69,8 +72,8 @@ def open_stack(
     settings: Mapping[str, str] | None = None,
     drive: bool = False,
     variables: Mapping[str, Mapping[str, str]] | None = None,
-) -> Stack:
-    """The stack of a bench: nothing but what the bench says differs from production's supervisor and settings."""
+) -> Iterator[Ours]:
+    """The running system of a bench: nothing but what the bench says differs from production's supervisor and settings."""
     chosen = {
         "REPORTQ_PROFILE": "production",
         "REPORTQ_LOG_FORMAT": "json",
@@ -81,9 +84,20 @@ def open_stack(
         **(settings or {}),
     }
     modules = NOOP if noop else None
-    return Stack(
+    stack = Stack(
         folder, render_workers=render_workers, settings=chosen, drive=drive, modules=modules, variables=variables
     )
+    with stack, contextlib.closing(Ours(stack)) as ours:
+        yield ours
+
+
+def peers_environ(stack: Stack, redis: Redis) -> dict[str, str]:
+    """Where the peers find Redis, and the servers that they share with us."""
+    return {
+        "BENCH_REDIS_URL": redis.url,
+        "BENCH_AMQP_URL": stack.rabbitmq.admin_url,
+        "BENCH_RESULTS_URL": stack.mariadb.url.replace("mysql://", "db+mysql+pymysql://"),
+    }
 
 
 def check_as_shipped(stack: Stack) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import pika
 
 from ops.bench.frame import Figures, Results, canvas, console, last_line, parser, percentile
-from ops.bench.ours import Ours, open_stack
+from ops.bench.ours import Ours, opened
 from ops.servers.process import wait_until
 from schema.rows import outbox
 
@@ -47,10 +47,8 @@ def main(argv: list[str]) -> int:
     most = max(asked.workers)
     with contextlib.ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
-        stack = held.enter_context(open_stack(folder / "ours", render_workers=most, noop=True))
-        ours = Ours(stack)
-        held.callback(ours.close)
-        connection = pika.BlockingConnection(pika.URLParameters(f"{stack.rabbitmq.admin_url}?heartbeat=0"))
+        ours = held.enter_context(opened(folder / "ours", render_workers=most, noop=True))
+        connection = pika.BlockingConnection(pika.URLParameters(f"{ours.stack.rabbitmq.admin_url}?heartbeat=0"))
         held.callback(connection.close)
         channel = connection.channel()
 
@@ -62,7 +60,7 @@ def main(argv: list[str]) -> int:
             for workers in asked.workers:
                 with contextlib.ExitStack() as fewer:
                     for number in range(workers, most):
-                        fewer.enter_context(stack.stopped(f"render-{number}"))
+                        fewer.enter_context(ours.stack.stopped(f"render-{number}"))
                     figures, samples = _drain(ours, ready, asked.rows, asked.seconds)
                 results.add(f"{workers} workers", figures)
                 drawn[workers] = samples

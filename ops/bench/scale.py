@@ -35,7 +35,7 @@ from rich.table import Table
 from actors.publish.callbacks import Callbacks
 from ops.bench.frame import Contender, Figures, console, last_line, parser, percentile, take_turns
 from ops.bench.load import BODY
-from ops.bench.ours import Ours, open_stack
+from ops.bench.ours import Ours, opened
 from ops.bench.retention import fill
 from schema.life.retention import Retention
 from schema.metrics import gauges
@@ -192,9 +192,7 @@ def main(argv: list[str]) -> int:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
         contenders: dict[str, Contender] = {}
         for number, (who, (rows, letters)) in enumerate(sizes.items()):
-            stack = held.enter_context(open_stack(folder / str(number), render_workers=1, noop=True))
-            ours = Ours(stack)
-            held.callback(ours.close)
+            ours = held.enter_context(opened(folder / str(number), render_workers=1, noop=True))
             system = Asked(ours, rows, letters)
             began = time.monotonic()
             system.lay_out()

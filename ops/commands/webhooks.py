@@ -8,8 +8,8 @@ import typer
 
 from ops.commands.bulk import Asked, run
 from ops.commands.dead_letters import DryRun, Rate
+from ops.commands.send_example import send_example
 from ops.commands.terminal import Json, Why, Yes, desk, out, print_json, print_table, short
-from ops.webhooks_cli import send_example
 from schema.rows.letter_search import LetterFilter, moment_of
 from service.routes.deliveries import delivery_log
 from service.routes.deliveries import resend as resend_one

@@ -10,7 +10,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 from typer.testing import CliRunner, Result
 
-from ops.webhooks_cli import app, explain
+from ops.commands.send_example import explain
+from ops.commands.webhooks import app
 from schema.callbacks.verdicts import Verdict
 from schema.ports import Answer
 from tests.loopback import loopback_only

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from actors.deliver.sender import SignedSender
-from ops.webhooks_cli import explain
+from ops.commands.send_example import explain
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.verdicts import History, judge
 from schema.ports import Answer

@@ -1,4 +1,4 @@
-"""Commands for callbacks: `send-example URL` signs and posts an example, and explains what was answered."""
+"""`reportq webhooks send-example URL`: signs and posts an example, and explains what was answered."""
 
 from __future__ import annotations
 
@@ -22,13 +22,7 @@ from schema.errors import Refused
 from schema.ports import Answer, End, Post, Sender
 from schema.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Try and repair callbacks.")
 STATUSES = ("completed", "failed", "cancelled")
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `send-example` a subcommand, however few there are."""
 
 
 def example(status: str) -> End:
@@ -95,7 +89,6 @@ def shown(url: str) -> str:
     return redact(url) if is_resume_url(url) or "@" in urlsplit(url).netloc else url
 
 
-@app.command("send-example")
 def send_example(
     url: Annotated[str, typer.Argument(help="The callback URL to try.")],
     status: Annotated[str, typer.Option(help="completed, failed or cancelled.")] = "completed",
