@@ -1,4 +1,4 @@
-"""`python -m ops.bench NAME [options]` runs ops/bench/NAME.py."""
+"""`python -m ops.bench NAME [options]` runs the module of that name beside this one."""
 
 from __future__ import annotations
 
