@@ -1,5 +1,5 @@
-"""What one leader does for all: rescue, lost messages, probes of paused dependencies, old rows, copies in `.XQ`.
+"""What one leader does for all relays, one duty a file: rescue, lost messages, probes, dead letters' copies, retention.
 
 It may import `middleware` and `schema`; none of the other rooms here.
-Begin with `leader.py`; `delivery_rescue.py` and `letter_tidying.py` are duties of their own.
+Begin with `leader.py`, which calls each duty at its time.
 """

@@ -1,4 +1,4 @@
-"""When `.XQ` is looked into: copies of resolved letters leave it at once, strangers in it get a row (DESIGN §7)."""
+"""Tidies `.XQ`: copies of resolved dead letters leave it at once, and strangers in it get a row (DESIGN §7)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,39 @@ import structlog
 from middleware.rabbitmq.incoming import Stranger
 from middleware.rabbitmq.letter_queue import LetterQueue
 from middleware.rabbitmq.publisher import RabbitPublisher
-from schema.rows import letters, outbox
+from schema.ports import Publisher
+from schema.rows import letters, messages, outbox
 from schema.sql.database import Database
 
 log = structlog.get_logger()
 
-COUNT_EVERY = 5.0  # seconds between two counts of the queue, which tell whether a stranger is among the copies
-LOOK_EVERY = 3600.0  # seconds between two looks at the whole queue, whatever the count says: copies expire, too
-MISSING_AFTER = 60.0  # seconds; a copy that was moved is out of sight until a worker takes it
+_EVERY = 2.0  # Seconds between two looks for resolved letters whose copy lies in `.XQ`.
+COUNT_EVERY = 5.0  # Seconds between two counts of a queue. A count tells whether strangers are among the copies.
+LOOK_EVERY = 3600.0  # Seconds between two looks at a whole queue, whatever its count says: copies also expire.
+MISSING_AFTER = 60.0  # Seconds. A copy that a person moves is out of sight until a worker takes it.
 
 
 class LetterTidying:
+    """Every queue's `.XQ`. Without it, resolved letters stay in RabbitMQ; in the in-process broker there are none."""
+
+    def __init__(self, db: Database, publisher: Publisher, sweep: float) -> None:
+        self._db = db
+        self._every = min(_EVERY, 2 * sweep)
+        self._at = float("-inf")
+        self._queues: dict[str, _Queue] = {}
+        if isinstance(publisher, RabbitPublisher):
+            self._queues = {queue: _Queue(db, publisher, queue) for queue in messages.QUEUES}
+
+    def step(self) -> None:
+        """Tidy each queue, when it is time."""
+        if self._queues and time.monotonic() - self._at >= self._every:
+            self._at = time.monotonic()
+            resolved = letters.to_sweep(self._db)
+            for queue, tidying in self._queues.items():
+                tidying.step(resolved.get(queue, set()))
+
+
+class _Queue:
     """One queue's `.XQ` beside the rows of its dead letters."""
 
     def __init__(self, db: Database, publisher: RabbitPublisher, queue: str) -> None:
@@ -28,14 +50,16 @@ class LetterTidying:
         self._letters = LetterQueue(publisher, queue, self)
         self._counted_at = float("-inf")
         self._looked_at = float("-inf")
-        self._surplus = 0  # messages beyond the rows' copies that a whole look has found to be known letters
+        self._surplus = 0  # messages beyond the rows' copies; the last whole look knew them all
         self._missing_since: float | None = None
         self._missing_told = 0
         self._looking = False
-        self._sought: set[str] = set()  # what this rotation is after; resolved later, a copy may lie behind us already
+        self._sought: set[str] = (
+            set()
+        )  # the letters that this rotation looks for; it may have passed one resolved later
 
     def step(self, resolved: set[str]) -> None:
-        """One turn, if there is something to do; short, so that it may stand beside rescue."""
+        """Do one short turn, if there is something to do."""
         if not self._looking and time.monotonic() - self._counted_at >= COUNT_EVERY:
             self._counted_at = time.monotonic()
             depth = self._letters.depth()
@@ -59,7 +83,7 @@ class LetterTidying:
             log.info("dead_letters.copies_removed", queue=self._queue, count=len(turn.dropped), left=turn.left)
 
     def _miss(self, count: int) -> None:
-        """Say once when copies of open letters have been missing for a while: nobody else sees where they are."""
+        """Log once when copies of open letters have been missing for a while. Nothing else notices that."""
         if count <= 0:
             self._missing_since, self._missing_told = None, 0
         elif self._missing_since is None:
@@ -68,7 +92,7 @@ class LetterTidying:
             self._missing_told = count
             log.warning("dead_letters.copies_missing", queue=self._queue, count=count)
 
-    # -- what the rotation asks of the rows -----------------------------------------------------------------------
+    # -- what the queue's pass asks of the rows -----------------------------------------------------------------------
 
     def adopt(self, queue: str, letter_id: str, body: bytes, stranger: Stranger) -> None:
         """Give a stranger its row, unless it has one."""
@@ -86,6 +110,6 @@ class LetterTidying:
         return letters.homes(self._db, letter_ids)
 
     def look_again(self, queue: str, key: str) -> None:
-        """This row's hint lies where no worker looks: publish it again."""
+        """Publish this row again: its message lies where no worker looks."""
         if outbox.HINTED[queue].unpublish(self._db, key):
             log.warning("hint.strayed", queue=queue, key=key, found_in=self._queue)

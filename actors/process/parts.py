@@ -25,9 +25,10 @@ from middleware.hooks.memory_limits import MemoryLimit
 from middleware.hooks.retries import JobRetries
 from middleware.hooks.time_limits import RenderTimeLimit
 from middleware.meters.counters import Meters, folder_of
-from middleware.meters.worker import WorkerMeters, age_of
+from middleware.meters.worker import WorkerMeters
 from middleware.rabbitmq.broker import open_broker, open_publisher
 from middleware.rabbitmq.incoming import StrayHints
+from middleware.rabbitmq.publisher import RabbitPublisher
 from schema import VERSION
 from schema.callbacks.allow_list import AllowList
 from schema.documents import open_documents
@@ -39,7 +40,7 @@ from schema.ports import Artifacts, Documents, Publisher, Renderer, Sender
 from schema.rows import messages, outbox
 from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
-from schema.sql.database import Database, Row
+from schema.sql.database import Database
 
 if TYPE_CHECKING:  # each process loads what it uses: the API sends no callbacks and publishes nothing
     from actors.deliver.delivery import Delivering
@@ -136,16 +137,7 @@ class Parts:
         s = self.settings
         return [
             Lifecycle(self.attempts, self.warm_up),
-            JobRetries(
-                self.db,
-                self.attempts,
-                policy=self.policy,
-                lease=s.lease,
-                probe_every=s.probe_every,
-                outage_window=s.outage_window,
-                wake=self.wake,
-                ended=self.worker_meters.ended,
-            ),
+            JobRetries(s, self.db, self.attempts, self.policy, self.worker_meters.ended, self.wake),
             RenderTimeLimit(self.attempts, s.job_timeout),
             self.worker_meters,
             MovedDeadLetters(lambda letter: replays.replay_moved(self.db, letter), self.wake),
@@ -185,11 +177,9 @@ class Parts:
             self.renderer,
             self.attempts,
             self.board,
-            worker_id=self.worker_id,
-            wake=self.wake,
-            observe=self.worker_meters.stage,
-            started=self.worker_meters.started,
-            ended=self.worker_meters.ended,
+            self.worker_meters,
+            self.worker_id,
+            self.wake,
         )
 
     @cached_property
@@ -203,10 +193,9 @@ class Parts:
             self.sender,
             self.attempts,
             self.board,
-            worker_id=self.worker_id,
-            wake=self.wake,
-            posted=self.worker_meters.posted,
-            given_up=self.worker_meters.given_up,
+            self.worker_meters,
+            self.worker_id,
+            self.wake,
         )
 
     @cached_property
@@ -218,21 +207,28 @@ class Parts:
     @cached_property
     def housekeeper(self) -> Housekeeper:
         from actors.housekeeping.leader import Housekeeper
+        from actors.housekeeping.letter_tidying import LetterTidying
+        from actors.housekeeping.lost_messages import LostMessages
+        from actors.housekeeping.probes import Probes
+        from actors.housekeeping.rescue import Rescue
+        from actors.housekeeping.retention import Retention
 
+        s = self.settings
+        asks = {"mongodb": self.documents.ping, self.artifacts.dependency: self.artifacts.ping}
         return Housekeeper(
-            self.settings,
+            s,
             self.db,
-            self.publisher,
-            self.board,
-            policy=self.policy,
-            probes={"mongodb": self.documents.ping, self.artifacts.dependency: self.artifacts.ping},
-            wake=self.wake,
-            ended=self._rescued,
-            given_up=self.worker_meters.given_up,
+            Rescue(s, self.db, self.policy, self.worker_meters, self.wake),
+            Retention(
+                self.db,
+                keep=s.cleanup_completed_after,
+                keep_letters=s.keep_resolved_letters,
+                letters_are_swept=isinstance(self.publisher, RabbitPublisher),
+            ),
+            Probes(self.db, self.board, asks, s.probe_every, self.wake),
+            LostMessages(self.db, self.publisher, s.lost_hint_after, self.wake),
+            LetterTidying(self.db, self.publisher, s.sweep),
         )
-
-    def _rescued(self, row: Row, became: str, code: str | None) -> None:
-        self.worker_meters.rescued(row, became, code, age_of(row, self.db.clock()))
 
     def warm_up(self, queues: frozenset[str]) -> None:
         """Load what the workers of these queues need, before their first message."""

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import structlog
 
 from middleware.hooks.lifecycle import Attempt, Attempts
+from middleware.meters.worker import WorkerMeters
 from schema.errors import LeaseLost, Permanent, Returned
 from schema.life import rounds
 from schema.ports import Artifacts, Documents, Renderer, RenderRequest
@@ -33,39 +35,23 @@ _NOTE_EVERY = 1.0  # seconds between writes of one product's duration
 HARD_GRACE = 5.0  # seconds between the soft limit and the end of the process
 
 
+@dataclass
 class Rendering:
     """`render_pdf`, with what it needs."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        db: Database,
-        documents: Documents,
-        artifacts: Artifacts,
-        renderer: Renderer,
-        attempts: Attempts,
-        board: PauseBoard,
-        *,
-        worker_id: str,
-        wake: Callable[[], None],
-        observe: Callable[[str, float], None] = lambda stage, seconds: None,
-        started: Callable[[dict[str, Any]], None] = lambda row: None,
-        ended: Callable[[dict[str, Any], str, str | None], None] = lambda row, outcome, code: None,
-    ) -> None:
-        self._settings = settings
-        self._db = db
-        self._documents = documents
-        self._artifacts = artifacts
-        self._renderer = renderer
-        self._attempts = attempts
-        self._board = board
-        self._worker_id = worker_id
-        self._wake = wake
-        self._warm = False
-        self._durations: dict[str, tuple[int, float, float]] = {}  # product → not yet noted, their seconds, noted at
-        self._observe = observe
-        self._started = started
-        self._ended = ended
+    settings: Settings
+    db: Database
+    documents: Documents
+    artifacts: Artifacts
+    renderer: Renderer
+    attempts: Attempts
+    board: PauseBoard
+    meters: WorkerMeters
+    worker_id: str
+    wake: Callable[[], None]
+    _warm: bool = False
+    # Product → how many durations are not noted yet, their sum in seconds, and when one was noted last.
+    _durations: dict[str, tuple[int, float, float]] = field(default_factory=dict)
 
     def __call__(self, job_id: str) -> None:
         """Do one start of a job, if the hint is still worth anything."""
@@ -75,37 +61,37 @@ class Rendering:
             log.debug("job.hint_forgotten", job_id=job_id, reason=held.reason)
             return
         began = time.monotonic()
-        attempt = Attempt(leases.JOBS, held.row, began + self._settings.job_timeout + HARD_GRACE)
-        self._attempts.begin(attempt)
-        self._started(held.row)
+        attempt = Attempt(leases.JOBS, held.row, began + self.settings.job_timeout + HARD_GRACE)
+        self.attempts.begin(attempt)
+        self.meters.started(held.row)
         log.info("job.claimed", job_id=job_id, round=held.round, attempt=held.start_no)
 
         pdf, saved = self._bytes(held, attempt)
         link = self._store(held, attempt, pdf, saved)
-        if not patiently(lambda: self._finish(held, link, saved), self._settings.lease):
+        if not patiently(lambda: self._finish(held, link, saved), self.settings.lease):
             raise LeaseLost("Another start of this job has taken over.")
         seconds = time.monotonic() - began
-        self._attempts.end()
-        self._wake()
-        self._ended(held.row, "completed", None)
+        self.attempts.end()
+        self.wake()
+        self.meters.ended(held.row, "completed", None)
         self._after(held, seconds)
         log.info("job.completed", job_id=job_id, round=held.round, attempt=held.start_no, seconds=round(seconds, 3))
 
     def _claim(self, job_id: str) -> Claim | NotClaimed:
-        if self._board.blocking(RENDER) is not None:
-            outbox.JOBS.unpublish(self._db, job_id)
+        if self.board.blocking(RENDER) is not None:
+            outbox.JOBS.unpublish(self.db, job_id)
             return NotClaimed("paused")
         return jobs.claim(
-            self._db,
+            self.db,
             job_id,
-            worker_id=self._worker_id,
-            lease=self._settings.lease,
-            timeout=self._settings.job_timeout,
+            worker_id=self.worker_id,
+            lease=self.settings.lease,
+            timeout=self.settings.job_timeout,
         )
 
     def _bytes(self, held: Claim, attempt: Attempt) -> tuple[bytes, bool]:
         """The PDF: rendered now, or kept from an earlier attempt of this round; and whether bytes are kept."""
-        if held.start_no > 1 and (kept := jobs.saved_rendered(self._db, held)) is not None:
+        if held.start_no > 1 and (kept := jobs.saved_rendered(self.db, held)) is not None:
             return kept, True
         began = time.monotonic()
         report = self._report(held)
@@ -114,25 +100,25 @@ class Rendering:
         requested_at = as_time(held.row["requested_at"])
         assert requested_at is not None
         request = RenderRequest(held.row["product_id"], report, held.job_id, requested_at)
-        pdf = self._renderer.render(request, self._show(held, attempt))
+        pdf = self.renderer.render(request, self._show(held, attempt))
         self._step("rendering", began, bytes=len(pdf))
-        if self._artifacts.dependency == "folder":
+        if self.artifacts.dependency == "folder":
             return pdf, False  # storing is local and as quick as keeping
-        jobs.save_rendered(self._db, held, pdf, self._settings.keep_rendered)
+        jobs.save_rendered(self.db, held, pdf, self.settings.keep_rendered)
         return pdf, True
 
     def _step(self, stage: str, began: float, **more: int) -> None:
         """One stage is done."""
         seconds = time.monotonic() - began
-        self._observe(stage, seconds)
+        self.meters.stage(stage, seconds)
         log.info("job.stage_done", stage=stage, seconds=round(seconds, 3), **more)
 
     def _report(self, held: Claim) -> dict[str, Any]:
         if held.row["inline_data"]:
-            text = jobs.inline_report(self._db, held.job_id)
+            text = jobs.inline_report(self.db, held.job_id)
             report = msgspec.json.decode(text) if text else None
         else:
-            report = self._documents.find_report(held.row["code"], held.row["product_id"])
+            report = self.documents.find_report(held.row["code"], held.row["product_id"])
         if not isinstance(report, dict):
             raise Permanent(
                 f"There is no report with code {held.row['code']!r} for product {held.row['product_id']!r}.",
@@ -148,37 +134,37 @@ class Rendering:
             nonlocal shown_at
             if attempt.lost:
                 raise LeaseLost("Another start of this job has taken over.")
-            if self._attempts.stopping.is_set():
+            if self.attempts.stopping.is_set():
                 raise Returned("The worker is being stopped.")
             now = time.monotonic()
             if now - shown_at >= _SHOW_EVERY:
                 shown_at = now
                 progress = LOADED + (RENDERED - LOADED) * max(0, min(100, percent)) // 100
-                jobs.show_progress(self._db, held, "rendering", progress, self._settings.lease)
+                jobs.show_progress(self.db, held, "rendering", progress, self.settings.lease)
 
         return show
 
     def _store(self, held: Claim, attempt: Attempt, pdf: bytes, saved: bool) -> str:
         """Put the bytes into the store under the job's one reserved id; from here on it is too late to cancel."""
         began = time.monotonic()
-        artifact_id = held.row["artifact_id"] or self._artifacts.reserve()
-        jobs.pass_upload_point(self._db, held, artifact_id, self._settings.lease)
+        artifact_id = held.row["artifact_id"] or self.artifacts.reserve()
+        jobs.pass_upload_point(self.db, held, artifact_id, self.settings.lease)
         labels = {"job_id": held.job_id, "code": held.row["code"], "product_id": held.row["product_id"]}
         name = f"{held.row['product_id']}-{held.row['code']}.pdf"
         try:
-            link = self._artifacts.put(artifact_id, name, pdf, replace=held.round > 1, labels=labels)
+            link = self.artifacts.put(artifact_id, name, pdf, replace=held.round > 1, labels=labels)
         except Permanent as error:
             if error.code != "artifact_gone":
                 raise
             # Somebody deleted the file of an earlier round: its id is spent, the job gets a new one.
-            artifact_id = self._artifacts.reserve()
-            jobs.pass_upload_point(self._db, held, artifact_id, self._settings.lease)
-            link = self._artifacts.put(artifact_id, name, pdf, replace=False, labels=labels)
+            artifact_id = self.artifacts.reserve()
+            jobs.pass_upload_point(self.db, held, artifact_id, self.settings.lease)
+            link = self.artifacts.put(artifact_id, name, pdf, replace=False, labels=labels)
         self._step("uploading", began)
-        return link or f"{self._settings.links_base}/api/jobs/{held.job_id}/download"
+        return link or f"{self.settings.links_base}/api/jobs/{held.job_id}/download"
 
     def _finish(self, held: Claim, link: str, saved: bool) -> bool:
-        return rounds.finish(self._db, held.row, "completed", outcome="completed", link=link, saved=saved)
+        return rounds.finish(self.db, held.row, "completed", outcome="completed", link=link, saved=saved)
 
     def _after(self, held: Claim, seconds: float) -> None:
         """What may be forgotten without harm: the moving average, and the end of a streak of errors."""
@@ -186,9 +172,9 @@ class Rendering:
             if self._warm:  # the first report of a process also loads fonts and templates
                 self._note_duration(held.row["product_id"], seconds)
             self._warm = True
-            for scope in (f"dependency:{self._artifacts.dependency}", "dependency:mongodb"):
-                if self._board.in_streak(scope):
-                    pauses.note_success(self._db, scope)
+            for scope in (f"dependency:{self.artifacts.dependency}", "dependency:mongodb"):
+                if self.board.in_streak(scope):
+                    pauses.note_success(self.db, scope)
         except DatabaseDown:
             log.warning("job.duration_not_noted", job_id=held.job_id)
 
@@ -198,6 +184,6 @@ class Rendering:
         count, total = count + 1, total + seconds
         now = time.monotonic()
         if now - noted_at >= _NOTE_EVERY:
-            jobs.note_duration(self._db, product_id, total / count, count)
+            jobs.note_duration(self.db, product_id, total / count, count)
             count, total, noted_at = 0, 0.0, now
         self._durations[product_id] = (count, total, noted_at)

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import dramatiq
@@ -38,41 +39,33 @@ ORPHAN_SECONDS = 60.0
 _TABLES = {RENDER: leases.JOBS, WEBHOOKS: leases.DELIVERIES}
 
 
+@dataclass(eq=False, kw_only=True)
 class Heartbeats(dramatiq.Middleware):
     """One thread per process that beats for all of its attempts."""
 
-    def __init__(
-        self,
-        db: Database,
-        attempts: Attempts,
-        *,
-        worker_id: str,
-        every: float,
-        lease: float,
-        guard_process: bool,
-        others: Callable[[], Sequence[threading.Thread]] = tuple,
-    ) -> None:
-        self._db = db
-        self._attempts = attempts
-        self._every = every
-        self._lease = lease
-        self._guard = guard_process
+    db: Database = field(kw_only=False)
+    attempts: Attempts = field(kw_only=False)
+    worker_id: str
+    every: float
+    lease: float
+    guard_process: bool
+    others: Callable[[], Sequence[threading.Thread]] = tuple  # threads beside the workers' whose death ends the process
+    _ends_until: float | None = None
+    _done: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    _cards: list[tuple[workers.Card, Any]] = field(default_factory=list)
+    _workers: int = 0  # that were not shut down
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
         # As it was when this process was forked: the parent may have been killed before we came here.
         started_by = multiprocessing.parent_process()
         self._parent = started_by.pid if started_by is not None else os.getppid()
-        self._ends_until: float | None = None
-        self._others = others  # threads beside the workers', whose death is the process's end as well
-        self._done = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._worker_id = worker_id
-        self._cards: list[tuple[workers.Card, Any]] = []
-        self._workers = 0  # that were not shut down
-        self._mutex = threading.Lock()
 
     def after_worker_boot(self, broker: Any, worker: Any) -> None:
         for queue in sorted(worker.consumer_whitelist or QUEUES):
             card = workers.Card(
-                worker_id=f"{self._worker_id}/{queue}",
+                worker_id=f"{self.worker_id}/{queue}",
                 kind=queue,
                 host=fit(socket.gethostname(), 255),
                 pid=os.getpid(),
@@ -85,7 +78,7 @@ class Heartbeats(dramatiq.Middleware):
         try:
             self.beat()  # seen at once: estimates, windows and /readyz count live workers
         except DatabaseDown:
-            log.warning("heartbeat.database_unavailable", worker_id=self._worker_id)
+            log.warning("heartbeat.database_unavailable", worker_id=self.worker_id)
         except Exception:  # tables that the relay is about to make: the beats below must begin all the same
             log.exception("heartbeat.failed")
         if self._thread is not None:
@@ -100,11 +93,11 @@ class Heartbeats(dramatiq.Middleware):
                 return  # the other one may be at work for a while, and its leases must live as long
         self._done.set()
         if self._thread is not None:
-            self._thread.join(self._every + 1)
+            self._thread.join(self.every + 1)
         faulthandler.cancel_dump_traceback_later()
         for card, _ in self._cards:
             try:
-                workers.leave(self._db, card.worker_id)
+                workers.leave(self.db, card.worker_id)
             except DatabaseDown:
                 log.warning("worker.leave_failed", worker_id=card.worker_id)
         self._cards.clear()
@@ -112,18 +105,20 @@ class Heartbeats(dramatiq.Middleware):
     def _run(self) -> None:
         while True:
             self._arm()
-            pause = self._every
+            pause = self.every
             try:
                 self.beat()
             except DatabaseDown:
-                log.warning("heartbeat.database_unavailable", worker_id=self._worker_id)
+                log.warning("heartbeat.database_unavailable", worker_id=self.worker_id)
                 pause = min(1.0, pause)  # once it is back, the leases have little time left
             except Exception:
                 log.exception("heartbeat.failed")
             self._arm()
             if self._done.wait(pause):
                 return
-            orphaned = self._guard and os.getppid() != self._parent  # whoever restarts the parent would have two of us
+            orphaned = (
+                self.guard_process and os.getppid() != self._parent
+            )  # whoever restarts the parent would have two of us
             if self._ends_until is not None or orphaned or self._has_died():
                 self._leave()
 
@@ -138,34 +133,34 @@ class Heartbeats(dramatiq.Middleware):
 
     def _has_died(self) -> bool:
         """Whether a thread has died that nobody stopped."""
-        dead = [thread.name for thread in self._others() if not thread.is_alive()]
+        dead = [thread.name for thread in self.others() if not thread.is_alive()]
         for _, worker in self._cards:
             dead += [thread.name for thread in (*_takers(worker), *_givers(worker)) if not thread.is_alive()]
-        if not dead or self._attempts.stopping.is_set():
+        if not dead or self.attempts.stopping.is_set():
             return False
-        log.critical("process.thread_died", worker_id=self._worker_id, threads=dead)
+        log.critical("process.thread_died", worker_id=self.worker_id, threads=dead)
         return True
 
     def beat(self) -> None:
         """Prolong every lease once and update the worker's row."""
-        running = self._attempts.running()
+        running = self.attempts.running()
         for attempt in running:
             if attempt.hard_limit <= time.monotonic():
                 continue  # a thread that hangs beyond its limit must lose its row, also where no process ends for it
-            if not attempt.leased.beat(self._db, attempt.key, attempt.start_no, self._lease):
+            if not attempt.leased.beat(self.db, attempt.key, attempt.start_no, self.lease):
                 attempt.lost = True
             self._arm()  # many attempts on a slow database are no hung process
         for card, worker in self._cards:
             card.threads = _threads_that_work(worker)
-            workers.seen(self._db, card, busy=sum(_TABLES[card.kind] is attempt.leased for attempt in running))
+            workers.seen(self.db, card, busy=sum(_TABLES[card.kind] is attempt.leased for attempt in running))
 
     def _arm(self) -> None:
-        if not self._guard:
+        if not self.guard_process:
             return
         # A slow callback must not end the others' process: it loses its row, which another worker then tells.
-        limits = (a.hard_limit for a in self._attempts.running() if a.leased is leases.JOBS)
+        limits = (a.hard_limit for a in self.attempts.running() if a.leased is leases.JOBS)
         nearest = min(limits, default=float("inf"))
-        seconds = min(self._lease, nearest - time.monotonic())
+        seconds = min(self.lease, nearest - time.monotonic())
         faulthandler.dump_traceback_later(max(0.1, seconds), exit=True, file=sys.stderr)
 
 

@@ -1,8 +1,11 @@
 """Writes the retry or the end when a job's attempt raises (DESIGN §2.2, §2.6, §2.14).
 
-Claim and success stand in the actor's body. Without this middleware a failing job would stay `processing` until its
-lease ran out, and be counted as a crash. Nothing here nacks: the message is acked once the outcome is in the database,
-and when the outcome cannot be written within the lease, the lease is the net.
+Without this middleware, a failing job stays `processing` until its lease runs out, and counts as a crash. An attempt ends
+here when it raised, since only Dramatiq's hook sees every exception, time limits included. Success ends it in
+`actors/render/rendering.py`; a worker's death in `actors/housekeeping/rescue.py`.
+
+The message is always acked, once the outcome is in the database. When the outcome cannot be written within the lease,
+the lease runs out and rescue decides.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import dramatiq
@@ -17,55 +21,42 @@ import structlog
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
 from middleware.hooks.lifecycle import Attempt, Attempts
+from middleware.hooks.outages import note_outage
 from schema.errors import Cancelled, DependencyDown, LeaseLost, Returned
 from schema.life import rounds
 from schema.life.rounds import TIMEOUT, Failure, RetryPolicy
-from schema.rows import leases, pauses
+from schema.rows import leases
+from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown, Row, patiently
 
 log = structlog.get_logger()
 
-STREAK = 3  # consecutive outage-like errors that pause a dependency
-OWNERS = 2  # … from so many jobs, or from one over the outage window
-MOST_RETURNS = 20  # times an outage may give a job back: one that only its own upload ever meets is no outage
-FREE_RETURNS = 3  # times a job out of tries may wait to see whether its last error was an outage
+MOST_RETURNS = 20  # Times an outage may give a job back. What fails longer than that is the job's own fault.
+FREE_RETURNS = 3  # Times a job out of tries may wait to see whether its last error was an outage.
 
 
+@dataclass(eq=False)
 class JobRetries(dramatiq.Middleware):
     """What becomes of a job whose attempt raised."""
 
-    def __init__(
-        self,
-        db: Database,
-        attempts: Attempts,
-        *,
-        policy: RetryPolicy,
-        lease: float,
-        probe_every: float,
-        outage_window: float,
-        wake: Callable[[], None],
-        ended: Callable[[Row, str, str | None], None],
-    ) -> None:
-        self._db = db
-        self._attempts = attempts
-        self._policy = policy
-        self._lease = lease
-        self._probe_every = probe_every
-        self._window = outage_window
-        self._wake = wake
-        self._ended = ended
+    settings: Settings
+    db: Database
+    attempts: Attempts
+    policy: RetryPolicy
+    ended: Callable[[Row, str, str | None], None]
+    wake: Callable[[], None]
 
     def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
-        attempt = self._attempts.current()
+        attempt = self.attempts.current()
         if exception is None or attempt is None or attempt.leased is not leases.JOBS:
             return
         if isinstance(exception, DatabaseDown):
-            # However long it is away, this start is given back then. No time limit may end a process that only waits.
-            self._attempts.end()
+            # This start is given back when the database returns. No time limit may end a process that only waits.
+            self.attempts.end()
             log.warning("job.outcome_waits", job_id=attempt.key, attempt=attempt.start_no)
-            patiently(self._db.ping)
+            patiently(self.db.ping)
         try:
-            became = patiently(lambda: self._decide(attempt, exception), self._lease)
+            became = patiently(lambda: self._decide(attempt, exception), self.settings.lease)
         except DatabaseDown:
             log.error("job.outcome_not_written", job_id=attempt.key, attempt=attempt.start_no)
             return
@@ -79,44 +70,36 @@ class JobRetries(dramatiq.Middleware):
             code=code,
             seconds=seconds,
         )
-        self._ended(attempt.row, became, code)
-        self._wake()
+        self.ended(attempt.row, became, code)
+        self.wake()
 
     def _decide(self, attempt: Attempt, error: BaseException) -> str:
         job = attempt.row
         if isinstance(error, LeaseLost):
             return "lost"
         if isinstance(error, Cancelled):
-            return "cancelled" if rounds.finish(self._db, job, "cancelled", outcome="returned") else "lost"
+            return "cancelled" if rounds.finish(self.db, job, "cancelled", outcome="returned") else "lost"
         if isinstance(error, Returned | Shutdown):
-            return rounds.give_back(self._db, job)
+            return rounds.give_back(self.db, job)
         if isinstance(error, TimeLimitExceeded):
-            return rounds.fail(self._db, job, TIMEOUT, self._policy)
+            return rounds.fail(self.db, job, TIMEOUT, self.policy)
         returns = int(job["returns"])
         if isinstance(error, DatabaseDown) and returns < MOST_RETURNS:
-            # It answers again, and may have been away for this job alone: the more often, the later.
-            return rounds.give_back(self._db, job, seconds=self._policy.delay(returns) if returns else 0.0)
+            # The database answers again. Perhaps it failed for this job alone, so each return waits longer.
+            return rounds.give_back(self.db, job, seconds=self.policy.delay(returns) if returns else 0.0)
         failure = Failure.of(error, "".join(traceback.format_exception(error)))
         if isinstance(error, DependencyDown):
             return self._outage(job, error, failure)
-        return rounds.fail(self._db, job, failure, self._policy)
+        return rounds.fail(self.db, job, failure, self.policy)
 
     def _outage(self, job: Row, error: DependencyDown, failure: Failure) -> str:
-        members = pauses.note_failure(
-            self._db,
-            f"dependency:{error.dependency}",
-            (job["job_id"], job["start_no"]),
-            streak=STREAK,
-            owners=OWNERS,
-            window=self._window,
-            probe_every=self._probe_every,
-            reason=error.detail,
-        )
+        member = (job["job_id"], int(job["start_no"]))
+        members = note_outage(self.db, self.settings, error, member)
         if members is not None and int(job["returns"]) < MOST_RETURNS:
-            rounds.refund(self._db, [m for m in members if m != (job["job_id"], job["start_no"])])
-            # Not at once: until everybody has read of the pause, it would come back here again and again.
-            return rounds.give_back(self._db, job, seconds=self._probe_every)
-        if int(job["tries"]) >= self._policy.attempts and int(job["returns"]) < FREE_RETURNS:
-            # Its last try met what may be the first error of an outage: wait until that is known.
-            return rounds.give_back(self._db, job, seconds=self._window)
-        return rounds.fail(self._db, job, failure, self._policy)
+            rounds.refund(self.db, [other for other in members if other != member])
+            # Not at once: until every worker has read of the pause, the job would only fail again.
+            return rounds.give_back(self.db, job, seconds=self.settings.probe_every)
+        if int(job["tries"]) >= self.policy.attempts and int(job["returns"]) < FREE_RETURNS:
+            # This last try may have met the first error of an outage. Wait until that is known.
+            return rounds.give_back(self.db, job, seconds=self.settings.outage_window)
+        return rounds.fail(self.db, job, failure, self.policy)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, ClassVar
 
 import dramatiq
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
@@ -18,17 +18,17 @@ from schema.settings import Settings
 
 # Milliseconds a copy stays in .XQ: 49 days, about the most RabbitMQ's timer takes (2^32 ms). The row stays for ever.
 LETTERS_KEPT = 49 * 86_400_000
-# Quorum queues count how often a message came back and drop it beyond a limit, which RabbitMQ 4 sets to 20 where nothing
-# is said: so often a hint may meet a stop, and a letter in .XQ somebody's look. Crashes are counted in rows.
-RETURNS_ALLOWED = 1_000_000
+# A quorum queue drops a message that came back too often: in RabbitMQ 4 after 20 times, unless we say more. A message
+# comes back whenever a worker stops, and one in .XQ whenever a person looks at it. Rows count the crashes.
+_QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
 
 
-def encode(hint: Message) -> bytes:
-    """A hint as a Dramatiq message: it carries the row's key, never the job's contents."""
-    if hint.raw is not None:
-        return hint.raw
+def encode(sent: Message) -> bytes:
+    """The message in Dramatiq's form: it carries the row's key, never the job's contents."""
+    if sent.raw is not None:
+        return sent.raw
     message: dramatiq.Message[Any] = dramatiq.Message(
-        queue_name=hint.queue, actor_name=hint.actor, args=(hint.key,), kwargs={}, options=dict(hint.options)
+        queue_name=sent.queue, actor_name=sent.actor, args=(sent.key,), kwargs={}, options=dict(sent.options)
     )
     return message.encode()
 
@@ -39,12 +39,12 @@ class MemoryPublisher:
     def __init__(self, broker: StubBroker) -> None:
         self._broker = broker
 
-    def publish(self, hints: Sequence[Message]) -> list[bool]:
+    def publish(self, sent: Sequence[Message]) -> list[bool]:
         """Enqueue at once. Copies of dead letters have no queue here: the row is the only desk."""
-        for hint in hints:
-            if "dead_letter_id" not in hint.options and hint.raw is None:
-                self._broker.enqueue(dramatiq.Message.decode(encode(hint)))
-        return [True] * len(hints)
+        for one in sent:
+            if "dead_letter_id" not in one.options and one.raw is None:
+                self._broker.enqueue(dramatiq.Message.decode(encode(one)))
+        return [True] * len(sent)
 
     def ready(self, queue: str) -> int:
         """Messages waiting in the process."""
@@ -60,41 +60,23 @@ class MemoryPublisher:
 class GuardedBroker(RabbitmqBroker):
     """Hands Dramatiq what messages mean, never the messages."""
 
+    _letters_arguments: ClassVar[Mapping[str, Any]] = {"x-message-ttl": LETTERS_KEPT}
+
     @property
     def consumer_class(self) -> type[Consumer]:
         return Consumer
 
-
-class ClassicBroker(GuardedBroker):
-    """Classic queues with priorities; dead letters stay in `.XQ` as long as RabbitMQ can count."""
-
     def _declare_xq_queue(self, queue_name: str) -> Any:
-        return self.channel.queue_declare(
-            queue=xq(queue_name), durable=True, arguments={"x-message-ttl": LETTERS_KEPT}
-        )  # fmt: skip
+        return self.channel.queue_declare(queue=xq(queue_name), durable=True, arguments=self._letters_arguments)
 
 
 class QuorumBroker(GuardedBroker):
-    """Queues replicated by Raft; they refuse `x-max-priority`, so the order of jobs is the admission's alone."""
+    """Queues replicated by Raft. They refuse `x-max-priority`, so the relay's admission alone orders the jobs."""
+
+    _letters_arguments: ClassVar[Mapping[str, Any]] = {**_QUORUM, "x-message-ttl": LETTERS_KEPT}
 
     def _build_queue_arguments(self, queue_name: str) -> dict[str, Any]:
-        return {
-            "x-queue-type": "quorum",
-            "x-dead-letter-exchange": "",
-            "x-dead-letter-routing-key": xq(queue_name),
-            "x-delivery-limit": RETURNS_ALLOWED,
-        }
-
-    def _declare_xq_queue(self, queue_name: str) -> Any:
-        return self.channel.queue_declare(
-            queue=xq(queue_name),
-            durable=True,
-            arguments={
-                "x-queue-type": "quorum",
-                "x-message-ttl": LETTERS_KEPT,
-                "x-delivery-limit": RETURNS_ALLOWED,
-            },
-        )
+        return {**_QUORUM, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": xq(queue_name)}
 
 
 def open_broker(settings: Settings, stack: Sequence[dramatiq.Middleware]) -> dramatiq.Broker:
@@ -140,7 +122,7 @@ def declare(broker: Any, channel: Any, only: Collection[str] | None = None) -> N
 
 
 def _rabbitmq(settings: Settings) -> dramatiq.Broker:
-    kind = QuorumBroker if settings.queue_type == "quorum" else ClassicBroker
+    kind = QuorumBroker if settings.queue_type == "quorum" else GuardedBroker
     priority = None if settings.queue_type == "quorum" else MAX_PRIORITY
     broker = kind(confirm_delivery=True, max_priority=priority)
     broker.parameters = parameters_of(settings.broker_url, timeout=settings.broker_timeout, heartbeat=60)

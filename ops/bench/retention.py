@@ -18,8 +18,8 @@ from pathlib import Path
 
 from ulid import ULID
 
+from actors.housekeeping.retention import Retention
 from ops.servers.mariadb import MariaDB
-from schema.life.retention import Retention
 from schema.rows import jobs
 from schema.rows.jobs import NewJob
 from schema.sql.database import Database

@@ -32,12 +32,12 @@ from pathlib import Path
 
 from rich.table import Table
 
+from actors.housekeeping.retention import Retention
 from actors.publish.callbacks import Callbacks
 from ops.bench.frame import Contender, Figures, console, last_line, parser, percentile, take_turns
 from ops.bench.load import BODY
 from ops.bench.ours import Ours, opened
 from ops.bench.retention import fill
-from schema.life.retention import Retention
 from schema.metrics import gauges
 from schema.rows import letter_search, letters, pauses
 from schema.rows.listing import cursor_after

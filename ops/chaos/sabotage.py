@@ -18,9 +18,9 @@ VARIABLE = "CHAOS_SABOTAGE"
 
 def no_rescue() -> None:
     """Whoever dies takes the job along."""
-    from actors.housekeeping.leader import Housekeeper
+    from actors.housekeeping.rescue import Rescue
 
-    Housekeeper.rescue = lambda self: 0  # type: ignore[method-assign]
+    Rescue.step = lambda self: 0  # type: ignore[method-assign]
 
 
 def early_202() -> None:
@@ -58,12 +58,12 @@ def early_end() -> None:
     store, finish = Rendering._store, Rendering._finish
 
     def end_first(self: Any, held: Any, attempt: Any, pdf: bytes, saved: bool) -> str:
-        held.row["artifact_id"] = held.row["artifact_id"] or self._artifacts.reserve()
-        jobs.pass_upload_point(self._db, held, held.row["artifact_id"], self._settings.lease)
-        link = f"{self._settings.gdrive_api_root}file/d/{held.row['artifact_id']}/view?usp=drivesdk"
+        held.row["artifact_id"] = held.row["artifact_id"] or self.artifacts.reserve()
+        jobs.pass_upload_point(self.db, held, held.row["artifact_id"], self.settings.lease)
+        link = f"{self.settings.gdrive_api_root}file/d/{held.row['artifact_id']}/view?usp=drivesdk"
         if not finish(self, held, link, saved):
             return link
-        self._attempts.end()
+        self.attempts.end()
         pass_point, jobs.pass_upload_point = jobs.pass_upload_point, lambda *a: None
         try:
             return store(self, held, attempt, pdf, saved)

@@ -7,7 +7,6 @@ again before it goes, so that a replay or a submission never waits for more than
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 
 from schema.sql.database import Database, Place, Row, beyond
@@ -17,8 +16,8 @@ _LETTERS = 200
 _ENDED = "('completed','failed','cancelled')"
 
 
-class Retention:
-    """One sweep after another over everything that has ended; remembers how far it has come."""
+class EndedRows:
+    """The rows of everything that has ended, removed batch by batch; remembers how far it has come."""
 
     def __init__(
         self,
@@ -35,22 +34,13 @@ class Retention:
         self._after: Place | None = None  # (ended_at, job_id) of the last candidate looked at
         self._letters_after: dict[str, Place | None] = {}  # status → the last letter looked at
 
-    def step(self, seconds: float = 0.5) -> int:
-        """Clean for about `seconds`; returns how many jobs went. Ends early when nothing is left."""
-        until = time.monotonic() + seconds
-        self._clean_letters()
-        removed = 0
-        while True:
-            began = time.monotonic()
-            candidates = self._candidates()
-            removed += self._clean([row["job_id"] for row in candidates])
-            if len(candidates) < _BATCH:
-                self._after = None  # the end: those that had to stay are looked at again in the next round
-                return removed
-            took = time.monotonic() - began
-            if time.monotonic() + 2 * took > until:
-                return removed  # another batch would take longer than is left
-            time.sleep(took)  # submissions find the database half free
+    def remove_jobs(self) -> tuple[int, bool]:
+        """Remove one batch of jobs: how many went, and whether there are more to look at."""
+        candidates = self._candidates()
+        removed = self._clean([row["job_id"] for row in candidates])
+        if len(candidates) < _BATCH:
+            self._after = None  # the end: those that had to stay are looked at again in the next round
+        return removed, len(candidates) == _BATCH
 
     def _candidates(self) -> list[Row]:
         sql, params = candidates_query(self._db, self._keep, self._after)
@@ -91,7 +81,7 @@ class Retention:
         )
         return {row["job_id"] for row in rows}
 
-    def _clean_letters(self) -> None:
+    def remove_letters(self) -> None:
         """Resolved dead letters whose copy is gone from `.XQ`, after a longer time; a page at each call."""
         swept = "(swept_at IS NOT NULL OR published_at IS NULL)" if self._letters_are_swept else "1=1"
         for status in ("replayed", "discarded"):

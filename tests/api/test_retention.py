@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from actors.housekeeping.retention import Retention
 from schema.life import retention, rounds
-from schema.life.retention import Retention
 from schema.rows import deliveries, letters
 from schema.sql.database import Database
 from tests.api.conftest import Api

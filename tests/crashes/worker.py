@@ -12,8 +12,8 @@ from tests.crashes.points import after, before
 broker = worker.broker
 
 _rendering = worker.runtime.rendering
-_rendering._renderer.render = before("before render", _rendering._renderer.render)  # type: ignore[method-assign]
-_artifacts: Any = _rendering._artifacts
+_rendering.renderer.render = before("before render", _rendering.renderer.render)  # type: ignore[method-assign]
+_artifacts: Any = _rendering.artifacts
 _artifacts.put = after("after upload", _artifacts.put)
 jobs.pass_upload_point = after("while uploading", jobs.pass_upload_point)
 rounds.finish = after("after finish", rounds.finish)

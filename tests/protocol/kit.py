@@ -244,7 +244,7 @@ class World:
             self.db.execute(f"UPDATE {table} SET {sets}")
 
     def rescue(self) -> int:
-        return self.runtime.housekeeper.rescue()
+        return self.runtime.housekeeper.rescue.step()
 
     def attempts(self, job_id: str) -> list[str]:
         return [row["outcome"] for row in jobs.attempts_of(self.db, job_id)]

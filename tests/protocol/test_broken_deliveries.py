@@ -50,10 +50,12 @@ def test_a_delivery_that_always_breaks_is_buried_after_three_starts(world: World
     assert "mistake" not in delivery["hint"]
 
 
-def test_every_callback_that_is_given_up_is_counted_with_its_code(world: World) -> None:
+def test_every_callback_that_is_given_up_is_counted_with_its_code(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After an answer, when it was owed for too long, when it cannot be prepared: one count for each dead letter."""
     counted: list[str] = []
-    world.runtime.delivering._given_up = counted.append
+    monkeypatch.setattr(world.runtime.worker_meters, "given_up", counted.append)
     world.mouth.answers = [answer(410)]
     gone = world.submit(callback=URL)
     world.run()

@@ -69,7 +69,7 @@ def test_a_workers_row_tells_how_many_threads_can_work(
     assert read["reportq_worker_threads"] == threads
     assert read["reportq_workers"] == (threads > 0)
     assert beats._has_died() is (threads < 2)
-    beats._attempts.stopping.set()
+    beats.attempts.stopping.set()
     assert not beats._has_died()  # they end in order
     beats.after_worker_shutdown(None, worker)
     assert workers.live(world.db, 60) == []

@@ -208,12 +208,12 @@ def test_lost_hints_are_found_by_arithmetic(world_of: WorldOf) -> None:
     world.relay()
     world.published.in_broker["pdf"] = 3
     keeper = world.runtime.housekeeper
-    keeper.find_lost_hints()
+    keeper.lost_messages.step()
     assert world.relay() == []
     world.published.in_broker["pdf"] = 1  # two messages vanished
-    keeper.find_lost_hints()
-    keeper._missing_since["pdf"] -= 1
-    keeper.find_lost_hints()
+    keeper.lost_messages.step()
+    keeper.lost_messages.missing_since["pdf"] -= 1
+    keeper.lost_messages.step()
     assert [h.key for h in world.relay()] == ids[:2]
 
 

@@ -57,7 +57,7 @@ def test_a_probe_that_hangs_keeps_no_rescue_waiting(world: World) -> None:
         asked.set()
         answered.wait(30)
 
-    keeper._probes["drive"] = hang
+    keeper.probes.asks["drive"] = hang
     pauses.pause(world.db, "dependency:drive", reason="down", by=pauses.OUTAGE, seconds=0)
     assert keeper.lead()
     keeper._leads = True

@@ -15,10 +15,10 @@ WorldOf = Callable[..., World]
 def look_for_a_minute(world: World) -> None:
     """The housekeeper looks, and looks again when the hints have been missing long enough."""
     keeper = world.runtime.housekeeper
-    keeper.find_lost_hints()
-    for queue in keeper._missing_since:
-        keeper._missing_since[queue] -= 120
-    keeper.find_lost_hints()
+    keeper.lost_messages.step()
+    for queue in keeper.lost_messages.missing_since:
+        keeper.lost_messages.missing_since[queue] -= 120
+    keeper.lost_messages.step()
 
 
 def test_the_last_lost_hint_is_missed_while_workers_are_idle(world: World) -> None:
@@ -39,10 +39,10 @@ def test_hints_on_their_way_to_a_thread_are_not_missed_for_long(world: World) ->
     world.relay()
     keeper = world.runtime.housekeeper
     world.published.in_broker["pdf"] = 1
-    keeper.find_lost_hints()
+    keeper.lost_messages.step()
     world.published.in_broker["pdf"] = 4
-    keeper._missing_since["pdf"] -= 120
-    keeper.find_lost_hints()
+    keeper.lost_messages.missing_since["pdf"] -= 120
+    keeper.lost_messages.step()
     assert [hint.key for hint in world.relay()] == ids[:1]
 
 

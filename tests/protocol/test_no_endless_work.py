@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from schema.errors import DependencyDown
 from schema.metrics import table as metrics
 from schema.rows import deliveries, pauses
@@ -60,9 +62,11 @@ def test_a_record_that_is_never_taken_ends_after_72_hours_and_is_read(world: Wor
     assert "code 96" in letter["error_message"]
 
 
-def test_a_callback_that_kills_its_worker_before_the_post_is_buried(world: World) -> None:
+def test_a_callback_that_kills_its_worker_before_the_post_is_buried(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counted: list[str] = []
-    world.runtime.housekeeper._given_up = counted.append
+    monkeypatch.setattr(world.runtime.worker_meters, "given_up", counted.append)
     job_id = world.submit(callback=URL)
     for hint in world.relay():
         world.hint(hint)

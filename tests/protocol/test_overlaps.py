@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from actors.housekeeping import delivery_rescue
+from actors.housekeeping.retention import Retention
 from schema.errors import DependencyDown
 from schema.life import queues, rounds
 from schema.life.replays import discard_letter, replay_letter, resend
-from schema.life.retention import Retention
 from schema.life.rounds import Failure, RetryPolicy
 from schema.rows import deliveries, jobs, pauses
 from schema.rows.deliveries import DeliveryClaim

@@ -90,8 +90,8 @@ def test_one_prober_asks_and_lifts_the_pause(world: World) -> None:
     job_id = world.submit()
     asked: list[int] = []
     keeper = world.runtime.housekeeper
-    keeper._probes["drive"] = lambda: asked.append(1)
-    keeper.probe()
+    keeper.probes.asks["drive"] = lambda: asked.append(1)
+    keeper.probes.step()
     assert asked == []  # not due yet
     world.pass_time(6)
     winners: list[bool] = []
@@ -109,7 +109,7 @@ def test_one_prober_asks_and_lifts_the_pause(world: World) -> None:
         thread.join()
     assert sorted(winners) == [False, False, False, True]
     world.pass_time(6)
-    keeper.probe()
+    keeper.probes.step()
     assert asked == [1]
     assert world.db.fetch_all("SELECT * FROM pauses") == []
     world.run()
@@ -120,14 +120,14 @@ def test_a_probe_that_fails_keeps_the_pause(world: World) -> None:
     pauses.pause(world.db, "dependency:drive", reason="down", by=pauses.OUTAGE, seconds=0)
     world.files.fail = [DOWN]
     world.pass_time(1)
-    world.runtime.housekeeper.probe()
+    world.runtime.housekeeper.probes.step()
     assert len(world.db.fetch_all("SELECT * FROM pauses")) == 1
 
 
 def test_an_operators_pause_is_not_lifted_by_a_probe(world: World) -> None:
     pauses.pause(world.db, "queue:pdf", reason="moving house", by="ani")
     world.pass_time(100_000)
-    world.runtime.housekeeper.probe()
+    world.runtime.housekeeper.probes.step()
     assert world.runtime.board.blocking("pdf", fresh=True) is not None
 
 

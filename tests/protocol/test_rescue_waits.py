@@ -113,9 +113,9 @@ def test_only_the_sweeps_own_loss_of_the_database_puts_rescue_off(
 
     world.pass_time(20)
     if loop == "sweep":
-        monkeypatch.setattr(keeper, "rescue", fails)
-    monkeypatch.setattr(keeper, "probe", fails)
-    monkeypatch.setattr(keeper._retention, "step", fails)
+        monkeypatch.setattr(keeper.rescue, "step", fails)
+    monkeypatch.setattr(keeper.probes, "step", fails)
+    monkeypatch.setattr(keeper.retention, "step", fails)
     {"sweep": keeper.run, "ask_around": keeper.run_outside, "retention": keeper.run}[loop]()
 
     assert keeper._database_was_away is waits

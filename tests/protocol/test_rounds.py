@@ -234,7 +234,7 @@ def test_after_a_database_failure_of_its_own_the_sweep_waits_one_lease(
     keeper.step()
     leadership.hold_back_rescue(world.db, -1)  # it has led for long: a new leader waits anyway
     with monkeypatch.context() as away:
-        away.setattr(keeper, "rescue", failing(DatabaseDown("away")))
+        away.setattr(keeper.rescue, "step", failing(DatabaseDown("away")))
         away.setattr(keeper.stopping, "wait", lambda seconds: keeper.stopping.set())
         keeper.run()
     assert keeper._leads

@@ -17,11 +17,11 @@ from ulid import ULID
 
 from actors.desk import bulk_replays  # fmt: skip
 from actors.desk.bulk_replays import Manner
+from actors.housekeeping.retention import Retention
 from ops.servers.mariadb import MariaDB
 from schema.documents import open_documents
 from schema.errors import DependencyDown, Permanent, Transient
 from schema.life import queues, replays, rounds
-from schema.life.retention import Retention
 from schema.metrics import gauges
 from schema.rows import (
     deliveries,
@@ -342,8 +342,8 @@ def housekeeping(world: World) -> None:
     assert jobs.find(db, ended) is None, "it was cleaned away"
     world.relay()
     for _ in range(2):
-        keeper.find_lost_hints()
-        keeper._missing_since = dict.fromkeys(keeper._missing_since, float("-inf"))
+        keeper.lost_messages.step()
+        keeper.lost_messages.missing_since = dict.fromkeys(keeper.lost_messages.missing_since, float("-inf"))
     replays.discard_letter(db, f"dl_01D{0:022}", by="t")
     letters = dead_letters.to_sweep(db)
     dead_letters.note_swept(db, sorted(letters.get("pdf", ())))

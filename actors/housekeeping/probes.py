@@ -1,0 +1,42 @@
+"""Probes: a dependency that an outage has paused is asked whether it is back (DESIGN §2.14)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from schema.rows import pauses
+from schema.rows.pauses import PauseBoard
+from schema.sql.database import Database
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Probes:
+    """Asks paused dependencies, each every `every` seconds. Without it, an outage's pause stays until a person lifts it."""
+
+    db: Database
+    board: PauseBoard
+    asks: dict[str, Callable[[], None]]  # dependency → a question that raises while it is down
+    every: float
+    wake: Callable[[], None]
+
+    def step(self) -> None:
+        """Ask each dependency whose probe is due, as its only prober, and lift the pause when it answers."""
+        for row in pauses.due_probes(self.db):
+            name = row["scope"].removeprefix("dependency:")
+            ask = self.asks.get(name) if row["scope"].startswith("dependency:") else None
+            if ask is None or not pauses.win_probe(self.db, row["scope"], self.every):
+                continue
+            try:
+                ask()
+            except Exception as error:
+                log.warning("dependency.still_down", dependency=name, error=type(error).__name__)
+                continue
+            pauses.resume(self.db, row["scope"], outages_only=True)
+            self.board.active(fresh=True)
+            log.info("dependency.is_back", dependency=name)
+            self.wake()
