@@ -11,19 +11,13 @@ from schema.ports import Artifacts
 
 @dataclass(frozen=True, slots=True)
 class DriveOptions:
-    """What Google Drive needs beside the folder id; ignored by the folder.
+    """What Google Drive needs beside the folder id; ignored by the folder."""
 
-    `credentials_file` is the service account's JSON key, `subject` the person it acts for (domain-wide
-    delegation: service accounts may own no quota), `link_sharing` gives every PDF to anyone with its link
-    (off: these are people's test results), `api_root` replaces https://www.googleapis.com/ (trials and
-    tests), `timeout` bounds each network operation in seconds.
-    """
-
-    credentials_file: str = ""
-    subject: str = ""
-    link_sharing: bool = False
-    api_root: str = ""
-    timeout: float = 30.0
+    credentials_file: str = ""  # the service account's JSON key
+    subject: str = ""  # the person it acts for (domain-wide delegation): service accounts may own no quota
+    link_sharing: bool = False  # gives every PDF to anyone with its link; off, since PDFs hold people's test results
+    api_root: str = ""  # replaces https://www.googleapis.com/, for trials and tests
+    timeout: float = 30.0  # seconds for each network operation
 
 
 def open_artifacts(url: str, drive: DriveOptions | None = None) -> Artifacts:
@@ -48,17 +42,10 @@ def _open_folder(url: str, _: DriveOptions) -> Artifacts:
 
 
 def _open_drive(url: str, options: DriveOptions) -> Artifacts:
-    # Imported late: the Google client costs 0.3 s and 30 MB that the embedded default has no use for.
+    # Imported late: the Google client costs 0.3 s and 30 MB, and the embedded default does not use it.
     from actors.artifacts.drive import GoogleDrive
 
-    return GoogleDrive(
-        drive_folder(url),
-        options.credentials_file,
-        subject=options.subject,
-        timeout=options.timeout,
-        link_sharing=options.link_sharing,
-        api_root=options.api_root,
-    )
+    return GoogleDrive(drive_folder(url), options)
 
 
 SCHEMES: Mapping[str, Callable[[str, DriveOptions], Artifacts]] = {

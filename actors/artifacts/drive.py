@@ -10,46 +10,38 @@ from typing import Any
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaIoBaseDownload, MediaUpload
 
+from actors.artifacts import DriveOptions
 from actors.artifacts.drive_client import DriveClient
 from actors.artifacts.drive_errors import Refusal, refusal_of
 from schema.errors import DependencyDown, Permanent, Transient
 
 PDF = "application/pdf"
 FOLDER = "application/vnd.google-apps.folder"
-FIELDS = "id,md5Checksum,fileSize,alternateLink,properties,labels"
 CHUNK = 1024 * 1024  # bytes per download request
 REPAIRS = 2  # uploads again of content that did not arrive whole, within one put
 PROPERTY_BYTES = 124  # Drive's limit for one property's key and value together
 _ID = re.compile(r"[0-9A-Za-z_-]{8,200}")
 _MD5 = "content_md5"
+# How Drive is asked about files: with all that `put` looks at.
+_WHOLE = {"supportsAllDrives": True, "fields": "id,md5Checksum,fileSize,alternateLink,properties,labels"}
 
 File = dict[str, Any]
 
 
 class GoogleDrive:
-    """One file per job, under an id reserved beforehand: an insert with an id cannot happen twice, whereas a
-    search does not see what was written just now.
+    """One file per job, under an id reserved beforehand. One object serves many threads.
 
-    The content's MD5 travels as a property of the file, so that "it is there already" can be told from "it is
-    there, but cut short": whatever way a broken upload went, `put` returns only when Drive reports the whole
-    content. One object serves many threads.
+    An insert with an id cannot happen twice; a search would not see a file that was written just now. The file has
+    its content's MD5 as a property, so a whole file can be told from one cut short. `put` returns only when Drive
+    reports the whole content.
     """
 
     dependency = "drive"
 
-    def __init__(
-        self,
-        folder_id: str,
-        credentials_file: str,
-        *,
-        subject: str = "",
-        link_sharing: bool = False,
-        api_root: str = "",
-        timeout: float = 30.0,
-    ) -> None:
+    def __init__(self, folder_id: str, options: DriveOptions) -> None:
         self.folder_id = folder_id
-        self._link_sharing = link_sharing
-        self._client = DriveClient(credentials_file, subject=subject, api_root=api_root, timeout=timeout)
+        self._link_sharing = options.link_sharing
+        self._client = DriveClient(options)
 
     def reserve(self) -> str:
         answer = self._client.ask("reserve a file id", lambda files: files.generateIds(maxResults=1, space="drive"))
@@ -61,8 +53,10 @@ class GoogleDrive:
     def put(
         self, artifact_id: str, filename: str, pdf: bytes, *, replace: bool, labels: Mapping[str, str]
     ) -> str | None:
-        """Also raises Permanent("artifact_gone") when the id's file was deleted: an id serves only once in
-        Drive, so that the job needs a newly reserved one."""
+        """Also raises Permanent("artifact_gone") when the id's file was deleted.
+
+        Drive takes an id only once: such a job needs a new one.
+        """
         _check_id(artifact_id)
         md5 = hashlib.md5(pdf, usedforsecurity=False).hexdigest()
         body = {"title": filename, "properties": _properties({**labels, _MD5: md5})}
@@ -84,7 +78,7 @@ class GoogleDrive:
         return str(file.get("alternateLink") or f"https://drive.google.com/file/d/{artifact_id}/view")
 
     def read(self, artifact_id: str) -> Iterator[bytes]:
-        """Chunks of 1 MiB; the first is fetched before this returns: a missing file is known at once."""
+        """Chunks of 1 MiB. The first is fetched before this returns, so a missing file raises at once."""
         _check_id(artifact_id)
         sink = _Sink()
         request = self._client.files.get_media(fileId=artifact_id, supportsAllDrives=True)
@@ -112,7 +106,7 @@ class GoogleDrive:
         return chunks(done)
 
     def delete(self, artifact_id: str) -> None:
-        """For good where we may, else into the trash (contributors of a shared drive may only do that)."""
+        """Delete for good, or move to the trash when that is all we may do (contributors of a shared drive)."""
         _check_id(artifact_id)
         options = {"fileId": artifact_id, "supportsAllDrives": True}
         try:
@@ -124,9 +118,9 @@ class GoogleDrive:
                 raise
 
     def ping(self) -> None:
-        """Take an upload's first steps: look at the folder and what we may do there, and have an id given.
+        """Take an upload's first steps: look at the folder and our rights in it, and reserve an id.
 
-        What follows would leave a file, or use up what an account may write a second: room is not asked for.
+        Free room is not tested: that would leave a file, or use up the account's writes per second.
         """
         folder = self._client.ask(
             "look at the folder",
@@ -150,29 +144,16 @@ class GoogleDrive:
         """The new file, or None when a file with this id is there already."""
         body = {**body, "id": artifact_id, "mimeType": PDF, "parents": [{"id": self.folder_id}]}
         with self._client.asking("store the PDF", missing="drive_folder_not_found") as http:
-            request = self._client.files.insert(
-                body=body, media_body=_Bytes(pdf), supportsAllDrives=True, fields=FIELDS
-            )
-            return _upload(request, http)
+            return _upload(self._client.files.insert(body=body, media_body=_Bytes(pdf), **_WHOLE), http)
 
     def _update(self, artifact_id: str, body: File, pdf: bytes) -> File:
         with self._client.asking("replace the PDF", missing="artifact_gone") as http:
-            request = self._client.files.update(
-                fileId=artifact_id,
-                body=body,
-                media_body=_Bytes(pdf),
-                supportsAllDrives=True,
-                fields=FIELDS,
-            )
+            request = self._client.files.update(fileId=artifact_id, body=body, media_body=_Bytes(pdf), **_WHOLE)
             file = _upload(request, http)
         return file if file is not None else self._get(artifact_id)
 
     def _get(self, artifact_id: str) -> File:
-        return self._client.ask(
-            "look at the PDF",
-            lambda files: files.get(fileId=artifact_id, supportsAllDrives=True, fields=FIELDS),
-            missing="artifact_gone",
-        )
+        return self._client.ask("look at the PDF", lambda files: files.get(fileId=artifact_id, **_WHOLE))
 
     def _untrash(self, artifact_id: str) -> None:
         self._client.ask(
@@ -193,7 +174,7 @@ class GoogleDrive:
 class _Bytes(MediaUpload):  # type: ignore[misc]
     """The PDF as one chunk of bytes, never as a stream.
 
-    httplib2 sends a dropped request once more by itself; a stream, at its end by then, would go out empty.
+    httplib2 repeats a dropped request by itself. A stream would be at its end by then, and go out empty.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -245,7 +226,7 @@ def _upload(request: Any, http: Any) -> File | None:
         if error.resp.status == 409 or refusal_of(error) == "fileIdInUse":
             return None
         if request.resumable_uri is not None and error.resp.status in (404, 410):
-            # Not the folder: the upload's session is gone, perhaps because an answer was lost after its end.
+            # The folder is there. The upload's session is gone, perhaps because its last answer was lost.
             raise Transient("The upload to Google Drive broke off.", code="drive_upload_interrupted") from error
         raise
     if not isinstance(answer, dict):
@@ -254,7 +235,7 @@ def _upload(request: Any, http: Any) -> File | None:
 
 
 def _complete(file: File, size: int) -> bool:
-    """Whether a file that was there already holds what its uploader meant to store, by the MD5 it noted."""
+    """Whether an existing file holds all that its uploader meant to store, by the MD5 that it noted."""
     noted = {p.get("key"): p.get("value") for p in file.get("properties") or ()}.get(_MD5)
     return bool(file.get("md5Checksum") == noted) if noted else str(file.get("fileSize")) == str(size)
 

@@ -14,6 +14,7 @@ import httplib2
 from googleapiclient.discovery import build_from_document
 from pydrive2.auth import GoogleAuth
 
+from actors.artifacts import DriveOptions
 from actors.artifacts.drive_errors import FAILURES, Refusal, sort
 from schema.environment import setting_texts
 from schema.errors import DependencyDown
@@ -24,17 +25,16 @@ SCOPES = ["https://www.googleapis.com/auth/drive"]
 class DriveClient:
     """`ask` runs one request, `asking` lends a connection; both raise only errors of schema.errors.
 
-    `timeout` bounds each network operation (connect, send, each read), in seconds. Raises
-    Permanent("drive_credentials_invalid") at once when the key file cannot be used; nothing is sent before
+    Raises Permanent("drive_credentials_invalid") at once when the key file cannot be used. It sends nothing before
     the first request.
     """
 
-    def __init__(self, credentials_file: str, *, subject: str, api_root: str, timeout: float) -> None:
-        self._auth = _Auth(_read_key(credentials_file), subject, api_root, timeout)
+    def __init__(self, options: DriveOptions) -> None:
+        self._auth = _Auth(options)
         try:
             self._auth.ServiceAuth()
         except Exception as error:  # oauth2client raises whatever its crypto backend raises
-            raise Refusal.CREDENTIALS.error(f"The key in {credentials_file} is malformed.") from error
+            raise Refusal.CREDENTIALS.error(f"The key in {options.credentials_file} is malformed.") from error
         self._refreshing = threading.Lock()
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
         self.service: Any = self._auth.service
@@ -64,7 +64,7 @@ class DriveClient:
             http.close()
             raise sort(error, action, missing) from error
         except BaseException:
-            # Unwound from outside (a time limit, a stop): an answer may be under way, never used again.
+            # A time limit or a stop: an answer may still come, so this connection is not used again.
             http.close()
             raise
         self._idle.put(http)
@@ -78,7 +78,7 @@ class DriveClient:
             self._auth.http.close()
 
     def _refresh_token(self) -> None:
-        """One thread fetches the token, the others wait for it: eight workers must not ask eight times."""
+        """One thread fetches the token and the others wait, so that eight workers do not ask eight times."""
         credentials = self._auth.credentials
         if credentials.access_token and not credentials.access_token_expired:
             return
@@ -91,19 +91,20 @@ class DriveClient:
 class _Auth(GoogleAuth):  # type: ignore[misc]
     """PyDrive2's authentication as a service account, with the API's address exchangeable."""
 
-    def __init__(self, key: dict[str, Any], subject: str, api_root: str, timeout: float) -> None:
+    def __init__(self, options: DriveOptions) -> None:
+        key = _read_key(options.credentials_file)
         settings = {
             "client_config_backend": "service",
-            "service_config": {"client_json_dict": key, "client_user_email": subject},
+            "service_config": {"client_json_dict": key, "client_user_email": options.subject},
             "oauth_scope": SCOPES,
         }
-        super().__init__(settings_file=None, http_timeout=timeout, settings=settings)
-        self._api_root = api_root
+        super().__init__(settings_file=None, http_timeout=options.timeout, settings=settings)
+        self._api_root = options.api_root
 
     def _build_http(self) -> Any:
         http = super()._build_http()
         if self._api_root:
-            http.proxy_info = None  # a double on this machine is not reached through a proxy
+            http.proxy_info = None  # a test double on this machine must not be asked through a proxy
         return http
 
     def Authorize(self) -> None:

@@ -1,8 +1,8 @@
-"""Every way Google Drive can fail, sorted: wait for it, try again, or tell a person.
+"""Sorts every failure of Google Drive: wait for it, try again, or tell a person.
 
 the service is away or asks us to slow down   → DependencyDown("drive"): counted, pauses the dependency
 a person has to change something first        → Permanent, one code each: the members of Refusal
-credentials refused                           → Transient: so they are for minutes after a change of key, too
+credentials refused                           → Transient: Google refuses a new key too, for some minutes
 """
 
 from __future__ import annotations
@@ -48,13 +48,8 @@ FULL = frozenset(
 )  # fmt: skip
 # Answers of the token endpoint that only a person can change (RFC 6749 §5.2).
 REFUSED_GRANTS = (
-    "invalid_grant",
-    "invalid_client",
-    "unauthorized_client",
-    "access_denied",
-    "invalid_scope",
-    "deleted_client",
-)
+    "invalid_grant", "invalid_client", "unauthorized_client", "access_denied", "invalid_scope", "deleted_client",
+)  # fmt: skip
 
 
 class Refusal(enum.Enum):
@@ -126,7 +121,7 @@ def _sort_answer(error: HttpError, action: str, missing: str) -> ReportqError:
     if status == 401:
         return Refusal.CREDENTIALS.error()
     if status == 403:
-        # A refusal of the API names its reason; a page instead is the network's edge turning everybody away.
+        # The API's own refusal names a reason. A page without one comes from the network's edge, and concerns everybody.
         return (
             Refusal.PERMISSION.error() if reason else DependencyDown("drive", f"Could not {action}: turned away (403).")
         )

@@ -16,14 +16,14 @@ from ulid import ULID
 
 from schema.errors import DependencyDown, Permanent, Transient
 
-CHUNK = 256 * 1024  # bytes per read
-LARGE = 4 * 1024 * 1024  # bytes of a large PDF: a folder without room for one is full
-LEFTOVER_AGE = 3600.0  # seconds after which a temporary file has lost its writer for certain
+CHUNK = 256 * 1024  # Bytes per read.
+LARGE = 4 * 1024 * 1024  # Bytes of a large PDF. A folder without room for one is full.
+LEFTOVER_AGE = 3600.0  # Seconds after which the writer of a temporary file is certainly gone.
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-# What the system refuses is no report's fault, so jobs wait, whoever has to put it right: room (full disk, used-up quota),
-# or the folder itself (read-only, no permission, unmounted, a failing disk). Only what this process alone has used up
-# pauses nobody: it counts as a try, and another worker makes the next one.
+# What the system refuses is no report's fault, so jobs wait until a person acts. There may be no room (full disk, quota),
+# or the folder is unusable (read-only, no permission, unmounted, a failing disk). What only this process has used up
+# pauses nothing: it costs the job a try, and another worker makes the next one.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _OURS = frozenset({errno.EMFILE, errno.ENOMEM})
 
@@ -31,8 +31,9 @@ _OURS = frozenset({errno.EMFILE, errno.ENOMEM})
 class LocalFolder:
     """`<folder>/<artifact id>.pdf`, readable by the owner only; labels are not kept (the job's row has them).
 
-    A file appears under its name only when its bytes are on the disk: temporary file in the same folder,
-    fsync, then link (which refuses to replace) or rename (which replaces), then fsync of the folder.
+    A file appears under its name only when its bytes are on the disk. It is written as a temporary file in the same
+    folder and synced. A link (which does not replace) or a rename (which replaces) gives it its name; then the folder
+    is synced.
     """
 
     dependency = "folder"
@@ -51,7 +52,7 @@ class LocalFolder:
         self._largest = max(self._largest, len(pdf))
         with self._outages("store the PDF in"):
             if not replace and final.exists():
-                _sync_folder(self.folder)  # its writer may have died before this
+                _sync_folder(self.folder)  # its writer may have died before it did so
                 return None
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             temporary = self._write(artifact_id, pdf)
@@ -80,9 +81,9 @@ class LocalFolder:
             path.unlink(missing_ok=True)
 
     def ping(self) -> None:
-        """Make room for a large PDF, begin to write it, and remove it: what is refused here, a job would meet.
+        """Make room for a large PDF, begin to write it, and remove it: a job would do the same.
 
-        On the way remove what killed writers left behind.
+        Temporary files that killed writers left behind are removed too.
         """
         with self._outages("write a large PDF to"):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,12 +104,12 @@ class LocalFolder:
         return self.folder / f"{artifact_id}.pdf"
 
     def _needed(self) -> int:
-        """Bytes that must be free for work to go on: a large PDF's, or the largest's met; at most half of a tiny disk's."""
+        """Bytes that must be free: for a large PDF or the largest one so far, but at most half of a tiny disk."""
         disk = os.statvfs(self.folder)
         return min(max(LARGE, self._largest), disk.f_blocks * disk.f_frsize // 2)
 
     def _write(self, artifact_id: str, content: bytes, *, room: int = 0) -> str:
-        """A temporary file of these bytes, on the disk; `room` allocates so many in all, which costs no writing."""
+        """A temporary file of these bytes, on the disk; `room` is how many bytes to allocate in all, without writing them."""
         descriptor, temporary = tempfile.mkstemp(prefix=f".{artifact_id}.", suffix=".tmp", dir=self.folder)
         try:
             with open(descriptor, "wb") as file:
@@ -170,8 +171,8 @@ def _publish_once(temporary: str, final: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # No hard links here (exFAT, some network mounts). A race of two writers of one job may then replace
-        # the first file by an equal one; neither is ever seen half.
+        # No hard links here (exFAT, some network mounts). Of two writers of one job, the second may then replace the
+        # first one's file by an equal one. Neither is ever seen half written.
         if not final.exists():
             os.replace(temporary, final)
 

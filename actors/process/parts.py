@@ -1,17 +1,17 @@
 """The parts of a process: each is made when it is first asked for, and nothing connects before it is used.
 
-Tests and benches hand in their own renderer, sender or stores; production gives none.
+Tests and benches hand in their own renderer, sender or stores; production hands in nothing.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dramatiq
 import structlog
@@ -56,10 +56,13 @@ class Parts:
     """Every part of one process, made when first asked for."""
 
     settings: Settings
-    given: dict[str, object] = field(default_factory=dict)
+    given: InitVar[dict[str, object] | None] = None
     attempts: Attempts = field(default_factory=Attempts)
     guard_process: bool = False
     threads: list[threading.Thread] = field(default_factory=list)  # beside the workers': relay and housekeeping
+
+    def __post_init__(self, given: dict[str, object] | None) -> None:
+        self.__dict__ |= given or {}  # a part that is there is not made
 
     @cached_property
     def worker_id(self) -> str:
@@ -68,7 +71,7 @@ class Parts:
 
     @cached_property
     def db(self) -> Database:
-        return self._given("db") or Database(self.settings.database_url)
+        return Database(self.settings.database_url)
 
     @cached_property
     def board(self) -> PauseBoard:
@@ -76,7 +79,7 @@ class Parts:
 
     @cached_property
     def documents(self) -> Documents:
-        return self._given("documents") or open_documents(self.settings.documents_url, self.db)
+        return open_documents(self.settings.documents_url, self.db)
 
     @cached_property
     def artifacts(self) -> Artifacts:
@@ -87,24 +90,17 @@ class Parts:
             api_root=self.settings.gdrive_api_root,
             timeout=self.settings.gdrive_timeout,
         )
-        return self._given("artifacts") or open_artifacts(self.settings.artifacts_url, options)
+        return open_artifacts(self.settings.artifacts_url, options)
 
     @cached_property
     def renderer(self) -> Renderer:
-        given: Renderer | None = self._given("renderer")
-        if given is not None:
-            return given
         from actors.pdf.renderer import PdfRenderer  # late: only render processes pay for fonts
 
         folders = [Path(p) for p in self.settings.templates_dir.split(":") if p]
-        renderer: Renderer = PdfRenderer(folders, _log_missing_scripts)
-        return renderer
+        return PdfRenderer(folders, _log_missing_scripts)
 
     @cached_property
     def sender(self) -> Sender:
-        given: Sender | None = self._given("sender")
-        if given is not None:
-            return given
         from actors.deliver.sender import SignedSender
 
         return SignedSender(
@@ -121,9 +117,8 @@ class Parts:
 
     @cached_property
     def policy(self) -> RetryPolicy:
-        return RetryPolicy(
-            self.settings.retry_attempts, self.settings.retry_backoff, self.settings.retry_backoff_max
-        )  # fmt: skip
+        s = self.settings
+        return RetryPolicy(s.retry_attempts, s.retry_backoff, s.retry_backoff_max)
 
     @cached_property
     def worker_meters(self) -> WorkerMeters:
@@ -132,8 +127,10 @@ class Parts:
 
     @cached_property
     def stack(self) -> list[dramatiq.Middleware]:
-        """The middleware in order. `after_*` hooks run from the last to the first: the time limit is lifted before the
-        outcome is written, and the attempt ends after that."""
+        """The middleware in order. `after_*` hooks run from the last to the first.
+
+        So the time limit is lifted before the outcome is written, and the attempt ends after that.
+        """
         s = self.settings
         return [
             Lifecycle(self.attempts, self.warm_up),
@@ -157,13 +154,18 @@ class Parts:
     @cached_property
     def broker(self) -> dramatiq.Broker:
         broker = open_broker(self.settings, self.stack)
-        for queue, work in ((messages.RENDER, self._render), (messages.WEBHOOKS, self._deliver)):
+        # Looked up at each message: the actors' parts are made when the worker warms up, not with the broker.
+        works: dict[str, Callable[[str], None]] = {
+            messages.RENDER: lambda job_id: self.rendering(job_id),
+            messages.WEBHOOKS: lambda delivery_id: self.delivering(delivery_id),
+        }
+        for queue, work in works.items():
             dramatiq.actor(broker=broker, actor_name=messages.ACTORS[queue], queue_name=queue)(work)
         return broker
 
     @cached_property
     def publisher(self) -> Publisher:
-        return self._given("publisher") or open_publisher(self.settings, self.broker)
+        return open_publisher(self.settings, self.broker)
 
     @cached_property
     def rendering(self) -> Rendering:
@@ -237,15 +239,6 @@ class Parts:
         if messages.WEBHOOKS in queues:
             _ = self.delivering
 
-    def _given(self, name: str) -> Any:
-        return self.given.get(name)
-
-    def _render(self, job_id: str) -> None:
-        self.rendering(job_id)
-
-    def _deliver(self, delivery_id: str) -> None:
-        self.delivering(delivery_id)
-
     def close(self) -> None:
         """Let go of connections."""
         for name in ("publisher", "sender", "documents", "artifacts", "wake"):
@@ -256,5 +249,5 @@ class Parts:
 
 
 def _log_missing_scripts(document_id: str, scripts: Sequence[str]) -> None:
-    """A report went out with the numbers of characters for which this host has no font."""
+    """Log that a report shows numbers for characters: this host has no font for them."""
     log.warning("report.fonts_missing", document=document_id, scripts=list(scripts))

@@ -25,9 +25,9 @@ from schema.sql.migrate import migrate
 
 log = structlog.get_logger()
 
-STOP_SECONDS = 45.0  # for what is being made, stored or posted when a process is stopped
-LOCK_WAIT = STOP_SECONDS + 5  # seconds an embedded process waits for another one to end
-GUNICORN_GIVES_UP = 3  # a worker's exit code that means "could not be started": not tried again
+STOP_SECONDS = 45.0  # For the jobs and callbacks at work when a process is stopped.
+LOCK_WAIT = STOP_SECONDS + 5  # Seconds for which an embedded process waits until another one ends.
+GUNICORN_GIVES_UP = 3  # A worker's exit code for "could not be started". Gunicorn does not try again.
 
 
 class AlreadyRunning(ReportqError):
@@ -45,7 +45,7 @@ class Runtime(Parts):
     _lock: IO[str] | None = None
 
     def verify(self) -> None:
-        """Bring the database to the newest schema and name what cannot be used, before anything is accepted."""
+        """Migrate the database and check every setting, before the process accepts anything."""
         run_folder.look(self.settings.run_dir)
         migrate(self.db)
         fitness.require_transactions(self.db)
@@ -55,7 +55,7 @@ class Runtime(Parts):
         _ = self.artifacts
 
     def verify_patiently(self) -> None:
-        """The same, however long the database is away; each reason for that is told once."""
+        """The same, waiting as long as the database is away; each reason is logged once."""
         told: set[str] = set()
 
         def waiting(why: str) -> None:
@@ -68,12 +68,12 @@ class Runtime(Parts):
     def start_embedded(self) -> None:
         """Run relay, housekeeping and both workers inside this process (the in-process broker).
 
-        The API answers before the renderer has loaded its fonts: what is submitted meanwhile waits in its row.
+        The API answers before the renderer has loaded its fonts; jobs submitted meanwhile wait in their rows.
         """
         self._lock = alone(self.settings.run_dir)
         for box in (outbox.JOBS, outbox.DELIVERIES):
             box.unpublish_all(self.db)
-        _ = self.publisher, self.documents, self.wake  # made here, once: the API is about to ask for them too
+        _ = self.publisher, self.documents, self.wake  # made by this thread, before the API asks for them too
         self._starter = threading.Thread(target=self._start_workers, name="starter", daemon=True)
         self._starter.start()
 
@@ -91,10 +91,10 @@ class Runtime(Parts):
             self.start_relay()
         except Exception:
             log.exception("embedded.failed")
-            os._exit(GUNICORN_GIVES_UP)  # an API that accepts what nobody works on is worse than none
+            os._exit(GUNICORN_GIVES_UP)  # an API without workers accepts jobs that never end
 
     def start_relay(self) -> None:
-        """Publishing, rescue, and what asks others, each in a thread of its own."""
+        """Start three threads: publishing, the duties that ask the database, and those that ask others."""
         for name, run in (
             ("relay", self.relay.run),
             ("housekeeper", self.housekeeper.run),
@@ -105,8 +105,10 @@ class Runtime(Parts):
             self.threads.append(thread)
 
     def stop_work(self) -> None:
-        """Jobs and callbacks are finished or given back within STOP_SECONDS, nothing new is begun, and the next process may
-        have the run folder. What requests need stays open."""
+        """Finish or give back jobs and callbacks within STOP_SECONDS, begin nothing new, and free the run folder.
+
+        What requests need stays open.
+        """
         self.attempts.stopping.set()
         if self._starter is not None:
             self._starter.join()
@@ -127,7 +129,7 @@ class Runtime(Parts):
             self._lock.close()
 
     def stop(self) -> None:
-        """The same, and let go of connections."""
+        """Stop the work and close the connections."""
         self.stop_work()
         self.close()
 
@@ -138,7 +140,7 @@ def build(settings: Settings, **given: object) -> Runtime:
 
 
 def alone(run_dir: str) -> IO[str]:
-    """Hold the lock of the one embedded process; waits LOCK_WAIT seconds for a predecessor to end, then refuses."""
+    """Take the lock of the one embedded process; waits LOCK_WAIT seconds for another one to end, then refuses."""
     folder = Path(run_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)

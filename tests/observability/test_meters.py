@@ -27,7 +27,7 @@ COUNTING = """
 import sys, time
 from pathlib import Path
 from middleware.meters.counters import Meters
-from schema import metrics
+from schema.metrics import table as metrics
 meters = Meters(Path(sys.argv[1]))
 for _ in range(int(sys.argv[2])):
     meters.count(metrics.ATTEMPTS, outcome="completed")
@@ -135,7 +135,7 @@ import structlog
 from middleware.meters.counters import Meters
 import middleware.meters.counters
 from ops.servers.small_disk import SmallDisk
-from schema import metrics
+from schema.metrics import table as metrics
 middleware.meters.counters.AGAIN = 0.05
 disk, before, leave = SmallDisk(sys.argv[1], 0), int(sys.argv[2]), int(sys.argv[3])
 meters = Meters(disk.folder / "metrics")
