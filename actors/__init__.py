@@ -1,1 +1,1 @@
-"""The work itself: rendering, delivering, relaying; and the composition root that wires it."""
+"""The work itself: publishing, rendering, delivering, housekeeping; `process` wires it together."""

@@ -1,9 +1,9 @@
-"""The relay as a process of its own: publishing and housekeeping, each in its threads.
+"""The relay as a process of its own: publishing and housekeeping, in three threads.
 
     python -m actors.relay        in production, under supervisor; embedded mode runs the same loops inside the API
 
-A publisher stuck for `relay_stuck` seconds (a lease and ten at the least) ends the process, as a thread that died does,
-and the supervisor starts it again. Several relays at once are harmless.
+The process ends when a thread has died, or when publishing hangs for `relay_stuck` seconds (at least a lease and ten).
+The supervisor starts it again. Several relays at once are harmless.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 def main() -> None:
-    """Run publishing and housekeeping until a signal; end the process when a publisher is stuck."""
+    """Run publishing and housekeeping until a signal; end the process when publishing hangs."""
     settings = Settings.from_env(os.environ)
     set_up(settings)
     runtime = build(settings)
@@ -40,7 +40,7 @@ def main() -> None:
         folder = folder_of(settings.run_dir, metrics.WORKERS)
         exposition.serve(folder, settings.metrics_host, settings.metrics_port)
     log.info("relay.started", pid=os.getpid())
-    # Rescue may have to wait a lease in this process: it must not end each time just before that.
+    # A new leader waits a lease before it rescues. A process that ends sooner, again and again, would rescue nothing.
     most = max(settings.relay_stuck, settings.lease + leadership.LEAST_TURN)
     while not done.wait(1.0):
         since = runtime.relay.busy_since

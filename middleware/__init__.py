@@ -1,1 +1,1 @@
-"""What stands around every message: broker, lifecycle, retries, time limits, dead letters, heartbeats, metrics."""
+"""What stands around every message: Dramatiq's hooks, RabbitMQ, and the meters."""

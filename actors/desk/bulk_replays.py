@@ -1,9 +1,11 @@
 """Replay or discard of every dead letter that matches: dry, at a rate, safe to interrupt and to repeat (DESIGN §7).
 
-Each letter is one transaction, so that a run cut anywhere may simply be started again. A run takes only letters that died
-before it began: those that die of it again are the next run's. Of each fingerprint a few go first; when all of them fail
-again in the same way, the rest of that group is left alone. Groups no larger than that are sent whole; their ends are
-waited for as long as `settle` says, and what died again by the end of the run counts as open.
+Each letter is one transaction, so a run that was interrupted can simply be started again. A run takes only letters that
+are older than itself. A job that fails again during the run leaves a new letter for the next run.
+
+A few letters of each fingerprint go first, as a trial. When all of them fail again in the same way, the run leaves the
+rest of that group alone. A group that is no larger than a trial goes whole, and the run waits `settle` seconds for its
+ends. What has failed again when the run ends counts as open.
 """
 
 from __future__ import annotations
@@ -21,53 +23,51 @@ from schema.rows.replay_outcomes import Sent, fails_again, sent_of
 from schema.sql.database import Database, Row
 from schema.sql.times import as_time
 
-TRIAL = 5  # letters of a fingerprint that go first
-_WAKE_EVERY = 20  # replays between two calls of the relay
-_LOOK_EVERY = 0.2  # seconds between looks at the trial's jobs
+TRIAL = 5  # Letters of a fingerprint that go first.
+_WAKE_EVERY = 20  # Replays between two calls of the relay.
+_LOOK_EVERY = 0.2  # Seconds between looks at the trial's jobs.
 _NEWER_SHOWN = 100
-
-Stopping = Callable[[], bool]
 
 
 @dataclass(slots=True)
 class Summary:
-    """What a run came to."""
+    """The result of a run."""
 
     matched: int = 0
     dry_run: bool = False
-    outcomes: Counter[str] = field(default_factory=Counter)  # replayed, discarded, or why a letter was skipped
-    newer: list[dict[str, str]] = field(default_factory=list)  # letters whose report was completed by a newer job
-    stopped: list[dict[str, str | int]] = field(default_factory=list)  # groups left alone, with the reason
-    died_again: int = 0  # replayed by this run, and open once more when it ended
-    unfinished: int = 0  # replayed by this run, and without an end when it ended: nobody knows yet
-    remaining: int = 0  # of the letters that matched, those that are open: a client repeats until there are none
+    outcomes: Counter[str] = field(default_factory=Counter)  # Replayed, discarded, or why a letter was skipped.
+    newer: list[dict[str, str]] = field(default_factory=list)  # Letters whose report a newer job has completed.
+    stopped: list[dict[str, str | int]] = field(default_factory=list)  # Groups left alone, with the reason.
+    died_again: int = 0  # Replayed by this run, and open again when it ended.
+    unfinished: int = 0  # Replayed by this run, and still at work when it ended.
+    remaining: int = 0  # Matching letters that are still open. A client repeats until there are none.
     interrupted: bool = False
 
     @property
     def still_open(self) -> int:
-        """What is open of all that matched: the letters themselves, and those that the replayed ones left again."""
+        """Letters that are still open, with those that replayed jobs left when they failed again."""
         return self.remaining + self.died_again
 
     @property
     def done(self) -> int:
-        """Letters that were decided about."""
+        """How many letters were decided about."""
         return sum(self.outcomes.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """How a bulk replay goes about it."""
+    """How a bulk replay or discard is done, and for whom."""
 
     by: str
     why: str | None = None
     dry_run: bool = False
-    rate: float | None = None  # letters a second; None: as fast as the database
-    trial: int = TRIAL  # 0: no trial
-    patience: float = 60.0  # seconds to wait for the trial's ends
-    settle: float = 0.0  # seconds to wait for the ends of groups that are too small for a trial
-    skip_newer: bool = False  # leave letters alone whose report a newer job has completed
-    seconds: float | None = None  # stop (and say what remains) after so long
-    stopping: Stopping = lambda: False
+    rate: float | None = None  # Letters a second. None: as fast as the database allows.
+    trial: int = TRIAL  # Letters of a trial. 0: no trial.
+    patience: float = 60.0  # Seconds to wait for the trial's ends.
+    settle: float = 0.0  # Seconds to wait for the ends of groups too small for a trial.
+    skip_newer: bool = False  # Skip letters whose report a newer job has completed.
+    seconds: float | None = None  # Stop after this time and say what remains.
+    stopping: Callable[[], bool] = lambda: False
     progress: Callable[[Summary, str], None] = lambda summary, phase: None
     wake: Callable[[], None] = lambda: None
 
@@ -94,13 +94,10 @@ class _Run:
         self._acted = 0
         self._newer: dict[tuple[str | None, str | None], Row | None] = {}
         self._sent: list[Sent] = []
-        self._decided: set[str] = set()  # of the trial, which the main pass meets again when they are still open
+        self._decided: set[str] = set()  # of the trial; the main pass skips those that are still open
 
     def replay(self) -> Summary:
-        groups = [] if self._manner.dry_run else self._tried_first()
-        tried: dict[str, list[Row]] = {}
-        for group in groups:
-            tried[group] = self._first_of(group)
+        tried = {mark: self._first_of(mark) for mark in self._tried_first()}
         left_alone = self._watch(tried)
         small: list[Sent] = []
         if not self._summary.interrupted:
@@ -160,7 +157,7 @@ class _Run:
         return None
 
     def _newer_than(self, letter: Row) -> str | None:
-        """The newest completed job of the same report, when it was asked for after this one."""
+        """The newest completed job of the same report, when it was submitted after this one."""
         key = (letter["code"], letter["product_id"])
         if key not in self._newer:
             self._newer[key] = letter_search.newer_completed(self._db, *key)
@@ -195,7 +192,7 @@ class _Run:
 
     def _tried_first(self) -> list[str]:
         """Fingerprints with more letters than a trial takes."""
-        if not self._manner.trial:
+        if self._manner.dry_run or not self._manner.trial:
             return []
         found = letter_search.sizes(self._db, self._wanted)
         return [mark for mark, letters in found.items() if letters > self._manner.trial]
@@ -211,7 +208,7 @@ class _Run:
         return sent
 
     def _watch(self, tried: dict[str, list[Row]]) -> set[str]:
-        """Wait until each trial has a verdict; the fingerprints whose rest is left alone."""
+        """Wait until each trial has a verdict; returns the fingerprints whose rest is left alone."""
         self._manner.wake()
         open_trials = {mark: letters for mark, letters in tried.items() if letters and letters[0]["kind"] != "raw"}
         seen: dict[str, list[bool | None]] = defaultdict(list)
@@ -220,7 +217,7 @@ class _Run:
             for mark, letters in list(open_trials.items()):
                 seen[mark] = [fails_again(self._db, letter) for letter in letters]
                 if None in seen[mark] and self._siblings_fare_well(mark):
-                    # An interrupted run's own letters stand in the queue before this trial's.
+                    # An earlier run was interrupted: its jobs wait in the queue before this trial's, and go well.
                     seen[mark].append(False)
                 if False in seen[mark] or None not in seen[mark]:
                     del open_trials[mark]
@@ -243,7 +240,7 @@ class _Run:
         return any(fails_again(self._db, one) is False for one in letter_search.lately_replayed(self._db, mark))
 
     def _settle(self, sent: list[Sent]) -> None:
-        """Wait, within bounds, until these have ended: what no trial went ahead of may have died again."""
+        """Wait at most `settle` seconds until these have ended. They had no trial, so they may fail again."""
         if self._manner.dry_run or not self._manner.trial:
             return
         until = time.monotonic() + self._manner.settle
@@ -259,9 +256,8 @@ class _Run:
             summary.remaining = summary.matched
             return summary
         summary.died_again = replay_outcomes.died_again(self._db, self._sent)
-        summary.unfinished = replay_outcomes.unfinished(self._db, self._sent) + sum(
-            kind == "raw" for kind, _ in self._sent
-        )
+        raw = sum(kind == "raw" for kind, _ in self._sent)
+        summary.unfinished = replay_outcomes.unfinished(self._db, self._sent) + raw
         summary.remaining = letter_search.count(self._db, self._wanted)
         result = ", ".join(f"{n} {outcome}" for outcome, n in sorted(summary.outcomes.items())) or "nothing"
         why = f"{self._manner.why or ''} [{result}; {summary.still_open} remain]".strip()

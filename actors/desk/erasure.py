@@ -1,10 +1,11 @@
 """Erases a person on request: every row, record, PDF and dead letter of a report's code (`ops/reportq erase`).
 
-Waiting jobs are cancelled first; what a worker is at is waited for, so that nothing is written again afterwards. Then
-the PDFs go, then the rows that know of them, then the permanent records: whatever is interrupted is repeated whole, and
-all of it once more as long as anything was found. The audit keeps that an erasure happened, by whom and how much, under
-a hash of the code. The source document belongs to others: only our mark in it is removed. Copies in a backup and in a
-receiver's hands are not ours to reach.
+Waiting jobs are cancelled first. Jobs at work are waited for, so that no worker writes anything afterwards. Then the PDFs
+go, then the rows that name them, then the permanent records. An interrupted erasure is repeated whole, and a pass that
+found anything is followed by another.
+
+The audit keeps that an erasure happened, by whom and how much, under a hash of the code. The source document belongs to
+others: only our mark in it is removed. Copies in backups and at receivers are out of our reach.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ from schema.rows import audit
 from schema.sql.database import Database
 
 _BATCH = 100
-_PASSES = 10  # so often is looked again; who submits without end is stopped first
+_PASSES = 10  # Passes over everything. A person who submits without end must be stopped first.
 _ENDED = "status IN ('completed','failed','cancelled')"
 
 
 class StillAtWork(ReportqError):
-    """A worker is at one of the person's jobs, or new ones keep coming, and did not end in time; not all is erased."""
+    """Not all is erased: a worker is still busy with one of the person's jobs, or new jobs keep coming."""
 
     code = "still_at_work"
 
 
 @dataclass(slots=True)
 class Erased:
-    """How much went."""
+    """How much was removed."""
 
     jobs: int = 0
     pdfs: int = 0
@@ -43,7 +44,7 @@ class Erased:
 
 
 def preview(db: Database, documents: Documents, code: str, product_id: str | None = None) -> Erased:
-    """What an erasure would remove."""
+    """Count what an erasure would remove."""
     where, params = _where(code, product_id)
     ends = documents.ends_of(code, product_id)
     ids = {row["artifact_id"] for row in db.fetch_all(f"SELECT artifact_id FROM pdf_job_results WHERE {where}", params)}
@@ -76,7 +77,7 @@ def erase(
             artifacts.delete(artifact_id)
             pdfs.add(artifact_id)
 
-    # What comes in or is taken up meanwhile is met by the next pass: the last one has found nothing.
+    # A job that comes in meanwhile is removed by the next pass. The last pass has found nothing.
     for _ in range(_PASSES):
         _settle(db, code, product_id, patience, pause)
         jobs = _remove_rows(db, code, product_id, delete)
@@ -102,7 +103,7 @@ def erase(
 
 
 def _settle(db: Database, code: str, product_id: str | None, patience: float, pause: Callable[[float], object]) -> None:
-    """Cancel what waits and wait for what is worked on, callbacks included."""
+    """Cancel waiting jobs, and wait for the jobs and callbacks at work."""
     where, params = _where(code, product_id)
     until = time.monotonic() + patience
     while True:
@@ -123,11 +124,11 @@ def _settle(db: Database, code: str, product_id: str | None, patience: float, pa
         pause(0.2)
 
 
-def _remove_rows(
-    db: Database, code: str, product_id: str | None, delete: Callable[[str | None], None]
-) -> int:  # fmt: skip
-    """Delete the PDFs and rows of jobs that nobody is at, looked at again under a lock: what a worker has taken up since
-    it was settled stays, so that its worker's last writes are met by the next pass."""
+def _remove_rows(db: Database, code: str, product_id: str | None, delete: Callable[[str | None], None]) -> int:
+    """Delete the PDFs and rows of ended jobs, checked again under a lock; returns how many.
+
+    A job that a worker has taken up meanwhile stays: the next pass also removes what that worker still writes.
+    """
     where, params = _where(code, product_id, "j.")
     rows = db.fetch_all(
         f"SELECT job_id, artifact_id FROM pdf_job_results j WHERE {where} AND {_ENDED} AND NOT EXISTS (SELECT 1 "
@@ -144,7 +145,7 @@ def _remove_rows(
 
 
 def _remove_free(db: Database, ids: list[str]) -> int:
-    """Of these jobs delete those that still nobody is at; returns how many."""
+    """Delete those of these jobs that no worker is busy with; returns how many."""
     marks = ",".join(["%s"] * len(ids))
     lock = " FOR UPDATE" if db.dialect == "mysql" else ""
 
@@ -162,7 +163,7 @@ def _remove_free(db: Database, ids: list[str]) -> int:
 
 
 def _scrub_audit(db: Database, code: str) -> None:
-    """Bulk replays and discards were once noted with the code they asked for; it gives way to its hash."""
+    """Replace the code by its hash where older bulk replays and discards were noted with it."""
     named = re.compile(rf"(^| )code={re.escape(code)}(?= |$)")
     for act in db.fetch_all("SELECT id, subject FROM audit WHERE act IN ('bulk_replay','bulk_discard')"):
         scrubbed = named.sub(lambda found: found[1] + audit.subject_of(code), act["subject"])
@@ -171,8 +172,9 @@ def _scrub_audit(db: Database, code: str) -> None:
 
 
 def _scrub_letters(db: Database, code: str, product_id: str | None, by: str) -> int:
-    """Letters go; one whose copy lies in `.XQ`, or is on its way there in a relay's hands, stays as an empty shell until
-    the leader has taken the copy out: a copy without a row would be put back for ever."""
+    """Delete the letters. One that has, or soon has, a copy in `.XQ` stays as an empty shell until the leader removes that
+    copy: a copy without a row would be put back for ever.
+    """
     where, params = _where(code, product_id)
     shells = db.execute(
         f"UPDATE dead_letters SET status=CASE WHEN status='open' THEN 'discarded' ELSE status END, "

@@ -1,4 +1,4 @@
-"""What becomes of a callback whose worker died, or was not heard of for a whole lease (DESIGN §2.6)."""
+"""What becomes of a delivery whose worker died, or was silent for a whole lease (DESIGN §2.6)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from schema.rows.deliveries import DeliveryClaim
 from schema.sql.database import Database, Row
 
 _KILLS = "Three workers died before this callback left. Their logs say why; send it again by hand."
-# Of a POST whose worker died.
+# The answer to a POST whose worker died.
 _UNHEARD = Answer(status=None, failure="reset", content_type="", body_head="", retry_after=None, duration=0.0)
 
 
 def rescue(db: Database, row: Row, *, schedule_scale: float = 1.0) -> tuple[str, str | None]:
-    """Decide about a delivery whose worker was not heard of: `rescued`, `dead` with the code that it was given up with, or
-    `lost` when the row has moved on.
+    """Decide about such a delivery: `rescued`, `dead` with its error code, or `lost` when the row has moved on.
 
-    A POST that was under way may or may not have arrived: it counts as one try of the long schedule, so that a receiver
-    whose answers kill workers is not met again at once. A start without a POST is a crash; the third ends the delivery.
+    A POST under way may or may not have arrived. It counts as one try of the schedule, because a receiver whose answers
+    kill workers must not be asked again at once. A start without a POST is a crash; the third ends the delivery.
     """
     held = DeliveryClaim(row)
 

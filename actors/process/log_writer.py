@@ -1,11 +1,11 @@
-"""Log lines on their way to standard error, by a thread of their own.
+"""Writes log lines to standard error, in a thread of its own.
 
-Whoever reads the log (supervisor, a terminal) is woken by every write, and a worker gave a third of its time to that. A
-line therefore waits some milliseconds for company; from warnings on nothing waits. A process killed with -9 loses the
-lines of its last milliseconds, which tell nothing that its rows do not.
+Each write wakes the log's reader (supervisor, a terminal); this once took a third of a worker's time. So a line waits some
+milliseconds for others and is written with them. Warnings and errors do not wait. A process killed with -9 loses its
+last lines; its rows say the same.
 
-The reader may also hang, or be gone. Lines that nobody can be given must not stop the work they tell of: they are held
-up to a bound, beyond it counted.
+The reader may also hang, or be gone. That must not stop the work: lines are held up to a bound, and beyond it only
+counted.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from queue import SimpleQueue
 
 import structlog
 
-COMPANY = 0.01  # seconds a line waits for others
-MOST = 20_000  # lines held for a reader that hangs
-PATIENCE = 1.0  # seconds for which an urgent line is waited for, and the last ones of a process
-_PIECE = 4096  # bytes; a pipe takes so many at once without tearing a line that another process writes
+COMPANY = 0.01  # Seconds for which a line waits for others.
+MOST = 20_000  # Lines held for a reader that hangs.
+PATIENCE = 1.0  # Seconds to wait until an urgent line, or a process's last lines, are written.
+_PIECE = 4096  # Bytes that a pipe takes at once, so that lines of several processes do not mix.
 
 
 class LogWriter:
@@ -32,10 +32,10 @@ class LogWriter:
         self._anew()
 
     def _anew(self) -> None:
-        """Nothing waits and nobody writes: also in a forked child, which inherits no threads."""
+        """Begin without lines and without a thread; a forked child does so too, since it inherits no threads."""
         self._begin_lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        # In C: a time limit that strikes in the middle of `put` leaves no lock behind.
+        # Written in C: a time limit that strikes during `put` leaves no lock behind.
         self._lines: SimpleQueue[str | threading.Event] = SimpleQueue()
         self._hurry = threading.Event()
         self._lost = 0
@@ -53,7 +53,7 @@ class LogWriter:
     error = critical = warning
 
     def write(self, text: str) -> None:
-        """Text that ends its line; `flush` hurries it."""
+        """Take text that ends its line; `flush` writes it at once."""
         if self._thread is None:
             self._begin()
         if self._lines.qsize() < MOST or self._thread is threading.current_thread():
@@ -62,7 +62,7 @@ class LogWriter:
             self._lost += 1
 
     def flush(self) -> None:
-        """Return when everything is written, after a second at the latest."""
+        """Wait until everything is written, at most a second."""
         if self._thread is None or self._thread is threading.current_thread():
             return
         written = threading.Event()
@@ -96,9 +96,9 @@ class LogWriter:
 
     @staticmethod
     def _put_out(lines: list[str]) -> None:
-        """Whole lines together, in pieces that are not torn."""
+        """Write whole lines, in pieces that no other process can interrupt."""
         piece = b""
-        with contextlib.suppress(OSError):  # nobody is left to read them
+        with contextlib.suppress(OSError):  # the reader is gone
             for line in lines:
                 more = line.encode(errors="replace")
                 if piece and len(piece) + len(more) > _PIECE:
@@ -109,7 +109,7 @@ class LogWriter:
 
 
 def _write(piece: bytes) -> None:
-    """To the file itself: `dramatiq` gives its workers a sys.stderr that its parent reads and writes once more."""
+    """Write to the descriptor itself: `dramatiq` gives workers a sys.stderr that its parent copies a second time."""
     while piece:
         piece = piece[os.write(2, piece) :]
 

@@ -1,8 +1,7 @@
-"""Logs are events: JSON for machines, columns for people; libraries' own lines take the same shape.
+"""Logs are events: JSON for machines, columns for people. Lines of libraries take the same shape.
 
-While a thread works on a request, a job or a delivery, its id, round, attempt, request id and trace id stand on every
-line it writes (bound by service/app.py and middleware/hooks/lifecycle.py). Secrets, resume URLs and report contents
-never do.
+While a thread works on a request, a job or a delivery, each of its lines names the ids, the round and the attempt
+(bound by service/app.py and middleware/hooks/lifecycle.py). No line holds a secret, a resume URL or a report's contents.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-# structlog loads rich for tracebacks in colour (60 ms and 5 MB in every process); ours are plain text.
+# structlog loads rich for coloured tracebacks (60 ms and 5 MB in every process). Our tracebacks are plain text.
 _spared = "rich" not in sys.modules and "structlog" not in sys.modules
 if _spared:
     sys.modules["rich"] = None  # type: ignore[assignment]
@@ -46,7 +45,7 @@ def _is_secret(name: str) -> bool:
 
 
 def hide_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: no value leaves that may be a secret, whoever logged it."""
+    """A structlog processor that hides each value that may be a secret, whoever logs it."""
     for name, value in event.items():
         if _is_secret(name):
             event[name] = HIDDEN
@@ -60,7 +59,7 @@ def _json(event: Any, **_: Any) -> str:
 
 
 def set_up(settings: Settings) -> None:
-    """Configure structlog and quieten libraries whose tracebacks repeat what our events say."""
+    """Configure structlog, and silence libraries whose tracebacks repeat our events."""
     json = settings.log_format == "json"
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,6 +1,6 @@
-"""The relay's work: due rows → broker through the admission windows (DESIGN §2.1, §2.8).
+"""The relay's work: it publishes due rows, as far as the admission windows reach (DESIGN §2.1, §2.8).
 
-It has a thread of its own beside housekeeping's, so that a hung confirm never stops rescue.
+It has a thread of its own, so that a confirm that hangs never delays rescue.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from schema.sql.database import Database, DatabaseDown, Row
 
 log = structlog.get_logger()
 
-BATCH = 200  # hints published with one wait for confirms
-# Seconds between the beginnings of two looks; a relay that was idle looks at once. Every submission and every end wakes
-# it: a look that found nothing (the windows are full, the burst goes on) doubles the time until the next, and one that
-# published sets it back. Two renders, the least that a thread has in its window, take longer than the longest.
+BATCH = 200  # messages published with one wait for confirms
+# The shortest and longest time between two looks, in seconds. Each submission and each end wakes the relay. A look that
+# finds nothing doubles the time, since the windows are full; one that publishes sets it back. A thread has at least two
+# jobs in its window. They take longer than the longest time, so no thread waits for the relay.
 _PACE, _SLOWEST = 0.003, 0.048
-# Each has a window of its own: a high job waits for no place behind promoted ones, nor these behind the rest.
+# Each band has its own window. So high jobs never wait until promoted jobs leave the window, nor those for the rest.
 _BANDS = ("turn = 0", f"turn BETWEEN 1 AND {EXEMPT_TURN}", f"turn > {EXEMPT_TURN}")
 _BAND = f"CASE WHEN {_BANDS[0]} THEN 0 WHEN turn <= {EXEMPT_TURN} THEN 1 ELSE 2 END"
-_CHUNKS = 10  # a window is refilled by at least this part of it
+_CHUNKS = 10  # a window is refilled when at least one part in so many is free
 
 
 class Relay:
-    """Publishes what is due, in order, as far as the windows reach."""
+    """Publishes due rows in order, as far as the windows reach. Without it, no row ever reaches a worker."""
 
     def __init__(self, settings: Settings, db: Database, publisher: Publisher, board: PauseBoard) -> None:
         self._settings = settings
@@ -51,7 +51,7 @@ class Relay:
         self.stopping = threading.Event()
 
     def run(self) -> None:
-        """Publish until stopped; woken by datagrams, else every `relay_poll` seconds."""
+        """Publish until stopped; datagrams wake it, and at the latest it looks after `relay_poll` seconds."""
         listener = Listener(self._settings.run_dir)
         pause, pace = 0.0, _PACE
         try:
@@ -79,7 +79,7 @@ class Relay:
             listener.close()
 
     def step(self) -> int:
-        """One look at all three tables; returns how many hints were published."""
+        """One look at all three tables; returns how many messages were published."""
         self.busy_since = time.monotonic()
         return self._jobs() + self._deliveries() + self._letters()
 
@@ -97,24 +97,20 @@ class Relay:
         sent = 0
         for number, band in enumerate(_BANDS):
             room = window - published.get(number, 0)
-            # In chunks: rows admitted one by one, while nine tenths of a window still wait in the broker, would cost a
-            # commit each and start no earlier.
+            # In chunks: while most of a window still waits in the broker, one row more starts no earlier and costs a commit.
             if room * _CHUNKS >= window:
                 sent += self._take_and_send(band, room)
         return sent
 
     def _take_and_send(self, only: str, room: int) -> int:
         taken = outbox.JOBS.take(self._db, limit=min(room, BATCH), hold=self._settings.relay_hold, only=only)
-        return self._send(outbox.JOBS, taken)
+        return self._send(outbox.JOBS, taken, messages.job_message)
 
     def _live(self, queue: str) -> int:
-        """Live worker threads of a queue, asked at most once a second; at least 1, so that a first worker finds work."""
+        """Live worker threads of a queue, asked at most once a second; at least 1, so that the first worker finds work."""
         if self._settings.embedded:
-            own = {
-                messages.RENDER: self._settings.concurrent_workers,
-                messages.WEBHOOKS: self._settings.webhook_threads,
-            }
-            return own[queue]
+            renders = queue == messages.RENDER
+            return self._settings.concurrent_workers if renders else self._settings.webhook_threads
         count, asked_at = self._threads.get(queue, (0, float("-inf")))
         if time.monotonic() - asked_at > 1.0:
             count = workers.threads(self._db, self._settings.lease, queue)
@@ -127,22 +123,22 @@ class Relay:
         room = 2 * self._live(messages.WEBHOOKS) - outbox.DELIVERIES.published(self._db)
         if room <= 0:
             return 0
-        sent = self._send(outbox.DELIVERIES, self._callbacks.take(min(room, BATCH)))
-        return sent + sum(self._send(outbox.DELIVERIES, probe) for probe in self._callbacks.probes())
+        sent = self._send(outbox.DELIVERIES, self._callbacks.take(min(room, BATCH)), messages.delivery_message)
+        return sent + sum(
+            self._send(outbox.DELIVERIES, probe, messages.delivery_message) for probe in self._callbacks.probes()
+        )
 
     def _letters(self) -> int:
         taken = outbox.DEAD_LETTERS.take(self._db, limit=BATCH, hold=self._settings.relay_hold)
-        sent = self._send(outbox.DEAD_LETTERS, taken)
+        sent = self._send(outbox.DEAD_LETTERS, taken, messages.letter_message)
         taken = outbox.RAW_REPLAYS.take(self._db, limit=BATCH, hold=self._settings.relay_hold, only="kind='raw'")
         return sent + self._send(outbox.RAW_REPLAYS, taken, messages.raw_message)
 
-    def _send(self, box: Outbox, taken: Taken, make: Callable[[Row], Message] | None = None) -> int:
+    def _send(self, box: Outbox, taken: Taken, make: Callable[[Row], Message]) -> int:
         if not taken.rows:
             return 0
-        make = make or _HINTS[box.table]
-        hints: list[Message] = [make(row) for row in taken.rows]
         try:
-            confirmed = self._publisher.publish(hints)
+            confirmed = self._publisher.publish([make(row) for row in taken.rows])
         except DependencyDown:
             box.release(self._db, taken, taken.rows)
             raise
@@ -153,10 +149,3 @@ class Relay:
             box.release(self._db, taken, refused)
             raise DependencyDown("broker", f"{len(refused)} hints were not confirmed.")
         return len(published)
-
-
-_HINTS = {
-    outbox.JOBS.table: messages.job_message,
-    outbox.DELIVERIES.table: messages.delivery_message,
-    outbox.DEAD_LETTERS.table: messages.letter_message,
-}

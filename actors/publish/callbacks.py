@@ -1,6 +1,7 @@
-"""Which owed callbacks are published next: within the shares of their hosts, whatever waits beside them (DESIGN §2.10).
+"""Which owed callbacks are published next: no host gets more than its share (DESIGN §2.10).
 
-A look reads the front of the line. Only when hosts that are paused or have their share stand there, it goes from host to host.
+A look reads the oldest due callbacks. When too few of them may go (their hosts are paused or have their share), it goes
+from host to host.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 from schema.sql.database import Database, Place, Row
 
-_BEYOND = 20  # rows of the front that are read beyond those wanted
-_HOSTS = 50  # hosts asked in one look; the next look goes on after them
-_PROBES = 10  # paused hosts that are probed in one look
+_BEYOND = 20  # Rows that are read beyond those wanted.
+_HOSTS = 50  # Hosts asked in one look. The next look goes on after them.
+_PROBES = 10  # Paused hosts that are probed in one look.
 
 
 class Callbacks:
-    """Takes due callbacks for one relay; remembers how far it went through hosts, and through the oldest."""
+    """Takes due callbacks for one relay. It remembers which host it asked last, and how far it read the oldest."""
 
     def __init__(self, settings: Settings, db: Database, board: PauseBoard) -> None:
         self._settings = settings
@@ -32,7 +33,7 @@ class Callbacks:
         """Claim up to `room` callbacks of hosts that are open, by turn, then by time; no host gets more than its share."""
         share = self._settings.webhook_host_share
         closed = set(self._board.paused_hosts())
-        # What must be recorded first would only block threads.
+        # A callback whose record is not written would only keep a thread waiting for MongoDB.
         recorded_only = "dependency:mongodb" in self._board.active()
         places = {host: share - n for host, n in deliveries.in_flight_by_host(self._db).items() if host}
 
@@ -52,7 +53,7 @@ class Callbacks:
         return DELIVERIES.seize(self._db, chosen, self._settings.relay_hold)
 
     def probes(self) -> Iterator[Taken]:
-        """Of each paused host whose probe is due: its oldest due callback."""
+        """The oldest due callback of each paused host whose probe is due."""
         if not self._board.paused_hosts():
             return
         due = [row["scope"] for row in pauses.due_probes(self._db) if row["scope"].startswith("host:")]
@@ -62,7 +63,7 @@ class Callbacks:
                 yield DELIVERIES.seize(self._db, [row["id"] for row in first], self._settings.relay_hold)
 
     def _dying(self, room: int, places: dict[str, int]) -> list[Row]:
-        """What is owed for too long dies whatever the pause: its worker stops it without a POST."""
+        """Callbacks that are owed for too long. They go in spite of a pause: their worker ends them without a POST."""
         found, following = owed.oldest(self._db, self._settings.delivery_deadline, self._aged)
         found = [row for row in found if places.get(row["host"], 1) > 0]
         if len(found) < room:
@@ -70,7 +71,7 @@ class Callbacks:
         return found
 
     def _hosts(self) -> list[str]:
-        """The next hosts that have anything to publish, in turns when they are many."""
+        """The next hosts that have anything to publish; when they are many, each look takes the next few."""
         hosts: list[str] = []
         while len(hosts) < _HOSTS:
             self._host = owed.next_host(self._db, self._host)
@@ -81,7 +82,7 @@ class Callbacks:
 
 
 def _chosen(rows: list[Row], room: int, places: dict[str, int], share: int) -> list[str]:
-    """The ids of those that go, in their order: `places` tells what is left of each host's share."""
+    """The ids of those that may go, in order; `places` is what is left of each host's share."""
     left = dict(places)
     ids: dict[str, None] = {}
     for row in sorted(rows, key=owed.order):

@@ -1,4 +1,4 @@
-"""Who waited too long goes first: promotion, so that endless higher load starves nobody (DESIGN §2.8)."""
+"""Promotion: jobs that waited too long move up, or endless load of higher jobs would starve them (DESIGN §2.8)."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Promotion:
         self._at = float("-inf")
 
     def step(self) -> None:
-        """Raise jobs that waited longer than `promote_after`, so that endless higher load starves nobody (DESIGN §2.8).
+        """Raise the jobs that have waited too long, at most once a second.
 
-        They go to rank 7, and the oldest of them to 9: at any time one for every four high jobs that wait, and at least
-        as many as there are render threads. So the oldest is always next in line, and a fresh high job never waits
-        behind a crowd. A published one is published once more at its new rank.
+        They go to rank 7, and the oldest of them to 9. At any time, rank 9 takes one for every four high jobs that wait,
+        and at least as many as there are render threads. So the oldest job is always next, and a new high job never waits
+        behind a crowd. A job that was published is published again at its new rank.
         """
         if time.monotonic() - self._at < EVERY:
             return
@@ -56,7 +56,7 @@ class Promotion:
             turn = 0 if place < free else EXEMPT_TURN
             if turn != row["turn"]:
                 raised[row["turn"], turn].append(row)
-        # One commit for those that move together: hundreds of them, one by one, would keep admission waiting.
+        # One commit for all that move together: hundreds of single commits would delay admission.
         for (before, turn), rows in raised.items():
             ids = sorted(row["job_id"] for row in rows)
             changed = self._db.execute(
@@ -68,10 +68,10 @@ class Promotion:
                 log.info("job.promoted", job_id=row["job_id"], rank=9 - turn, waited=round(float(row["age"])))
 
     def _repeat_top(self) -> None:
-        """Publish once more what has been in the broker at the top for that long.
+        """Publish again the top jobs that have been in the broker for `promote_after` seconds.
 
-        Low and normal jobs are published again by their promotion. A high one whose hint was lost would be missed by
-        counting only, and stale copies of promoted jobs, which stay in the queue under endless load, hide a difference.
+        Promotion publishes low and normal jobs again. The lost message of a high job would show only in the queue's count.
+        Under endless load, old copies of promoted jobs stay in the queue and hide the difference.
         """
         rows = self._db.fetch_all(
             "SELECT job_id FROM pdf_job_results WHERE status='queued' AND turn <= %s "
@@ -83,7 +83,7 @@ class Promotion:
                 log.info("job.published_again", job_id=row["job_id"])
 
     def _waited_long(self, turn: int) -> list[Row]:
-        """The oldest jobs of one turn that are old enough; one turn a query, so that the index holds the order."""
+        """The oldest jobs of one turn that waited long enough. One query a turn, so that the index gives the order."""
         return self._db.fetch_all(
             f"SELECT job_id, turn, requested_at, {self._db.age('requested_at')} AS age FROM pdf_job_results "
             f"WHERE status='queued' AND turn=%s AND requested_at <= {self._db.later(-self._settings.promote_after)} "

@@ -1,4 +1,4 @@
-"""Wakes relays on the same host by a datagram after a commit; polling is the fallback (DESIGN §2.1)."""
+"""Wakes the relays of this host by a datagram after a commit; without it, they look after `relay_poll` seconds (DESIGN §2.1)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOOK_EVERY = 1.0  # seconds between looks into the folder for relays
 
 
 class Waker:
-    """Sends an empty datagram to every relay that listens in the folder; costs microseconds, never blocks or fails."""
+    """Sends an empty datagram to each relay that listens in the folder. It costs microseconds and never blocks or fails."""
 
     def __init__(self, run_dir: str) -> None:
         self._folder = Path(run_dir) / "wake"
@@ -50,9 +50,9 @@ class Waker:
 
 
 class Listener:
-    """A relay's ear: `wait` returns as soon as a datagram came, or after the timeout.
+    """A relay's ear: `wait` returns when a datagram comes, or after the timeout.
 
-    When the folder takes no socket, nobody is heard and every wait is a whole one.
+    When the folder takes no socket, no datagram comes and every wait lasts its whole time.
     """
 
     def __init__(self, run_dir: str) -> None:
@@ -67,7 +67,7 @@ class Listener:
             log.warning("relay.not_woken", folder=run_dir, detail=sentence(run_dir, error))
 
     def _bind(self, folder: Path) -> None:
-        # A socket's path may have 107 bytes; a deep folder is reached through the descriptor of the folder itself.
+        # A socket's path may have 107 bytes. A longer one goes through the descriptor of its folder.
         if len(self._path) > 100:
             self._directory = os.open(folder, os.O_RDONLY)
             self._socket.bind(f"/proc/self/fd/{self._directory}/{Path(self._path).name}")
@@ -75,7 +75,7 @@ class Listener:
             self._socket.bind(self._path)
 
     def wait(self, seconds: float) -> bool:
-        """Whether somebody called within `seconds`."""
+        """Whether a datagram came within `seconds`."""
         readable, _, _ = select.select([self._socket], [], [], seconds)
         if not readable:
             return False

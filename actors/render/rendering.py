@@ -1,6 +1,7 @@
 """The render actor: claim → source report → PDF → artifact → finish (DESIGN §2).
 
-What raises here is written down by middleware/hooks/retries.py; what is returned from early was no longer ours to do.
+A job's attempt ends here when it succeeds: only here the link to its PDF is known. When it raises,
+`middleware/hooks/retries.py` ends it; when its worker dies, `actors/housekeeping/rescue.py` does.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from schema.sql.times import as_time
 
 log = structlog.get_logger()
 
-# Where each stage lies in a job's progress (0–100), so that the bar never runs backwards.
+# A job's progress (0–100) at the end of each stage, so that the bar never runs backwards.
 LOADED, RENDERED, STORED = 5, 80, 95
-_SHOW_EVERY = 0.5  # seconds between writes of progress
-_NOTE_EVERY = 1.0  # seconds between writes of one product's duration
-HARD_GRACE = 5.0  # seconds between the soft limit and the end of the process
+_SHOW_EVERY = 0.5  # Seconds between writes of progress.
+_NOTE_EVERY = 1.0  # Seconds between writes of one product's duration.
+HARD_GRACE = 5.0  # Seconds between the soft limit and the end of the process.
 
 
 @dataclass
@@ -54,8 +55,8 @@ class Rendering:
     _durations: dict[str, tuple[int, float, float]] = field(default_factory=dict)
 
     def __call__(self, job_id: str) -> None:
-        """Do one start of a job, if the hint is still worth anything."""
-        # A hint whose claim could not be asked is not acked: the thread waits and asks again.
+        """Do one start of a job, unless its row needs none."""
+        # The message is not acked until the row could be asked for: the thread waits and asks again.
         held = patiently(lambda: self._claim(job_id))
         if isinstance(held, NotClaimed):
             log.debug("job.hint_forgotten", job_id=job_id, reason=held.reason)
@@ -90,7 +91,7 @@ class Rendering:
         )
 
     def _bytes(self, held: Claim, attempt: Attempt) -> tuple[bytes, bool]:
-        """The PDF: rendered now, or kept from an earlier attempt of this round; and whether bytes are kept."""
+        """The PDF, rendered now or kept from an earlier attempt of this round; and whether its bytes are kept."""
         if held.start_no > 1 and (kept := jobs.saved_rendered(self.db, held)) is not None:
             return kept, True
         began = time.monotonic()
@@ -108,7 +109,7 @@ class Rendering:
         return pdf, True
 
     def _step(self, stage: str, began: float, **more: int) -> None:
-        """One stage is done."""
+        """Count and log that one stage is done."""
         seconds = time.monotonic() - began
         self.meters.stage(stage, seconds)
         log.info("job.stage_done", stage=stage, seconds=round(seconds, 3), **more)
@@ -127,7 +128,7 @@ class Rendering:
         return report
 
     def _show(self, held: Claim, attempt: Attempt) -> Callable[[int], None]:
-        """The renderer's progress callback: a checkpoint for stop and lease, and now and then a write."""
+        """The renderer's progress callback: it checks for stop and lost lease, and writes progress now and then."""
         shown_at = time.monotonic()
 
         def show(percent: int) -> None:
@@ -145,7 +146,7 @@ class Rendering:
         return show
 
     def _store(self, held: Claim, attempt: Attempt, pdf: bytes, saved: bool) -> str:
-        """Put the bytes into the store under the job's one reserved id; from here on it is too late to cancel."""
+        """Put the PDF into the store under the job's reserved id. From here on it is too late to cancel."""
         began = time.monotonic()
         artifact_id = held.row["artifact_id"] or self.artifacts.reserve()
         jobs.pass_upload_point(self.db, held, artifact_id, self.settings.lease)
@@ -156,7 +157,7 @@ class Rendering:
         except Permanent as error:
             if error.code != "artifact_gone":
                 raise
-            # Somebody deleted the file of an earlier round: its id is spent, the job gets a new one.
+            # A person deleted the file of an earlier round. Its id cannot be used again, so the job gets a new one.
             artifact_id = self.artifacts.reserve()
             jobs.pass_upload_point(self.db, held, artifact_id, self.settings.lease)
             link = self.artifacts.put(artifact_id, name, pdf, replace=False, labels=labels)
@@ -167,7 +168,7 @@ class Rendering:
         return rounds.finish(self.db, held.row, "completed", outcome="completed", link=link, saved=saved)
 
     def _after(self, held: Claim, seconds: float) -> None:
-        """What may be forgotten without harm: the moving average, and the end of a streak of errors."""
+        """Note the duration and the end of a streak of errors; both may be lost without harm."""
         try:
             if self._warm:  # the first report of a process also loads fonts and templates
                 self._note_duration(held.row["product_id"], seconds)
@@ -179,7 +180,7 @@ class Rendering:
             log.warning("job.duration_not_noted", job_id=held.job_id)
 
     def _note_duration(self, product_id: str, seconds: float) -> None:
-        """One write a second and product, however quick the reports are; a lone report is noted at once."""
+        """Write a product's mean duration at most once a second; a single report is noted at once."""
         count, total, noted_at = self._durations.get(product_id, (0, 0.0, float("-inf")))
         count, total = count + 1, total + seconds
         now = time.monotonic()

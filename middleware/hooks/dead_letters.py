@@ -1,7 +1,7 @@
 """A message that carries the id of an open dead letter is a replay request (DESIGN §7).
 
 "Move messages" in RabbitMQ's management UI puts the `.XQ` copy back into its queue, or into another one. Without this
-middleware such a copy would be a hint against no row, and be forgotten.
+middleware, such a copy names no row that waits, and is dropped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Replay = Callable[[str], str]  # dead letter id → what happened
 
 
 class MovedDeadLetters(dramatiq.Middleware):
-    """Turns moved copies into replays, once each, and keeps them from the actors."""
+    """Turns each moved copy into one replay; the actors never see the copy."""
 
     def __init__(self, replay: Replay, wake: Callable[[], None]) -> None:
         self._replay = replay
@@ -31,7 +31,7 @@ class MovedDeadLetters(dramatiq.Middleware):
         letter_id = message.options.get("dead_letter_id")
         if letter_id is None:
             return
-        # Not acked until the database could be asked.
+        # The message is not acked until the database has answered.
         outcome = patiently(lambda: self._replay(letter_id))
         log.info("dead_letter.moved", dead_letter_id=letter_id, outcome=outcome)
         self._wake()

@@ -1,11 +1,13 @@
-"""Keeps leases alive, shows the worker in the `workers` table, and ends a process that cannot work any more.
+"""Prolongs leases, shows the worker in the `workers` table, and ends a process that cannot work any more.
 
-In render processes every beat re-arms a timer in C (`faulthandler.dump_traceback_later`) to the lease or the job's
-deadline, whichever is nearer: a process whose threads all hang, the GIL held included, dies within its lease, and its job
-is rescued (DESIGN §2.7). Without this middleware every job longer than a lease would be started twice.
+Without this middleware, every job that takes longer than a lease is started twice.
 
-A process one of whose threads has died ends in order and is started again by whoever watches it: a thread that takes
-messages, hands them out or publishes is never replaced, and a process that lives without it looks well and does nothing.
+In render processes each beat re-arms a timer in C (`faulthandler.dump_traceback_later`). It fires after the lease, or at
+the job's deadline if that is nearer. So a process that hangs, even one that holds the GIL, dies within its lease, and its
+job is rescued (DESIGN §2.7).
+
+A process ends in order when one of its threads has died; its supervisor starts it again. Such a thread is never replaced:
+without it, the process would look well and do nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from schema.sql.database import Database, DatabaseDown
 
 log = structlog.get_logger()
 
-# For an orderly end of a process whose parent was killed, or one of whose threads died; then it ends all the same.
+# Time for an orderly end when the parent was killed or a thread has died; after it the process ends at once.
 ORPHAN_SECONDS = 60.0
 _TABLES = {RENDER: leases.JOBS, WEBHOOKS: leases.DELIVERIES}
 
@@ -76,10 +78,10 @@ class Heartbeats(dramatiq.Middleware):
         with self._mutex:
             self._workers += 1
         try:
-            self.beat()  # seen at once: estimates, windows and /readyz count live workers
+            self.beat()  # at once: estimates, windows and /readyz count live workers
         except DatabaseDown:
             log.warning("heartbeat.database_unavailable", worker_id=self.worker_id)
-        except Exception:  # tables that the relay is about to make: the beats below must begin all the same
+        except Exception:  # the relay may not have made the tables yet; the beats must begin anyway
             log.exception("heartbeat.failed")
         if self._thread is not None:
             return
@@ -90,7 +92,7 @@ class Heartbeats(dramatiq.Middleware):
         with self._mutex:
             self._workers -= 1
             if self._workers:
-                return  # the other one may be at work for a while, and its leases must live as long
+                return  # the other worker may still be busy, and its leases must be prolonged
         self._done.set()
         if self._thread is not None:
             self._thread.join(self.every + 1)
@@ -110,7 +112,7 @@ class Heartbeats(dramatiq.Middleware):
                 self.beat()
             except DatabaseDown:
                 log.warning("heartbeat.database_unavailable", worker_id=self.worker_id)
-                pause = min(1.0, pause)  # once it is back, the leases have little time left
+                pause = min(1.0, pause)  # when the database is back, the leases have little time left
             except Exception:
                 log.exception("heartbeat.failed")
             self._arm()
@@ -118,13 +120,15 @@ class Heartbeats(dramatiq.Middleware):
                 return
             orphaned = (
                 self.guard_process and os.getppid() != self._parent
-            )  # whoever restarts the parent would have two of us
+            )  # the supervisor starts a new parent, with new workers
             if self._ends_until is not None or orphaned or self._has_died():
                 self._leave()
 
     def _leave(self) -> None:
-        """End this process. In order first, which a thread that hangs would put off for ever: then only the leases, which
-        are not prolonged any more, free what it works on."""
+        """End this process in order; after ORPHAN_SECONDS at once, because a thread that hangs delays an orderly end for ever.
+
+        Leases that are no longer prolonged then free its rows.
+        """
         if self._ends_until is None:
             self._ends_until = time.monotonic() + ORPHAN_SECONDS
             os.kill(os.getpid(), signal.SIGTERM)
@@ -132,7 +136,7 @@ class Heartbeats(dramatiq.Middleware):
             os._exit(70)
 
     def _has_died(self) -> bool:
-        """Whether a thread has died that nobody stopped."""
+        """Whether a thread has died although the process was not stopped."""
         dead = [thread.name for thread in self.others() if not thread.is_alive()]
         for _, worker in self._cards:
             dead += [thread.name for thread in (*_takers(worker), *_givers(worker)) if not thread.is_alive()]
@@ -146,10 +150,10 @@ class Heartbeats(dramatiq.Middleware):
         running = self.attempts.running()
         for attempt in running:
             if attempt.hard_limit <= time.monotonic():
-                continue  # a thread that hangs beyond its limit must lose its row, also where no process ends for it
+                continue  # a thread that hangs beyond its limit must lose its row, even when its process lives on
             if not attempt.leased.beat(self.db, attempt.key, attempt.start_no, self.lease):
                 attempt.lost = True
-            self._arm()  # many attempts on a slow database are no hung process
+            self._arm()  # many attempts on a slow database do not mean that the process hangs
         for card, worker in self._cards:
             card.threads = _threads_that_work(worker)
             workers.seen(self.db, card, busy=sum(_TABLES[card.kind] is attempt.leased for attempt in running))
@@ -157,7 +161,7 @@ class Heartbeats(dramatiq.Middleware):
     def _arm(self) -> None:
         if not self.guard_process:
             return
-        # A slow callback must not end the others' process: it loses its row, which another worker then tells.
+        # A slow callback must not end the process of others. It loses its row, and another worker posts it.
         limits = (a.hard_limit for a in self.attempts.running() if a.leased is leases.JOBS)
         nearest = min(limits, default=float("inf"))
         seconds = min(self.lease, nearest - time.monotonic())
@@ -175,7 +179,7 @@ def _givers(worker: Any) -> Sequence[threading.Thread]:
 
 
 def _threads_that_work(worker: Any) -> int:
-    """How many messages the worker can take at once: none when a queue's messages are fetched no more."""
+    """How many messages the worker can take at once: none when a thread that fetches them has died."""
     if not all(thread.is_alive() for thread in _givers(worker)):
         return 0
     return int(worker.worker_threads) - sum(not thread.is_alive() for thread in _takers(worker))

@@ -23,8 +23,7 @@ class Attempt:
 
     leased: Leased
     row: Row
-    hard_limit: float  # monotonic moment, in seconds, from which on the lease is not prolonged any more
-    fields: dict[str, Any] = field(default_factory=dict)
+    hard_limit: float  # monotonic seconds; from then on the lease is not prolonged
     lost: bool = False
     began: float = field(default_factory=time.monotonic)
 
@@ -47,14 +46,14 @@ class Attempts:
         self.begun: Callable[[Attempt], None] = lambda attempt: None
 
     def begin(self, attempt: Attempt) -> None:
-        """This thread now works on that row; its lease is kept up from here on, and its log lines say so."""
+        """This thread now works on that row: its lease is prolonged, and its log lines name the row."""
         structlog.contextvars.bind_contextvars(**traces.fields_of(attempt.row))
         with self._mutex:
             self._by_thread[threading.get_ident()] = attempt
         self.begun(attempt)
 
     def current(self) -> Attempt | None:
-        """What this thread works on."""
+        """The attempt that this thread works on."""
         return self._by_thread.get(threading.get_ident())
 
     def end(self) -> None:
@@ -69,9 +68,9 @@ class Attempts:
 
 
 class Lifecycle(dramatiq.Middleware):
-    """Ends each attempt with its message and says when the worker is being stopped.
+    """Ends each attempt with its message, and notes when the worker is being stopped.
 
-    Without it a thread would seem busy for ever, and a graceful stop would wait for the longest report.
+    Without it, a thread seems busy for ever, and a graceful stop waits for the longest report.
     """
 
     def __init__(self, attempts: Attempts, warm_up: Callable[[frozenset[str]], None] = lambda queues: None) -> None:
@@ -86,9 +85,9 @@ class Lifecycle(dramatiq.Middleware):
         self._attempts.end()
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
-        # One message per thread, so that nothing waits behind a long job while another thread is idle (DESIGN §5).
+        # One message per thread, so that no job waits behind a long one while another thread is idle (DESIGN §5).
         worker.queue_prefetch = worker.delay_prefetch = worker.worker_threads
-        # Made here, by one thread: the first jobs would each make renderer and clients of their own.
+        # Made here, by one thread. Otherwise each of the first jobs makes a renderer and clients of its own.
         self._warm_up(frozenset(worker.consumer_whitelist or QUEUES))
 
     def before_worker_shutdown(self, broker: Any, worker: Any) -> None:

@@ -1,7 +1,7 @@
-"""How much memory a render process may take (REPORTQ_WORKER_MEMORY), so that one monstrous report cannot starve its host.
+"""Limits a render process's memory (REPORTQ_WORKER_MEMORY), so that one huge report cannot starve its host.
 
-Beyond it an allocation fails in that process: a MemoryError ends the attempt, or a C library the process; either way it
-costs an attempt and no other job. Without it the kernel's out-of-memory killer chooses, perhaps the database.
+Beyond the limit an allocation fails: a MemoryError ends the attempt, or a C library ends the process. Either way it costs
+this job an attempt, and no other job. Without it, the kernel kills some process, perhaps the database.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The soft time limit of a render: an exception in the thread that overruns it, counted from its claim.
+"""The soft time limit of a render: an exception in a thread that takes too long, counted from its claim.
 
-It cannot interrupt C code; the heartbeats' timer does that. Dramatiq's own middleware does the raising; only an
-in-process worker must start its thread, because just the `dramatiq` command emits `process_boot`.
+It cannot interrupt C code; the heartbeats' timer ends the process then. Dramatiq's own middleware raises the exception.
+An in-process worker must start its thread, because only the `dramatiq` command emits `process_boot`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class RenderTimeLimit(TimeLimit):
         attempts.begun = self.begin
 
     def begin(self, attempt: Attempt) -> None:
-        """This thread's time runs from now on."""
+        """Start this thread's time."""
         if attempt.leased is leases.JOBS:
             self.manager.add_timeout(threading.get_ident(), self.time_limit)  # type: ignore[no-untyped-call]
 
     def before_process_message(self, broker: Any, message: Any) -> None:
-        """Not yet: a thread may wait long for a database that is away, and a hint must not be lost over that."""
+        """Start no time yet: a thread may wait long for the database, and must not lose its message by that."""

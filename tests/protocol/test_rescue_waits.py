@@ -83,7 +83,7 @@ def test_rescue_waits_after_the_databases_absence_and_not_after_a_held_row(
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(keeper, "rescue", fails)
+        patched.setattr(keeper.rescue, "step", fails)
         with pytest.raises(DatabaseDown):
             keeper.sweep()
     keeper.sweep()
