@@ -125,9 +125,7 @@ class GoogleDrive:
         folder = self._client.ask(
             "look at the folder",
             lambda files: files.get(
-                fileId=self.folder_id,
-                supportsAllDrives=True,
-                fields="id,mimeType,labels,capabilities/canAddChildren",
+                fileId=self.folder_id, supportsAllDrives=True, fields="id,mimeType,labels,capabilities/canAddChildren"
             ),
             missing="drive_folder_not_found",
         )

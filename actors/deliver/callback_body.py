@@ -20,10 +20,7 @@ def callback_body(end: End) -> bytes:
     else:
         error = end.error_message or "The job was cancelled."
         body |= {"error": error, "error_code": end.error_code or "cancelled"}
-        body |= {
-            "failed_at" if end.status == "failed" else "cancelled_at": moment,
-            "retry_count": end.retry_count,
-        }
+        body |= {"failed_at" if end.status == "failed" else "cancelled_at": moment, "retry_count": end.retry_count}
     return msgspec.json.encode(body | {"meta": end.meta})
 
 

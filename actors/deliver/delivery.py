@@ -176,12 +176,7 @@ class Delivering:
             log.warning("delivery.not_sent_late", delivery_id=held.delivery_id, attempt=number)
             return
         answer = self.sender.send(Post(row["url"], webhook_id, body, headers=correlation(row)))
-        verdict = judge(
-            answer,
-            earlier,
-            schedule_scale=self.settings.webhook_scale,
-            chance=random.random(),
-        )
+        verdict = judge(answer, earlier, schedule_scale=self.settings.webhook_scale, chance=random.random())
         log.info(
             "delivery.attempt",
             delivery_id=held.delivery_id,

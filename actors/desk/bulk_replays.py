@@ -74,12 +74,12 @@ class Manner:
 
 def replay_matching(db: Database, wanted: LetterFilter, manner: Manner) -> Summary:
     """Replay every open letter that matches; see Manner. Repeat the same call to go on after an interruption."""
-    return _Run(db, replace(wanted, status="open", until=db.clock()), manner).replay()
+    return _Run(db, wanted, manner).replay()
 
 
 def discard_matching(db: Database, wanted: LetterFilter, manner: Manner) -> Summary:
     """Discard every open letter that matches."""
-    return _Run(db, replace(wanted, status="open", until=db.clock()), manner).discard()
+    return _Run(db, wanted, manner).discard()
 
 
 class _Run:
@@ -87,9 +87,9 @@ class _Run:
 
     def __init__(self, db: Database, wanted: LetterFilter, manner: Manner) -> None:
         self._db = db
-        self._wanted = wanted
+        self._wanted = replace(wanted, status="open", until=db.clock())
         self._manner = manner
-        self._summary = Summary(matched=letter_search.count(db, wanted), dry_run=manner.dry_run)
+        self._summary = Summary(matched=letter_search.count(db, self._wanted), dry_run=manner.dry_run)
         self._began = time.monotonic()
         self._acted = 0
         self._newer: dict[tuple[str | None, str | None], Row | None] = {}

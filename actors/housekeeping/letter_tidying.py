@@ -6,11 +6,10 @@ import time
 
 import structlog
 
-from middleware.rabbitmq.incoming import Stranger
 from middleware.rabbitmq.letter_queue import LetterQueue
 from middleware.rabbitmq.publisher import RabbitPublisher
 from schema.ports import Publisher
-from schema.rows import letters, messages, outbox
+from schema.rows import letters, messages
 from schema.sql.database import Database
 
 log = structlog.get_logger()
@@ -47,7 +46,7 @@ class _Queue:
     def __init__(self, db: Database, publisher: RabbitPublisher, queue: str) -> None:
         self._db = db
         self._queue = queue
-        self._letters = LetterQueue(publisher, queue, self)
+        self._letters = LetterQueue(publisher, db, queue)
         self._counted_at = float("-inf")
         self._looked_at = float("-inf")
         self._surplus = 0  # messages beyond the rows' copies; the last whole look knew them all
@@ -91,25 +90,3 @@ class _Queue:
         elif time.monotonic() - self._missing_since >= MISSING_AFTER and count != self._missing_told:
             self._missing_told = count
             log.warning("dead_letters.copies_missing", queue=self._queue, count=count)
-
-    # -- what the queue's pass asks of the rows -----------------------------------------------------------------------
-
-    def adopt(self, queue: str, letter_id: str, body: bytes, stranger: Stranger) -> None:
-        """Give a stranger its row, unless it has one."""
-        if letters.bury_raw(self._db, queue, letter_id, body, stranger.code, stranger.sentence):
-            log.warning(
-                "dead_letter.found_in_broker",
-                queue=queue,
-                dead_letter_id=letter_id,
-                code=stranger.code,
-                bytes=len(body),
-            )
-
-    def homes(self, letter_ids: list[str]) -> dict[str, str | None]:
-        """Letter → the queue whose `.XQ` holds its copy; None when it is resolved."""
-        return letters.homes(self._db, letter_ids)
-
-    def look_again(self, queue: str, key: str) -> None:
-        """Publish this row again: its message lies where no worker looks."""
-        if outbox.HINTED[queue].unpublish(self._db, key):
-            log.warning("hint.strayed", queue=queue, key=key, found_in=self._queue)

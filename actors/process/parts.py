@@ -18,16 +18,15 @@ import structlog
 
 from actors.artifacts import DriveOptions, open_artifacts
 from actors.publish.wakeup import Waker
-from middleware.hooks.dead_letters import MovedDeadLetters
 from middleware.hooks.heartbeats import Heartbeats
 from middleware.hooks.lifecycle import Attempts, Lifecycle
 from middleware.hooks.memory_limits import MemoryLimit
+from middleware.hooks.moved_messages import MovedMessages
 from middleware.hooks.retries import JobRetries
 from middleware.hooks.time_limits import RenderTimeLimit
 from middleware.meters.counters import Meters, folder_of
 from middleware.meters.worker import WorkerMeters
 from middleware.rabbitmq.broker import open_broker, open_publisher
-from middleware.rabbitmq.incoming import StrayHints
 from middleware.rabbitmq.publisher import RabbitPublisher
 from schema import VERSION
 from schema.callbacks.allow_list import AllowList
@@ -137,8 +136,11 @@ class Parts:
             JobRetries(s, self.db, self.attempts, self.policy, self.worker_meters.ended, self.wake),
             RenderTimeLimit(self.attempts, s.job_timeout),
             self.worker_meters,
-            MovedDeadLetters(lambda letter: replays.replay_moved(self.db, letter), self.wake),
-            StrayHints(lambda queue, key: outbox.HINTED[queue].unpublish(self.db, key), self.wake),
+            MovedMessages(
+                replay=lambda letter: replays.replay_moved(self.db, letter),
+                publish_again=lambda queue, key: outbox.HINTED[queue].unpublish(self.db, key),
+                wake=self.wake,
+            ),
             Heartbeats(
                 self.db,
                 self.attempts,

@@ -83,11 +83,7 @@ class Rendering:
             outbox.JOBS.unpublish(self.db, job_id)
             return NotClaimed("paused")
         return jobs.claim(
-            self.db,
-            job_id,
-            worker_id=self.worker_id,
-            lease=self.settings.lease,
-            timeout=self.settings.job_timeout,
+            self.db, job_id, worker_id=self.worker_id, lease=self.settings.lease, timeout=self.settings.job_timeout
         )
 
     def _bytes(self, held: Claim, attempt: Attempt) -> tuple[bytes, bool]:

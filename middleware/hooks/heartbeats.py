@@ -137,9 +137,10 @@ class Heartbeats(dramatiq.Middleware):
 
     def _has_died(self) -> bool:
         """Whether a thread has died although the process was not stopped."""
-        dead = [thread.name for thread in self.others() if not thread.is_alive()]
+        threads = list(self.others())
         for _, worker in self._cards:
-            dead += [thread.name for thread in (*_takers(worker), *_givers(worker)) if not thread.is_alive()]
+            threads += [*_threads(worker, "workers"), *_threads(worker, "consumers")]
+        dead = [thread.name for thread in threads if not thread.is_alive()]
         if not dead or self.attempts.stopping.is_set():
             return False
         log.critical("process.thread_died", worker_id=self.worker_id, threads=dead)
@@ -168,18 +169,14 @@ class Heartbeats(dramatiq.Middleware):
         faulthandler.dump_traceback_later(max(0.1, seconds), exit=True, file=sys.stderr)
 
 
-def _takers(worker: Any) -> Sequence[threading.Thread]:
-    """The threads that work on messages."""
-    return tuple(getattr(worker, "workers", ()))
-
-
-def _givers(worker: Any) -> Sequence[threading.Thread]:
-    """The threads that fetch messages, one for each queue."""
-    return tuple(getattr(worker, "consumers", {}).values())
+def _threads(worker: Any, kind: str) -> Sequence[threading.Thread]:
+    """A worker's threads: "workers" handle messages, "consumers" fetch them, one for each queue."""
+    threads = getattr(worker, kind, ())
+    return tuple(threads.values() if isinstance(threads, dict) else threads)
 
 
 def _threads_that_work(worker: Any) -> int:
     """How many messages the worker can take at once: none when a thread that fetches them has died."""
-    if not all(thread.is_alive() for thread in _givers(worker)):
+    if not all(thread.is_alive() for thread in _threads(worker, "consumers")):
         return 0
-    return int(worker.worker_threads) - sum(not thread.is_alive() for thread in _takers(worker))
+    return int(worker.worker_threads) - sum(not thread.is_alive() for thread in _threads(worker, "workers"))

@@ -67,28 +67,28 @@ class Attempts:
             return list(self._by_thread.values())
 
 
+@dataclass(eq=False)
 class Lifecycle(dramatiq.Middleware):
     """Ends each attempt with its message, and notes when the worker is being stopped.
 
     Without it, a thread seems busy for ever, and a graceful stop waits for the longest report.
     """
 
-    def __init__(self, attempts: Attempts, warm_up: Callable[[frozenset[str]], None] = lambda queues: None) -> None:
-        self._attempts = attempts
-        self._warm_up = warm_up
+    attempts: Attempts
+    warm_up: Callable[[frozenset[str]], None] = lambda queues: None
 
     def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
-        self._attempts.end()
+        self.attempts.end()
         structlog.contextvars.clear_contextvars()
 
     def after_skip_message(self, broker: Any, message: Any) -> None:
-        self._attempts.end()
+        self.attempts.end()
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
         # One message per thread, so that no job waits behind a long one while another thread is idle (DESIGN §5).
         worker.queue_prefetch = worker.delay_prefetch = worker.worker_threads
         # Made here, by one thread. Otherwise each of the first jobs makes a renderer and clients of its own.
-        self._warm_up(frozenset(worker.consumer_whitelist or QUEUES))
+        self.warm_up(frozenset(worker.consumer_whitelist or QUEUES))
 
     def before_worker_shutdown(self, broker: Any, worker: Any) -> None:
-        self._attempts.stopping.set()
+        self.attempts.stopping.set()

@@ -7,6 +7,7 @@ this job an attempt, and no other job. Without it, the kernel kills some process
 from __future__ import annotations
 
 import resource
+from dataclasses import dataclass
 from typing import Any
 
 import dramatiq
@@ -19,17 +20,17 @@ log = structlog.get_logger()
 _MB = 2**20
 
 
+@dataclass(eq=False)
 class MemoryLimit(dramatiq.Middleware):
     """Sets RLIMIT_DATA (heap and private mappings, not shared libraries or files) once the renderer is loaded."""
 
-    def __init__(self, megabytes: int) -> None:
-        self._megabytes = megabytes
+    megabytes: int
 
     def after_worker_boot(self, broker: Any, worker: Any) -> None:
-        if not self._megabytes or (worker.consumer_whitelist and RENDER not in worker.consumer_whitelist):
+        if not self.megabytes or (worker.consumer_whitelist and RENDER not in worker.consumer_whitelist):
             return
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        wanted = self._megabytes * _MB
+        wanted = self.megabytes * _MB
         if most != resource.RLIM_INFINITY:
             wanted = min(wanted, most)
         resource.setrlimit(resource.RLIMIT_DATA, (wanted, most))

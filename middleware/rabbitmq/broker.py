@@ -1,8 +1,9 @@
-"""Scheme → broker and publisher, and THE ordered stack of middleware in one list."""
+"""The broker and the publisher of a broker URL: RabbitMQ, or Dramatiq's in-process broker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import dramatiq
@@ -16,7 +17,7 @@ from schema.ports import Message, Publisher
 from schema.rows.messages import MAX_PRIORITY, QUEUES, xq
 from schema.settings import Settings
 
-# Milliseconds a copy stays in .XQ: 49 days, about the most RabbitMQ's timer takes (2^32 ms). The row stays for ever.
+# Milliseconds a copy stays in .XQ: 49 days, about the most that RabbitMQ's timer takes (2^32 ms). The row stays for ever.
 LETTERS_KEPT = 49 * 86_400_000
 # A quorum queue drops a message that came back too often: in RabbitMQ 4 after 20 times, unless we say more. A message
 # comes back whenever a worker stops, and one in .XQ whenever a person looks at it. Rows count the crashes.
@@ -33,22 +34,22 @@ def encode(sent: Message) -> bytes:
     return message.encode()
 
 
+@dataclass(eq=False)
 class MemoryPublisher:
     """The `Publisher` port on Dramatiq's in-process StubBroker."""
 
-    def __init__(self, broker: StubBroker) -> None:
-        self._broker = broker
+    broker: StubBroker
 
     def publish(self, sent: Sequence[Message]) -> list[bool]:
-        """Enqueue at once. Copies of dead letters have no queue here: the row is the only desk."""
+        """Enqueue at once. Copies of dead letters have no queue here: their rows are enough."""
         for one in sent:
             if "dead_letter_id" not in one.options and one.raw is None:
-                self._broker.enqueue(dramatiq.Message.decode(encode(one)))
+                self.broker.enqueue(dramatiq.Message.decode(encode(one)))
         return [True] * len(sent)
 
     def ready(self, queue: str) -> int:
         """Messages waiting in the process."""
-        return int(self._broker.queues[queue].qsize())
+        return int(self.broker.queues[queue].qsize())
 
     def ping(self) -> None:
         """The process that asks is the broker."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
@@ -49,10 +50,8 @@ class ConfirmingLine:
             connection.ioloop.start()
         except Exception:
             self._lost(connection)
-        try:
+        with contextlib.suppress(Exception):
             connection.ioloop.close()  # otherwise its two sockets stay open until the next garbage collection
-        except Exception:
-            pass
 
     def _on_open(self, connection: Any) -> None:
         connection.channel(on_open_callback=self._on_channel)
@@ -68,10 +67,8 @@ class ConfirmingLine:
         self._opened.set()
 
     def _lost(self, connection: Any) -> None:
-        try:
+        with contextlib.suppress(Exception):
             connection.ioloop.stop()
-        except Exception:
-            pass
         self._fail()
 
     def _channel_lost(self) -> None:

@@ -1,14 +1,14 @@
 """What a message that arrives means, read before Dramatiq sees it (DESIGN §2.1, §7).
 
 Anybody may put anything into a queue, and a person types the destination of "Move messages" by hand. Dramatiq trusts what
-it can decode: the name of another queue ends a worker's thread, a null restarts its consumer for ever, an `eta` keeps the
-thread's place. So Dramatiq is handed only messages that are written here, around the one id that was read out of what came.
+it can decode. The name of another queue ends a worker's thread, a null restarts its consumer for ever, and an `eta`
+occupies the thread. So this module reads one id out of what came, and hands Dramatiq a new message with that id.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,31 +16,29 @@ import dramatiq
 import structlog
 from dramatiq.brokers.rabbitmq import _RabbitmqConsumer
 from dramatiq.common import q_name
-from dramatiq.middleware import SkipMessage
 
 from schema.rows.letters import RAW_KEPT, TOO_LARGE
 from schema.rows.messages import ACTORS
-from schema.sql.database import patiently
 
 log = structlog.get_logger()
 
 _QUEUES = {actor: queue for queue, actor in ACTORS.items()}
 _FIELDS = {"queue_name": str, "actor_name": str, "args": list, "kwargs": dict, "options": dict}
-_MORE = {"message_id": str, "message_timestamp": int}  # Dramatiq's own, of which nothing depends here
+_MORE = {"message_id": str, "message_timestamp": int}  # Dramatiq's own; we do not use them
 _LONGEST_ID = 255
 _SHOWN = 80  # characters of a stranger's words in a sentence of ours
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """The copy of a dead letter: moved to any queue, it asks for a replay."""
+    """The copy of a dead letter. In any queue it asks for a replay."""
 
     dead_letter_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A hint: look at this row of this queue's table."""
+    """A message of ours: look at this row of this queue's table."""
 
     queue: str
     key: str
@@ -48,18 +46,17 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """None of ours, and why: the code and the sentence of its dead letter."""
+    """A message that is not ours, and why: the code and the sentence of its dead letter."""
 
     code: str
     sentence: str
 
 
 def meaning(body: bytes) -> Letter | Look | Stranger:
-    """What a message asks for. Takes any bytes; its cost is bounded by what a message of ours may measure."""
+    """What a message asks for. It takes any bytes; our own largest message bounds its cost."""
     if len(body) > RAW_KEPT:
         return Stranger(
-            TOO_LARGE,
-            f"A message of {len(body):,} bytes is none of ours; only its first {RAW_KEPT:,} bytes are kept.",
+            TOO_LARGE, f"A message of {len(body):,} bytes is none of ours; only its first {RAW_KEPT:,} bytes are kept."
         )
     try:
         message = json.loads(body.decode())
@@ -71,7 +68,7 @@ def meaning(body: bytes) -> Letter | Look | Stranger:
     if isinstance(options, dict) and "dead_letter_id" in options:
         if not _is_id(options["dead_letter_id"]):
             return _rejected("its dead_letter_id is not the id of a letter")
-        return Letter(options["dead_letter_id"])  # whatever else it says: that is what the person meant
+        return Letter(options["dead_letter_id"])  # whatever else it says: a person who moves a letter wants a replay
     return _look(message)
 
 
@@ -107,9 +104,9 @@ def _is_id(value: object) -> bool:
 
 
 class Consumer(_RabbitmqConsumer):
-    """Dramatiq's consumer, handed what the messages of its queue mean.
+    """Dramatiq's consumer, which gets our own new messages in place of those that came.
 
-    A stranger is rejected, which needs no database: RabbitMQ puts it into `.XQ`, where it is given a row.
+    A stranger is rejected, which needs no database. RabbitMQ puts it into `.XQ`, where housekeeping gives it a row.
     """
 
     def __init__(self, broker: Any, queue_name: str, prefetch: int, timeout: int) -> None:
@@ -131,7 +128,7 @@ class Consumer(_RabbitmqConsumer):
 
 
 def _rewritten(found: Letter | Look, arrived_in: str) -> bytes:
-    """The message as the worker of this queue takes it, acked where it came from."""
+    """The message as this queue's worker takes it. It is acked in the queue that it came from."""
     actor = ACTORS[q_name(arrived_in)]
     if isinstance(found, Letter):
         key, options = found.dead_letter_id, {"dead_letter_id": found.dead_letter_id}
@@ -139,25 +136,3 @@ def _rewritten(found: Letter | Look, arrived_in: str) -> bytes:
         key, options = found.key, {} if _QUEUES[actor] == found.queue else {"belongs_to": found.queue}
     message: dramatiq.Message[Any] = dramatiq.Message(arrived_in, actor, (key,), {}, options)
     return message.encode()
-
-
-class StrayHints(dramatiq.Middleware):
-    """A hint met by the other queue's worker goes out again, to the queue it belongs to.
-
-    Without it the row would wait until its hint is missed: nobody else looks at a row that was published.
-    """
-
-    def __init__(self, publish_again: Callable[[str, str], bool], wake: Callable[[], None]) -> None:
-        self._publish_again = publish_again
-        self._wake = wake
-
-    def before_process_message(self, broker: Any, message: Any) -> None:
-        queue = message.options.get("belongs_to")
-        if queue is None:
-            return
-        key = message.args[0]
-        # Not acked until the database could be asked.
-        waits = patiently(lambda: self._publish_again(queue, key))
-        log.info("hint.strayed", queue=queue, key=key, published_again=waits)
-        self._wake()
-        raise SkipMessage(f"a hint of {queue} for {key}")

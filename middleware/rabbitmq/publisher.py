@@ -5,6 +5,7 @@ A message whose confirm does not come within `timeout` counts as not published: 
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -58,10 +59,7 @@ class RabbitPublisher:
         self.call(lambda channel: self.declare(channel, only=_there(channel, self.queues)))
 
     def call(
-        self,
-        work: Callable[[Any], Any],
-        seconds: float | None = None,
-        nodes: Sequence[pika.connection.Parameters] = (),
+        self, work: Callable[[Any], Any], seconds: float | None = None, nodes: Sequence[pika.connection.Parameters] = ()
     ) -> Any:
         """Run `work(channel)` on a short-lived blocking channel, cut after `seconds` (the broker's timeout)."""
         try:
@@ -77,10 +75,8 @@ class RabbitPublisher:
             raise DependencyDown("broker", why(error)) from error
         finally:
             timer.cancel()
-            try:
+            with contextlib.suppress(pika.exceptions.AMQPError, OSError, AttributeError, ValueError):
                 connection.close()
-            except (pika.exceptions.AMQPError, OSError, AttributeError, ValueError):
-                pass
 
     def close(self) -> None:
         with self._mutex:
@@ -136,10 +132,8 @@ def sever(connection: Any) -> None:
 
     A cluster without its quorum never answers. An orderly end would first read everything that was asked for.
     """
-    try:
+    with contextlib.suppress(Exception):
         socket.socket.shutdown(connection._impl._transport._sock, socket.SHUT_RDWR)
-    except Exception:
-        pass
 
 
 def parameters_of(url: str, *, timeout: float, heartbeat: int = 30) -> list[pika.ConnectionParameters]:
