@@ -19,7 +19,7 @@ import structlog
 from schema.errors import Refused
 from schema.rows import messages, workers
 from schema.settings import Settings
-from schema.sql.cached import PATIENCE, rest_until
+from schema.sql.cached import Cached
 from schema.sql.database import Database, DatabaseDown, Row
 from schema.sql.times import as_column, as_time
 
@@ -77,14 +77,10 @@ class QueueView:
     def __init__(self, db: Database, settings: Settings) -> None:
         self._db = db
         self._settings = settings
-        self._picture = _Picture()
-        self._seen_at = float("-inf")
-        self._rest_until = float("-inf")
-        self._cost = 0.0
+        self._seen = Cached(self._see, _EVERY, stale=_STALE, share=_SHARE)
         self._asked_at = 0.0
         self._looking = False
-        self._mutex = threading.Lock()  # of the picture
-        self._looks = threading.Lock()  # one look at a time
+        self._mutex = threading.Lock()
 
     def picture(self) -> _Picture:
         """What the last look saw; the first question, and one after a quiet time, looks itself.
@@ -92,14 +88,12 @@ class QueueView:
         Raises DatabaseDown in bounded time however many ask: a look that hung is not tried again by each of them.
         """
         self._asked_at = time.monotonic()
-        if self._stale():
-            self._look_once()
-        if not self._looking:
-            with self._mutex:
-                start, self._looking = not self._looking, True
-            if start:
-                threading.Thread(target=self._keep_looking, name="queue-view", daemon=True).start()
-        return self._picture
+        picture = self._seen.kept()
+        with self._mutex:
+            start, self._looking = not self._looking, True
+        if start:
+            threading.Thread(target=self._keep_looking, name="queue-view", daemon=True).start()
+        return picture
 
     def admit(self, count: int = 1) -> None:
         """Refuse a submission that would leave more than MAX_BACKLOG jobs waiting."""
@@ -108,8 +102,8 @@ class QueueView:
 
     def submitted(self, turn: int, product_id: str) -> tuple[int, str]:
         """Position (1 is next) and estimate of a job that was just written, by what admit() saw: it never raises."""
+        picture = self._seen.last or _Picture()
         with self._mutex:
-            picture = self._picture
             ahead = sum(line.count for t, line in picture.lines.items() if t <= turn)
             picture.lines.setdefault(turn, _Line(0)).count += 1
         return ahead + 1, self._estimate(picture, ahead, product_id)
@@ -148,51 +142,23 @@ class QueueView:
 
     # -- looking --------------------------------------------------------------------------------------------------
 
-    def _stale(self) -> bool:
-        return time.monotonic() - self._seen_at > _STALE + _SHARE * self._cost
-
-    def _look_once(self) -> None:
-        """Look, or wait until somebody else has."""
-        if not self._looks.acquire(timeout=0 if self._rests() else PATIENCE):
-            raise DatabaseDown("The database did not answer in time.")
-        try:
-            if self._stale():
-                if self._rests():
-                    raise DatabaseDown("The database did not answer.")
-                self._look()
-        finally:
-            self._looks.release()
-
-    def _rests(self) -> bool:
-        return time.monotonic() < self._rest_until
-
     def _keep_looking(self) -> None:
         """The background: looks until nobody has asked for a minute."""
         while True:
-            time.sleep(max(_EVERY, _SHARE * self._cost))
+            time.sleep(_EVERY)
             with self._mutex:
                 if time.monotonic() - self._asked_at > _KEEP_LOOKING:
                     self._looking = False
                     break
             try:
-                with self._looks:
-                    self._look()
+                self._seen.get()
             except DatabaseDown:
-                pass  # the last picture stays
+                pass  # the next caller is told
             except Exception:
                 log.exception("queue_view.look_failed")
         self._db.close()
 
-    def _look(self) -> None:
-        began = time.monotonic()
-        try:
-            self._see()
-        except DatabaseDown:
-            self._rest_until = rest_until(began)
-            raise
-
-    def _see(self) -> None:
-        began = time.monotonic()
+    def _see(self) -> _Picture:
         rows = self._db.fetch_all(
             "SELECT turn, COUNT(*) AS n, MIN(requested_at) AS first, MAX(requested_at) AS last FROM pdf_job_results "
             "WHERE status='queued' GROUP BY turn"
@@ -200,17 +166,13 @@ class QueueView:
         total = sum(int(row["n"]) for row in rows)
         measured = self._db.fetch_all("SELECT product_id, seconds, samples FROM durations")
         samples = sum(row["samples"] for row in measured)
-        picture = _Picture(
+        return _Picture(
             lines={int(row["turn"]): self._line(row, sliced=total > _EXACT) for row in rows},
             processing=int(self._db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='processing'")),
             threads=workers.threads(self._db, 2 * self._settings.lease, messages.RENDER),
             durations={row["product_id"]: float(row["seconds"]) for row in measured},
             mean=sum(row["seconds"] * row["samples"] for row in measured) / samples if samples else _DEFAULT,
         )
-        with self._mutex:
-            self._picture = picture
-            self._seen_at = time.monotonic()
-            self._cost = self._seen_at - began
 
     def _line(self, row: Row, *, sliced: bool) -> _Line:
         first, last = as_time(row["first"]), as_time(row["last"])

@@ -13,7 +13,7 @@ from ulid import ULID
 
 from schema.rows import audit
 from schema.settings import Settings, SettingsError, parse_api_keys
-from schema.sql.cached import Refreshed
+from schema.sql.cached import Cached
 from schema.sql.database import Database, Row
 
 ROLES = ("read", "submit", "operate")  # each may do what the one before may
@@ -52,7 +52,7 @@ class KeyRing:
             hash_of(key): Caller(name, role, f"env:{name}", self._rate)
             for name, role, key in parse_api_keys(settings.api_keys)
         }
-        self._ring = Refreshed(self._read, _EVERY)
+        self._ring = Cached(self._read, _EVERY)
 
     def find(self, key: str) -> Caller | None:
         """The caller of a key, or None."""

@@ -9,7 +9,7 @@ import peewee
 
 from schema.rows import audit
 from schema.settings import Settings
-from schema.sql.cached import Refreshed
+from schema.sql.cached import Cached
 from schema.sql.database import Database
 
 PERCENT, SYNC = "rollout_percent", "sync_enabled"
@@ -32,7 +32,7 @@ class RolloutBoard:
     """The switches as this process last read them; the settings' values where nobody has turned one."""
 
     def __init__(self, db: Database, settings: Settings) -> None:
-        self._rows = Refreshed(lambda: stored(db, settings), settings.switch_poll)
+        self._rows = Cached(lambda: stored(db, settings), settings.switch_poll)
 
     def now(self) -> Rollout:
         """What holds at the moment, at most REPORTQ_SWITCH_POLL seconds late."""

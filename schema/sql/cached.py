@@ -1,4 +1,4 @@
-"""A value read from the database now and then, and used in between: no request waits for somebody else's read."""
+"""A value that is read from the database now and then. Between two reads all threads share the last one."""
 
 from __future__ import annotations
 
@@ -11,24 +11,29 @@ from schema.sql.database import DatabaseDown
 
 T = TypeVar("T")
 
-REST = 2.0  # seconds after a read that hung in which nobody reads again: callers are told at once instead
-PATIENCE = 10.0  # seconds to wait for somebody else's read: as long as one statement may take
+REST = 2.0  # most seconds without a read after one that hung; callers are told at once instead
+PATIENCE = 10.0  # seconds to wait for another thread's read: as long as one statement may take
+_SILENT = DatabaseDown("The database did not answer.")
 
 
-class Refreshed(Generic[T]):
-    """`read` is called at most once every `every` seconds, by one thread; the others use what was read before.
+class Cached(Generic[T]):
+    """One thread calls `read`, at most once every `every` seconds; the others use the value that was read before.
 
-    While the database is down the last value stays, for ever or, with `stale`, until it is so many seconds old. Without
-    a usable value DatabaseDown is raised, in bounded time however many ask: a read that hung is not tried again by each.
+    After a read that took s seconds, at least s × `share` pass without one. While the database is away the last value
+    stays for ever, or with `stale` for so many seconds. Then `get` raises DatabaseDown, in bounded time however many
+    ask: a read that hung is not tried again by each of them.
     """
 
-    def __init__(self, read: Callable[[], T], every: float, *, stale: float | None = None) -> None:
+    def __init__(self, read: Callable[[], T], every: float, *, stale: float | None = None, share: float = 0.0) -> None:
         self._read = read
         self._every = every
         self._stale = stale
-        self._value: T | None = None
+        self._share = share
+        self.last: T | None = None  # what was read last, however old; None before the first read
         self._at = float("-inf")
+        self._cost = 0.0
         self._rest_until = float("-inf")
+        self._why = _SILENT
         self._mutex = threading.Lock()
 
     def get(self, within: float | None = None) -> T:
@@ -44,30 +49,33 @@ class Refreshed(Generic[T]):
                 finally:
                     self._mutex.release()
         if not self._usable():
-            raise DatabaseDown("The database did not answer.")
-        assert self._value is not None
-        return self._value
+            raise type(self._why)(self._why.detail)
+        assert self.last is not None
+        return self.last
+
+    def kept(self) -> T:
+        """The last value while it may be told, for callers beside a thread that keeps it fresh; else as `get`."""
+        return self.last if self.last is not None and self._usable() else self.get()
 
     def _due(self, limit: float) -> bool:
         now = time.monotonic()
-        return now - self._at >= limit and now >= self._rest_until
+        return now - self._at >= max(limit, self._share * self._cost) and now >= self._rest_until
 
     def _usable(self) -> bool:
-        return self._value is not None and (self._stale is None or time.monotonic() - self._at < self._stale)
+        if self.last is None or self._stale is None:
+            return self.last is not None
+        return time.monotonic() - self._at < self._stale + self._share * self._cost
 
     def _refresh(self) -> None:
         began = time.monotonic()
         try:
-            self._value = self._read()
+            self.last = self._read()
+        except DatabaseDown as error:
+            self._why = error
+            # As long as it took: what is refused at once costs nothing to ask, and may be back in an instant.
+            now = time.monotonic()
+            self._rest_until = now + min(REST, now - began)
+        else:
             self._at = time.monotonic()
-        except DatabaseDown:
-            self._rest_until = rest_until(began)
-
-
-def rest_until(began: float) -> float:
-    """Until when to leave the database alone after a read that began then and has failed just now.
-
-    As long as it took, at most REST: what is refused at once costs nothing to ask, and may be back in an instant.
-    """
-    now = time.monotonic()
-    return now + min(REST, now - began)
+            self._cost = self._at - began
+            self._why = _SILENT

@@ -12,7 +12,7 @@ from schema import VERSION
 from schema.http import responses
 from schema.rows import workers
 from schema.rows.messages import QUEUES
-from schema.sql.cached import Refreshed
+from schema.sql.cached import Cached
 from schema.sql.database import DatabaseDown
 from schema.sql.migrate import pending
 from service.asked import Asked
@@ -41,7 +41,7 @@ class Ready:
     def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
         self._migrated = False
-        self._database = Refreshed(self._look, _DATABASE_EVERY, stale=_DATABASE_EVERY)
+        self._database = Cached(self._look, _DATABASE_EVERY, stale=_DATABASE_EVERY)
         self._others = Asked(
             {
                 "documents": parts.documents.ping,

@@ -14,7 +14,7 @@ import msgspec
 from schema import VERSION
 from schema.http import responses
 from schema.rows import jobs, pauses, workers
-from schema.sql.cached import Refreshed
+from schema.sql.cached import Cached
 from schema.sql.database import Database
 from schema.sql.times import as_column, as_time, moment
 from service.parts import ApiParts
@@ -33,7 +33,7 @@ class Overview:
     def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
         self._minutes = Minutes(parts.db)
-        self._seen = Refreshed(self._look, _EVERY, stale=_STALE)
+        self._seen = Cached(self._look, _EVERY, stale=_STALE)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """How everything stands, at most two seconds old; DatabaseDown when nothing newer than ten is known."""

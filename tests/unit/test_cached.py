@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from schema.sql.cached import REST, Refreshed
-from schema.sql.database import DatabaseDown
+from schema.sql.cached import REST, Cached
+from schema.sql.database import DatabaseDown, DatabaseUnable
 
 
 class Source:
@@ -17,6 +17,7 @@ class Source:
         self.moment = 1000.0
         self.away = False
         self.hangs = 20.0
+        self.takes = 0.0
         self.reads = 0
 
     def monotonic(self) -> float:
@@ -24,9 +25,10 @@ class Source:
 
     def read(self) -> int:
         self.reads += 1
+        self.moment += self.takes
         if self.away:
             self.moment += self.hangs
-            raise DatabaseDown("away")
+            raise DatabaseUnable("The disk is full.")
         return self.reads
 
 
@@ -38,14 +40,14 @@ def source(monkeypatch: pytest.MonkeyPatch) -> Source:
 
 
 def test_it_is_read_once_however_many_ask_until_it_is_old(source: Source) -> None:
-    value = Refreshed(source.read, 3.0)
+    value = Cached(source.read, 3.0)
     assert [value.get(), value.get()] == [1, 1]
     source.moment += 3
     assert value.get() == 2
 
 
 def test_what_is_refused_at_once_is_asked_again_at_once(source: Source) -> None:
-    value = Refreshed(source.read, 3.0)
+    value = Cached(source.read, 3.0)
     source.away, source.hangs = True, 0.0
     with pytest.raises(DatabaseDown):
         value.get()
@@ -54,7 +56,7 @@ def test_what_is_refused_at_once_is_asked_again_at_once(source: Source) -> None:
 
 
 def test_while_the_database_is_away_the_last_value_stays_and_failures_rest(source: Source) -> None:
-    value = Refreshed(source.read, 3.0)
+    value = Cached(source.read, 3.0)
     value.get()
     source.away = True
     source.moment += 3600
@@ -66,7 +68,7 @@ def test_while_the_database_is_away_the_last_value_stays_and_failures_rest(sourc
 
 
 def test_a_first_read_that_fails_is_told_to_everybody_and_not_repeated_by_each(source: Source) -> None:
-    value = Refreshed(source.read, 3.0)
+    value = Cached(source.read, 3.0)
     source.away = True
     for _ in range(5):
         with pytest.raises(DatabaseDown):
@@ -78,7 +80,7 @@ def test_a_first_read_that_fails_is_told_to_everybody_and_not_repeated_by_each(s
 
 
 def test_a_value_that_may_not_be_told_for_ever_is_kept_only_until_it_is_stale(source: Source) -> None:
-    value = Refreshed(source.read, 2.0, stale=10.0)
+    value = Cached(source.read, 2.0, stale=10.0)
     value.get()
     source.away, source.hangs = True, 0.0
     source.moment += 9
@@ -89,3 +91,25 @@ def test_a_value_that_may_not_be_told_for_ever_is_kept_only_until_it_is_stale(so
     source.away = False
     source.moment += REST
     assert value.get() == source.reads
+
+
+def test_reading_takes_no_more_than_its_share_of_the_time(source: Source) -> None:
+    source.takes = 2.0
+    value = Cached(source.read, 1.0, stale=5.0, share=20)
+    value.get()
+    source.moment += 39
+    assert [value.get(), value.kept()] == [1, 1]
+    source.moment += 1
+    assert [value.kept(), value.get()] == [1, 2], "what is kept by another thread may be a little older"
+    source.moment += 45
+    assert value.kept() == 3
+
+
+def test_everybody_is_told_why_the_read_failed(source: Source) -> None:
+    value = Cached(source.read, 3.0, stale=3.0)
+    source.away = True
+    for _ in range(2):
+        with pytest.raises(DatabaseUnable, match="disk is full"):
+            value.get()
+    assert source.reads == 1
+    assert value.last is None
