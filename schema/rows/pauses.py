@@ -6,13 +6,12 @@ An operator's pause has no `until`; an outage's `until` is when the next probe i
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Mapping
 
 import msgspec
 import peewee
 
+from schema.sql.cached import Cached
 from schema.sql.database import Database, DatabaseDown, Row
 
 OUTAGE = "outage"  # set_by of a pause that an outage set
@@ -23,21 +22,16 @@ class PauseBoard:
 
     def __init__(self, db: Database, every: float) -> None:
         self._db = db
-        self._every = every
-        self._read_at = float("-inf")
-        self._rows: dict[str, Row] = {}
-        self._streaks: frozenset[str] = frozenset()
-        self._mutex = threading.Lock()
+        self._seen = Cached(self._read, every, stale=every)
+
+    def _read(self) -> tuple[dict[str, Row], frozenset[str]]:
+        rows = in_force(self._db)
+        streaks = self._db.fetch_all("SELECT scope FROM dependencies WHERE failures > 0")
+        return rows, frozenset(row["scope"] for row in streaks)
 
     def active(self, *, fresh: bool = False) -> Mapping[str, Row]:
-        """Scope → row. While the database is away the last known pauses stay in force."""
-        with self._mutex:
-            if fresh or time.monotonic() - self._read_at >= self._every:
-                self._rows = in_force(self._db)
-                streaks = self._db.fetch_all("SELECT scope FROM dependencies WHERE failures > 0")
-                self._streaks = frozenset(row["scope"] for row in streaks)
-                self._read_at = time.monotonic()
-            return self._rows
+        """Scope → row; raises DatabaseDown when the database is away."""
+        return self._seen.get(within=0 if fresh else None)[0]
 
     def blocking(self, queue: str, *, fresh: bool = False) -> Row | None:
         """The pause that keeps a queue from starting anything, if there is one."""
@@ -49,7 +43,7 @@ class PauseBoard:
 
     def in_streak(self, scope: str) -> bool:
         """Whether errors of this scope were being counted at the last look (a success then resets them)."""
-        return scope in self._streaks
+        return self._seen.last is not None and scope in self._seen.last[1]
 
 
 def in_force(db: Database) -> dict[str, Row]:
