@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -20,6 +21,7 @@ from schema.rows import messages, outbox, workers
 from schema.rows.outbox import Outbox, Taken
 from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
+from schema.sql.cached import Cached
 from schema.sql.database import Database, DatabaseDown, Row
 
 log = structlog.get_logger()
@@ -44,7 +46,10 @@ class Relay:
         self._publisher = publisher
         self._board = board
         self._ordered_here = settings.embedded or settings.queue_type == "quorum"
-        self._threads: dict[str, tuple[int, float]] = {}
+        self._threads = {
+            queue: Cached(partial(workers.threads, db, settings.lease, queue), 1.0, stale=1.0)
+            for queue in messages.QUEUES
+        }
         self._callbacks = Callbacks(settings, db, board)
         self._promotion = Promotion(settings, db, lambda: self._live(messages.RENDER))
         self.busy_since: float | None = None
@@ -111,11 +116,7 @@ class Relay:
         if self._settings.embedded:
             renders = queue == messages.RENDER
             return self._settings.concurrent_workers if renders else self._settings.webhook_threads
-        count, asked_at = self._threads.get(queue, (0, float("-inf")))
-        if time.monotonic() - asked_at > 1.0:
-            count = workers.threads(self._db, self._settings.lease, queue)
-            self._threads[queue] = (count, time.monotonic())
-        return max(1, count)
+        return max(1, self._threads[queue].get())
 
     def _deliveries(self) -> int:
         if self._board.blocking(messages.WEBHOOKS) is not None:
