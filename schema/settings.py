@@ -7,20 +7,20 @@ Durations are seconds. Nothing set at all is the embedded default: the whole sys
 
 from __future__ import annotations
 
-import difflib
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from ipaddress import ip_address
-from typing import Any, get_type_hints
+from typing import Any
 from urllib.parse import urlsplit
 
 from schema.environment import server_urls
-from schema.environment.server_urls import UrlFault, without_password
-from schema.environment.setting_texts import cleaned, read
+from schema.environment.server_urls import without_password
+from schema.environment.variables import PREFIX as PREFIX
+from schema.environment.variables import SettingsError as SettingsError
+from schema.environment.variables import setting, values, variables
 
-PREFIX = "REPORTQ_"
 # seconds a callback is owed: a weekend, and as long as its schedule (schema/callbacks/answers.py)
 OWED_FOR = 72 * 3600.0
 
@@ -28,8 +28,6 @@ OWED_FOR = 72 * 3600.0
 _PUBLIC_URL = re.compile(r"(?i:https?)://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[\w.~!$&'()*+,;=:@%-]+)*/?", re.ASCII)
 _API_KEY = re.compile(r"(?P<name>[^:]{1,64}):(?P<role>submit|read|operate):(?P<key>[!-~]{16,})")
 _RUN_TOGETHER = re.compile(r":(submit|read|operate):")
-_LONGEST = 315_360_000.0  # seconds: ten years; the clocks of databases and of threads end not far beyond
-_LARGEST = 2**31 - 1
 
 # The plan's "Resource Allocation" table.
 PROFILES: dict[str, dict[str, Any]] = {
@@ -39,190 +37,135 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 
 
-class SettingsError(ValueError):
-    """A variable that cannot be used: says which, what was read, and what is allowed."""
-
-    def __init__(self, variable: str, read: str, allowed: str) -> None:
-        super().__init__(f"{variable}: read {read}; allowed: {allowed}.")
-        self.variable = variable
-
-
-class UnknownSetting(SettingsError):
-    """A variable that reportq does not know, which is mostly one that was misspelt."""
-
-    def __init__(self, variable: str) -> None:
-        names = [name.removeprefix(PREFIX) for name in sorted(known_variables())]
-        if not variable.endswith("_FILE"):
-            names = [name for name in names if not name.endswith("_FILE")]
-        close = difflib.get_close_matches(variable.removeprefix(PREFIX), names, n=3)
-        meant = f" Did you mean {' or '.join(PREFIX + name for name in close)}?" if close else ""
-        ValueError.__init__(
-            self, f"{variable}: there is no such setting; ops/SETTINGS.md lists those that there are.{meant}"
-        )
-        self.variable = variable
-
-
-def _setting(
-    default: Any,
-    doc: str,
-    *,
-    least: float | None = None,
-    most: float | None = None,
-    choices: tuple[str, ...] = (),
-    schemes: tuple[str, ...] = (),
-    secret: bool = False,
-    separator: str = "",
-) -> Any:
-    metadata = {
-        "doc": doc, "least": least, "most": most, "choices": choices, "schemes": schemes, "secret": secret,
-        "separator": separator,
-    }  # fmt: skip
-    return field(default=default, metadata=metadata, repr=not secret)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The whole configuration; immutable. Field metadata holds the documentation shown by `ops/reportq config`."""
 
-    profile: str = _setting(
+    profile: str = setting(
         "development", "development, staging or production: the plan's numbers", choices=tuple(PROFILES)
     )
 
     # Four URLs choose the adapters.
-    database_url: str = _setting(
-        "sqlite:///var/reportq.db", "where rows live", schemes=("sqlite", "mysql"), secret=True
-    )
-    documents_url: str = _setting(
+    database_url: str = setting("sqlite:///var/reportq.db", "where rows live", schemes=("sqlite", "mysql"), secret=True)
+    documents_url: str = setting(
         "database:",
         "source reports and permanent results: a table of the database, or MongoDB",
         schemes=("database", "mongodb", "mongodb+srv"),
         secret=True,
     )
-    broker_url: str = _setting(
+    broker_url: str = setting(
         "memory:",
         "in-process broker, or RabbitMQ (several nodes separated by ';')",
         schemes=("memory", "amqp", "amqps"),
         secret=True,
         separator=";",
     )
-    artifacts_url: str = _setting(
+    artifacts_url: str = setting(
         "file:var/artifacts", "PDF store: a folder, or gdrive://<folder id>", schemes=("file", "gdrive")
     )
 
     # The plan's configuration (§4.1).
-    concurrent_workers: int = _setting(2, "render workers on this host", least=1, most=512)
-    max_queue_size: int = _setting(100, "jobs published and not yet started, per queue", least=1, most=100_000)
-    job_timeout: float = _setting(300.0, "seconds one attempt may take", least=0.1, most=1500)
-    retry_attempts: int = _setting(3, "retries of a failing job after its first attempt", least=0, most=20)
-    cleanup_completed_after: float = _setting(3600.0, "seconds an ended job's row is kept", least=1)
-    keep_resolved_letters: float = _setting(2_592_000.0, "seconds a resolved dead letter is kept", least=1)
+    concurrent_workers: int = setting(2, "render workers on this host", least=1, most=512)
+    max_queue_size: int = setting(100, "jobs published and not yet started, per queue", least=1, most=100_000)
+    job_timeout: float = setting(300.0, "seconds one attempt may take", least=0.1, most=1500)
+    retry_attempts: int = setting(3, "retries of a failing job after its first attempt", least=0, most=20)
+    cleanup_completed_after: float = setting(3600.0, "seconds an ended job's row is kept", least=1)
+    keep_resolved_letters: float = setting(2_592_000.0, "seconds a resolved dead letter is kept", least=1)
 
     # The API.
-    host: str = _setting("127.0.0.1", "address the API listens on; beyond loopback keys are required")
-    port: int = _setting(8000, "port the API listens on", least=0, most=65535)
-    public_url: str = _setting("", "what links are built from; empty: http://<host>:<port>")
-    api_workers: int = _setting(2, "gunicorn processes (the in-process broker needs exactly 1)", least=1, most=64)
-    api_threads: int = _setting(8, "threads of each gunicorn process", least=1, most=256)
-    api_keys: str = _setting(
+    host: str = setting("127.0.0.1", "address the API listens on; beyond loopback keys are required")
+    port: int = setting(8000, "port the API listens on", least=0, most=65535)
+    public_url: str = setting("", "what links are built from; empty: http://<host>:<port>")
+    api_workers: int = setting(2, "gunicorn processes (the in-process broker needs exactly 1)", least=1, most=64)
+    api_threads: int = setting(8, "threads of each gunicorn process", least=1, most=256)
+    api_keys: str = setting(
         "",
         "comma-separated name:role:key, role submit, read or operate; empty: none needed",
         secret=True,
         separator=",",
     )
-    max_backlog: int = _setting(100_000, "jobs that may wait before submissions get 429", least=1)
-    max_body: int = _setting(1_000_000, "bytes a request body may have", least=1000)
-    max_batch: int = _setting(500, "jobs one batch may submit", least=1, most=5000)
-    api_waiters: int = _setting(
+    max_backlog: int = setting(100_000, "jobs that may wait before submissions get 429", least=1)
+    max_body: int = setting(1_000_000, "bytes a request body may have", least=1000)
+    max_batch: int = setting(500, "jobs one batch may submit", least=1, most=5000)
+    api_waiters: int = setting(
         0, "callers of one process that may wait for a job at the same time; 0: half of the threads", least=0, most=256
     )
-    longest_wait: float = _setting(
+    longest_wait: float = setting(
         60.0, "seconds a caller may wait for a job; below the timeout of a proxy in front", least=0.1, most=60
     )
-    rate_limit: int = _setting(0, "requests a minute of a key without a rate of its own; 0: no limit", least=0)
-    download_redirect: bool = _setting(False, "answer downloads with 302 to the storage's link where it has one")
-    rollout_percent: int = _setting(0, "share of codes the synchronous endpoint queues at once", least=0, most=100)
-    sync_enabled: bool = _setting(True, "whether POST /api/reports/generate is served")
+    rate_limit: int = setting(0, "requests a minute of a key without a rate of its own; 0: no limit", least=0)
+    download_redirect: bool = setting(False, "answer downloads with 302 to the storage's link where it has one")
+    rollout_percent: int = setting(0, "share of codes the synchronous endpoint queues at once", least=0, most=100)
+    sync_enabled: bool = setting(True, "whether POST /api/reports/generate is served")
 
     # Callbacks.
-    webhook_threads: int = _setting(16, "callbacks sent at the same time by one webhook worker", least=1, most=256)
-    webhook_host_share: int = _setting(8, "of these, at most so many to one host", least=1, most=256)
-    webhook_timeout: float = _setting(30.0, "seconds a receiver has to answer", least=0.1, most=300)
-    webhook_secrets: str = _setting(
+    webhook_threads: int = setting(16, "callbacks sent at the same time by one webhook worker", least=1, most=256)
+    webhook_host_share: int = setting(8, "of these, at most so many to one host", least=1, most=256)
+    webhook_timeout: float = setting(30.0, "seconds a receiver has to answer", least=0.1, most=300)
+    webhook_secrets: str = setting(
         "", "comma-separated whsec_… secrets; the first signs, all of them while rotating", secret=True, separator=","
     )
-    webhook_allow: str = _setting(
+    webhook_allow: str = setting(
         "",
         "private hosts or networks callbacks may go to: host, host:port, network/prefix, network/prefix:port",
         separator=",",
     )
-    webhook_scale: float = _setting(1.0, "multiplies the callback schedule (tests)", least=0.0001, most=10)
+    webhook_scale: float = setting(1.0, "multiplies the callback schedule (tests)", least=0.0001, most=10)
 
     # Google Drive.
-    gdrive_credentials: str = _setting("", "path of the service account's JSON key")
-    gdrive_subject: str = _setting("", "user the service account acts for (domain-wide delegation)")
-    gdrive_share_links: bool = _setting(False, "make uploaded files readable by anyone with the link")
-    gdrive_api_root: str = _setting("", "base URL of the Drive API (local double); empty: Google's")
-    gdrive_timeout: float = _setting(30.0, "seconds one call to Drive may take", least=0.1, most=600)
+    gdrive_credentials: str = setting("", "path of the service account's JSON key")
+    gdrive_subject: str = setting("", "user the service account acts for (domain-wide delegation)")
+    gdrive_share_links: bool = setting(False, "make uploaded files readable by anyone with the link")
+    gdrive_api_root: str = setting("", "base URL of the Drive API (local double); empty: Google's")
+    gdrive_timeout: float = setting(30.0, "seconds one call to Drive may take", least=0.1, most=600)
 
     # The protocol's clocks (DESIGN §2). All are compared by the database's clock.
-    lease: float = _setting(20.0, "seconds without a heartbeat until a job is rescued", least=0.5)
-    heartbeat: float = _setting(5.0, "seconds between heartbeats", least=0.1)
-    sweep: float = _setting(2.0, "seconds between rescue sweeps", least=0.05)
-    relay_poll: float = _setting(
+    lease: float = setting(20.0, "seconds without a heartbeat until a job is rescued", least=0.5)
+    heartbeat: float = setting(5.0, "seconds between heartbeats", least=0.1)
+    sweep: float = setting(2.0, "seconds between rescue sweeps", least=0.05)
+    relay_poll: float = setting(
         0.5, "seconds between looks for due rows when nobody wakes the relay", least=0.01, most=3600
     )
-    relay_hold: float = _setting(10.0, "seconds a relay may hold rows it is publishing", least=0.5)
-    relay_stuck: float = _setting(30.0, "seconds after which a stuck publisher ends its process", least=1)
-    lost_hint_after: float = _setting(60.0, "seconds hints must be missing before they are sent again", least=0.2)
-    promote_after: float = _setting(600.0, "seconds after which low and normal jobs are promoted", least=0.1)
-    retry_backoff: float = _setting(5.0, "seconds before the first retry; doubles, with full jitter", least=0)
-    retry_backoff_max: float = _setting(300.0, "most seconds between two retries", least=0)
-    switch_poll: float = _setting(3.0, "seconds between reads of pauses and switches", least=0.05)
-    probe_every: float = _setting(5.0, "seconds between probes of a paused dependency", least=0.05)
-    outage_window: float = _setting(10.0, "seconds of errors from one job that count as an outage", least=0.1)
-    host_probe_every: float = _setting(30.0, "seconds between probes of a paused webhook host", least=0.05)
-    delivery_deadline: float = _setting(OWED_FOR, "seconds after which an owed callback dies", least=1)
+    relay_hold: float = setting(10.0, "seconds a relay may hold rows it is publishing", least=0.5)
+    relay_stuck: float = setting(30.0, "seconds after which a stuck publisher ends its process", least=1)
+    lost_hint_after: float = setting(60.0, "seconds hints must be missing before they are sent again", least=0.2)
+    promote_after: float = setting(600.0, "seconds after which low and normal jobs are promoted", least=0.1)
+    retry_backoff: float = setting(5.0, "seconds before the first retry; doubles, with full jitter", least=0)
+    retry_backoff_max: float = setting(300.0, "most seconds between two retries", least=0)
+    switch_poll: float = setting(3.0, "seconds between reads of pauses and switches", least=0.05)
+    probe_every: float = setting(5.0, "seconds between probes of a paused dependency", least=0.05)
+    outage_window: float = setting(10.0, "seconds of errors from one job that count as an outage", least=0.1)
+    host_probe_every: float = setting(30.0, "seconds between probes of a paused webhook host", least=0.05)
+    delivery_deadline: float = setting(OWED_FOR, "seconds after which an owed callback dies", least=1)
 
     # Workers and broker.
-    queue_type: str = _setting("classic", "RabbitMQ queue type", choices=("classic", "quorum"))
-    broker_timeout: float = _setting(10.0, "seconds one conversation with the broker may take", least=0.5, most=300)
-    metrics_port: int = _setting(
-        9191, "port on which the relay shows the workers' metrics; 0: not", least=0, most=65535
-    )
-    metrics_host: str = _setting("127.0.0.1", "address of that port")
-    worker_memory: int = _setting(0, "most MB of memory a render process may use; 0: no limit", least=0)
-    keep_rendered: int = _setting(2000, "most rendered PDFs kept while their upload is owed", least=1)
+    queue_type: str = setting("classic", "RabbitMQ queue type", choices=("classic", "quorum"))
+    broker_timeout: float = setting(10.0, "seconds one conversation with the broker may take", least=0.5, most=300)
+    metrics_port: int = setting(9191, "port on which the relay shows the workers' metrics; 0: not", least=0, most=65535)
+    metrics_host: str = setting("127.0.0.1", "address of that port")
+    worker_memory: int = setting(0, "most MB of memory a render process may use; 0: no limit", least=0)
+    keep_rendered: int = setting(2000, "most rendered PDFs kept while their upload is owed", least=1)
 
     # The canary (ops/canary.py).
-    canary_every: float = _setting(
+    canary_every: float = setting(
         60.0, "seconds between canaries, reports that nobody asked for; 0: none", least=0, most=120
     )
-    canary_api: str = _setting("", "URL of the API the canary asks; empty: http://<host>:<port>")
-    canary_key: str = _setting("", "the canary's API key, role submit; empty: none needed", secret=True)
-    canary_host: str = _setting("127.0.0.1", "where the canary is called back; must be in REPORTQ_WEBHOOK_ALLOW")
-    canary_port: int = _setting(9192, "port of that", least=1, most=65535)
+    canary_api: str = setting("", "URL of the API the canary asks; empty: http://<host>:<port>")
+    canary_key: str = setting("", "the canary's API key, role submit; empty: none needed", secret=True)
+    canary_host: str = setting("127.0.0.1", "where the canary is called back; must be in REPORTQ_WEBHOOK_ALLOW")
+    canary_port: int = setting(9192, "port of that", least=1, most=65535)
 
     # Files and logs.
-    run_dir: str = _setting("var/run", "sockets, locks, process ids, counters of metrics")
-    templates_dir: str = _setting("", "further folders with report templates, separated by ':'", separator=":")
-    log_level: str = _setting("info", "least severe log event", choices=("debug", "info", "warning", "error"))
-    log_format: str = _setting("console", "json for machines, console for people", choices=("console", "json"))
+    run_dir: str = setting("var/run", "sockets, locks, process ids, counters of metrics")
+    templates_dir: str = setting("", "further folders with report templates, separated by ':'", separator=":")
+    log_level: str = setting("info", "least severe log event", choices=("debug", "info", "warning", "error"))
+    log_format: str = setting("console", "json for machines, console for people", choices=("console", "json"))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Read and check every variable; raises SettingsError for the first that cannot be used."""
-        for name in sorted(environ):
-            if name.startswith(PREFIX) and name not in known_variables():
-                raise UnknownSetting(name)
-        kinds = get_type_hints(cls)
-        specs = {spec.name: spec for spec in fields(cls)}
-        profile = _read(environ, specs["profile"]) or "development"
-        values: dict[str, Any] = dict(PROFILES.get(profile, {}))
-        for spec in specs.values():
-            text = _read(environ, spec)
-            if text is not None:
-                values[spec.name] = _convert(spec, kinds[spec.name], text)
-        settings = cls(**values)
+        given = values(cls, environ)
+        settings = cls(**PROFILES[given.get("profile", "development")] | given)
         settings._check_together()
         return settings
 
@@ -339,69 +282,4 @@ def _entries(text: str) -> list[str]:
 
 def known_variables() -> frozenset[str]:
     """Every environment variable that Settings reads, `…_FILE` variants included."""
-    names = [PREFIX + spec.name.upper() for spec in fields(Settings)]
-    return frozenset(names + [name + "_FILE" for name in names])
-
-
-def _read(environ: Mapping[str, str], spec: Any) -> str | None:
-    variable = PREFIX + spec.name.upper()
-    path = environ.get(variable + "_FILE")
-    try:
-        if not path:
-            given = environ.get(variable)
-            return None if given is None else cleaned(given, spec.metadata["separator"])
-        text = cleaned(read(path), spec.metadata["separator"])
-    except OSError as error:
-        raise SettingsError(variable + "_FILE", f"{path!r} ({error.strerror})", "a readable file") from None
-    except ValueError as error:
-        if not path:
-            raise SettingsError(variable, f"a value of which is wrong that {error}", "one line of plain text") from None
-        raise SettingsError(variable + "_FILE", f"{path!r}, but {error}", "a file of plain text, UTF-8") from None
-    if not text:
-        raise SettingsError(variable + "_FILE", f"{path!r}, which is empty", "a file that holds the value")
-    return text
-
-
-def _convert(spec: Any, kind: type, text: str) -> Any:
-    variable = PREFIX + spec.name.upper()
-    rules = spec.metadata
-    shown = "a secret value" if rules["secret"] else repr(text)
-    if rules["choices"] and text not in rules["choices"]:
-        raise SettingsError(variable, shown, ", ".join(rules["choices"]))
-    if rules["schemes"]:
-        scheme = text.partition(":")[0]
-        if ":" not in text or scheme not in rules["schemes"]:
-            raise SettingsError(
-                variable, f"a URL that begins with {scheme!r}", ", ".join(f"{s}:…" for s in rules["schemes"])
-            )
-        try:
-            server_urls.check(spec.name, text)
-        except UrlFault as fault:
-            raise SettingsError(variable, fault.read, fault.allowed) from None
-        return text
-    if kind is bool:
-        words = {
-            "1": True,
-            "true": True,
-            "yes": True,
-            "on": True,
-            "0": False,
-            "false": False,
-            "no": False,
-            "off": False,
-        }
-        if text.lower() not in words:
-            raise SettingsError(variable, shown, "true or false")
-        return words[text.lower()]
-    if kind in (int, float):
-        try:
-            number = kind(text)
-        except ValueError:
-            number = None
-        low = rules["least"]
-        high = (_LARGEST if kind is int else _LONGEST) if rules["most"] is None else rules["most"]
-        if number is None or not low <= number <= high:  # nan is not
-            noun = "a whole number" if kind is int else "a number"
-            raise SettingsError(variable, shown, f"{noun} from {low:g} to {high:.10g}")
-        return number
-    return text
+    return variables(Settings)
