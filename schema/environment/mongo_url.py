@@ -11,7 +11,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser_shared import parse_userinfo, split_hosts, split_options
 
-from schema.environment.server_urls import UrlFault, named, pairs, pieces
+from schema.environment.url_parts import UrlFault, named, pairs, pieces
 
 _OURS = {"w": "majority", "journal": "true", "j": "true"}  # a journaling majority acknowledges every write
 
@@ -19,7 +19,7 @@ _OURS = {"w": "majority", "journal": "true", "j": "true"}  # a journaling majori
 def check(url: str) -> None:
     """Raise UrlFault unless all of the URL can be honoured; connects to nothing."""
     userinfo, hosts, _, query = pieces(url, commas=True)
-    for name, value in pairs(query, decoded=False).items():
+    for name, value in pairs(query, raw=True).items():
         _check_parameter(name, value)
     try:
         if userinfo is not None:

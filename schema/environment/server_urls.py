@@ -7,36 +7,19 @@ quotes what may be a part of a password: a URL that is written wrongly may have 
 from __future__ import annotations
 
 import ast
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
-from urllib.parse import unquote
 
 from schema.environment.tls import Tls
+from schema.environment.url_parts import UrlFault, address_of, decoded, only, pairs, path_of, pieces
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 _SECRET = re.compile(r"(?i)pass|pwd|secret|token|propert|ssl_options")
 _MYSQL = ("ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "charset")
 _MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 _RABBITMQ = ("cacertfile", "certfile", "keyfile", "verify", "server_name_indication", "ssl_options")
 _PIKA = {"cafile": "ca", "ca_certs": "ca", "certfile": "cert", "keyfile": "key", "server_hostname": "name"}
-_MONGODB_OURS = {
-    "w": "majority",
-    "journal": "true",
-    "j": "true",
-}  # every write is acknowledged by a journaling majority
-
-
-class UrlFault(ValueError):
-    """A URL that cannot be used: what was read (never a secret), and what is allowed."""
-
-    def __init__(self, read: str, allowed: str) -> None:
-        super().__init__(f"read {read}; allowed: {allowed}.")
-        self.read = read
-        self.allowed = allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +38,7 @@ class Server:
     @property
     def name(self) -> str:
         """The database or virtual host; empty: the default one."""
-        return _decoded(self.path)
+        return decoded(self.path)
 
 
 def check(setting: str, url: str) -> None:
@@ -69,7 +52,7 @@ def mysql(url: str) -> Server:
     if "/" in server.path:
         raise UrlFault("a / in the database's name", "one name, with / written %2F")
     said = {name.lower().replace("_", "-"): value for name, value in server.query.items()}
-    _only(said, _MYSQL)
+    only(said, _MYSQL)
     if said.get("charset", "utf8mb4").lower() != "utf8mb4":
         raise UrlFault("another charset", "utf8mb4")
     files = {short: said[f"ssl-{short}"] for short in ("ca", "cert", "key") if f"ssl-{short}" in said}
@@ -96,7 +79,7 @@ def _node(url: str) -> Server:
     server = _server(url)
     if "/" in server.path:
         raise UrlFault("a / in the virtual host", "one name, with / written %2F")
-    _only(server.query, _RABBITMQ)
+    only(server.query, _RABBITMQ)
     if server.scheme == "amqp":
         if server.query:
             raise UrlFault("parameters for TLS", "them with amqps://…")
@@ -125,7 +108,7 @@ def _pika_options(text: str) -> dict[str, str]:
 def sqlite_path(url: str) -> str:
     """The file of `sqlite:///relative/file.db` or `sqlite:////absolute/file.db`; raises UrlFault."""
     prefix, rest = url[: len("sqlite:///")], url[len("sqlite:///") :]
-    path = _path(rest)
+    path = path_of(rest)
     if prefix != "sqlite:///" or not path or path.endswith("/") or path.startswith(":memory:"):
         raise UrlFault("no path of a file", "sqlite:///relative/file.db or sqlite:////absolute/file.db")
     return path
@@ -136,7 +119,7 @@ def folder_path(url: str) -> str:
     rest = url.removeprefix("file:")
     if rest.startswith("//") and not rest.startswith("///"):
         raise UrlFault("a host", "file:relative/path or file:///absolute/path")
-    path = _path(rest.removeprefix("//"))
+    path = path_of(rest.removeprefix("//"))
     if not path:
         raise UrlFault("no folder", "file:relative/path or file:///absolute/path")
     return path
@@ -165,7 +148,7 @@ def _open_part(url: str) -> str:
     try:
         userinfo, hosts, path, query = pieces(url, commas=True)
         for host in hosts.split(","):
-            _address(host)
+            address_of(host)
     except UrlFault:
         return f"{scheme}:…"
     if userinfo is not None:
@@ -191,84 +174,11 @@ def _server(url: str) -> Server:
     user = password = ""
     if userinfo is not None:
         user, _, password = userinfo.partition(":")
-    host, port = _address(address)
+    host, port = address_of(address)
     return Server(
-        url.partition(":")[0], host, port, None if userinfo is None else _decoded(user), _decoded(password), path or "",
+        url.partition(":")[0], host, port, None if userinfo is None else decoded(user), decoded(password), path or "",
         pairs(query),
     )  # fmt: skip
-
-
-def pieces(url: str, *, commas: bool = False) -> tuple[str | None, str, str | None, str]:
-    """User info, address (with `commas`: addresses), path and query as they stand; user info and path None where absent."""
-    scheme, found, rest = url.partition("://")
-    if not found:
-        raise UrlFault("a URL without //", f"{scheme.partition(':')[0]}://…")
-    if _CONTROL.search(url) or " " in url:
-        raise UrlFault("a URL with a space or line break in it", "it without; one that belongs there is written %20")
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    tail = rest[len(authority) :]
-    if "@" in tail:
-        raise UrlFault(
-            "a URL with an @ behind its host", "/ ? # and @ of user, password and path written %2F %3F %23 %40"
-        )
-    if "#" in tail:
-        raise UrlFault("a URL with a # in it", "# written %23")
-    userinfo, at, address = authority.rpartition("@")
-    if "," in address and not commas:
-        raise UrlFault("several hosts", "one host")
-    path, _, query = tail.partition("?")
-    return userinfo if at else None, address, path[1:] if path else None, query
-
-
-def _address(text: str) -> tuple[str, int]:
-    malformed = UrlFault(
-        "a malformed host or port", "host, host:port, or [IPv6 address]:port; / : @ of a password percent-encoded"
-    )
-    found = re.fullmatch(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?", text)
-    if found is None or (found[2] is not None and not 0 < int(found[2]) < 65536):
-        raise malformed
-    host = _decoded(found[1].strip("[]"))
-    if found[1].startswith("["):
-        try:
-            ipaddress.IPv6Address(host)
-        except ValueError:
-            raise malformed from None
-    return host, int(found[2] or 0)
-
-
-def pairs(query: str, *, decoded: bool = True) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for pair in filter(None, query.split("&")):
-        name, _, value = pair.partition("=")
-        if name in pairs and name.lower() != "readpreferencetags":
-            raise UrlFault(f"the parameter {named(name)} twice", "it once")
-        pairs[name] = _decoded(value) if decoded else value
-    return pairs
-
-
-def _only(said: Mapping[str, str], known: tuple[str, ...]) -> None:
-    for name in said:
-        if name not in known:
-            raise UrlFault(f"the parameter {named(name)}", ", ".join(known))
-
-
-def named(name: str) -> str:
-    return name if _WORD.fullmatch(name) else "…"
-
-
-def _path(text: str) -> str:
-    if "?" in text or "#" in text:
-        raise UrlFault("a ? or # in the path", "them written %3F and %23")
-    if _CONTROL.search(text):
-        raise UrlFault("a line break in the path", "it without")
-    return _decoded(text)
-
-
-def _decoded(text: str) -> str:
-    try:
-        return unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        raise UrlFault("percent-encoding that is not UTF-8", "characters beyond ASCII encoded as UTF-8") from None
 
 
 def _encrypted(server: Server, tls: Tls) -> Server:

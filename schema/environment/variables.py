@@ -12,8 +12,8 @@ from dataclasses import field, fields
 from typing import Any, get_type_hints
 
 from schema.environment import server_urls
-from schema.environment.server_urls import UrlFault
 from schema.environment.setting_texts import cleaned, read
+from schema.environment.url_parts import UrlFault
 
 PREFIX = "REPORTQ_"
 _LONGEST = 315_360_000.0  # seconds: ten years; the clocks of databases and of threads end not far beyond
