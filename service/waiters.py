@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from schema.rows.states import OPEN
 from schema.sql.database import Database, DatabaseDown
 
 log = structlog.get_logger()
 
 _EVERY = 0.1  # seconds between looks while anybody waits
-_WAITING = ("queued", "processing")
 
 
 @dataclass(eq=False, slots=True)
@@ -85,7 +85,7 @@ class WaiterBoard:
         ids = sorted({waiter.job_id for waiter in waiters})
         marks = ",".join(["%s"] * len(ids))
         rows = self._db.fetch_all(
-            f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks}) AND status IN (%s,%s)", (*ids, *_WAITING)
+            f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks}) AND status IN (%s,%s)", (*ids, *OPEN)
         )
         going_on = {row["job_id"] for row in rows}
         for waiter in waiters:

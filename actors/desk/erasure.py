@@ -20,6 +20,7 @@ from schema.errors import ReportqError
 from schema.life import retention, rounds
 from schema.ports import Artifacts, Documents
 from schema.rows import audit
+from schema.rows.states import IS_OPEN
 from schema.sql.database import Database
 
 _BATCH = 100
@@ -107,9 +108,7 @@ def _settle(db: Database, code: str, product_id: str | None, patience: float, pa
     where, params = _where(code, product_id)
     until = time.monotonic() + patience
     while True:
-        going_on = db.fetch_all(
-            f"SELECT job_id FROM pdf_job_results WHERE {where} AND status IN ('queued','processing')", params
-        )
+        going_on = db.fetch_all(f"SELECT job_id FROM pdf_job_results WHERE {where} AND {IS_OPEN}", params)
         for row in going_on:
             rounds.cancel(db, row["job_id"])
         posting = db.scalar(

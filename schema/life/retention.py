@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from schema.rows.states import OPEN
 from schema.sql.database import Database, Place, Row, beyond
 
 _BATCH = 50  # rows of one transaction
@@ -113,7 +114,7 @@ def _settled(rounds: Mapping[str, int], deliveries: Sequence[Row]) -> set[str]:
         for row in deliveries
         if row["round"] == rounds[row["job_id"]] and (row["recorded_at"] is not None or row["status"] == "dead")
     }
-    return recorded - {row["job_id"] for row in deliveries if row["status"] in ("queued", "processing")}
+    return recorded - {row["job_id"] for row in deliveries if row["status"] in OPEN}
 
 
 def candidates_query(db: Database, keep: float, after: Place | None) -> tuple[str, tuple[object, ...]]:

@@ -14,6 +14,7 @@ from schema.errors import Permanent, ReportqError
 from schema.rows import audit, deliveries, letters
 from schema.rows.jobs import find
 from schema.rows.outbox import Outbox
+from schema.rows.states import IS_OPEN, OPEN
 from schema.sql.database import Database, Row
 
 MAX_CRASHES = 3
@@ -199,7 +200,7 @@ def cancel(db: Database, job_id: str) -> str:
         row = find(db, job_id)
         if row is None:
             return "unknown"
-        if row["upload_started_at"] is not None and row["status"] in ("queued", "processing"):
+        if row["upload_started_at"] is not None and row["status"] in OPEN:
             return "too_late"  # for the whole round: a retry of the upload waits, or is under way
         if row["status"] == "queued":
             if finish(db, row, "cancelled", from_status="queued", outcome=None):
@@ -270,7 +271,7 @@ def refund(db: Database, members: list[tuple[str, int]]) -> None:
             if was_failed:
                 db.execute(
                     "UPDATE pdf_job_results SET tries=tries-1, retry_count=retry_count-1, returns=returns+1 "
-                    "WHERE job_id=%s AND status IN ('queued','processing') AND tries>0 AND retry_count>0 "
+                    f"WHERE job_id=%s AND {IS_OPEN} AND tries>0 AND retry_count>0 "
                     "AND round=(SELECT round FROM attempts WHERE job_id=%s AND number=%s)",
                     (job_id, job_id, number),
                 )

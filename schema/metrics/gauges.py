@@ -13,6 +13,7 @@ from schema.metrics.table import Metric
 from schema.rows import leadership
 from schema.rows.jobs import priority_word
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
+from schema.rows.states import IS_OPEN, OPEN
 from schema.settings import Settings
 from schema.sql.database import Database, Row
 
@@ -43,13 +44,13 @@ def _number(row: Row, name: str) -> float:
 
 def _jobs(db: Database) -> Iterator[Reading]:
     for word in metrics.PRIORITIES:
-        for status in ("queued", "processing"):
+        for status in OPEN:
             yield Reading(metrics.JOBS, {"status": status, "priority": word}, 0)
         yield Reading(metrics.OLDEST_WAITING, {"priority": word}, 0)
     for row in db.fetch_all(
         "SELECT status, priority, COUNT(*) AS n, "
         f"{db.age(f'MIN(CASE WHEN run_at <= {db.now()} THEN run_at END)')} AS age "
-        "FROM pdf_job_results WHERE status IN ('queued','processing') GROUP BY status, priority"
+        f"FROM pdf_job_results WHERE {IS_OPEN} GROUP BY status, priority"
     ):
         word, status = priority_word(row["priority"]), row["status"]
         yield Reading(metrics.JOBS, {"status": status, "priority": word}, int(row["n"]))
@@ -58,11 +59,10 @@ def _jobs(db: Database) -> Iterator[Reading]:
 
 
 def _deliveries(db: Database) -> Iterator[Reading]:
-    counts = {"queued": 0, "processing": 0}
+    counts = dict.fromkeys(OPEN, 0)
     oldest = 0.0
     for row in db.fetch_all(
-        f"SELECT status, COUNT(*) AS n, {db.age('MIN(owed_at)')} AS age FROM deliveries "
-        "WHERE status IN ('queued','processing') GROUP BY status"
+        f"SELECT status, COUNT(*) AS n, {db.age('MIN(owed_at)')} AS age FROM deliveries WHERE {IS_OPEN} GROUP BY status"
     ):
         counts[row["status"]] = int(row["n"])
         oldest = max(oldest, _number(row, "age"))

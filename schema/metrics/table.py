@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from schema.callbacks import answers
+from schema.rows.states import OPEN
 
 COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 FILES, DATABASE = "files", "database"
@@ -239,13 +240,13 @@ CANARY_SUCCESS = Metric(
 
 # -- the rows -----------------------------------------------------------------------------------------------------
 
-JOBS = _rows("reportq_jobs", "Jobs that wait or are worked on.", status=("queued", "processing"), priority=PRIORITIES)
+JOBS = _rows("reportq_jobs", "Jobs that wait or are worked on.", status=OPEN, priority=PRIORITIES)
 OLDEST_WAITING = _rows(
     "reportq_oldest_waiting_seconds",
     "Time the longest-waiting due job has waited; 0 when none waits.",
     priority=PRIORITIES,
 )
-DELIVERIES = _rows("reportq_deliveries", "Callbacks and records still owed.", status=("queued", "processing"))
+DELIVERIES = _rows("reportq_deliveries", "Callbacks and records still owed.", status=OPEN)
 OLDEST_DELIVERY = _rows("reportq_oldest_delivery_seconds", "Age of the oldest callback or record still owed.")
 ROWS_DUE = _rows(
     "reportq_rows_due", "Rows that are due and whose message was not published yet, by queue.", queue=QUEUES

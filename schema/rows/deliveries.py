@@ -13,6 +13,7 @@ from schema.ports import End
 from schema.prepared import prepare
 from schema.rows import posts
 from schema.rows.outbox import Outbox
+from schema.rows.states import IS_OPEN
 from schema.sql.database import Database, Row
 from schema.sql.times import as_time
 
@@ -22,7 +23,6 @@ _NEEDED = (
     "delivery_id, job_id, round, status, url, host, record, owed_at, budget_at, start_no, crashes, tries, recorded_at, "
     "post_kind"
 )
-_OPEN = "status IN ('queued','processing')"
 
 
 def owe(db: Database, job: Row, end: dict[str, Any]) -> str:
@@ -95,7 +95,7 @@ def claim(db: Database, delivery_id: str, *, worker_id: str, lease: float, timeo
         f"SELECT {_NEEDED}, CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END AS due, "
         f"{db.age('COALESCE(budget_at, owed_at)')} AS age, "
         "CASE WHEN round=1 THEN 0 ELSE (SELECT COUNT(*) FROM deliveries e WHERE e.job_id=d.job_id AND e.round<d.round "
-        f"AND e.{_OPEN}) END AS earlier_open, "
+        f"AND e.{IS_OPEN}) END AS earlier_open, "
         "(SELECT request_id FROM pdf_job_results j WHERE j.job_id=d.job_id) AS request_id, "
         "(SELECT traceparent FROM pdf_job_results j WHERE j.job_id=d.job_id) AS traceparent "
         "FROM deliveries d WHERE delivery_id=%s",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schema.rows.letters import cause
+from schema.rows.states import IS_OPEN, OPEN
 from schema.sql.database import Database, Row
 from schema.sql.times import as_time
 
@@ -18,8 +19,8 @@ _DIED_AGAIN = {
     "delivery": "SELECT COUNT(*) FROM dead_letters WHERE status='open' AND delivery_id IN ({})",
 }
 _UNFINISHED = {
-    "job": "SELECT COUNT(*) FROM pdf_job_results WHERE status IN ('queued','processing') AND job_id IN ({})",
-    "delivery": "SELECT COUNT(*) FROM deliveries WHERE status IN ('queued','processing') AND delivery_id IN ({})",
+    "job": f"SELECT COUNT(*) FROM pdf_job_results WHERE {IS_OPEN} AND job_id IN ({{}})",
+    "delivery": f"SELECT COUNT(*) FROM deliveries WHERE {IS_OPEN} AND delivery_id IN ({{}})",
 }
 
 
@@ -87,5 +88,5 @@ def _again_delivery(db: Database, letter: Row) -> Iterator[bool]:
         else:
             yield row["outcome"] != "delivered" and (not verdicts or row["verdict"] == verdicts[-1])
     status = db.scalar("SELECT status FROM deliveries WHERE delivery_id=%s", (letter["delivery_id"],))
-    if status not in ("queued", "processing"):
+    if status not in OPEN:
         yield status == "dead"

@@ -13,6 +13,7 @@ from schema.http import operator_requests
 from schema.http.problems import problem_of
 from schema.life import replays
 from schema.rows import deliveries, jobs, posts
+from schema.rows.states import OPEN
 from schema.sql.database import Database, Row
 from schema.sql.times import moment
 from service.door.bodies import read_body
@@ -79,7 +80,7 @@ def delivery_log(db: Database, job_id: str) -> list[dict[str, Any]]:
 
 
 def _shown(db: Database, row: Row) -> dict[str, Any]:
-    waiting = row["status"] in ("queued", "processing")
+    waiting = row["status"] in OPEN
     return {
         "delivery_id": row["delivery_id"],
         "round": row["round"],

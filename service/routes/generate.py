@@ -10,6 +10,7 @@ from schema.errors import Refused
 from schema.http import queries, requests
 from schema.metrics import table as metrics
 from schema.rows import jobs
+from schema.rows.states import OPEN
 from schema.rows.switches import RolloutBoard
 from service.door.bodies import read_body
 from service.estimates import QueueView
@@ -17,8 +18,6 @@ from service.parts import ApiParts
 from service.routes.downloads import Downloads
 from service.routes.reports import Submitting, accepted
 from service.waiters import WaiterBoard
-
-_LEFT = ("queued", "processing")
 
 
 class Generate(Submitting):
@@ -73,7 +72,7 @@ class Generate(Submitting):
     def _after_waiting(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> str:
         """Answer with what the job has become: `served`, `failed` or, unanswered, `too_slow`."""
         row = jobs.find(self._parts.db, job_id)
-        if row is not None and row["status"] in _LEFT:
+        if row is not None and row["status"] in OPEN:
             return "too_slow"
         resp.set_header("Location", f"/api/jobs/{job_id}")
         try:

@@ -13,6 +13,7 @@ from schema.life import rounds
 from schema.ports import End
 from schema.rows import deliveries, jobs, listing
 from schema.rows.jobs import find
+from schema.rows.states import OPEN
 from schema.sql.database import Row
 from schema.sql.times import moment
 from service.door.bodies import read_body
@@ -20,8 +21,6 @@ from service.estimates import QueueView
 from service.parts import ApiParts
 from service.routes.reports import accepted
 from service.waiters import WaiterBoard
-
-_LEFT = ("queued", "processing")
 
 
 class Jobs:
@@ -51,7 +50,7 @@ class Job:
         """The job as it stands, or, with `Prefer: wait=N`, once it has ended; a cleaned one as it is recorded."""
         prefer = queries.preference(req.get_header("Prefer"), self._parts.settings.longest_wait)
         row = find(self._parts.db, job_id)
-        if prefer.wait and row is not None and row["status"] in _LEFT and self._waiters.wait(job_id, prefer.wait):
+        if prefer.wait and row is not None and row["status"] in OPEN and self._waiters.wait(job_id, prefer.wait):
             resp.set_header("Preference-Applied", f"wait={prefer.wait:g}")
             row = find(self._parts.db, job_id)
         if row is None:
@@ -60,7 +59,7 @@ class Job:
                 raise Refused(f"There is no job {job_id[:80]!r}.", code="job_not_found")
             resp.data = msgspec.json.encode(_ended(end))
             return
-        if row["status"] in _LEFT:
+        if row["status"] in OPEN:
             resp.set_header("Retry-After", "2")
         resp.data = msgspec.json.encode(self._shown(row))
 
@@ -176,7 +175,7 @@ def _webhook(rows: list[Row], job: Row) -> responses.Webhook | None:
     if not rows or rows[0]["round"] != job["round"]:
         return responses.Webhook("not_due", 0, None, None, None) if job["callback"] else None
     last = rows[0]
-    waiting = last["status"] in _LEFT
+    waiting = last["status"] in OPEN
     return responses.Webhook(
         state="pending" if waiting else last["status"],
         tries=last["tries"],

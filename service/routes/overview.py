@@ -14,6 +14,7 @@ import msgspec
 from schema import VERSION
 from schema.http import responses
 from schema.rows import jobs, pauses, workers
+from schema.rows.states import IS_OPEN
 from schema.sql.cached import Cached
 from schema.sql.database import Database
 from schema.sql.times import as_column, as_time, moment
@@ -45,8 +46,7 @@ class Overview:
         db, settings = self._parts.db, self._parts.settings
         lines = _lines(db)
         callbacks = db.fetch_one(
-            f"SELECT COUNT(*) AS n, {db.age('MIN(owed_at)')} AS age FROM deliveries "
-            "WHERE status IN ('queued','processing')"
+            f"SELECT COUNT(*) AS n, {db.age('MIN(owed_at)')} AS age FROM deliveries WHERE {IS_OPEN}"
         ) or {"n": 0, "age": None}
         live = workers.live(db, settings.lease)
         letters = db.fetch_all("SELECT queue, COUNT(*) AS n FROM dead_letters WHERE status='open' GROUP BY queue")
@@ -122,7 +122,7 @@ def _lines(db: Database) -> list[responses.Line]:
         (row["priority"], row["status"]): row
         for row in db.fetch_all(
             f"SELECT status, priority, COUNT(*) AS n, {db.age('MIN(requested_at)')} AS age FROM pdf_job_results "
-            "WHERE status IN ('queued','processing') GROUP BY status, priority"
+            f"WHERE {IS_OPEN} GROUP BY status, priority"
         )
     }
     nothing = {"n": 0, "age": None}
