@@ -17,7 +17,7 @@ BAD_GATEWAYS = 3  # Different paths in a row that answer 502 or 503: then a prox
 def note_answer(db: Database, board: PauseBoard, probe_every: float, held: DeliveryClaim, answer: Answer) -> None:
     """Count an answer for or against its host. Without pauses, each callback of a dead host keeps a thread waiting."""
     host = held.row["host"]
-    scope, gateway = f"host:{host}", f"gateway:{host}"
+    scope, gateway = pauses.HOST + host, pauses.GATEWAY + host
     if answer.failure in ("connect", "timeout"):
         pauses.note_failure(
             db,

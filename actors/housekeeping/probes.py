@@ -27,8 +27,8 @@ class Probes:
     def step(self) -> None:
         """Ask each dependency whose probe is due, as its only prober, and lift the pause when it answers."""
         for row in pauses.due_probes(self.db):
-            name = row["scope"].removeprefix("dependency:")
-            ask = self.asks.get(name) if row["scope"].startswith("dependency:") else None
+            name = row["scope"].removeprefix(pauses.DEPENDENCY)
+            ask = self.asks.get(name) if row["scope"].startswith(pauses.DEPENDENCY) else None
             if ask is None or not pauses.win_probe(self.db, row["scope"], self.every):
                 continue
             try:

@@ -35,7 +35,7 @@ class Callbacks:
         share = self.settings.webhook_host_share
         closed = set(self.board.paused_hosts())
         # A callback whose record is not written would only keep a thread waiting for MongoDB.
-        recorded_only = "dependency:mongodb" in self.board.active()
+        recorded_only = pauses.DEPENDENCY + "mongodb" in self.board.active()
         places = {host: share - n for host, n in deliveries.in_flight_by_host(self.db).items() if host}
 
         def may_go(row: Row) -> bool:
@@ -57,10 +57,10 @@ class Callbacks:
         """The oldest due callback of each paused host whose probe is due."""
         if not self.board.paused_hosts():
             return
-        due = [row["scope"] for row in pauses.due_probes(self.db) if row["scope"].startswith("host:")]
+        due = [row["scope"] for row in pauses.due_probes(self.db) if row["scope"].startswith(pauses.HOST)]
         for scope in due[:_PROBES]:
             if pauses.win_probe(self.db, scope, self.settings.host_probe_every):
-                first = owed.first(self.db, 1, scope.removeprefix("host:"))
+                first = owed.first(self.db, 1, scope.removeprefix(pauses.HOST))
                 yield DELIVERIES.seize(self.db, [row["id"] for row in first], self.settings.relay_hold)
 
     def _dying(self, room: int, places: dict[str, int]) -> list[Row]:

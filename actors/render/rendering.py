@@ -169,7 +169,7 @@ class Rendering:
             if self._warm:  # the first report of a process also loads fonts and templates
                 self._note_duration(held.row["product_id"], seconds)
             self._warm = True
-            for scope in (f"dependency:{self.artifacts.dependency}", "dependency:mongodb"):
+            for scope in (pauses.DEPENDENCY + self.artifacts.dependency, pauses.DEPENDENCY + "mongodb"):
                 if self.board.in_streak(scope):
                     pauses.note_success(self.db, scope)
         except DatabaseDown:

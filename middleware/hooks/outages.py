@@ -17,7 +17,7 @@ def note_outage(
     """Count this error of `member` (row key, start number); returns the streak's members when it opens a pause."""
     return pauses.note_failure(
         db,
-        f"dependency:{error.dependency}",
+        pauses.DEPENDENCY + error.dependency,
         member,
         streak=STREAK,
         owners=OWNERS,

@@ -169,9 +169,9 @@ def _next(job: Row, tried: Iterable[Row], owed: list[Row], paused: Mapping[str, 
     if owed and owed[-1]["status"] == "queued":
         last = owed[-1]
         title = "Next: callback is tried again" if last["tries"] else "Next: callback is sent"
-        hold = pauses.hold(paused, messages.WEBHOOKS) or paused.get(f"host:{last['host']}")
+        hold = pauses.hold(paused, messages.WEBHOOKS) or paused.get(f"{pauses.HOST}{last['host']}")
         if last["recorded_at"] is None:
-            hold = hold or paused.get("dependency:mongodb")
+            hold = hold or paused.get(pauses.MONGODB)
         yield Event(as_time(last["run_at"]), 9, title if last["url"] else "Next: recorded for good", _held_by(hold))
 
 

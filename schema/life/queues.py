@@ -36,8 +36,8 @@ def _state(db: Database, name: str, rows: list[Row], letters: int, live: list[Ro
         f"FROM {box.table} WHERE status='queued'"
     ) or {"depth": 0, "oldest": 0, "due": 0}  # fmt: skip
     processing = leased.processing(db)
-    own = next((row for row in rows if row["scope"] == f"queue:{name}"), None)
-    prefix = "dependency:" if name == RENDER else "host:"
+    own = next((row for row in rows if row["scope"] == pauses.QUEUE + name), None)
+    prefix = pauses.DEPENDENCY if name == RENDER else pauses.HOST
     serving = [worker for worker in live if worker["kind"] == name]
     return {
         "name": name,
@@ -64,8 +64,8 @@ def pause(db: Database, name: str, *, by: str, why: str | None = None) -> None:
 
     def work() -> None:
         reason = fit(why or "Paused by an operator.", audit.MOST_WHY)
-        pauses.pause(db, f"queue:{name}", reason=reason, by=fit(by, 128))
-        audit.note(db, by, "pause", f"queue:{name}", why)
+        pauses.pause(db, pauses.QUEUE + name, reason=reason, by=fit(by, 128))
+        audit.note(db, by, "pause", pauses.QUEUE + name, why)
 
     db.transaction(work)
 
@@ -75,8 +75,8 @@ def resume(db: Database, name: str, *, by: str, why: str | None = None) -> bool:
     _check(name)
 
     def work() -> bool:
-        was = pauses.resume(db, f"queue:{name}")
-        audit.note(db, by, "resume", f"queue:{name}", why)
+        was = pauses.resume(db, pauses.QUEUE + name)
+        audit.note(db, by, "resume", pauses.QUEUE + name, why)
         return was
 
     return db.transaction(work)

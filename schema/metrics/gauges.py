@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from schema.metrics import table as metrics
 from schema.metrics.table import Metric
-from schema.rows import leadership
+from schema.rows import leadership, pauses
 from schema.rows.jobs import priority_word
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
 from schema.rows.states import IS_OPEN, OPEN
@@ -73,15 +73,11 @@ def _deliveries(db: Database) -> Iterator[Reading]:
 
 def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
     """What is due, what is out, and how long the relay has let something wait that nothing holds back."""
-    paused = {str(row["scope"]) for row in db.fetch_all("SELECT scope FROM pauses")}
+    paused = {str(row["scope"]): row for row in db.fetch_all("SELECT scope FROM pauses")}
     for scope in metrics.PAUSED.labels["scope"] or ():
         yield Reading(metrics.PAUSED, {"scope": scope}, int(scope in paused))
-    hosts = [scope.removeprefix("host:") for scope in paused if scope.startswith("host:")]
+    hosts = pauses.hosts_of(paused)
     yield Reading(metrics.PAUSED, {"scope": "hosts"}, len(hosts))
-    held = {
-        RENDER: "queue:pdf" in paused or any(scope.startswith("dependency:") for scope in paused),
-        WEBHOOKS: "queue:webhooks" in paused,
-    }
     for queue, table in ((RENDER, "pdf_job_results"), (WEBHOOKS, "deliveries")):
         free = "1=1"
         if queue == WEBHOOKS and hosts:
@@ -98,7 +94,7 @@ def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
         yield Reading(metrics.ROWS_DUE_AGE, {"queue": queue}, _number(row, "age"))
         yield Reading(metrics.HINTS_OUT, {"queue": queue}, out)
         # While messages are out the window may be full: only an empty broker beside due rows accuses the relay.
-        lag = 0.0 if held[queue] or out else _number(row, "free")
+        lag = 0.0 if pauses.hold(paused, queue) or out else _number(row, "free")
         yield Reading(metrics.RELAY_LAG, {"queue": queue}, lag)
     until = db.fetch_one(f"SELECT {db.age('changed_at')} AS age FROM switches WHERE name='leader'")
     yield Reading(metrics.HOUSEKEEPING_OVERDUE, {}, _number(until, "age") if until else 0)

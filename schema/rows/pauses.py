@@ -1,12 +1,11 @@
 """Pauses and outages are one thing: a row `pauses(scope, until, reason)` that everybody reads (DESIGN §2.14).
 
-Scopes: `queue:pdf`, `queue:webhooks`, `dependency:drive`, `dependency:mongodb`, `dependency:folder`, `host:<host:port>`.
 An operator's pause has no `until`; an outage's `until` is when the next probe is due.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import peewee
@@ -15,6 +14,10 @@ from schema.sql.cached import Cached
 from schema.sql.database import Database, DatabaseDown, Row
 
 OUTAGE = "outage"  # set_by of a pause that an outage set
+
+# What a scope begins with; a name follows. A gateway's errors are counted apart, and pause its host.
+QUEUE, DEPENDENCY, HOST, GATEWAY = "queue:", "dependency:", "host:", "gateway:"
+MONGODB = DEPENDENCY + "mongodb"
 
 
 class PauseBoard:
@@ -39,7 +42,7 @@ class PauseBoard:
 
     def paused_hosts(self) -> list[str]:
         """`host:port` of every webhook host that is paused."""
-        return [scope.removeprefix("host:") for scope in self.active() if scope.startswith("host:")]
+        return hosts_of(self.active())
 
     def in_streak(self, scope: str) -> bool:
         """Whether errors of this scope were being counted at the last look (a success then resets them)."""
@@ -53,11 +56,16 @@ def in_force(db: Database) -> dict[str, Row]:
 
 def hold(rows: Mapping[str, Row], queue: str) -> Row | None:
     """Which of these pauses keeps a queue from starting anything."""
-    if f"queue:{queue}" in rows:
-        return rows[f"queue:{queue}"]
+    if QUEUE + queue in rows:
+        return rows[QUEUE + queue]
     if queue == "pdf":
-        return next((row for scope, row in rows.items() if scope.startswith("dependency:")), None)
+        return next((row for scope, row in rows.items() if scope.startswith(DEPENDENCY)), None)
     return None
+
+
+def hosts_of(scopes: Iterable[str]) -> list[str]:
+    """`host:port` of every webhook host among these scopes."""
+    return [scope.removeprefix(HOST) for scope in scopes if scope.startswith(HOST)]
 
 
 def pause(db: Database, scope: str, *, reason: str, by: str, seconds: float | None = None) -> None:
