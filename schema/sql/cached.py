@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from schema.sql.database import DatabaseDown
+from schema.sql.away import PATIENCE, DatabaseDown
 
 T = TypeVar("T")
 
-REST = 2.0  # most seconds without a read after one that hung; callers are told at once instead
-PATIENCE = 10.0  # seconds to wait for another thread's read: as long as one statement may take
+REST = 2.0  # most seconds without a read after one that hung: callers are told at once
 _SILENT = DatabaseDown("The database did not answer.")
 
 

@@ -17,46 +17,31 @@ from typing import Any, TypeVar
 import peewee
 
 from schema.environment import server_urls
-from schema.errors import Transient
 from schema.sql import mysql_errors, sqlite
+from schema.sql.away import AT_ONCE as AT_ONCE
+from schema.sql.away import BUSY, LOCKED, PATIENCE, Rerun
+from schema.sql.away import DatabaseBusy as DatabaseBusy
+from schema.sql.away import DatabaseDown as DatabaseDown
+from schema.sql.away import DatabaseUnable as DatabaseUnable
+from schema.sql.dialect import Dialect
 from schema.sql.mysql import MySQL, force_close, hung_up
 from schema.sql.times import as_time
+from schema.sql.writers import Writers
 
 T = TypeVar("T")
 Row = dict[str, Any]
 Place = tuple[Any, str]  # a moment, as the column gave it, and a key: where a page ended
 
 _RERUNS = 8
-AT_ONCE = 1.0  # seconds; a connection that failed later has hung, and asking again would only keep the caller waiting
-_PATIENCE = 10.0  # seconds for one statement's or transaction's turn, reruns included: whoever waits holds a thread
-_SLICE = 0.1  # seconds after which a writer in line looks whether the line moves
-_BUSY = "The database is too busy: the same rows were wanted by too many."
-_LOCKED = "Another program has locked the database file."
 
 
-class DatabaseDown(Transient):
-    """The database is away: it did not answer in time, lost the connection, or cannot do its work for now (full, read-only,
-    stopped). What was asked may or may not have happened."""
-
-    code = "database_unavailable"
-
-
-class DatabaseUnable(DatabaseDown):
-    """It answers, and cannot do it for now: to ask again at once is of no use."""
-
-
-class DatabaseBusy(DatabaseUnable):
-    """It answers, but these rows were wanted by too many: nothing has happened."""
-
-
-class Database:
+class Database(Dialect):
     """Statements, transactions, and the clock of one database. Safe for threads: each has its own connection."""
 
     def __init__(self, url: str, *, connect_timeout: float = 3.0, io_timeout: float = 10.0) -> None:
-        self.dialect = url.partition(":")[0]
+        super().__init__(url.partition(":")[0])
         self._ready_at = threading.local()
-        self._mutex = threading.Lock()  # SQLite: one writer at a time in this process
-        self._locked_out = False  # … and it met another program's lock
+        self._writers = Writers()  # of SQLite
         if self.dialect == "sqlite":
             self.path = server_urls.sqlite_path(url)
             self.peewee: Any = sqlite.SQLite.open(self.path)
@@ -106,10 +91,10 @@ class Database:
         for rerun in range(_RERUNS):
             try:
                 if self.dialect == "sqlite" and not reads:
-                    with self._alone():
+                    with self._writers.turn():
                         return self._ask(sql, params)
                 return self._ask(sql, params)
-            except _Rerun:
+            except Rerun:
                 self._wait(rerun, began)
             except DatabaseDown:
                 # A restarted server has dropped every connection: a read may simply be asked again, once.
@@ -120,28 +105,9 @@ class Database:
     def _wait(self, rerun: int, began: float) -> None:
         """Before the same is asked again; raises DatabaseBusy when that was often or long enough."""
         waited = time.monotonic() - began
-        if rerun == _RERUNS - 1 or waited > (AT_ONCE if self.dialect == "sqlite" else _PATIENCE):
-            raise DatabaseBusy(_LOCKED if self.dialect == "sqlite" else _BUSY)
+        if rerun == _RERUNS - 1 or waited > (AT_ONCE if self.dialect == "sqlite" else PATIENCE):
+            raise DatabaseBusy(LOCKED if self.dialect == "sqlite" else BUSY)
         time.sleep(0.005 * 2**rerun)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """SQLite: be the one who writes. While another program has locked the file, one of us goes on asking and all others
-        are refused at once: in line they would hold every thread of the process."""
-        until = time.monotonic() + _PATIENCE
-        while not self._mutex.acquire(timeout=0 if self._locked_out else _SLICE):
-            if self._locked_out or time.monotonic() > until:
-                raise DatabaseBusy(_LOCKED if self._locked_out else _BUSY)
-        began = time.monotonic()
-        locked = False
-        try:
-            yield
-        except _Rerun:
-            locked = time.monotonic() - began > AT_ONCE
-            raise
-        finally:
-            self._locked_out = locked
-            self._mutex.release()
 
     def _ask(self, sql: str, params: Sequence[Any]) -> Any:
         try:
@@ -172,11 +138,11 @@ class Database:
         self._ready_at.time = now
 
     def _judge(self, error: peewee.PeeweeException) -> None:
-        """Raise what the error means when it is not ours: _Rerun or DatabaseDown."""
+        """Raise what the error means when it is not ours: Rerun or DatabaseDown."""
         cause = _drivers(error)
         judge = mysql_errors if self.dialect == "mysql" else sqlite
         if judge.asks_again(cause):
-            raise _Rerun(str(cause)) from error
+            raise Rerun(str(cause)) from error
         why = judge.why_away(cause)
         if why is None:
             return
@@ -211,14 +177,14 @@ class Database:
             try:
                 with self._begun():
                     return work()
-            except _Rerun:
+            except Rerun:
                 self._wait(rerun, began)
         raise AssertionError("unreachable")
 
     @contextmanager
     def _begun(self) -> Iterator[None]:
         if self.dialect == "sqlite":
-            with self._alone(), self.translated(), self.peewee.atomic("IMMEDIATE"):
+            with self._writers.turn(), self.translated(), self.peewee.atomic("IMMEDIATE"):
                 yield
         else:
             self._checkout()
@@ -242,31 +208,6 @@ class Database:
             if self.dialect == "mysql":
                 self._drop()  # a time limit may have struck in the middle of COMMIT
             raise
-
-    def by(self, index: str) -> str:
-        """SQL behind a table's name: read this index, and from where the conditions begin.
-
-        MariaDB guesses no better than "half of the table" of a long range, and then begins with its first entry.
-        """
-        return f" FORCE INDEX ({index})" if self.dialect == "mysql" else ""
-
-    # -- the clock ----------------------------------------------------------------------------------------------
-
-    def now(self) -> str:
-        """SQL of the present moment, UTC."""
-        return "UTC_TIMESTAMP(6)" if self.dialect == "mysql" else self.later(0)
-
-    def later(self, seconds: float) -> str:
-        """SQL of the moment `seconds` from now (negative: ago)."""
-        if self.dialect == "mysql":
-            return f"TIMESTAMPADD(MICROSECOND,{round(seconds * 1e6)},UTC_TIMESTAMP(6))"
-        return f"strftime('%Y-%m-%d %H:%M:%f','now','{seconds:+.3f} seconds')"
-
-    def age(self, column: str) -> str:
-        """SQL of the seconds since the moment in `column`, as a float."""
-        if self.dialect == "mysql":
-            return f"(TIMESTAMPDIFF(MICROSECOND,{column},UTC_TIMESTAMP(6))/1000000.0)"
-        return f"((julianday('now')-julianday({column}))*86400.0)"
 
     def clock(self) -> datetime:
         """What the database's clock says, UTC."""
@@ -310,12 +251,6 @@ def patiently(
             waiting(error.detail)
             time.sleep(pause)
             pause = min(1.0, pause * 2)
-
-
-class _Rerun(Transient):
-    """A deadlock or a locked file: the transaction was rolled back and may simply run again."""
-
-    code = "database_busy"
 
 
 def _drivers(error: Exception) -> Exception:

@@ -1,0 +1,33 @@
+"""SQL that is written otherwise for MySQL than for SQLite: the clock, the hint of an index."""
+
+from __future__ import annotations
+
+
+class Dialect:
+    """What a statement says in one dialect. The database's clock is the only clock (DESIGN §2.5)."""
+
+    def __init__(self, dialect: str) -> None:
+        self.dialect = dialect  # sqlite or mysql
+
+    def by(self, index: str) -> str:
+        """SQL behind a table's name: read this index, and from where the conditions begin.
+
+        MariaDB guesses no better than "half of the table" of a long range, and then begins with its first entry.
+        """
+        return f" FORCE INDEX ({index})" if self.dialect == "mysql" else ""
+
+    def now(self) -> str:
+        """SQL of the present moment, UTC."""
+        return "UTC_TIMESTAMP(6)" if self.dialect == "mysql" else self.later(0)
+
+    def later(self, seconds: float) -> str:
+        """SQL of the moment `seconds` from now (negative: ago)."""
+        if self.dialect == "mysql":
+            return f"TIMESTAMPADD(MICROSECOND,{round(seconds * 1e6)},UTC_TIMESTAMP(6))"
+        return f"strftime('%Y-%m-%d %H:%M:%f','now','{seconds:+.3f} seconds')"
+
+    def age(self, column: str) -> str:
+        """SQL of the seconds since the moment in `column`, as a float."""
+        if self.dialect == "mysql":
+            return f"(TIMESTAMPDIFF(MICROSECOND,{column},UTC_TIMESTAMP(6))/1000000.0)"
+        return f"((julianday('now')-julianday({column}))*86400.0)"
