@@ -67,7 +67,7 @@ class Told:
 
 
 class Missed(Exception):
-    """A canary did not get through; `result` is its word in metrics.CANARY_RESULTS, the text says more."""
+    """A canary did not get through; `result` is its word in metrics.CANARY_RUNS, the text says more."""
 
     def __init__(self, result: str, detail: str) -> None:
         super().__init__(detail)

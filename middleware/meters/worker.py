@@ -10,6 +10,7 @@ import dramatiq
 
 from middleware.meters.counters import Meters
 from schema.callbacks.verdicts import Verdict
+from schema.metrics import labels
 from schema.metrics import table as metrics
 from schema.ports import Answer
 from schema.rows.jobs import priority_word
@@ -68,7 +69,7 @@ class WorkerMeters(dramatiq.Middleware):
             return
         del self._here.began
         seconds = time.monotonic() - began
-        label = metrics.code_label(code)
+        label = labels.code_label(code)
         outcome = "completed" if became == "completed" else "returned"
         if became in ("retry", "failed"):
             outcome = "timeout" if label == "timeout" else "failed"
@@ -81,7 +82,7 @@ class WorkerMeters(dramatiq.Middleware):
             return
         outcome = "timeout" if code == "timeout" else "crashed"
         self._meters.count(metrics.RESCUES, reason=outcome)
-        self._outcome(row, became, outcome, metrics.code_label(code), age)
+        self._outcome(row, became, outcome, labels.code_label(code), age)
 
     def _outcome(self, row: Row, became: str, outcome: str, code: str, age: float) -> None:
         self._meters.count(metrics.ATTEMPTS, outcome=outcome)
@@ -89,7 +90,7 @@ class WorkerMeters(dramatiq.Middleware):
             self._meters.count(metrics.FAILURES, code=code)
         if became == "retry":
             self._meters.count(metrics.RETRIES, code=code)
-        if became in metrics.ROUND_ENDS:
+        if became in labels.ROUND_ENDS:
             self._meters.count(metrics.JOBS_ENDED, status=became)
             self._meters.observe(metrics.END_TO_END, age, priority=priority_word(row["priority"]), status=became)
         if became == "failed":
@@ -106,13 +107,13 @@ class WorkerMeters(dramatiq.Middleware):
 
     def given_up(self, code: str) -> None:
         """A callback died, whether it was ever posted or not; its dead letter is written."""
-        self._meters.count(metrics.CALLBACKS_STOPPED, code=metrics.code_label(code))
+        self._meters.count(metrics.CALLBACKS_STOPPED, code=labels.code_label(code))
 
 
 def answer_class(answer: Answer) -> str:
     """An answer as a label: its class of status, or why there was none; 409 and 429 stand for themselves."""
     if answer.status is None:
-        return answer.failure if answer.failure in metrics.ANSWERS else "reset"
+        return answer.failure if answer.failure in labels.ANSWERS else "reset"
     return str(answer.status) if answer.status in (409, 429) else f"{min(5, max(2, answer.status // 100))}xx"
 
 

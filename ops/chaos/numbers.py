@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ops.chaos.system import CLOCKS
 from ops.stack import Stack
-from schema.metrics.table import code_label
+from schema.metrics.labels import code_label
 from schema.rows.jobs import priority_word
 
 Series = Mapping[tuple[str, ...], float]  # label values, in the order of the names below → value

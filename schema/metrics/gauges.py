@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from schema.metrics import labels
 from schema.metrics import table as metrics
 from schema.metrics.table import Metric
 from schema.rows import leadership, pauses
@@ -43,7 +44,7 @@ def _number(row: Row, name: str) -> float:
 
 
 def _jobs(db: Database) -> Iterator[Reading]:
-    for word in metrics.PRIORITIES:
+    for word in labels.PRIORITIES:
         for status in OPEN:
             yield Reading(metrics.JOBS, {"status": status, "priority": word}, 0)
         yield Reading(metrics.OLDEST_WAITING, {"priority": word}, 0)
@@ -122,16 +123,16 @@ def clock_behind(db: Database, settings: Settings) -> float:
 
 def _desk(db: Database) -> Iterator[Reading]:
     # Known causes are told as zero: what stood before an outage of this reading is then told from what is new.
-    for queue, codes in ((RENDER, metrics.JOB_CODES), (WEBHOOKS, metrics.GIVEN_UP_CODES)):
+    for queue, codes in ((RENDER, labels.JOB_CODES), (WEBHOOKS, labels.GIVEN_UP_CODES)):
         for code in codes:
             yield Reading(metrics.LETTERS_OPEN, {"queue": queue, "code": code}, 0)
     for row in db.fetch_all(
         "SELECT queue, error_code, COUNT(*) AS n FROM dead_letters WHERE status='open' GROUP BY queue, error_code"
     ):
-        labels = {"queue": str(row["queue"]), "code": metrics.code_label(row["error_code"])}
-        yield Reading(metrics.LETTERS_OPEN, labels, int(row["n"]))
+        code = labels.code_label(row["error_code"])
+        yield Reading(metrics.LETTERS_OPEN, {"queue": str(row["queue"]), "code": code}, int(row["n"]))
     acts = {"replay": "job", "redeliver": "callback"}
-    counts = dict.fromkeys(metrics.REPLAYS, 0)
+    counts = dict.fromkeys(labels.REPLAYS, 0)
     for row in db.fetch_all(REPLAYS_QUERY):
         counts[acts[row["act"]]] = int(row["n"])
     for what, n in counts.items():

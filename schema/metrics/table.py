@@ -13,53 +13,29 @@ first event of a series that appears with it is invisible to Prometheus's `incre
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
-from schema.callbacks import answers
+from schema.metrics.labels import (
+    ANSWERS,
+    ATTEMPT_OUTCOMES,
+    CANARY_RESULTS,
+    DEPENDENCIES,
+    GIVEN_UP_CODES,
+    JOB_CODES,
+    PRIORITIES,
+    QUEUES,
+    REPLAYS,
+    ROUND_ENDS,
+    STAGES,
+    SUBMISSION_RESULTS,
+    VERDICTS,
+)
 from schema.rows.states import OPEN
 
 COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 FILES, DATABASE = "files", "database"
 API, WORKERS = "api", "workers"  # the two folders of files, and who serves them
-
-PRIORITIES = ("high", "normal", "low")
-QUEUES = ("pdf", "webhooks")
-# Error codes that are shown as zero before they happen; others appear with their first event.
-JOB_CODES = (
-    "drive_unavailable", "folder_unavailable", "internal_error", "invalid_data", "mongodb_unavailable",
-    "report_not_found", "template_not_found", "timeout", "worker_died",
-)  # fmt: skip
-CALLBACK_CODES = tuple(sorted({rule.code for rule in answers.TABLE if rule.code}))
-STAGES = ("loading", "rendering", "uploading")
-ATTEMPT_OUTCOMES = ("completed", "failed", "timeout", "returned", "crashed")
-ROUND_ENDS = ("completed", "failed", "cancelled")
-SUBMISSION_RESULTS = ("accepted", "refused", "over_rate", "limited", "unavailable")
-CANARY_RESULTS = ("succeeded", "not_accepted", "too_late", "failed", "no_callback", "bad_signature", "no_pdf")
-ANSWERS = (
-    "2xx",
-    "3xx",
-    "4xx",
-    "409",
-    "429",
-    "5xx",
-    "connect",
-    "timeout",
-    "tls",
-    "refused_address",
-    "reset",
-    "too_large",
-)
-VERDICTS = ("delivered", "again", "stop")
-DEPENDENCIES = ("database", "documents", "artifacts", "broker")
-REPLAYS = ("job", "callback")
-# A callback is given up after an answer, when it was owed for too long, when it cannot even be prepared, or when it has
-# killed three workers.
-GIVEN_UP_CODES = (*CALLBACK_CODES, "internal_error", "invalid_data", "webhook_too_old", "worker_died")
-# Seconds a priority promises from submission to end (the plan's service levels); each is a bucket's edge below.
-TARGETS: Mapping[str, int] = MappingProxyType({"high": 30, "normal": 120, "low": 900})
 
 _SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _WAIT = (0.05, 0.25, 1, 5, 10, 30, 60, 120, 300, 900, 1800, 3600)
@@ -293,16 +269,3 @@ DEPENDENCY_SECONDS = _rows(
 BUILD_INFO = _rows(
     "reportq_build_info", "Always 1; which release runs, on which kind of broker.", version=None, broker=None
 )
-
-
-_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
-
-
-def code_label(code: str | None) -> str:
-    """An error code as a label. Exceptions without a code of ours come by their class name: they are internal errors,
-    so that no library can widen the list."""
-    if not code:
-        return ""
-    if code == "TimeLimitExceeded":
-        return "timeout"
-    return code if _CODE.fullmatch(code) else "internal_error"

@@ -10,7 +10,7 @@ from pathlib import Path
 from actors.artifacts.drive_errors import Refusal
 from ops.stack import ROOT
 from schema.callbacks.verdicts import TABLE
-from schema.metrics import table as metrics
+from schema.metrics import labels
 
 PACKAGES = ("schema", "middleware", "actors", "service", "ops")
 NOT_SHIPPED = ("ops/bench", "ops/chaos", "ops/trial_renderer.py")  # their errors are their own
@@ -57,7 +57,7 @@ def raised() -> set[str]:
 def everything() -> set[str]:
     """Those, and what tables hold: verdicts on callbacks, refusals of Google Drive, what metrics announce."""
     verdicts = {rule.code for rule in TABLE if rule.code}
-    return raised() | verdicts | {one.code for one in Refusal} | {*metrics.JOB_CODES}
+    return raised() | verdicts | {one.code for one in Refusal} | {*labels.JOB_CODES}
 
 
 def _name(node: ast.expr) -> str:

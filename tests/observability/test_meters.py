@@ -19,6 +19,7 @@ from middleware.meters.counters import Meters
 from middleware.meters.exposition import FileCollector, serve
 from ops.servers.process import free_port
 from ops.servers.small_disk import SmallDisk
+from schema.metrics import labels
 from schema.metrics import table as metrics
 from schema.metrics.table import HISTOGRAM, TABLE
 
@@ -27,6 +28,7 @@ COUNTING = """
 import sys, time
 from pathlib import Path
 from middleware.meters.counters import Meters
+from schema.metrics import labels
 from schema.metrics import table as metrics
 meters = Meters(Path(sys.argv[1]))
 for _ in range(int(sys.argv[2])):
@@ -135,6 +137,7 @@ import structlog
 from middleware.meters.counters import Meters
 import middleware.meters.counters
 from ops.servers.small_disk import SmallDisk
+from schema.metrics import labels
 from schema.metrics import table as metrics
 middleware.meters.counters.AGAIN = 0.05
 disk, before, leave = SmallDisk(sys.argv[1], 0), int(sys.argv[2]), int(sys.argv[3])
@@ -142,9 +145,9 @@ meters = Meters(disk.folder / "metrics")
 def count(times):
     for n in range(times):
         meters.count(metrics.ATTEMPTS, outcome="completed")
-        for priority in metrics.TARGETS:
+        for priority in labels.TARGETS:
             meters.observe(metrics.QUEUE_WAIT, 0.2, priority=priority)
-        for code in metrics.JOB_CODES:
+        for code in labels.JOB_CODES:
             meters.count(metrics.FAILURES, code=code)
 count(before)
 disk.fill(leave)
@@ -266,15 +269,15 @@ def test_the_table_keeps_to_the_conventions() -> None:
         assert metric.help.endswith("."), metric.name
         assert (metric.kind == HISTOGRAM) == bool(metric.buckets), metric.name
         assert not private & set(metric.labels), metric.name
-    for priority, target in metrics.TARGETS.items():
+    for priority, target in labels.TARGETS.items():
         assert target in metrics.END_TO_END.buckets, priority
 
 
 def test_exceptions_without_a_code_of_ours_become_internal_errors() -> None:
-    assert metrics.code_label("drive_unavailable") == "drive_unavailable"
-    assert metrics.code_label("TimeLimitExceeded") == "timeout"
-    assert metrics.code_label("ZeroDivisionError") == "internal_error"
-    assert metrics.code_label(None) == ""
+    assert labels.code_label("drive_unavailable") == "drive_unavailable"
+    assert labels.code_label("TimeLimitExceeded") == "timeout"
+    assert labels.code_label("ZeroDivisionError") == "internal_error"
+    assert labels.code_label(None) == ""
 
 
 def test_the_target_of_the_workers_shows_what_was_counted(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schema.errors import Permanent
-from schema.metrics import table as metrics
+from schema.metrics import labels
 from tests.protocol.kit import World, answer
 
 URL = "https://hooks.example/webhook/x"
@@ -68,4 +68,4 @@ def test_every_callback_that_is_given_up_is_counted_with_its_code(
     world.run()
     assert counted == ["webhook_gone", "webhook_too_old", "invalid_data"]
     assert [world.letters(job)[0]["error_code"] for job in (gone, old, broken)] == counted
-    assert set(counted) <= set(metrics.GIVEN_UP_CODES)
+    assert set(counted) <= set(labels.GIVEN_UP_CODES)

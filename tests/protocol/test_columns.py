@@ -22,7 +22,7 @@ from schema.environment.fitting import fit
 from schema.http.problems import CATALOGUE
 from schema.http.requests import Submission
 from schema.life import queues
-from schema.metrics import table as metrics
+from schema.metrics import labels
 from schema.rows import audit, jobs, letters, workers
 from schema.rows.keys import ROLES
 from schema.settings import parse_api_keys
@@ -35,7 +35,7 @@ _ULID = len(str(ULID()))
 _HASH = 64
 _NAME = 255  # the API's own bound of a name: test_the_apis_bounds_are_the_columns
 _OWNER = 64  # the bound of a key's name: the same test
-_CODES = max(len(word) for word in (*metrics.JOB_CODES, *metrics.GIVEN_UP_CODES, *CATALOGUE))
+_CODES = max(len(word) for word in (*labels.JOB_CODES, *labels.GIVEN_UP_CODES, *CATALOGUE))
 _WORDS = 16  # closed lists of ours, each word at most so long: delivered, superseded, scheduled, returned …
 _LEASE = {"relay_token": _ULID, "worker_id": 40 + 1 + 7 + 1 + 6 + len("/webhooks")}
 # Table → column → the longest text that anybody writes. A column without a line here has a writer nobody has looked at.
@@ -55,7 +55,7 @@ CENSUS: dict[str, dict[str, int]] = {
         "error_code": _CODES, **_LEASE,
     },
     "delivery_attempts": {
-        "delivery_id": 4 + _ULID, "outcome": _WORDS, "kind": _WORDS, "failure": max(len(word) for word in metrics.ANSWERS),
+        "delivery_id": 4 + _ULID, "outcome": _WORDS, "kind": _WORDS, "failure": max(len(word) for word in labels.ANSWERS),
         "verdict": max(len(rule.answer) for rule in answers.TABLE),
     },
     "dead_letters": {

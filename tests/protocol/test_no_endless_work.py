@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schema.errors import DependencyDown
-from schema.metrics import table as metrics
+from schema.metrics import labels
 from schema.rows import deliveries, pauses
 from schema.rows.deliveries import DeliveryClaim
 from tests.protocol.kit import World
@@ -78,7 +78,7 @@ def test_a_callback_that_kills_its_worker_before_the_post_is_buried(
     assert (world.delivery(job_id)["status"], world.delivery(job_id)["error_code"]) == ("dead", "worker_died")
     assert len(world.letters(job_id)) == 1
     assert counted == ["worker_died"]
-    assert set(counted) <= set(metrics.GIVEN_UP_CODES)
+    assert set(counted) <= set(labels.GIVEN_UP_CODES)
 
 
 def test_a_callback_whose_answer_kills_workers_climbs_the_schedule(world: World) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from schema.http.operations import ALWAYS, OPERATIONS
 from schema.http.problems import CATALOGUE
-from schema.metrics import table as metrics
+from schema.metrics import labels
 
 FOLDER = Path(__file__).parents[2] / "ops" / "n8n"
 README = (FOLDER / "README.md").read_text()
@@ -44,8 +44,8 @@ def test_every_answer_to_a_builders_call_is_explained() -> None:
 
 
 def test_every_end_of_a_job_or_callback_is_explained() -> None:
-    assert set(metrics.JOB_CODES) | {code for code in CATALOGUE if code.startswith(("drive_", "folder_"))} <= JOBS
-    assert {*metrics.CALLBACK_CODES, *(code for code in CATALOGUE if code.startswith("webhook_"))} <= CALLBACKS
+    assert set(labels.JOB_CODES) | {code for code in CATALOGUE if code.startswith(("drive_", "folder_"))} <= JOBS
+    assert {*labels.CALLBACK_CODES, *(code for code in CATALOGUE if code.startswith("webhook_"))} <= CALLBACKS
 
 
 def test_the_tables_are_complete_and_name_nothing_else() -> None:
