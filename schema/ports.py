@@ -34,31 +34,24 @@ class Documents(Protocol):
 
     def find_report(self, code: str, product_id: str) -> dict[str, Any] | None:
         """The source document of `{code, product_id}`, without ids of the store; None when there is none."""
-        ...
 
     def record_end(self, end: End) -> None:
         """Write the permanent record; harmless when repeated, ignored when a newer (requested_at, round) is there."""
-        ...
 
     def find_end(self, job_id: str) -> End | None:
         """The last recorded end of a job, for jobs whose row was cleaned away."""
-        ...
 
     def ends_of(self, code: str, product_id: str | None) -> list[End]:
         """Every recorded end of one report, or (None) of all reports of a code: for erasing a person."""
-        ...
 
     def forget(self, code: str, product_id: str | None) -> int:
         """Remove those ends and what we wrote into the source documents, which are others'; returns how many ends."""
-        ...
 
     def save_report(self, code: str, product_id: str, report: Mapping[str, Any]) -> None:
         """Put a source document (trials and tests: in production others own these documents)."""
-        ...
 
     def ping(self) -> None:
         """Raise unless the store would take a job's reading and writing; leaves nothing behind."""
-        ...
 
     def close(self) -> None: ...
 
@@ -70,7 +63,6 @@ class Artifacts(Protocol):
 
     def reserve(self) -> str:
         """A new artifact id, kept in the job's row before the first upload."""
-        ...
 
     def put(
         self, artifact_id: str, filename: str, pdf: bytes, *, replace: bool, labels: Mapping[str, str]
@@ -81,19 +73,15 @@ class Artifacts(Protocol):
         with it the content of the same file is replaced (a later round). `labels` (job_id, code, product_id)
         are kept beside the file where the store can.
         """
-        ...
 
     def read(self, artifact_id: str) -> Iterator[bytes]:
         """The stored bytes in chunks; Permanent("artifact_gone") when the file is no longer there."""
-        ...
 
     def delete(self, artifact_id: str) -> None:
         """Remove the file; harmless when it is gone."""
-        ...
 
     def ping(self) -> None:
         """Raise unless the store would take a large PDF, as far as can be told without leaving a file."""
-        ...
 
     def close(self) -> None: ...
 
@@ -113,7 +101,6 @@ class Renderer(Protocol):
 
     def render(self, request: RenderRequest, progress: Callable[[int], None] = ...) -> bytes:
         """The PDF; `progress` is called with 0–100 as blocks are drawn and may raise to stop the drawing."""
-        ...
 
     def products(self) -> Sequence[str]: ...
 
@@ -170,11 +157,9 @@ class Publisher(Protocol):
 
     def publish(self, hints: Sequence[Message]) -> list[bool]:
         """True for each hint the broker has confirmed; False or DependencyDown("broker") leaves the row due."""
-        ...
 
     def ready(self, queue: str) -> int:
         """Messages waiting in the queue, not yet handed to a consumer."""
-        ...
 
     def ping(self) -> None: ...
 

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from ssrfguard import BlockedAddressError, BlockedURLError
 
 from schema.callbacks.allow_list import AllowList, is_metadata, resolver_name
+from schema.environment.server_urls import bracketed, origin
 from schema.errors import Refused
 
 MAX_BYTES = 2048
@@ -72,7 +73,7 @@ def redact(url: str) -> str:
     shown = f"{parts.scheme}://"
     if "@" in parts.netloc:
         shown += f"{HIDDEN}@"
-    shown += f"[{host}]" if ":" in host else host
+    shown += bracketed(host)
     if port is not None:
         shown += f":{port}"
     shown += _path_shape(parts.path)
@@ -98,7 +99,7 @@ def host_key(url: str) -> str:
     if len(host) > _KEY_HOST:
         digest = hashlib.sha256(host.encode()).hexdigest()[:32]
         host = f"{host[: _KEY_HOST - len(digest) - 1]}~{digest}"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{bracketed(host)}:{port}"
 
 
 def path_key(url: str) -> str:
@@ -162,7 +163,7 @@ def _fault(url: str, allow: AllowList) -> _Fault | None:
     if not allow.port_is_open(host, port):
         return _Fault(
             f"Callbacks do not go to port {port}. {HOW_TO_ALLOW}",
-            f"Use port 80, 443 or one above 1023, or have an operator add {_entry(host, port)} to REPORTQ_WEBHOOK_ALLOW.",
+            f"Use port 80, 443 or one above 1023, or have an operator add {bracketed(host)}:{port} to REPORTQ_WEBHOOK_ALLOW.",
         )
     return _host_fault(host, port, allow)
 
@@ -181,7 +182,7 @@ def _host_fault(host: str, port: int, allow: AllowList) -> _Fault | None:
             )
         return None
     try:
-        target = policy.check_url(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+        target = policy.check_url(origin(host, port) + "/")
     except BlockedURLError as blocked:
         if isinstance(blocked.__cause__, BlockedAddressError):
             return _Fault(
@@ -191,7 +192,7 @@ def _host_fault(host: str, port: int, allow: AllowList) -> _Fault | None:
         if "_" in host:
             return _Fault(
                 f"A host whose name holds an underscore is only called when it is listed by its name. {HOW_TO_ALLOW}",
-                f"Use a name without an underscore, or have an operator add {_entry(host, port)} to REPORTQ_WEBHOOK_ALLOW.",
+                f"Use a name without an underscore, or have an operator add {bracketed(host)}:{port} to REPORTQ_WEBHOOK_ALLOW.",
             )
         return _Fault(
             "The callback's host is neither a name nor an address in its plain form (like 203.0.113.7).", _PLAINLY
@@ -206,12 +207,7 @@ def _instead_of(host: str, port: int) -> str:
     address = ipaddress.ip_address(host)
     if address.is_link_local or address.is_multicast or address.is_unspecified or is_metadata(address):
         return "Use the receiver's own host name or address."
-    return f"Use a public host, or have an operator add {_entry(host, port)} to REPORTQ_WEBHOOK_ALLOW."
-
-
-def _entry(host: str, port: int) -> str:
-    """The origin as REPORTQ_WEBHOOK_ALLOW spells it."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"Use a public host, or have an operator add {bracketed(host)}:{port} to REPORTQ_WEBHOOK_ALLOW."
 
 
 def is_plain_word(part: str) -> bool:

@@ -10,8 +10,6 @@ What both adapters promise, proved by tests/contracts/test_documents.py:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from schema.ports import Documents
 from schema.sql.database import Database
 
@@ -19,33 +17,18 @@ from schema.sql.database import Database
 def open_documents(url: str, database: Database, *, timeout: float = 5.0) -> Documents:
     """The store that `url` names: `database:` (tables of `database`) or `mongodb://…`, `mongodb+srv://…`.
 
-    Opens no connection. `timeout` bounds every call to MongoDB, in seconds; the tables obey the database's
-    own limits. ValueError with a sentence, without the URL's password, when the URL cannot be used.
+    Opens no connection. `timeout` bounds every call to MongoDB, in seconds; the tables obey the database's own limits.
+    Raises ValueError with a sentence, without the URL's password, when the URL cannot be used.
     """
-    scheme = url.partition(":")[0]
-    try:
-        opener = SCHEMES[scheme]
-    except KeyError:
-        allowed = ", ".join(f"{name}:" for name in SCHEMES)
-        raise ValueError(f"the documents URL begins with {scheme!r}; allowed are {allowed}") from None
-    return opener(url, database, timeout)
-
-
-def _open_tables(_url: str, database: Database, _timeout: float) -> Documents:
-    from schema.documents.tables import TableDocuments
-
-    return TableDocuments(database)
-
-
-def _open_mongo(url: str, _database: Database, timeout: float) -> Documents:
     # Imported late: the embedded default needs no driver in memory.
-    from schema.documents.mongo import MongoDocuments
+    match url.partition(":")[0]:
+        case "database":
+            from schema.documents.tables import TableDocuments
 
-    return MongoDocuments(url, timeout=timeout)
+            return TableDocuments(database)
+        case "mongodb" | "mongodb+srv":
+            from schema.documents.mongo import MongoDocuments
 
-
-SCHEMES: Mapping[str, Callable[[str, Database, float], Documents]] = {
-    "database": _open_tables,
-    "mongodb": _open_mongo,
-    "mongodb+srv": _open_mongo,
-}
+            return MongoDocuments(url, timeout=timeout)
+        case scheme:
+            raise ValueError(f"the documents URL begins with {scheme!r}; allowed are database:, mongodb:, mongodb+srv:")

@@ -72,10 +72,7 @@ class MongoDocuments:
         require_text(job_id=end.job_id, code=end.code, product_id=end.product_id)
         with _outages():
             self._write_result(end)
-            if end.status == "completed":
-                self._write_success(end)
-            else:
-                self._write_failure(end)
+            self._write_generation(end)
 
     def find_end(self, job_id: str) -> End | None:
         require_text(job_id=job_id)
@@ -143,32 +140,27 @@ class MongoDocuments:
             # Either a newer end stands there, or another first end was quicker: the guard decides again.
             self._results.replace_one(not_newer, {"_id": end.job_id, **record})
 
-    def _write_success(self, end: End) -> None:
-        generation = {**generation_of(end), "order": order_of(end)}
-        order = generation["order"]
-        guard = {**_key(end.code, end.product_id), **_not_newer(end)}
-        whole = {**guard, "pdf_generation.last_failure.order": {"$not": {"$gt": order}}}
-        self._sources.update_many(whole, {"$set": {"pdf_generation": generation}})
-        # A newer failure than this success stays beside it.
-        beside = {**guard, "pdf_generation.last_failure.order": {"$gt": order}}
-        self._sources.update_many(beside, {"$set": {f"pdf_generation.{k}": v for k, v in generation.items()}})
-
-    def _write_failure(self, end: End) -> None:
+    def _write_generation(self, end: End) -> None:
         generation = {**generation_of(end), "order": order_of(end)}
         guard = {**_key(end.code, end.product_id), **_not_newer(end)}
-        # This order of the two updates leaves no gap between them: a success is never turned back into a
-        # failure, so what the first passes over because it is completed is still completed for the second.
-        self._sources.update_many(
-            {**guard, "pdf_generation.status": {"$ne": "completed"}}, {"$set": {"pdf_generation": generation}}
-        )
-        self._sources.update_many(
-            {
-                **guard,
-                "pdf_generation.status": {"$eq": "completed"},
-                "pdf_generation.last_failure.order": {"$not": {"$gt": generation["order"]}},
-            },
-            {"$set": {"pdf_generation.last_failure": generation}},
-        )
+        newer = {"$gt": generation["order"]}
+        if end.status == "completed":
+            whole = {**guard, "pdf_generation.last_failure.order": {"$not": newer}}
+            self._sources.update_many(whole, {"$set": {"pdf_generation": generation}})
+            # A newer failure than this success stays beside it.
+            beside = {**guard, "pdf_generation.last_failure.order": newer}
+            self._sources.update_many(beside, {"$set": {f"pdf_generation.{k}": v for k, v in generation.items()}})
+            return
+        # In this order the two updates leave no gap. No success ever becomes a failure again, so a success that the
+        # first update passes over is still one when the second looks.
+        failed = {**guard, "pdf_generation.status": {"$ne": "completed"}}
+        self._sources.update_many(failed, {"$set": {"pdf_generation": generation}})
+        over = {
+            **guard,
+            "pdf_generation.status": {"$eq": "completed"},
+            "pdf_generation.last_failure.order": {"$not": newer},
+        }
+        self._sources.update_many(over, {"$set": {"pdf_generation.last_failure": generation}})
 
 
 def _report(code: str, product_id: str | None) -> Document:
