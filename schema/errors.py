@@ -60,13 +60,13 @@ class Refused(ReportqError):
 
 
 class Stopped(ReportqError):
-    """Unwinds an attempt whose outcome is not a failure."""
+    """Ends an attempt whose outcome is not a failure."""
 
     code = "stopped"
 
 
 class LeaseLost(Stopped):
-    """The lease passed to somebody else: whatever this attempt would write is void."""
+    """Another worker has the lease: this attempt must write nothing."""
 
     code = "lease_lost"
 

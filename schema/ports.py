@@ -1,4 +1,4 @@
-"""What service and actors are handed: one Protocol per outside world, so that adapters can be exchanged."""
+"""The outside world as service and actors see it: one Protocol for each part, so that adapters can be exchanged."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ class Artifacts(Protocol):
     ) -> str | None:
         """Store the bytes under the reserved id and return a link for people, or None when downloads go through us.
 
-        Without `replace` a file that is there already is success (an earlier try of this round);
-        with it the content of the same file is replaced (a later round). `labels` (job_id, code, product_id)
-        are kept beside the file where the store can.
+        Without `replace`, a file that is there already is success: an earlier try of this round stored it. With it, a
+        later round replaces the content of the same file. The store keeps `labels` beside the file where it can: job_id,
+        code, product_id.
         """
 
     def read(self, artifact_id: str) -> Iterator[bytes]:
@@ -149,14 +149,14 @@ class Message:
     key: str  # job_id, delivery_id or (for .XQ copies) the id the copy speaks of
     priority: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
-    raw: bytes | None = None  # sent as it is instead of a hint: a raw dead letter's own message
+    raw: bytes | None = None  # the body itself, for a raw dead letter; else the body is made from the key
 
 
 class Publisher(Protocol):
-    """Puts hints into the broker. Bounded in time even when the broker hangs."""
+    """Puts messages into the broker. Bounded in time even when the broker hangs."""
 
     def publish(self, hints: Sequence[Message]) -> list[bool]:
-        """True for each hint the broker has confirmed; False or DependencyDown("broker") leaves the row due."""
+        """True for each message the broker has confirmed; False or DependencyDown("broker") leaves the row due."""
 
     def ready(self, queue: str) -> int:
         """Messages waiting in the queue, not yet handed to a consumer."""

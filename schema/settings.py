@@ -1,8 +1,7 @@
-"""Every setting of reportq, read once from the environment, refused with a sentence when it cannot be right.
+"""The table of settings: what each means, what it may be, and which go together.
 
-`Settings.from_env(os.environ)` is the only reader of the environment. Each variable is `REPORTQ_` plus the field's
-name in capitals; each may also be given as `…_FILE`, the path of a file that holds the value (secrets by file).
-Durations are seconds. Nothing set at all is the embedded default: the whole system in one process, without servers.
+`Settings.from_env(os.environ)` is the only reader of the environment; `schema/environment/variables.py` says how.
+Durations are seconds. With nothing set, the whole system runs in one process, without servers.
 """
 
 from __future__ import annotations
@@ -218,7 +217,7 @@ class Settings:
 
     @property
     def waiters(self) -> int:
-        """How many callers of one process may wait at the same time: never all of its threads, unless asked for."""
+        """How many callers of one process may wait at the same time; by default half of its threads."""
         return self.api_waiters or max(1, self.api_threads // 2)
 
     @property
@@ -244,7 +243,7 @@ def parse_api_keys(text: str) -> tuple[tuple[str, str, str], ...]:
     triples: list[tuple[str, str, str]] = []
     entries = _entries(text)
     for number, entry in enumerate(entries, 1):
-        where = f"entry {number} of {len(entries)}"  # never a part of it: who mistakes the order writes the key first
+        where = f"entry {number} of {len(entries)}"  # never a part of it: with the order mistaken, the key is first
         found = _API_KEY.fullmatch(entry)
         if found is None or _RUN_TOGETHER.search(found["key"]):
             raise SettingsError(

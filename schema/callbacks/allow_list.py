@@ -3,10 +3,9 @@
 Entries are separated by commas: `host`, `host:port`, `network/prefix`, `network/prefix:port`; with a port an
 IPv6 address or network stands in brackets (`[fd00::/8]:5678`). Without a port every port is meant.
 
-A listed network opens exactly its addresses. A listed host opens whatever private or loopback address its
-name resolves to, but never link-local, multicast or unspecified ones: whoever answers for that name in DNS must
-not be able to point us at those. The metadata services of clouds stay closed, whatever host or network is listed:
-only their own address, listed as such, opens them.
+A listed network opens exactly its addresses. A listed host opens each private or loopback address its name resolves to.
+It never opens link-local, multicast or unspecified ones: the owner of that name in DNS must not point us at those.
+The metadata services of clouds stay closed. Only an entry with their very address opens them.
 
 A port below 1024 other than 80 and 443 is opened by an entry for that entry's host or network alone.
 """
@@ -63,8 +62,8 @@ _METADATA: frozenset[int] = frozenset(
         "169.254.169.250",  # Rancher
     )
 )
-# Where an IPv6 address may hold an IPv4 address, as four of its bytes: IPv4-mapped and the like, NAT64 with each
-# length of prefix (RFC 6052 §2.2), 6to4. A network's own prefix for NAT64 may be any.
+# Which four bytes of an IPv6 address may be an IPv4 address. The forms are IPv4-mapped and the like, NAT64 with each
+# length of prefix (RFC 6052 §2.2), and 6to4. A network chooses its own prefix for NAT64.
 _IPV4_WITHIN = (
     (12, 13, 14, 15), (4, 5, 6, 7), (5, 6, 7, 9), (6, 7, 9, 10), (7, 9, 10, 11), (9, 10, 11, 12), (2, 3, 4, 5),
 )  # fmt: skip
@@ -84,13 +83,13 @@ _ALL_DENIED = AddressTable(
 
 
 class _Ports(Set[int]):
-    """The ports of a policy as a rule: as a set of numbers they would be 4 MB in every process."""
+    """The ports of a policy as a rule. A set of numbers would take 4 MB in every process."""
 
     def __init__(self, extra: int | None = None) -> None:
         self._extra = extra
 
     def __contains__(self, port: object) -> bool:
-        # Below 1024 live mail, DNS, SSH and the like: only the two ports of HTTP are open there without an entry.
+        # Mail, DNS, SSH and the like live below 1024. Only the two ports of HTTP are open there without an entry.
         return isinstance(port, int) and (port in (80, 443, self._extra) or 1024 <= port <= 65535)
 
     def __iter__(self) -> Iterator[int]:
@@ -103,7 +102,7 @@ class _Ports(Set[int]):
 
 
 class _Guard(Policy):
-    """The library's policy over such ports; it makes a frozenset of whatever it is given."""
+    """The library's policy with these ports. The library alone would turn them into a frozenset."""
 
     def __post_init__(self) -> None:
         ports = self.allowed_ports
@@ -120,7 +119,7 @@ class _Guard(Policy):
 
 
 class _ListedGuard(_Guard):
-    """The policy of a listed host, whose name may hold underscores, as Docker's do; the library takes them for malformed."""
+    """The policy of a listed host. Its name may hold underscores, as Docker's do; the library refuses those."""
 
     def check_url(self, url: str, *, observer: Observer | None = None) -> Target:
         target = super().check_url(url.replace("_", "a"), observer=observer)
@@ -213,8 +212,8 @@ def _policy(
         denied_networks=_ALL_DENIED if only_these else _DENIED,
         allowed_networks=networks,
         allowed_ports=_PUBLIC_PORTS if extra_port is None else _Ports(extra_port),  # type: ignore[arg-type]
-        # A name with a listed and an unlisted address (localhost: 127.0.0.1 and ::1) is called on the listed
-        # one. Without any entry a name that is public and private at once is somebody probing.
+        # A name with a listed and an unlisted address (localhost: 127.0.0.1 and ::1) is called on the listed one.
+        # Without any entry, a name that is public and private at once is a probe.
         on_partial_block="drop" if networks else "reject",
         max_redirects=0,
     )

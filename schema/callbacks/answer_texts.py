@@ -1,6 +1,6 @@
-"""What the text of an answer shows it to be: n8n's start-up page, or a page for people.
+"""Whether the text of an answer is n8n's start-up page, or a page for people.
 
-By what it says, since the type of both is that of many a receiver's "OK" (PHP answers text/html by default).
+The text decides, not its type: a plain "OK" may have the same type, since PHP answers text/html by default.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DOCUMENT = re.compile(r"\s*(?:<\?xml[^<>]*>\s*)?<(?:!doctype\s+html|html|head|b
 
 
 def is_start_page(text: str) -> bool:
-    """Whether it is what n8n answers to everything while it migrates its database: no workflow has seen the request."""
+    """Whether n8n answers so while it migrates its database: no workflow has seen the request."""
     if "n8n" not in text.lower():
         return False
     shown = (" ".join(_TAG.sub(" ", one).split()) for one in (text, _TITLE.sub(" ", text)))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from schema.callbacks.answer_texts import is_page, is_start_page
 from schema.ports import Answer
 
-#: Seconds to wait before the first, second, … try of the long schedule; jittered by up to a fifth either way.
-#: After 2 h and 3 h every 6 h, so that a weekend is outlasted and a receiver that is back is told within 6 h.
+#: Seconds to wait before the first, second, … try of the long schedule. Jitter adds or takes up to a fifth.
+#: From the eighth on it is every 6 h. That outlasts a weekend, and tells a receiver that is back within 6 h.
 SCHEDULE: tuple[float, ...] = (0, 5, 30, 300, 1800, 7200, 10800, *[21600] * 11)
 
 
@@ -21,8 +21,8 @@ SCHEDULE: tuple[float, ...] = (0, 5, 30, 300, 1800, 7200, 10800, *[21600] * 11)
 class Ladder:
     """Waits between tries of one kind of answer: `waits[n-1]` after the n-th, then `every` (None: give up).
 
-    All tries lie within `within` seconds of the kind's first answer, or of the first one after the host was away:
-    an n8n that starts twice in an hour is not one that said the same for an hour.
+    All tries lie within `within` seconds of the kind's first answer. An answer of the long ladder ends that time: an
+    n8n that starts twice in an hour did not say the same for an hour.
     """
 
     name: str
@@ -32,9 +32,7 @@ class Ladder:
     honours_retry_after: bool = False
 
     def after(self, answers: int, since_first: float, scale: float) -> float | None:
-        """Seconds until the next try when this was the answer number `answers`; None when the ladder ends
-        here.
-        """
+        """Seconds until the next try when this was the answer number `answers`; None when the ladder ends here."""
         wait = self.waits[answers - 1] if answers <= len(self.waits) else self.every
         if wait is None or since_first + wait * scale > self.within * scale:
             return None
@@ -51,18 +49,16 @@ LONG = Ladder("long", SCHEDULE[1:], honours_retry_after=True)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row of the table. Without a ladder the answer is final: delivered when there is no code (perhaps with a
-    hint), else a stop.
-    """
+    """One row of the table. Without a ladder the answer is final: a stop with a code, delivered without one."""
 
     answer: str  # the stable name of this kind of answer, kept in the attempt row
     matches: Callable[[Answer], bool]
     ladder: Ladder | None = None
-    code: str | None = None  # of the stop, at once or when the ladder has ended
-    hint: str | None = None  # of the stop: what a workflow's builder or an operator can do about it
-    trying: str | None = None  # the hint while the ladder is climbed, where the stop's would claim too much
-    why: str | None = None  # before either hint, unless the answer itself says what really happened
-    proves_earlier: bool = False  # after an unknown outcome it shows that the earlier try had arrived
+    code: str | None = None  # of the stop, at once or when the ladder has ended.
+    hint: str | None = None  # of the stop: what a workflow's builder or an operator can do about it.
+    trying: str | None = None  # the hint while tries go on, where the stop's would claim too much.
+    why: str | None = None  # stands before either hint, unless the answer itself says what happened.
+    proves_earlier: bool = False  # after an unknown outcome, this answer shows that the earlier try arrived
 
 
 def _status(*codes: int) -> Callable[[Answer], bool]:

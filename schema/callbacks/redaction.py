@@ -1,7 +1,7 @@
 """Capabilities taken out of free text: what receivers answer, and what logs would repeat.
 
-A resume URL lets whoever reads it end somebody's n8n execution (DESIGN §3), and receivers echo what they were
-asked: whole, as the bare target of "Cannot POST …", parsed into JSON, or escaped in one way or another.
+Each reader of a resume URL can end the n8n execution that waits for it (DESIGN §3). Receivers repeat the URL in their
+answers: whole, as the bare target of "Cannot POST …", parsed into JSON, or escaped in some way.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def hide_asked(text: str, url: str) -> str:
         text = text.replace(url, redact(url))
     folded = _folded(text)
     spans: list[tuple[int, int]] = []
-    for part in {_folded(part) for part in _opaque_parts(url)}:  # found one by one: an alternation of hundreds is slow
+    for part in {
+        _folded(part) for part in _opaque_parts(url)
+    }:  # one by one: a pattern of hundreds of alternatives is slow
         at = folded.find(part)
         while at >= 0:
             spans.append((at, at + len(part)))

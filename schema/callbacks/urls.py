@@ -27,8 +27,7 @@ _PATH = re.compile(r"^[a-z][a-z0-9+.-]*://[^/?#]*([^?#]*)", re.I)
 _COMPLETE = re.compile(r"/pdf-complete(?![A-Za-z0-9])")
 _WORD = re.compile(r"[a-z]+([-_][a-z]+)*")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ud800-\udfff\\]")
-# The URL Standard reads a host whose last label is a number (hex included) as an IPv4 address, and so does
-# libc.
+# The URL Standard and libc read a host whose last label is a number (hex included) as an IPv4 address.
 _LOOKS_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", re.I)
 HIDDEN = "…"
 _PLAINLY = (
@@ -38,8 +37,9 @@ HOW_TO_ALLOW = "If it is meant, an operator lists the host or network with its p
 
 
 def failure_url(callback: str, failure_callback: str | None) -> str:
-    """Where failed and cancelled jobs are told: `failure_callback`, else the callback with `/pdf-complete` in
-    its path replaced by `/pdf-failed`, else the callback itself. Resume URLs and queries are never rewritten.
+    """The URL that is told of failed and cancelled jobs: `failure_callback`, or else the callback.
+
+    `/pdf-complete` in the callback's path becomes `/pdf-failed`; resume URLs and queries are never rewritten.
     """
     if failure_callback:
         return failure_callback
@@ -50,9 +50,7 @@ def failure_url(callback: str, failure_callback: str | None) -> str:
 
 
 def is_resume_url(url: str) -> bool:
-    """Whether the URL resumes one waiting n8n execution (a `/webhook-waiting/` path, wherever n8n is
-    mounted).
-    """
+    """Whether the URL resumes one waiting n8n execution: a `/webhook-waiting/` anywhere in its path."""
     found = _PATH.match(url)
     return found is not None and "/webhook-waiting/" in unquote(found[1]).lower()
 
@@ -60,8 +58,8 @@ def is_resume_url(url: str) -> bool:
 def redact(url: str) -> str:
     """What may be shown of a callback URL: scheme, host, port and the shape of its path.
 
-    Plain lower-case words of the path stay, since they tell a builder which workflow is meant; whatever could
-    be a capability (ids, tokens, everything under `/webhook-waiting/`, query values, userinfo) becomes "…".
+    Plain lower-case words of the path stay: they tell a builder which workflow is meant. All that may be a capability
+    becomes "…": ids, tokens, everything under `/webhook-waiting/`, query values, userinfo.
     """
     try:
         parts = urlsplit(url)
@@ -83,10 +81,10 @@ def redact(url: str) -> str:
 
 
 def host_key(url: str) -> str:
-    """`host:port` in lower case, at most 200 characters: whom fairness and pauses speak of.
+    """`host:port` in lower case, at most 200 characters: the key by which hosts share workers and are paused.
 
-    A longer host (stored before such were refused) is cut and ends in its hash. Never raises; an unreadable
-    URL has the key "-".
+    A longer host, from before such hosts were refused, is cut and ends in its hash. Never raises; an unreadable URL has
+    the key "-".
     """
     try:
         parts = urlsplit(url)
@@ -109,10 +107,9 @@ def path_key(url: str) -> str:
 
 
 def check_literal(url: str, allow: AllowList, *, field: str = "callback") -> None:
-    """Refuse what can be seen to be wrong without asking DNS. Raises Refused(code="callback_refused").
+    """Refuse a URL that is wrong whatever DNS says. Raises Refused(code="callback_refused").
 
-    Names are checked again, with the addresses they resolve to, when the connection is made
-    (actors/deliver/sender.py).
+    The connection checks names again, with the addresses they resolve to (actors/deliver/sender.py).
     """
     fault = _fault(url, allow)
     if fault is not None:
@@ -120,7 +117,7 @@ def check_literal(url: str, allow: AllowList, *, field: str = "callback") -> Non
 
 
 class _Fault(NamedTuple):
-    """Why a URL is refused, without quoting more of it than its host, and what puts it right."""
+    """Why a URL is refused, and what puts it right. Neither quotes more of the URL than its host."""
 
     detail: str
     next_step: str
@@ -203,7 +200,7 @@ def _host_fault(host: str, port: int, allow: AllowList) -> _Fault | None:
 
 
 def _instead_of(host: str, port: int) -> str:
-    """What to do about a literal address that is not called; to list metadata services and the like is no advice."""
+    """What to do about a literal address that is not called. Nobody is advised to list a metadata service."""
     address = ipaddress.ip_address(host)
     if address.is_link_local or address.is_multicast or address.is_unspecified or is_metadata(address):
         return "Use the receiver's own host name or address."

@@ -1,8 +1,7 @@
 """What becomes of a delivery after each answer to its POST (DESIGN §6), by the table of schema/callbacks/answers.py.
 
-Everything here is data and pure functions: the caller says what was answered and what earlier tries of the
-same delivery were answered, and learns whether the delivery is done, tried again after so many seconds, or
-given up.
+Everything here is data and pure functions. The caller gives the answer and the answers to earlier tries of the same
+delivery. The verdict says that the delivery is done, when it is tried again, or that it is given up.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ _JITTER = 0.2
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What earlier tries of this delivery were answered, this one not counted.
+    """The answers to earlier tries of this delivery.
 
     `answers` counts them by ladder, `since_first` says how many seconds ago the first of each ladder came. Ladders
-    with a limit of time begin anew after an answer of the long one (which never does, so that all ends).
+    with a limit of time begin anew after an answer of the long one. The long one never begins anew, so that all ends.
     """
 
     answers: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -57,8 +56,8 @@ class History:
 class Verdict:
     """`kind` is "delivered", "again" (after `after` seconds) or "stop" (with its `code`).
 
-    `answer` goes into the attempt row; `hint` is for people, also while the delivery is still being tried.
-    `unconfirmed` marks a delivery that only a later answer showed to have arrived.
+    `answer` goes into the attempt row. `hint` is for people, also while tries go on. With `unconfirmed`, only a later
+    answer showed that the callback had arrived.
     """
 
     kind: str
@@ -70,8 +69,10 @@ class Verdict:
 
 
 def judge(answer: Answer, history: History, *, schedule_scale: float = 1.0, chance: float = 0.5) -> Verdict:
-    """The verdict on one answer. `chance` in [0, 1) is the caller's random number for the jitter (0.5: none);
-    `schedule_scale` shrinks every wait and limit of the ladders, Retry-After excepted.
+    """The verdict on one answer.
+
+    The jitter is made of `chance`, the caller's random number in [0, 1); 0.5 means none. Every wait and limit of the
+    ladders is multiplied by `schedule_scale`, a Retry-After is not.
     """
     rule = next(rule for rule in TABLE if rule.matches(answer))
     if rule.ladder is None:

@@ -2,10 +2,10 @@
 
 What both adapters promise, proved by tests/contracts/test_documents.py:
 
-* `pdf_generation` of a report is written only by a round whose (requested_at, round) is not older than the
-  recorded one, to the microsecond, in whatever order rounds end.
-* A failed or cancelled round never removes a link: over an older success it is kept as `last_failure`.
-* Source documents are never created by an end. Every end is kept by `job_id`, under the same rule of order.
+* A round writes a report's `pdf_generation` unless a newer round is recorded there. The order is that of
+  (requested_at, round), to the microsecond, in whatever order the rounds end.
+* A failed or cancelled round never removes a link. It is kept as `last_failure` beside an older success.
+* An end never creates a source document. Every end is kept by `job_id`, under the same rule of order.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from schema.sql.times import instant
 
 DATABASE, SOURCES, RESULTS = "workflow", "psikotes_v2", "reportq_results"
 _REFUSED_LOGIN = {13, 18, 8000}  # Unauthorized, AuthenticationFailed, Atlas's own
-# What no waiting mends: BadValue, FailedToParse, TypeMismatch, PathNotViable, DollarPrefixedFieldName, ImmutableField,
+# Waiting mends none of these: BadValue, FailedToParse, TypeMismatch, PathNotViable, DollarPrefixedFieldName, ImmutableField,
 # DocumentValidationFailure, BSONObjectTooLarge (two of them).
 _UNFIT = {2, 9, 14, 28, 52, 66, 121, 10334, 17419}
 _UNTRUSTED = re.compile(r"certificate verify failed: (.{1,200}?) \(_ssl")
@@ -35,9 +35,8 @@ Document = dict[str, Any]
 class MongoDocuments:
     """The production store. Every call is bounded by `timeout` seconds; a journaling majority acknowledges.
 
-    MongoDB keeps milliseconds only, so each record carries `order`, the exact (requested_at, round) as text,
-    and the guards compare that. Values reach the server under `$eq` or as plain fields, never where an
-    operator could stand.
+    MongoDB keeps milliseconds only. So each record carries `order`, the exact (requested_at, round) as text, and the
+    guards compare it. Values reach the server under `$eq` or as plain fields, never where an operator could stand.
     """
 
     def __init__(self, url: str, *, timeout: float = 5.0) -> None:
@@ -102,9 +101,9 @@ class MongoDocuments:
             self._sources.replace_one(_key(code, product_id), document, upsert=True)
 
     def ping(self) -> None:
-        """Do what jobs do and leave nothing behind: a disk may be full, and rights may be lacking on one collection only.
+        """Do what jobs do and leave nothing behind: a disk may be full, or rights may be lacking on one collection.
 
-        The record that is written stands for a moment among the others, under a name that no job has.
+        For a moment a record stands among the others, under a name that no job has.
         """
         with _outages(), pymongo.timeout(self._timeout):
             nobody = {"_id": {"$eq": _PROBE.job_id}}

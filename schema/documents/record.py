@@ -55,7 +55,7 @@ def storable(text: str) -> str:
 def source_fields(report: Mapping[str, Any]) -> dict[str, Any]:
     """A source document without the store's id and without what we wrote into it ourselves.
 
-    Without our own mark a second rendering of the same report sees the same input and gives the same bytes.
+    With our own mark in it, a second rendering of the same report would see another input.
     """
     return {name: value for name, value in report.items() if name not in ("_id", "pdf_generation")}
 

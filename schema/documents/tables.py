@@ -17,7 +17,7 @@ from schema.sql.times import instant
 class TableDocuments:
     """`report_documents` keyed by (code, product_id) and `report_results` keyed by job_id.
 
-    The database's own errors pass through: to wait for these tables is to wait for the database.
+    The database's own errors pass through: these tables are away when the database is.
     """
 
     def __init__(self, database: Database) -> None:
@@ -87,8 +87,8 @@ class TableDocuments:
         return row if row is not None and (row["code"], row["product_id"]) == key else None
 
     def _write_result(self, end: End, requested_at: str) -> None:
-        # Insert first, then the guarded update: two first ends of one job meet at the key, and the older
-        # one's update finds the newer row whichever of them inserted.
+        # Insert first, then the guarded update. Two first ends of one job meet at the key. Whichever inserted, the
+        # older one's update finds the newer row.
         insert = "INSERT IGNORE INTO" if self._database.dialect == "mysql" else "INSERT OR IGNORE INTO"
         body = to_json(end)
         inserted = self._database.execute(

@@ -1,4 +1,4 @@
-"""Texts from the environment (hosts, users, names of keys) in columns of a fixed width, which strict SQL does not cut."""
+"""Texts from the environment (hosts, users, names of keys), cut to a column's width. Strict SQL would refuse them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _DIGEST = 12  # hex digits: two long texts that begin alike stay apart
 
 
 def fit(text: str, most: int) -> str:
-    """The text, or its head and a hash of all of it: at most `most` characters, of which every store takes each."""
+    """The text, or its head and a hash of all of it: at most `most` characters that every store takes."""
     text = text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "?")
     if len(text) <= most:
         return text

@@ -1,6 +1,6 @@
-"""Whether the driver takes a MongoDB URL as it is, and every parameter of it is honoured.
+"""Whether the driver takes a MongoDB URL as it is and honours every parameter.
 
-Of an unknown parameter, or a value that cannot be used, the driver only warns, and goes on without.
+The driver only warns of an unknown parameter or an unusable value, and goes on without it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settings as people and their editors write them, in variables and files: read as meant, or refused with the reason."""
+"""Settings as people and their editors write them, in variables and files: read as meant, or refused with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a connection to MySQL or RabbitMQ is encrypted, and whom it believes, as a URL's parameters say."""
+"""How a connection to MySQL or RabbitMQ is encrypted, and which certificates it trusts, as a URL's parameters say."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Files are paths of PEM; without `ca` the system's authorities are believed."""
+    """Files are paths of PEM; without `ca` the system's authorities are trusted."""
 
     ca: str | None = None
     cert: str | None = None  # of the client, where the server wants one; may hold its key, too
     key: str | None = None
-    trusted: bool = True  # the certificate must come from an authority that is believed
-    named: bool = True  # … and be the host's own
-    name: str | None = None  # the name it must have, where that is not the host's
+    trusted: bool = True  # The certificate must come from a trusted authority.
+    named: bool = True  # It must be the host's own.
+    name: str | None = None  # The name in the certificate, where that is not the host's.
 
     def context(self) -> ssl.SSLContext:
         """The driver's context; OSError (ssl.SSLError is one) for files that cannot be used."""

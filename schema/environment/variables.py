@@ -1,7 +1,7 @@
 """Values from the environment: each variable is read, converted and checked, or refused with a sentence.
 
-A variable is `REPORTQ_` plus the field's name in capitals. With `_FILE` behind it, it holds the path of a file that
-holds the value.
+A variable is `REPORTQ_` plus the field's name in capitals. The variable with `_FILE` at its end gives the path of a file
+that holds the value; secrets are best given so.
 """
 
 from __future__ import annotations

@@ -6,14 +6,14 @@ import resource
 
 from schema.settings import Settings, SettingsError
 
-ENOUGH = 16_384  # more than any of our processes uses
-_OWN = 64  # log, sockets, locks, counters, fonts, and the connections of threads that watch
-_EACH = 4  # a thread's: database (SQLite: two), broker or another server, a file
-_MOST = 1000  # connections of one process; with more, accepting waits and the kernel's queue fills
+ENOUGH = 16_384  # More than any of our processes uses.
+_OWN = 64  # For log, sockets, locks, counters, fonts, and the connections of threads that watch.
+_EACH = 4  # For each thread: database (SQLite: two), broker or another server, a file.
+_MOST = 1000  # Connections of one process. With more, accepting waits and the kernel's queue fills.
 
 
 def raised() -> int:
-    """The soft limit, raised towards the hard one: what it was set to mostly is an old default."""
+    """Raise the soft limit towards the hard one and return it: the soft one is mostly an old default."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = ENOUGH if hard == resource.RLIM_INFINITY else min(ENOUGH, hard)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

@@ -1,4 +1,4 @@
-"""The run folder: what can do without it goes on without it; what cannot says so in one sentence."""
+"""The run folder. Where a process can work without it, it does; where it cannot, it says so in one sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEEDED = 256 * 1024  # bytes that one process's counters may take
 
 
 class RunFolderUnusable(SettingsError):
-    """A start that needs a file of the run folder and cannot have it."""
+    """A process cannot start without a file in the run folder, and cannot write there."""
 
     def __init__(self, run_dir: str | os.PathLike[str], error: OSError) -> None:
         ValueError.__init__(self, sentence(run_dir, error))

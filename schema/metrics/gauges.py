@@ -73,7 +73,7 @@ def _deliveries(db: Database) -> Iterator[Reading]:
 
 
 def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
-    """What is due, what is out, and how long the relay has let something wait that nothing holds back."""
+    """What is due, what is out, and how long the relay has left a row waiting that nothing holds back."""
     paused = {str(row["scope"]): row for row in db.fetch_all("SELECT scope FROM pauses")}
     for scope in metrics.PAUSED.labels["scope"] or ():
         yield Reading(metrics.PAUSED, {"scope": scope}, int(scope in paused))
@@ -94,7 +94,7 @@ def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
         yield Reading(metrics.ROWS_DUE, {"queue": queue}, int(row["n"]))
         yield Reading(metrics.ROWS_DUE_AGE, {"queue": queue}, _number(row, "age"))
         yield Reading(metrics.HINTS_OUT, {"queue": queue}, out)
-        # While messages are out the window may be full: only an empty broker beside due rows accuses the relay.
+        # While messages are out, the window may be full. Only due rows beside an empty broker are the relay's fault.
         lag = 0.0 if pauses.hold(paused, queue) or out else _number(row, "free")
         yield Reading(metrics.RELAY_LAG, {"queue": queue}, lag)
     until = db.fetch_one(f"SELECT {db.age('changed_at')} AS age FROM switches WHERE name='leader'")
@@ -105,10 +105,10 @@ def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
 
 
 def clock_behind(db: Database, settings: Settings) -> float:
-    """Seconds by which the database's clock was set back, as far as rows can tell; 0 when it was not, or by less than one.
+    """Seconds by which the database's clock was set back, as far as rows can tell; 0 for less than one second.
 
-    What was submitted or became owed before is not due until the clock has come so far again, and a housekeeper that begins
-    finds the turn taken. Ids sort by time: each table's last row is found by its key.
+    Until the clock has caught up, rows from before are not due, and a new housekeeper finds the turn taken. Ids sort by
+    time, so the key finds each table's last row.
     """
     looks = (
         f"SELECT {db.age('requested_at')} AS age FROM pdf_job_results WHERE job_id > '' ORDER BY job_id DESC LIMIT 1",
@@ -122,7 +122,7 @@ def clock_behind(db: Database, settings: Settings) -> float:
 
 
 def _desk(db: Database) -> Iterator[Reading]:
-    # Known causes are told as zero: what stood before an outage of this reading is then told from what is new.
+    # Known causes are shown as zero. Else a letter from before an outage of this reading would look like a new one.
     for queue, codes in ((RENDER, labels.JOB_CODES), (WEBHOOKS, labels.GIVEN_UP_CODES)):
         for code in codes:
             yield Reading(metrics.LETTERS_OPEN, {"queue": queue, "code": code}, 0)

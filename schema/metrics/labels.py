@@ -38,8 +38,7 @@ ANSWERS = (
 VERDICTS = ("delivered", "again", "stop")
 DEPENDENCIES = ("database", "documents", "artifacts", "broker")
 REPLAYS = ("job", "callback")
-# A callback is given up after an answer, when it was owed for too long, when it cannot even be prepared, or when it has
-# killed three workers.
+# A callback is given up after an answer, when owed for too long, when it cannot be prepared, or after three dead workers.
 GIVEN_UP_CODES = (*CALLBACK_CODES, "internal_error", "invalid_data", "webhook_too_old", "worker_died")
 # Seconds a priority promises from submission to end (the plan's service levels); each is an edge of a bucket in the table.
 TARGETS: Mapping[str, int] = MappingProxyType({"high": 30, "normal": 120, "low": 900})
@@ -48,8 +47,10 @@ _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 def code_label(code: str | None) -> str:
-    """An error code as a label. Exceptions without a code of ours come by their class name: they are internal errors,
-    so that no library can widen the list."""
+    """An error code as a label. The class name of a foreign exception becomes internal_error.
+
+    Without that, each library would add words to the label.
+    """
     if not code:
         return ""
     if code == "TimeLimitExceeded":

@@ -1,8 +1,8 @@
 """THE table of metrics: what may be emitted, with its help, labels, unit and kind.
 
 Names follow Prometheus's conventions: prefix `reportq_`, base units, counters end in `_total`. No label ever holds a
-job, a person, a product or a URL; a label whose words are listed here shows each of them from the start, as zero: the
-first event of a series that appears with it is invisible to Prometheus's `increase`.
+job, a person, a product or a URL. A label with listed words shows each of them from the start, as zero. Without that,
+Prometheus's `increase` would not see the first event of a series.
 
     kept = FILES      counted by the process that does it, right after the commit, in memory-mapped files that outlive
                       the process (middleware/meters/counters.py): at most one event is missed per killed process. The

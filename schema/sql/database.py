@@ -1,8 +1,7 @@
 """One SQL database, SQLite or MySQL/MariaDB, behind the few calls that the rows' modules need.
 
-Peewee keeps the connections (one per thread) and the drivers' differences; statements are written as SQL with `%s`
-parameters because guarded transitions must be read word by word. The database's clock is the only clock (DESIGN §2.5):
-`now()`, `later()` and `age()` give its expressions.
+Peewee keeps the connections (one per thread) and hides the drivers' differences. Statements are SQL with `%s`
+parameters: a guarded transition must be readable word by word.
 """
 
 from __future__ import annotations
@@ -72,9 +71,9 @@ class Database(Dialect):
         return row[0] if row else None
 
     def defer(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """Execute in this transaction, but without waiting: MySQL is asked together with the next statement or COMMIT.
+        """Execute in this transaction without waiting: MySQL gets the statement with the next one, or with COMMIT.
 
-        Nothing of it is known but that all of it is done when the transaction is.
+        Its outcome stays unknown; it is done when the transaction is.
         """
         if self.dialect == "mysql" and self.in_transaction():
             self.peewee.defer(sql, params)
@@ -103,7 +102,7 @@ class Database(Dialect):
         raise AssertionError("unreachable")
 
     def _wait(self, rerun: int, began: float) -> None:
-        """Before the same is asked again; raises DatabaseBusy when that was often or long enough."""
+        """Wait before the next try; raises DatabaseBusy after too many tries or too long a time."""
         waited = time.monotonic() - began
         if rerun == _RERUNS - 1 or waited > (AT_ONCE if self.dialect == "sqlite" else PATIENCE):
             raise DatabaseBusy(LOCKED if self.dialect == "sqlite" else BUSY)
@@ -119,13 +118,13 @@ class Database(Dialect):
         except Exception:
             raise
         except BaseException:
-            # A time limit struck in the middle of it: the next statement would be given this one's answer.
+            # A time limit struck in the middle of it: the next statement would read this one's answer.
             if self.dialect == "mysql":
                 force_close(self.peewee._state.conn)
             raise
 
     def _checkout(self) -> None:
-        """Reconnect a connection that idled: servers drop those, and a restarted server has forgotten all of them."""
+        """Drop a connection that the server has closed while it idled; the next statement opens another."""
         if self.dialect == "sqlite" or self.in_transaction():
             return
         last = getattr(self._ready_at, "time", None)
@@ -147,7 +146,7 @@ class Database(Dialect):
         if why is None:
             return
         if self.in_transaction():
-            # The state stays until the transaction has ended: what its work still asks must fail, not begin anew.
+            # Peewee's state stays until the transaction has ended: its further statements must fail, not begin anew.
             force_close(self.peewee._state.conn)
         else:
             self._drop()
@@ -193,7 +192,7 @@ class Database(Dialect):
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """What peewee raises inside, in our own words where it is not our fault."""
+        """Turn peewee's errors into ours, where the fault is the database's."""
         try:
             yield
         except peewee.PeeweeException as error:
@@ -236,9 +235,8 @@ def patiently(
 ) -> T:
     """Run `work` again until the database answers, for at most `seconds` (None: for ever); `waiting` is told why.
 
-    `able`: only while it is silent, as when it restarts; a database that is full or locked holds no thread then.
-
-    `work` must be guarded: it may have happened although its answer was lost.
+    With `able`, a database that answers "full" or "locked" ends the wait: it must not hold a thread.
+    `work` must be guarded, since it may have happened although its answer was lost.
     """
     until = None if seconds is None else time.monotonic() + seconds
     pause = 0.1
@@ -254,7 +252,7 @@ def patiently(
 
 
 def _drivers(error: Exception) -> Exception:
-    """The driver's own error; peewee wraps it, twice where connecting failed."""
+    """The driver's own error. Peewee wraps it, and twice when connecting failed."""
     while (inner := getattr(error, "orig", None)) is not None:
         error = inner
     return error
@@ -269,6 +267,6 @@ def beyond(place: Place | None, moment: str, key: str) -> tuple[str, tuple[Any, 
     """SQL that adds "after `place`" to the condition of a page by (`moment`, `key`), and its parameters; all for None."""
     if place is None:
         return "", ()
-    # The first comparison serves SQLite, the last two MariaDB: each then begins at that very entry of the index.
+    # SQLite uses the first comparison, MariaDB the last two. Each then begins at that very entry of the index.
     sql = f" AND {moment} >= %s AND ({moment} > %s OR ({moment} = %s AND {key} > %s))"
     return sql, (place[0], place[0], *place)

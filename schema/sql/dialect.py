@@ -1,4 +1,4 @@
-"""SQL that is written otherwise for MySQL than for SQLite: the clock, the hint of an index."""
+"""SQL that differs between MySQL and SQLite: the clock, the hint of an index."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Dialect:
         self.dialect = dialect  # sqlite or mysql
 
     def by(self, index: str) -> str:
-        """SQL behind a table's name: read this index, and from where the conditions begin.
+        """SQL behind a table's name: read this index, from where the conditions begin.
 
-        MariaDB guesses no better than "half of the table" of a long range, and then begins with its first entry.
+        Without it MariaDB takes a long range for half of the table, and reads the index from its first entry.
         """
         return f" FORCE INDEX ({index})" if self.dialect == "mysql" else ""
 

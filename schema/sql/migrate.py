@@ -21,7 +21,7 @@ _STEP_SECONDS = 3600  # a step that rebuilds a big table takes as long as it tak
 def migrate(database: Database) -> list[str]:
     """Apply all pending steps in order and return their names; waits up to 60 s for another starter's migration.
 
-    On a connection of its own: the usual one gives up on an answer long before a big table is changed.
+    It has a connection of its own: the usual one gives up long before a big table is changed.
     """
     own = _patient(database)
     try:

@@ -1,8 +1,8 @@
-"""MySQL and MariaDB for peewee, in the isolation and with the limits that the guarded transitions are written for.
+"""MySQL and MariaDB for peewee, with the isolation and the limits that the guarded transitions need.
 
-And with fewer conversations. A transaction's BEGIN leaves with its first statement, and statements whose outcome nobody
-waits for leave with the next one or with COMMIT: one request of several statements. The server stops at the first that
-fails, so that nothing behind it is done, COMMIT neither.
+It also saves round trips. BEGIN leaves with the first statement of its transaction. A deferred statement leaves with the
+next one or with COMMIT, in one request. The server stops at the first that fails: then nothing behind it is done, and
+COMMIT neither.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pymysql.constants import CLIENT
 
 from schema.environment.server_urls import Server
 
-IDLE_SECONDS = 30  # in which a transaction may ask nothing; ours ask without a pause
+IDLE_SECONDS = 30  # that a transaction may pause between statements; ours never pause
 
 
 class MySQL(peewee.MySQLDatabase):
-    """Peewee's, with statements that wait for the next. Migrations know it by its name."""
+    """Peewee's database, with deferred statements. Migrations know it by its name."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -35,13 +35,13 @@ class MySQL(peewee.MySQLDatabase):
             host=server.host or "127.0.0.1",
             port=server.port or 3306,
             user=server.user or "root",
-            password=server.password.encode(),  # of a text PyMySQL takes Latin-1 only, and quotes what is not
+            password=server.password.encode(),  # as text PyMySQL takes Latin-1 only, and its error quotes the rest
             ssl=server.tls.context() if server.tls else None,
             ssl_disabled=server.tls is False,
             connect_timeout=max(1, round(connect_timeout)),
             read_timeout=io_timeout,
             write_timeout=io_timeout,
-            # A guarded UPDATE that changes nothing still matched. Values never become statements: all are escaped.
+            # FOUND_ROWS: a guarded UPDATE that changes nothing still matched. No value becomes a statement: all are escaped.
             client_flag=CLIENT.FOUND_ROWS | CLIENT.MULTI_STATEMENTS,
             init_command="SET SESSION time_zone='+00:00', innodb_lock_wait_timeout=5, default_storage_engine=InnoDB, "
             "sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
@@ -51,8 +51,8 @@ class MySQL(peewee.MySQLDatabase):
         connection = super()._connect()  # type: ignore[misc]
         with connection.cursor() as cursor:  # the variable of this setting has one name in MySQL, another in MariaDB
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            # A host that lost its power in the middle of a transaction must not hold its rows for hours. MySQL can only
-            # drop every connection that idles.
+            # A host that loses its power in a transaction must not hold rows for hours. MySQL has no such limit, so it
+            # drops every connection that idles.
             limit = "idle_transaction_timeout" if "MariaDB" in connection.get_server_info() else "wait_timeout"
             cursor.execute(f"SET SESSION {limit}={IDLE_SECONDS}")
         return connection
@@ -62,7 +62,7 @@ class MySQL(peewee.MySQLDatabase):
         self._ahead.statements.append((sql, params))
 
     def execute_sql(self, sql: str, params: Sequence[Any] | None = None) -> Any:
-        """One statement, behind those that wait for it; the cursor is at its result."""
+        """One statement, after the deferred ones; the cursor is at its result."""
         ahead, self._ahead.statements = self._ahead.statements, []
         if not ahead:
             return super().execute_sql(sql, params)  # type: ignore[no-untyped-call]
@@ -76,7 +76,7 @@ class MySQL(peewee.MySQLDatabase):
         return cursor
 
     def begin(self, isolation_level: str | None = None) -> None:
-        """Begin with the first statement; connected before, because peewee forgets its transaction when it connects."""
+        """Let BEGIN leave with the first statement. It connects now: peewee forgets a transaction when it connects."""
         if self.is_closed():
             self.connect()
         self._ahead.statements = [_BEGIN]
@@ -87,7 +87,7 @@ class MySQL(peewee.MySQLDatabase):
         self._ahead.statements = []
 
     def rollback(self) -> None:
-        """Harmless where BEGIN was never sent, or the connection is lost: then the server has rolled back by itself."""
+        """Roll back. Without BEGIN there is nothing to do; after a lost connection the server rolls back by itself."""
         unsent = self._ahead.statements[:1] == [_BEGIN]
         self._ahead.statements = []
         if not unsent and self.connection().open:  # type: ignore[no-untyped-call]
@@ -98,14 +98,14 @@ _BEGIN: tuple[str, Sequence[Any]] = ("BEGIN", ())
 
 
 class _Ahead(threading.local):
-    """What waits for the next statement; each thread has a connection of its own."""
+    """The deferred statements of this thread's connection."""
 
     def __init__(self) -> None:
         self.statements: list[tuple[str, Sequence[Any]]] = []
 
 
 def hung_up(connection: Any) -> bool:
-    """Whether the server closed an idle connection, or said goodbye on it: it answers only what it was asked."""
+    """Whether the server has closed an idle connection. Bytes that nobody asked for are its goodbye."""
     if connection._sock is None:
         return True
     poll = select.poll()
@@ -114,7 +114,7 @@ def hung_up(connection: Any) -> bool:
 
 
 def force_close(connection: Any) -> None:
-    """Let go of a connection without a word to the server; it may be gone already."""
+    """Close a connection without a word to the server; it may be closed already."""
     if connection is not None:
         try:
             (getattr(connection, "_force_close", None) or connection.close)()

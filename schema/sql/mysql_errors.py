@@ -1,8 +1,8 @@
-"""What an error of MySQL or MariaDB means: ask again, ours, or the server is away.
+"""What an error of MySQL or MariaDB means: ask again, our fault, or the server is away.
 
-Judged by number and SQLSTATE, never by PyMySQL's class: that calls every number it does not list operational. Errors of
-schema, statement, size and value are ours. All others mean "away": no report is at fault when a disk is full, a query is
-killed, or a node leaves its cluster.
+Number and SQLSTATE decide. PyMySQL's class does not: it calls every number that it does not know operational. Errors of
+schema, statement, size and value are ours. All others mean "away": no report is at fault when a disk is full, a query
+is killed, or a node leaves its cluster.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ AGAIN = {1213, 1205, 1020}  # deadlock found, lock wait timeout, record changed 
 
 # Classes of SQLSTATE that speak of the statement: warnings, cardinality, data, constraint, cursor, syntax and schema.
 _OUR_CLASSES = {"01", "02", "07", "0A", "0K", "20", "21", "22", "23", "24", "2F", "34", "3D", "42", "44"}
-# Of those classes, and yet the server's state: no such database, rights, a user's limits, a table whose file is gone.
+# These have such a class, but are the server's state: no such database, rights, a user's limits, a table without file.
 _AWAY = {1044, 1049, 1142, 1143, 1203, 1226, 1227, 1370, 1461, 1932}
-# Of other classes, mostly HY000, and yet the statement's: packet or result too large, values, collations, defaults,
-# checks, variables, arguments.
+# These have another class, mostly HY000, but are the statement's: packet or result too large, values, collations,
+# defaults, checks, variables, arguments.
 _OURS = {
     1090, 1093, 1103, 1116, 1117, 1153, 1193, 1210, 1215, 1221, 1238, 1267, 1270, 1271, 1273, 1295, 1300, 1301, 1364,
     1366, 1411, 1442, 1525, 1526, 2020, 3819,
@@ -56,7 +56,7 @@ def number_of(error: BaseException) -> int | None:
 
 
 def asks_again(error: BaseException) -> bool:
-    """Whether the transaction was rolled back for another one's sake and may simply run again."""
+    """Whether the server rolled the transaction back in favour of another: it may simply run again."""
     return number_of(error) in AGAIN or getattr(error, "sqlstate", None) == "40001"
 
 

@@ -1,6 +1,6 @@
-"""SQLite for peewee: a file closed to others, and errors that say what they mean.
+"""SQLite for peewee: a file that only its owner reads, and what each error means.
 
-Judged by SQLite's own codes. Its disk, its file and its locks are nobody's report's fault; what is left is ours.
+SQLite's own codes decide. The disk, the file and the locks are no report's fault; every other error is our fault.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import peewee
 
-BUSY_SECONDS = 5  # a statement waits so long for a lock of another program
+BUSY_SECONDS = 5  # that a statement waits for a lock of another program
 CLOSED, CLOSED_FOLDER = 0o600, 0o700  # as PDFs are: rows hold people's results
 _BESIDE = ("", "-wal", "-shm", "-journal")
 
@@ -37,7 +37,7 @@ _AWAY = {
 
 
 class SQLite(peewee.SqliteDatabase):
-    """Peewee's, with a file that only its owner reads. Migrations know it by its name."""
+    """Peewee's database, in a file that only its owner reads. Migrations know it by its name."""
 
     @classmethod
     def open(cls, path: str) -> SQLite:
@@ -61,20 +61,20 @@ class SQLite(peewee.SqliteDatabase):
         return super()._connect()  # type: ignore[misc]
 
     def rollback(self) -> None:
-        """Harmless where the connection was given up, or SQLite has rolled back by itself: a second time would hide why."""
+        """Roll back, unless SQLite has done so or the connection is closed: another error would hide the first."""
         with contextlib.suppress(sqlite3.ProgrammingError):  # closed
             if self.connection().in_transaction:  # type: ignore[no-untyped-call]
                 super().rollback()
 
 
 def close_to_others(path: str) -> None:
-    """Make the file with mode 0600 before SQLite would with another, and correct what an earlier release has made.
+    """Make the file with mode 0600 before SQLite makes it with another, and correct files of an earlier release.
 
-    What SQLite puts beside it takes its mode. A folder that is the service's own, by a relative path, is closed too.
+    The files that SQLite puts beside it take its mode. A folder of the service's own, by a relative path, is closed too.
     """
     file = Path(path)
-    # A file that is there is never opened here: to close it would drop the locks of all this process's connections to it.
-    with contextlib.suppress(OSError):  # it is there, or SQLite says better what is wrong
+    # An existing file is never opened here: closing it would drop the locks of all this process's connections.
+    with contextlib.suppress(OSError):  # The file exists, or SQLite says better what is wrong.
         file.touch(CLOSED, exist_ok=False)
     for suffix in _BESIDE:
         _chmod(Path(path + suffix), CLOSED)

@@ -1,8 +1,8 @@
 """The tables of the first release.
 
-`pdf_job_results` begins with the plan's columns and indexes, exactly; what follows them is ours. The columns from
-`run_at` to `hint_no` are the same in every table whose rows are published as messages (schema/rows/outbox.py), and the
-columns from `start_no` to `deadline_at` in every table whose rows are worked on under a lease (schema/rows/leases.py).
+`pdf_job_results` begins with exactly the plan's columns and indexes; the columns after them are ours. Tables whose rows
+are published as messages share the columns from `run_at` to `hint_no` (schema/rows/outbox.py). Tables whose rows are
+worked on under a lease share those from `start_no` to `deadline_at` (schema/rows/leases.py).
 Keys are compared byte by byte, trailing spaces included: `J1` is neither `j1` nor `J1 `.
 """
 

@@ -1,7 +1,7 @@
 """Indexes for what waits and for what is resolved: without them each look reads all of it, every few milliseconds.
 
-Most take the place of an index that served less, so that a submission and a callback write as many as before. Two are new,
-of the dead letters, which are written rarely.
+Most replace an index that served less, so that a submission and a callback write as many as before. Two are new; they
+are of the dead letters, which are written rarely.
 """
 
 from __future__ import annotations
