@@ -8,7 +8,6 @@ import falcon
 from falcon.routing import CompiledRouter
 
 from middleware.meters.counters import Meters, folder_of
-from schema.callbacks.allow_list import AllowList
 from schema.errors import ReportqError
 from schema.metrics import table as metrics
 from schema.rows.keys import KeyRing
@@ -21,11 +20,10 @@ from service.door.rates import RateLimits
 from service.door.request import Doorway, Request
 from service.estimates import QueueView
 from service.parts import ApiParts
-from service.routes.batch import Batch
 from service.routes.console import Console
 from service.routes.dead_letters import DeadLetter, DeadLetters, ReplayLetters
 from service.routes.deliveries import Deliveries, Resend
-from service.routes.docs import Docs, OpenApi, ProblemDocs
+from service.routes.docs import Docs, ProblemDocs
 from service.routes.downloads import Download, Downloads
 from service.routes.generate import Generate
 from service.routes.health import Live, Ready
@@ -33,14 +31,13 @@ from service.routes.jobs import Cancel, Job, Jobs, Replay
 from service.routes.metrics import Metrics
 from service.routes.overview import Overview
 from service.routes.queues import QueueAct, Queues
-from service.routes.reports import GenerateAsync
+from service.routes.reports import Batch, GenerateAsync
 from service.waiters import WaiterBoard
 
 
 def create_app(parts: ApiParts) -> Any:
     """The WSGI application over these parts."""
     links = parts.settings.links_path
-    allow = AllowList.parse(parts.settings.webhook_allow)
     view = QueueView(parts.db, parts.settings)
     meters = Meters(folder_of(parts.settings.run_dir, metrics.API))
     keys = KeyRing(parts.db, parts.settings)
@@ -60,16 +57,16 @@ def create_app(parts: ApiParts) -> Any:
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.keep_blank_qs_values = True
     app.req_options.auto_parse_qs_csv = False
-    app.add_route("/api/reports/generate-async", GenerateAsync(parts, view, allow))
-    app.add_route("/api/reports/generate", Generate(parts, view, allow, waiters, downloads, rollout, meters))
-    app.add_route("/api/reports/batch", Batch(parts, view, allow, rates))
+    app.add_route("/api/reports/generate-async", GenerateAsync(parts, view))
+    app.add_route("/api/reports/generate", Generate(parts, view, waiters, downloads, rollout, meters))
+    app.add_route("/api/reports/batch", Batch(parts, view, rates))
     app.add_route("/api/jobs", Jobs(parts))
     app.add_route("/api/jobs/{job_id}", Job(parts, view, waiters))
     app.add_route("/api/jobs/{job_id}/download", Download(parts, downloads))
     app.add_route("/api/jobs/{job_id}/cancel", Cancel(parts))
-    app.add_route("/api/jobs/{job_id}/replay", Replay(parts, view, allow))
-    app.add_route("/openapi.json", OpenApi(parts.settings, keys))
-    app.add_route("/docs", Docs(parts.settings, keys))
+    app.add_route("/api/jobs/{job_id}/replay", Replay(parts, view))
+    app.add_route("/openapi.json", docs := Docs(parts.settings.links_base, keys))
+    app.add_route("/docs", docs, suffix="people")
     app.add_route("/docs/problems", ProblemDocs(links))
     app.add_route("/metrics", Metrics(parts))
     app.add_route("/api/jobs/{job_id}/deliveries", Deliveries(parts))

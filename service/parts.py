@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
+from schema.callbacks.allow_list import AllowList
 from schema.ports import Artifacts, Documents
 from schema.settings import Settings
 from schema.sql.database import Database
@@ -12,7 +14,7 @@ from schema.sql.database import Database
 
 @dataclass(frozen=True)
 class ApiParts:
-    """What the API works with; it needs no broker."""
+    """What the API works with."""
 
     settings: Settings
     db: Database
@@ -21,3 +23,8 @@ class ApiParts:
     wake: Callable[[], None]
     broker_ping: Callable[[], None]
     stopping: Callable[[], bool] = lambda: False  # whether work in this very process ends
+
+    @cached_property
+    def allow(self) -> AllowList:
+        """Where callbacks may go beyond the public internet."""
+        return AllowList.parse(self.settings.webhook_allow)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -69,7 +70,7 @@ def _settle(here: Desk, asked: Asked) -> float:
 
 
 def _shown(summary: Summary) -> dict[str, Any]:
-    return summary_shown(summary) | {
+    return dict(msgspec.to_builtins(summary_shown(summary))) | {
         "remaining": summary.still_open,
         "died_again": summary.died_again,
         "unfinished": summary.unfinished,

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from actors.desk import bulk_replays
@@ -29,7 +30,7 @@ from ops.commands.terminal import (
 from schema.rows import letter_search
 from schema.rows.letter_search import LetterFilter
 from schema.rows.messages import QUEUES
-from service.routes.dead_letters import letter_shown, listing, one_letter
+from service.routes.dead_letters import grouped, letter_shown, one_letter
 
 app = typer.Typer(help="Jobs, callbacks and messages that died.", no_args_is_help=True)
 
@@ -85,11 +86,13 @@ def list_(
         began = time.monotonic()
         if letters:
             shown: dict[str, Any] = {
-                "letters": [letter_shown(row) for row in letter_search.page(here.db, wanted, limit)],
+                "letters": [
+                    msgspec.to_builtins(letter_shown(row)) for row in letter_search.page(here.db, wanted, limit)
+                ],
                 "total": letter_search.count(here.db, wanted),
             }
         else:
-            shown = listing(here.db, wanted, limit)
+            shown = msgspec.to_builtins(grouped(here.db, wanted, limit))
         seconds = time.monotonic() - began
     if as_json:
         print_json(shown | {"took_ms": round(seconds * 1000, 1)})
@@ -109,7 +112,7 @@ def list_(
 def show(letter_id: str, as_json: Json = False) -> None:
     """Everything about one letter."""
     with desk() as here:
-        letter = one_letter(here.db, letter_id)
+        letter = msgspec.to_builtins(one_letter(here.db, letter_id))
     if as_json:
         print_json(letter)
         return

@@ -159,7 +159,7 @@ def _shown(here: Desk, job_id: str) -> dict[str, Any]:
         "worker": row["worker_id"] if row["status"] == "processing" else None,
         "error": msgspec.to_builtins(error_of(row["error_code"], row["error_message"])),
         "attempts": [_attempt(attempt) for attempt in jobs.attempts_of(here.db, job_id)],
-        "deliveries": delivery_log(here.db, job_id),
+        "deliveries": msgspec.to_builtins(delivery_log(here.db, job_id).deliveries),
         "story": [_event(event) for event in story.of_job(here.db, row)],
     }
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from ops.commands.terminal import REMAINS, Json, Why, age, desk, out, print_json, print_table
+from schema.http.state_responses import QueueState
 from schema.life import queues
-from service.routes.queues import states_shown
+from service.routes.queues import queue_states
 
 app = typer.Typer(help="The queues `pdf` and `webhooks`.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="pdf or webhooks")]
@@ -19,8 +21,8 @@ Name = Annotated[str, typer.Argument(help="pdf or webhooks")]
 def list_(as_json: Json = False) -> None:
     """Depth, oldest age, consumers, pauses."""
     with desk() as here:
-        shown = states_shown(queues.states(here.db, here.settings))
-    print_json({"queues": shown}) if as_json else print_queues(shown)
+        shown = queue_states(here.db, here.settings)
+    print_json(msgspec.to_builtins(shown)) if as_json else print_queues(shown.queues)
 
 
 @app.command()
@@ -62,25 +64,26 @@ def drain(
         raise typer.Exit(REMAINS)
 
 
-def print_queues(shown: list[dict[str, Any]]) -> None:
+def print_queues(shown: list[QueueState]) -> None:
     """A line for each queue, and for each reason that keeps it from starting more."""
     print_table(
         ("queue", "state", "waiting", "due", "oldest", "processing", "threads", "dead letters"),
         [
             (
-                queue["name"], queue["state"], queue["depth"], queue["due"], age(queue["oldest_age"]), queue["processing"],
-                queue["consumers"], queue["dead_letters"],
+                queue.name, queue.state, queue.depth, queue.due, age(queue.oldest_age), queue.processing, queue.consumers,
+                queue.dead_letters,
             )
             for queue in shown
         ],
     )  # fmt: skip
     for queue in shown:
-        for row in filter(None, [queue["paused"], *queue["outages"]]):
-            out.print(f"  {row['scope']} is paused by {row['by']} since {row['since']}: {row['reason']}", markup=False)
+        for held in filter(None, [queue.paused, *queue.outages]):
+            out.print(f"  {held.scope} is paused by {held.by} since {held.since}: {held.reason}", markup=False)
 
 
 def _say(here: Any, name: str, as_json: bool, sentence: str) -> None:
     if as_json:
-        print_json(next(q for q in states_shown(queues.states(here.db, here.settings)) if q["name"] == name))
+        states = queue_states(here.db, here.settings).queues
+        print_json(msgspec.to_builtins(next(queue for queue in states if queue.name == name)))
     else:
         out.print(sentence)

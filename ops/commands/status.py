@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ops.commands.queues import print_queues
 from ops.commands.terminal import Json, age, counted, desk, out, print_json, print_table
 from schema import VERSION
 from schema.environment.server_urls import without_password
-from schema.life import queues
 from schema.rows import workers
 from schema.sql.database import Row
-from service.routes.queues import states_shown
+from service.routes.queues import queue_states
 
 
 def status(as_json: Json = False) -> None:
@@ -20,7 +21,7 @@ def status(as_json: Json = False) -> None:
             row["status"]: int(row["n"])
             for row in db.fetch_all("SELECT status, COUNT(*) AS n FROM pdf_job_results GROUP BY status")
         }
-        shown = states_shown(queues.states(db, here.settings))
+        shown = queue_states(db, here.settings).queues
         live = db.fetch_all(
             f"SELECT worker_id, kind, threads, busy, rss_mb, version, {db.age('started_at')} AS up FROM workers "
             f"WHERE seen_at >= {db.later(-here.settings.lease)} ORDER BY kind, worker_id"
@@ -35,7 +36,7 @@ def status(as_json: Json = False) -> None:
                 "version": VERSION,
                 "database": database,
                 "jobs": jobs,
-                "queues": shown,
+                "queues": msgspec.to_builtins(shown),
                 "workers": [_worker(row) for row in live],
                 "dead_letters": dead,
                 "callbacks_not_sent": not_sent,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 import typer
 
 from ops.commands.bulk import Asked, run
@@ -23,14 +24,14 @@ def log(job_id: str, as_json: Json = False) -> None:
     with desk() as here:
         shown = delivery_log(here.db, job_id)
     if as_json:
-        print_json({"job_id": job_id, "deliveries": shown})
+        print_json(msgspec.to_builtins(shown))
         return
-    for one in shown:
-        next_try = f", next try {short(one['next_try_at'])}" if one["next_try_at"] else ""
-        out.print(f"{one['delivery_id']}  round {one['round']}  {one['event']}  {one['state']}{next_try}", markup=False)
-        out.print(f"  {one['url'] or 'no callback URL'}{'  ' + one['hint'] if one['hint'] else ''}", markup=False)
+    for one in shown.deliveries:
+        next_try = f", next try {short(one.next_try_at)}" if one.next_try_at else ""
+        out.print(f"{one.delivery_id}  round {one.round}  {one.event}  {one.state}{next_try}", markup=False)
+        out.print(f"  {one.url or 'no callback URL'}{'  ' + one.hint if one.hint else ''}", markup=False)
         columns = ("number", "kind", "started_at", "outcome", "status", "failure", "duration_ms", "body_head")
-        print_table(columns, [[attempt[c] for c in columns] for attempt in one["attempts"]])
+        print_table(columns, [[getattr(attempt, column) for column in columns] for attempt in one.attempts])
 
 
 @app.command()

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schema.http import operator_requests, operator_responses, requests, responses
-from schema.http.queries import ListQuery
+from schema.http import letter_responses, requests, responses, state_responses
+from schema.http.queries import LettersQuery, ListQuery
 
 JSON, PDF, PROBLEM = "application/json", "application/pdf", "application/problem+json"
 # What any call with a role may be answered, besides its own.
@@ -138,52 +138,52 @@ OPERATIONS: list[Operation] = [
     ),
     Operation(
         "GET", "/api/jobs/{job_id}/deliveries", "getDeliveries", "See every try of a job's callbacks", "read",
-        {200: Success("Each round's callback", operator_responses.DeliveryLog)},
+        {200: Success("Each round's callback", responses.DeliveryLog)},
         problems=("job_not_found",), tag="deliveries",
     ),
     Operation(
         "POST", "/api/jobs/{job_id}/deliveries/{delivery_id}/resend", "resendDelivery", "Send a callback once more",
-        "operate", {202: Success("It is on its way", operator_responses.Resent)},
+        "operate", {202: Success("It is on its way", responses.Resent)},
         detail="One that was delivered needs `force`; a resume URL that has done its work is never sent again.",
-        body=operator_requests.Resend, body_required=False, example={"force": False, "why": "the receiver was repaired"},
+        body=requests.Resend, body_required=False, example={"force": False, "why": "the receiver was repaired"},
         problems=(*_BODY, "delivery_not_found", "needs_force", "not_resendable"), tag="deliveries",
     ),
     Operation(
         "GET", "/api/dead-letters", "listDeadLetters", "See what gave up, grouped by cause", "read",
-        {200: Success("Groups, or single letters", operator_responses.Letters)},
-        query=operator_requests.LettersQuery, problems=("invalid_request",), tag="dead letters",
+        {200: Success("Groups, or single letters", letter_responses.Letters)},
+        query=LettersQuery, problems=("invalid_request",), tag="dead letters",
     ),
     Operation(
         "GET", "/api/dead-letters/{letter_id}", "getDeadLetter", "See one dead letter", "read",
-        {200: Success("The letter", operator_responses.Letter)}, problems=("dead_letter_not_found",),
+        {200: Success("The letter", letter_responses.Letter)}, problems=("dead_letter_not_found",),
         tag="dead letters",
     ),
     Operation(
         "POST", "/api/dead-letters/replay", "replayDeadLetters", "Try dead letters again", "operate",
-        {200: Success("What became of each", operator_responses.BulkSummary)},
+        {200: Success("What became of each", letter_responses.BulkSummary)},
         detail="By `ids`, or all that fit a `filter`; try `dry_run` first. Works for at most 20 s: repeat it until nothing "
         "remains.",
-        body=operator_requests.LettersAct, problems=_BODY, example={"filter": {"error": "report_not_found"}, "dry_run": True},
+        body=requests.LettersAct, problems=_BODY, example={"filter": {"error": "report_not_found"}, "dry_run": True},
         tag="dead letters",
     ),
     Operation(
         "POST", "/api/dead-letters/discard", "discardDeadLetters", "Close dead letters without trying again", "operate",
-        {200: Success("What became of each", operator_responses.BulkSummary)},
-        body=operator_requests.LettersAct, problems=_BODY, example={"ids": ["dl_01JDCS7Q4W8Y3M6R5T2V9X0ZAB"], "why": "test"},
+        {200: Success("What became of each", letter_responses.BulkSummary)},
+        body=requests.LettersAct, problems=_BODY, example={"ids": ["dl_01JDCS7Q4W8Y3M6R5T2V9X0ZAB"], "why": "test"},
         tag="dead letters",
     ),
     Operation(
         "GET", "/api/queues", "listQueues", "See how the queues stand", "read",
-        {200: Success("Every queue", operator_responses.QueueStates)}, tag="queues",
+        {200: Success("Every queue", state_responses.QueueStates)}, tag="queues",
     ),
     *(
         Operation(
             "POST", f"/api/queues/{{name}}/{act}", f"{act}Queue", summary, "operate",
             {
-                200: Success("How it stands then", operator_responses.QueueState),
-                202: Success("Something is still being worked on", operator_responses.QueueState),
+                200: Success("How it stands then", state_responses.QueueState),
+                202: Success("Something is still being worked on", state_responses.QueueState),
             },
-            body=operator_requests.Act, body_required=False, problems=(*_BODY, "queue_not_found"), tag="queues",
+            body=requests.Act, body_required=False, problems=(*_BODY, "queue_not_found"), tag="queues",
         )
         for act, summary in (
             ("pause", "Start nothing more from a queue"), ("drain", "Pause a queue until nothing is worked on"),
@@ -192,18 +192,18 @@ OPERATIONS: list[Operation] = [
     ),
     Operation(
         "GET", "/api/overview", "getOverview", "How everything stands", "read",
-        {200: Success("Waits, throughput, workers, pauses", responses.Overview)},
+        {200: Success("Waits, throughput, workers, pauses", state_responses.Overview)},
         detail="At most two seconds old, however often it is asked.", tag="health",
     ),
     Operation(
         "GET", "/livez", "isAlive", "Is the process alive?", None,
-        {200: Success("It is", responses.Alive)}, tag="health",
+        {200: Success("It is", state_responses.Alive)}, tag="health",
     ),
     Operation(
         "GET", "/readyz", "isReady", "Can it accept jobs, and what is down?", None,
         {
-            200: Success("Jobs are accepted; whatever is down is named", responses.Readiness),
-            503: Success("Nothing is accepted: the database is down", responses.Readiness),
+            200: Success("Jobs are accepted; whatever is down is named", state_responses.Readiness),
+            503: Success("Nothing is accepted: the database is down", state_responses.Readiness),
         },
         tag="health",
     ),

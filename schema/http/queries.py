@@ -5,20 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from schema.errors import Refused
 from schema.http.faults import faults, invalid
-from schema.http.requests import Name
+from schema.http.requests import Filter, LettersAct, Name, Word
 from schema.http.responses import Status
 from schema.prepared import prepare
+from schema.rows import letter_search
+from schema.rows.letter_search import LetterFilter
 from schema.rows.listing import after_cursor, moment_of
+
+T = TypeVar("T", bound=Struct)
 
 _WAIT = re.compile(r"\d{1,9}(\.\d{1,3})?")
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
+_MOMENT = r"^([0-9]{1,5}(\.[0-9]{1,3})?[smhdw]|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z)$"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -90,6 +96,72 @@ def list_query(params: Mapping[str, Any]) -> ListQuery:
     if errors:
         raise invalid(errors)
     return query
+
+
+class LettersQuery(Struct, forbid_unknown_fields=True):
+    """The query string of GET /api/dead-letters; unknown names are refused, so that a typo never widens a list."""
+
+    view: Annotated[Literal["groups", "letters"], Meta(description="By cause, or one by one")] = "groups"
+    status: Annotated[
+        Literal["open", "replayed", "discarded"], Meta(description="Open ones, or those that somebody has dealt with")
+    ] = "open"
+    code: Annotated[Word | None, Meta(description="Only of this report")] = None
+    product_id: Annotated[Word | None, Meta(description="Only of this product")] = None
+    job_id: Annotated[Word | None, Meta(description="Only of this job")] = None
+    error: Annotated[Word | None, Meta(description="Only with this error code")] = None
+    fingerprint: Annotated[Word | None, Meta(description="Only of the group with this `fingerprint`")] = None
+    queue: Annotated[
+        Literal["pdf", "webhooks"] | None, Meta(description="Only from this queue: reports, or callbacks")
+    ] = None
+    kind: Annotated[
+        Literal["job", "delivery", "raw"] | None,
+        Meta(description="Only jobs, callbacks, or messages that nobody could read"),
+    ] = None
+    since: (
+        Annotated[
+            str,
+            Meta(
+                pattern=_MOMENT, description="RFC 3339, or how long ago: 90s, 30m, 2h, 1d",
+                extra={"words": "must be a moment (2026-11-23T18:00:00Z) or how long ago (90s, 30m, 2h, 1d)"},
+            ),
+        ]
+        | None
+    ) = None  # fmt: skip
+    cursor: Annotated[Word | None, Meta(description="`next_cursor` of the page before")] = None
+
+
+def read_query(params: Mapping[str, Any], kind: type[T]) -> T:
+    """A query string as `kind`; raises Refused("invalid_request")."""
+    given = {name: v if isinstance(v, str) else v[-1] for name, v in params.items()}
+    if errors := faults(given, kind, query=True):
+        raise invalid(errors)
+    return msgspec.convert(given, kind)
+
+
+def letters_meant(asked: LettersAct, now: datetime) -> LetterFilter:
+    """The selection of a body; one that names neither ids nor a filter is refused."""
+    if not asked.ids and asked.filter is None:
+        raise Refused("Name `ids`, or a `filter`; an empty filter {} means every open letter.", code="invalid_request")
+    given = asked.filter or Filter()
+    return _letters(given, now, ids=asked.ids, job_ids=given.job_ids)
+
+
+def letters_asked(query: LettersQuery, now: datetime) -> LetterFilter:
+    """The selection of a query string."""
+    return _letters(query, now, status=query.status, job_ids=[query.job_id] if query.job_id else ())
+
+
+def _letters(given: Filter | LettersQuery, now: datetime, **more: Any) -> LetterFilter:
+    return LetterFilter(
+        code=given.code,
+        product_id=given.product_id,
+        error=given.error,
+        fingerprint=given.fingerprint,
+        queue=given.queue,
+        kind=given.kind,
+        since=letter_search.moment_of(given.since, now) if given.since else None,
+        **more,
+    )
 
 
 prepare(__name__)

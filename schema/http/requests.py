@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.urls import check_literal
@@ -16,8 +16,9 @@ from schema.http.bodies import Body, OrNull
 from schema.http.faults import MAX_DEPTH, invalid, not_json, not_valid
 from schema.prepared import prepare
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Struct)
 
+_NOTHING = AllowList()  # kinds without callbacks need none
 MAX_META = 8192  # bytes of JSON: it is echoed in every callback
 
 _NAME = r"^[^\x00-\x1f\x7f]+$(?!\n)"  # "$" alone would let a last newline pass
@@ -30,6 +31,9 @@ Url = Annotated[
         extra_json_schema={"format": "callback-url", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"},
     ),
 ]  # fmt: skip
+Word = Annotated[str, Meta(min_length=1, max_length=255)]
+Why = Annotated[str, Meta(max_length=500)]
+Ids = Annotated[list[Word], Meta(max_length=1000)]
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -72,18 +76,56 @@ class Batch(Body):
     jobs: Annotated[list[Submission], Meta(min_length=1, max_length=5000)]
 
 
-def read(body: bytes, kind: type[T], allow: AllowList) -> T:
+class Act(Body):
+    """The optional body of pausing, draining and resuming a queue."""
+
+    why: Why | None = None
+
+
+class Filter(Body, rename={"product_id": "productId"}):
+    """Which dead letters: everything given must fit."""
+
+    code: Word | None = None
+    product_id: Word | None = None
+    job_ids: OrNull[Ids] = field(default_factory=list)
+    error: Word | None = None
+    fingerprint: Word | None = None
+    queue: Literal["pdf", "webhooks"] | None = None
+    kind: Literal["job", "delivery", "raw"] | None = None
+    since: Word | None = None
+
+
+class LettersAct(Body):
+    """The body of replaying or discarding dead letters: `ids`, or a `filter` (`{}` is every open letter)."""
+
+    ids: OrNull[Ids] = field(default_factory=list)
+    filter: Filter | None = None
+    dry_run: OrNull[bool] = False
+    rate: Annotated[float, Meta(ge=0.01, le=10_000)] | None = None
+    trial: OrNull[Annotated[int, Meta(ge=0, le=100)]] = 5
+    skip_newer: OrNull[bool] = False
+    why: Why | None = None
+
+
+class Resend(Body):
+    """The optional body of resending a callback."""
+
+    force: OrNull[bool] = False
+    why: Why | None = None
+
+
+def read(body: bytes, kind: type[T], allow: AllowList = _NOTHING) -> T:
     """The body as `kind`; raises Refused: invalid_json, invalid_request (with `errors`), callback_refused."""
     try:
-        request: T = _decoders[kind].decode(body)
+        request = msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise not_valid(body, kind, error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise not_json(body, error) from None
-    if kind is Batch:
-        for index, submission in enumerate(request.jobs):  # type: ignore[attr-defined]
+    if isinstance(request, Batch):
+        for index, submission in enumerate(request.jobs):
             _check(submission, allow, f"jobs[{index}].")
-    else:
+    elif isinstance(request, Submission | Replay):
         _check(request, allow)
     return request
 
@@ -109,7 +151,7 @@ def derived(key: str, part: str) -> str:
     return hashlib.sha256(f"{key}\0{part}".encode()).hexdigest()
 
 
-def _check(request: Any, allow: AllowList, where: str = "") -> None:
+def _check(request: Submission | Replay, allow: AllowList, where: str = "") -> None:
     for name, value in (("callback", request.callback), ("failureCallback", request.failure_callback)):
         if value is not None:
             try:
@@ -145,11 +187,6 @@ def _is_sound(value: Any, depth: int) -> bool:
 def _is_deep(value: Any, depth: int) -> bool:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return depth < 0 or any(_is_deep(v, depth - 1) for v in inner)
-
-
-_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(kind) for kind in (Submission, Replay, Batch)
-}
 
 
 prepare(__name__)

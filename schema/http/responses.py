@@ -1,17 +1,32 @@
-"""What the API answers, as structs: they are encoded into answers and described in /openapi.json, so both agree."""
+"""What the API answers about jobs and their callbacks, as structs.
+
+They are encoded into answers and described in /openapi.json, so both agree. `letter_responses.py` and
+`state_responses.py` hold the other answers.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.prepared import prepare
+from schema.sql.times import moment
+
+T = TypeVar("T", bound=Struct)
 
 Status = Literal["queued", "processing", "completed", "failed", "cancelled"]
 Moment = Annotated[str, Meta(description="RFC 3339, UTC", extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
 JobId = Annotated[str, Meta(description="The job's identifier", examples=["pdf_01JDCS7Q4W8Y3M6R5T2V9X0ZAB"])]
+
+
+def shown(kind: type[T], row: Mapping[str, Any], **given: object) -> T:
+    """An answer that takes what is not `given` from the row's columns of the same names; `…_at` is a moment."""
+    columns = (name for name in kind.__struct_fields__ if name not in given)
+    found = {name: moment(row[name]) if name.endswith("_at") else row[name] for name in columns}
+    return kind(**found, **given)
 
 
 class Accepted(Struct):
@@ -121,91 +136,52 @@ class CancelAnswer(Struct):
     cancel_requested: bool
 
 
-class Line(Struct):
-    """Jobs of one priority that wait or are worked on."""
+class Post(Struct):
+    """One try to tell a receiver."""
 
-    priority: Literal["high", "normal", "low"]
-    queued: Annotated[int, Meta(ge=0)]
-    processing: Annotated[int, Meta(ge=0)]
-    oldest: Annotated[float | None, Meta(description="Seconds since the longest waiting one was asked for")]
-
-
-class Minute(Struct):
-    """What came and what ended within one minute."""
-
-    at: Moment | None
-    submitted: Annotated[int, Meta(ge=0)]
-    completed: Annotated[int, Meta(ge=0)]
-    failed: Annotated[int, Meta(ge=0)]
-    cancelled: Annotated[int, Meta(ge=0)]
-
-
-class WorkerShown(Struct):
-    """A worker process that was heard of lately."""
-
-    worker_id: str
-    queue: Annotated[str, Meta(description="pdf or webhooks")]
-    host: str
-    threads: int
-    busy: int
-    memory_mb: int
-    version: str
+    number: int
+    kind: str
     started_at: Moment | None
-    seen_at: Moment | None
+    outcome: Annotated[str, Meta(description="sending, delivered, refused, failed, unknown")]
+    status: int | None
+    failure: str | None
+    duration_ms: int | None
+    body_head: Annotated[str | None, Meta(description="How the receiver's answer began")]
 
 
-class PauseShown(Struct):
-    """What starts nothing at the moment."""
+class Delivery(Struct):
+    """One round's callback."""
 
-    scope: Annotated[str, Meta(description="queue:<name>, dependency:<name> or host:<host:port>")]
-    reason: str
-    by: str
-    outage: Annotated[bool, Meta(description="Set because it was found down; lifted when it answers again")]
-    since: Moment | None
-    until: Annotated[Moment | None, Meta(description="Of an outage: when it is asked next")]
-
-
-class Overview(Struct):
-    """How everything stands, at most two seconds old."""
-
-    at: Moment | None
-    version: str
-    role: Annotated[
-        Literal["read", "submit", "operate"] | None, Meta(description="Of the key that asks; null when none is needed")
-    ]
-    lines: Annotated[list[Line], Meta(description="One for each priority")]
-    accepting: Annotated[bool, Meta(description="Whether fewer than REPORTQ_MAX_BACKLOG jobs wait")]
-    callbacks_owed: Annotated[int, Meta(ge=0)]
-    oldest_callback: Annotated[float | None, Meta(description="Seconds the oldest callback is owed")]
-    dead_letters: Annotated[dict[str, int], Meta(description="Open ones of each queue")]
-    minutes: Annotated[list[Minute], Meta(description="The last 60, oldest first")]
-    workers: list[WorkerShown]
-    pauses: list[PauseShown]
+    delivery_id: str
+    round: int
+    event: str
+    url: Annotated[str | None, Meta(description="Shortened: a callback URL may be a secret")]
+    state: str
+    error_code: str | None
+    hint: Annotated[str | None, Meta(description="What the receiver's answer means")]
+    next_step: Annotated[str | None, Meta(description="What puts it right, of one that was given up")]
+    tries: int
+    last_status: int | None
+    owed_at: Moment | None
+    recorded_at: Moment | None
+    ended_at: Moment | None
+    next_try_at: Moment | None
+    attempts: list[Post]
 
 
-class Alive(Struct):
-    """The process answers."""
+class DeliveryLog(Struct):
+    """A job's callbacks, newest round first."""
 
-    status: Literal["alive"]
-    version: str
-
-
-class Part(Struct, omit_defaults=True):
-    """One thing that jobs need."""
-
-    state: Annotated[Literal["up", "down", "unknown"], Meta(description="unknown: it has not answered yet")]
-    detail: Annotated[str | UnsetType, Meta(description="What to look at; told to callers with a key")] = UNSET
+    job_id: JobId
+    deliveries: list[Delivery]
 
 
-class Readiness(Struct):
-    """What can be done at the moment."""
+class Resent(Struct):
+    """The callback is on its way again."""
 
-    status: Annotated[
-        Literal["ready", "degraded", "not_ready"],
-        Meta(description="degraded: jobs are accepted and wait for what is down; not_ready: nothing is accepted"),
-    ]
-    down: list[str]
-    parts: dict[str, Part]
+    job_id: JobId
+    delivery_id: str
+    state: Literal["pending"]
 
 
 class Problem(Struct, omit_defaults=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,45 +24,36 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from schema.rows.keys import KeyRing
-    from schema.settings import Settings
 
 _MARK = re.compile(r"`([^`]+)`|\[([^][]+)\]\((/(?!/)[^()\s]+)\)")  # links to pages of this service alone
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
-class OpenApi:
-    """GET /openapi.json."""
+@dataclass(eq=False)
+class Docs:
+    """GET /openapi.json, and /docs."""
 
-    def __init__(self, settings: Settings, keys: KeyRing) -> None:
-        self._server = settings.links_base
-        self._keys = keys
+    server: str
+    keys: KeyRing
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """OpenAPI 3.1."""
-        resp.data = _encoded(self._server, self._keys.in_use)
+        resp.data = _encoded(self.server, self.keys.in_use)
 
-
-class Docs:
-    """GET /docs."""
-
-    def __init__(self, settings: Settings, keys: KeyRing) -> None:
-        self._server = settings.links_base
-        self._keys = keys
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_get_people(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The same for people."""
-        page(resp, _written(self._server, self._keys.in_use))
+        page(resp, _written(self.server, self.keys.in_use))
 
 
+@dataclass(eq=False)
 class ProblemDocs:
     """GET /docs/problems: what every problem's `type` points to."""
 
-    def __init__(self, links_path: str) -> None:
-        self._links = links_path
+    links: str
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """All codes with meaning and remedy."""
-        page(resp, _problems(self._links))
+        page(resp, _problems(self.links))
 
 
 def page(resp: falcon.Response, text: str) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+
 import falcon
 
 from schema.errors import Permanent, Refused
 from schema.rows.jobs import find
 from schema.sql.database import Row
-from service.parts import ApiParts
+from service.routes.route import Route, no_job
 
 
-class Downloads:
+class Downloads(Route):
     """What GET …/download and the synchronous endpoint answer."""
-
-    def __init__(self, parts: ApiParts) -> None:
-        self._parts = parts
 
     def serve(self, resp: falcon.Response, job_id: str, row: Row | None, *, redirect: bool = False) -> None:
         """Stream the PDF of a completed job (`row`, or the permanent record of a cleaned one) into the answer.
@@ -22,10 +21,10 @@ class Downloads:
         Refused: a failed job's own code, job_cancelled, not_ready, artifact_gone, job_not_found.
         """
         if row is None:
-            end = self._parts.documents.find_end(job_id)
+            end = self.parts.documents.find_end(job_id)
             if end is None:
-                raise Refused(f"There is no job {job_id[:80]!r}.", code="job_not_found")
-            row = {name: getattr(end, name) for name in end.__slots__}
+                raise no_job(job_id)
+            row = asdict(end)
         if row["status"] == "failed":
             # Whatever it failed of, there is a job and no PDF: nothing is wrong with this request or with the service.
             raise Refused(row["error_message"] or "The job failed.", code=row["error_code"] or "job_failed", status=409)
@@ -35,12 +34,12 @@ class Downloads:
             resp.set_header("Retry-After", "2")
             raise Refused(f"The job is {row['status']}.", code="not_ready")
         link = row["google_drive_link"] or ""
-        if redirect and self._parts.artifacts.dependency == "drive" and link.startswith("https://"):
+        if redirect and self.parts.artifacts.dependency == "drive" and link.startswith("https://"):
             resp.status = falcon.HTTP_302
             resp.location = link
             return
         try:
-            chunks = self._parts.artifacts.read(row["artifact_id"])
+            chunks = self.parts.artifacts.read(row["artifact_id"])
         except Permanent as error:
             raise Refused(error.detail, code="artifact_gone") from None
         resp.status = falcon.HTTP_200
@@ -50,14 +49,13 @@ class Downloads:
         resp.stream = chunks
 
 
-class Download:
+@dataclass(eq=False)
+class Download(Route):
     """GET /api/jobs/{job_id}/download."""
 
-    def __init__(self, parts: ApiParts, downloads: Downloads) -> None:
-        self._parts = parts
-        self._downloads = downloads
+    downloads: Downloads
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """The PDF, or 302 to the storage when REPORTQ_DOWNLOAD_REDIRECT is set."""
-        row = find(self._parts.db, job_id)
-        self._downloads.serve(resp, job_id, row, redirect=self._parts.settings.download_redirect)
+        row = find(self.parts.db, job_id)
+        self.downloads.serve(resp, job_id, row, redirect=self.parts.settings.download_redirect)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import falcon
-import msgspec
 import peewee
 
 from schema import VERSION
-from schema.http import responses
+from schema.http.state_responses import Alive, Part, Readiness
 from schema.rows import workers
 from schema.rows.messages import QUEUES
 from schema.sql.cached import Cached
@@ -17,6 +16,7 @@ from schema.sql.database import DatabaseDown
 from schema.sql.migrate import pending
 from service.asked import Asked
 from service.parts import ApiParts
+from service.routes.route import answer
 
 _DATABASE_EVERY = 1.0  # seconds between questions to the database, however many probes come
 _WAIT = 2.0  # seconds for the other parts' first answers after nobody had asked for a while
@@ -27,7 +27,7 @@ class Live:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """200 as long as the process runs; asks nobody."""
-        resp.data = msgspec.json.encode(responses.Alive("alive", VERSION))
+        answer(resp, Alive("alive", VERSION))
 
 
 class Ready:
@@ -55,25 +55,21 @@ class Ready:
         try:
             parts = dict(self._database.get())
         except DatabaseDown as error:
-            parts = {"database": responses.Part("down", error.detail)}
-        answers = self._others.answers(wait=_WAIT)
+            parts = {"database": Part("down", error.detail)}
+        pings = self._others.answers(wait=_WAIT)
         for name in ("documents", "artifacts", "broker"):
-            answer = answers.get(name)
-            if answer is None:
-                parts[name] = responses.Part("unknown")
-            else:
-                parts[name] = _part("up" if answer.up else "down", answer.detail)
+            ping = pings.get(name)
+            parts[name] = _part("up" if ping.up else "down", ping.detail) if ping else Part("unknown")
         down = [name for name, part in parts.items() if part.state == "down"]
         ready = "database" not in down
-        resp.status = falcon.HTTP_200 if ready else falcon.HTTP_503
         status: Literal["ready", "degraded", "not_ready"] = "not_ready"
         if ready:
             status = "degraded" if down else "ready"
         if not req.context.role:
-            parts = {name: responses.Part(part.state) for name, part in parts.items()}
-        resp.data = msgspec.json.encode(responses.Readiness(status, down, parts))
+            parts = {name: Part(part.state) for name, part in parts.items()}
+        answer(resp, Readiness(status, down, parts), falcon.HTTP_200 if ready else falcon.HTTP_503)
 
-    def _look(self) -> dict[str, responses.Part]:
+    def _look(self) -> dict[str, Part]:
         """The database, and what is known by it; raises DatabaseDown."""
         self._parts.db.ping()
         note = self._migrations()
@@ -99,5 +95,5 @@ class Ready:
         return f"migrations pending: {', '.join(steps)}" if steps else None
 
 
-def _part(state: Literal["up", "down"], detail: str | None) -> responses.Part:
-    return responses.Part(state) if detail is None else responses.Part(state, detail)
+def _part(state: Literal["up", "down"], detail: str | None) -> Part:
+    return Part(state) if detail is None else Part(state, detail)

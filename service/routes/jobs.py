@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import falcon
-import msgspec
+from dataclasses import asdict, dataclass
 
-from schema.callbacks.allow_list import AllowList
+import falcon
+
 from schema.errors import Refused
 from schema.http import queries, requests, responses
 from schema.http.problems import problem_of
+from schema.http.responses import shown
 from schema.life import rounds
 from schema.ports import End
 from schema.rows import deliveries, jobs, listing
@@ -16,149 +17,119 @@ from schema.rows.jobs import find
 from schema.rows.states import OPEN
 from schema.sql.database import Row
 from schema.sql.times import moment
-from service.door.bodies import read_body
 from service.estimates import QueueView
-from service.parts import ApiParts
-from service.routes.reports import accepted
+from service.routes.reports import accepted, standing
+from service.routes.route import Route, answer, by, no_job
 from service.waiters import WaiterBoard
 
 
-class Jobs:
+class Jobs(Route):
     """GET /api/jobs."""
-
-    def __init__(self, parts: ApiParts) -> None:
-        self._parts = parts
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """A page of jobs, newest first."""
         query = queries.list_query(req.params)
-        rows, more = listing.page(self._parts.db, query)
-        summaries = [_summary(row) for row in rows]
+        rows, more = listing.page(self.parts.db, query)
         cursor = listing.cursor_after(rows[-1]["job_id"]) if more else None
-        resp.data = msgspec.json.encode(responses.JobPage(summaries, cursor))
+        answer(resp, responses.JobPage([_summary(row) for row in rows], cursor))
 
 
-class Job:
+@dataclass(eq=False)
+class Job(Route):
     """GET /api/jobs/{job_id}, and DELETE as another way to cancel."""
 
-    def __init__(self, parts: ApiParts, view: QueueView, waiters: WaiterBoard) -> None:
-        self._parts = parts
-        self._view = view
-        self._waiters = waiters
+    view: QueueView
+    waiters: WaiterBoard
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """The job as it stands, or, with `Prefer: wait=N`, once it has ended; a cleaned one as it is recorded."""
-        prefer = queries.preference(req.get_header("Prefer"), self._parts.settings.longest_wait)
-        row = find(self._parts.db, job_id)
-        if prefer.wait and row is not None and row["status"] in OPEN and self._waiters.wait(job_id, prefer.wait):
+        prefer = queries.preference(req.get_header("Prefer"), self.parts.settings.longest_wait)
+        row = find(self.parts.db, job_id)
+        if prefer.wait and row is not None and row["status"] in OPEN and self.waiters.wait(job_id, prefer.wait):
             resp.set_header("Preference-Applied", f"wait={prefer.wait:g}")
-            row = find(self._parts.db, job_id)
+            row = find(self.parts.db, job_id)
         if row is None:
-            end = self._parts.documents.find_end(job_id)
+            end = self.parts.documents.find_end(job_id)
             if end is None:
-                raise Refused(f"There is no job {job_id[:80]!r}.", code="job_not_found")
-            resp.data = msgspec.json.encode(_ended(end))
+                raise no_job(job_id)
+            answer(resp, _ended(end))
             return
         if row["status"] in OPEN:
             resp.set_header("Retry-After", "2")
-        resp.data = msgspec.json.encode(self._shown(row))
+        answer(resp, self._shown(row))
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Cancel."""
-        Cancel(self._parts).on_post(req, resp, job_id)
+        Cancel(self.parts).on_post(req, resp, job_id)
 
     def _shown(self, row: Row) -> responses.Job:
-        position, estimate = self._view.of(row)
-        db = self._parts.db
-        tried = [
-            responses.Attempt(
-                attempt["number"],
-                attempt["round"],
-                moment(attempt["started_at"]),
-                moment(attempt["ended_at"]),
-                attempt["outcome"],
-                attempt["error_code"],
-            )
-            for attempt in jobs.attempts_of(db, row["job_id"])
-        ]
+        position, estimate = self.view.of(row)
+        db = self.parts.db
+        tried = [shown(responses.Attempt, attempt) for attempt in jobs.attempts_of(db, row["job_id"])]
         if row["status"] == "processing":
             started = moment(row["attempt_started_at"])
             tried.append(responses.Attempt(row["start_no"], row["round"], started, None, None, None))
-        return responses.Job(
-            job_id=row["job_id"],
-            code=row["code"],
-            product_id=row["product_id"],
-            status=row["status"],
-            priority=jobs.priority_word(row["priority"]),  # type: ignore[arg-type]
-            round=row["round"],
-            progress=row["progress"],
-            stage=row["stage"],
+        return shown(
+            responses.Job,
+            row,
+            priority=jobs.priority_word(row["priority"]),
             estimated_completion=estimate,
             position_in_queue=position,
             created_at=_submitted_at(row),
-            started_at=moment(row["started_at"]),
             completed_at=moment(row["ended_at"]),
             attempts=tried,
-            retry_count=row["retry_count"],
-            google_drive_link=row["google_drive_link"],
             error=error_of(row["error_code"], row["error_message"]) if row["status"] == "failed" else None,
             webhook=_webhook(deliveries.of_job(db, row["job_id"]), row),
         )
 
 
-class Cancel:
+class Cancel(Route):
     """POST /api/jobs/{job_id}/cancel."""
-
-    def __init__(self, parts: ApiParts) -> None:
-        self._parts = parts
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """200 when it is cancelled, 202 when it will be at the next checkpoint, 409 when it is too late."""
-        outcome = rounds.cancel(self._parts.db, job_id)
+        outcome = rounds.cancel(self.parts.db, job_id)
         req.context.cancelled = outcome == "cancelled"
         if outcome == "unknown":
-            raise Refused(f"There is no job {job_id[:80]!r}.", code="job_not_found")
+            raise no_job(job_id)
         if outcome == "too_late":
             raise Refused("The PDF is being stored.", code="too_late")
         if outcome == "already":
             raise Refused("The job has ended.", code="already_ended")
-        self._parts.wake()
-        resp.status = falcon.HTTP_202 if outcome == "requested" else falcon.HTTP_200
-        status = "processing" if outcome == "requested" else "cancelled"
-        resp.data = msgspec.json.encode(responses.CancelAnswer(job_id, status, True))  # type: ignore[arg-type]
+        self.parts.wake()
+        if outcome == "requested":
+            answer(resp, responses.CancelAnswer(job_id, "processing", True), falcon.HTTP_202)
+        else:
+            answer(resp, responses.CancelAnswer(job_id, "cancelled", True))
 
 
-class Replay:
+@dataclass(eq=False)
+class Replay(Route):
     """POST /api/jobs/{job_id}/replay."""
 
-    def __init__(self, parts: ApiParts, view: QueueView, allow: AllowList) -> None:
-        self._parts = parts
-        self._view = view
-        self._allow = allow
+    view: QueueView
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """A failed or cancelled job once more: a new round with a fresh budget."""
-        body = read_body(req, self._parts.settings.max_body) or b"{}"
-        asked: requests.Replay = requests.read(body, requests.Replay, self._allow)
+        asked = self.asked(req, requests.Replay, optional=True)
         outcome = rounds.replay(
-            self._parts.db,
+            self.parts.db,
             job_id,
-            by=req.context.owner or "api",
+            by=by(req),
             why=asked.why,
             callback=asked.callback,
             failure_callback=asked.failure_callback,
         )
         if outcome == "unknown":
-            raise Refused(f"There is no job {job_id[:80]!r}.", code="job_not_found")
+            raise no_job(job_id)
         if outcome != "replayed":
             raise Refused(
                 f"The job is {'completed' if outcome == 'completed' else 'not ended'}.", code="not_replayable"
             )
-        self._parts.wake()
-        row = find(self._parts.db, job_id)
+        self.parts.wake()
+        row = find(self.parts.db, job_id)
         assert row is not None
-        position, estimate = self._view.of(row)
-        accepted(resp, job_id, "queued", position, estimate)
+        accepted(resp, standing(self.view, row))
 
 
 def _submitted_at(row: Row) -> str | None:
@@ -186,36 +157,23 @@ def _webhook(rows: list[Row], job: Row) -> responses.Webhook | None:
 
 
 def _summary(row: Row) -> responses.JobSummary:
-    return responses.JobSummary(
-        job_id=row["job_id"],
-        code=row["code"],
-        product_id=row["product_id"],
-        status=row["status"],
-        priority=jobs.priority_word(row["priority"]),  # type: ignore[arg-type]
-        round=row["round"],
-        progress=row["progress"],
+    return shown(
+        responses.JobSummary,
+        row,
+        priority=jobs.priority_word(row["priority"]),
         created_at=_submitted_at(row),
         completed_at=moment(row["ended_at"]),
-        retry_count=row["retry_count"],
-        google_drive_link=row["google_drive_link"],
         error_code=row["error_code"] if row["status"] == "failed" else None,
     )
 
 
-def _not_sent() -> responses.Webhook:
-    """The callback of a replay whose resume URL was spent, once its row is cleaned away."""
-    return responses.Webhook("not_sent", 0, None, None, problem_of("resume_url_used").next_step)
-
-
 def _ended(end: End) -> responses.Job:
     """What the permanent record tells of a cleaned job."""
-    return responses.Job(
-        job_id=end.job_id,
-        code=end.code,
-        product_id=end.product_id,
-        status=end.status,  # type: ignore[arg-type]
+    not_sent = responses.Webhook("not_sent", 0, None, None, problem_of("resume_url_used").next_step)
+    return shown(
+        responses.Job,
+        asdict(end),
         priority=None,
-        round=end.round,
         progress=100 if end.status == "completed" else 0,
         stage=None,
         estimated_completion=None,
@@ -224,8 +182,6 @@ def _ended(end: End) -> responses.Job:
         started_at=None,
         completed_at=moment(end.ended_at),
         attempts=[],
-        retry_count=end.retry_count,
-        google_drive_link=end.google_drive_link,
         error=error_of(end.error_code, end.error_message) if end.status == "failed" else None,
-        webhook=_not_sent() if end.callback == "not_sent" else None,
+        webhook=not_sent if end.callback == "not_sent" else None,
     )

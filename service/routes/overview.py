@@ -12,13 +12,15 @@ import falcon
 import msgspec
 
 from schema import VERSION
-from schema.http import responses
+from schema.http import state_responses as responses
+from schema.http.responses import shown
 from schema.rows import jobs, pauses, workers
 from schema.rows.states import IS_OPEN
 from schema.sql.cached import Cached
 from schema.sql.database import Database
 from schema.sql.times import as_column, as_time, moment
 from service.parts import ApiParts
+from service.routes.route import answer
 
 _EVERY = 2.0  # seconds
 _STALE = 10.0  # seconds after which what was seen is no longer told as how things stand
@@ -39,8 +41,7 @@ class Overview:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """How everything stands, at most two seconds old; DatabaseDown when nothing newer than ten is known."""
         caller = req.context.caller
-        seen = msgspec.structs.replace(self._seen.get(), role=caller.role if caller else None)
-        resp.data = msgspec.json.encode(seen)
+        answer(resp, msgspec.structs.replace(self._seen.get(), role=caller.role if caller else None))
 
     def _look(self) -> responses.Overview:
         db, settings = self._parts.db, self._parts.settings
@@ -62,17 +63,7 @@ class Overview:
             dead_letters={row["queue"]: int(row["n"]) for row in letters},
             minutes=self._minutes.read(),
             workers=[
-                responses.WorkerShown(
-                    worker_id=row["worker_id"],
-                    queue=row["kind"],
-                    host=row["host"],
-                    threads=row["threads"],
-                    busy=row["busy"],
-                    memory_mb=row["rss_mb"],
-                    version=row["version"],
-                    started_at=moment(row["started_at"]),
-                    seen_at=moment(row["seen_at"]),
-                )
+                shown(responses.WorkerShown, row, queue=row["kind"], memory_mb=row["rss_mb"])
                 for row in live[:_MOST_WORKERS]
             ],
             pauses=[

@@ -1,93 +1,158 @@
-"""Submission: validated request → one row → 202."""
+"""Submission: validated request → one row → 202; or many of them in one request: all are written, or none."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import falcon
 import msgspec
 import structlog
 from ulid import ULID
 
-from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
-from schema.http import queries, requests, responses
+from schema.http import queries, requests
+from schema.http.responses import Accepted, BatchAccepted
+from schema.rows import jobs
 from schema.rows.jobs import PRIORITIES, KeyTaken, NewJob, find_by_key, turn_of
 from schema.sql.database import Row, patiently
-from service.door.bodies import read_body
+from service.door.rates import RateLimits
 from service.estimates import QueueView
 from service.intake import Intake
-from service.parts import ApiParts
+from service.routes.route import Route, answer
 
 log = structlog.get_logger()
 
 _AGAIN = 1.0  # seconds in which a dropped connection is replaced and the same insert sent again
 
 
-class Submitting:
-    """What every endpoint that takes a report shares."""
+@dataclass(eq=False)
+class Submitting(Route):
+    """What every endpoint that takes reports shares."""
 
-    def __init__(self, parts: ApiParts, view: QueueView, allow: AllowList) -> None:
-        self._parts = parts
-        self._view = view
-        self._allow = allow
-        self._intake = Intake(parts.db, parts.wake)
+    view: QueueView
 
-    def submit(self, req: falcon.Request, submission: requests.Submission) -> tuple[str, Row | None]:
-        """Write the job; (job_id, None), or (job_id, row) of the job this Idempotency-Key has made before.
+    def write(self, req: falcon.Request, wanted: list[NewJob], insert: Callable[[], None], another: str) -> list[Row]:
+        """Write the jobs; nothing, or the rows that this Idempotency-Key has made before.
 
-        The same Idempotency-Key with another body is refused: no job was made.
-        """
-        job = new_job(submission, req)
-        earlier = self._admitted(job)
-        if earlier is None:
-            try:
-                # The insert is harmless when repeated: a restarted database costs nobody their request.
-                patiently(lambda: self._intake.submit(job), _AGAIN, able=True)
-            except KeyTaken as taken:
-                earlier = taken.row
-        if earlier is not None:
-            if earlier["fingerprint"] != job.fingerprint:
-                raise Refused(
-                    "This Idempotency-Key was sent before with another body; no job was made.",
-                    code="idempotency_key_reused",
-                )
-            req.context.repeated = True
-            return str(earlier["job_id"]), earlier
-        req.context.asked = (*req.context.asked, submission.priority)
-        log.info("job.submitted", job_id=job.job_id, priority=submission.priority, request_id=job.request_id)
-        return job.job_id, None
-
-    def _admitted(self, job: NewJob) -> Row | None:
-        """None when there is room for the job; the row that its key has made before is found also when there is none.
-
-        Else a caller who sends a request again would believe that no job was made. Raises Refused("backlog_full").
+        `another` says what the key was sent with before, when it was not this body. Raises Refused: backlog_full,
+        idempotency_key_reused.
         """
         try:
-            self._view.admit()
-        except Refused:
-            row = None if job.idempotency_key is None else find_by_key(self._parts.db, job.idempotency_key)
-            if row is None:
-                raise
-            return row
-        return None
+            earlier = self._admitted(wanted)
+            if not earlier:
+                # The insert is harmless when repeated: a restarted database costs nobody their request.
+                patiently(insert, _AGAIN, able=True)
+                return []
+        except KeyTaken as taken:
+            earlier = self._earlier(wanted) or [taken.row]
+        if [row["fingerprint"] for row in earlier] != [job.fingerprint for job in wanted]:
+            raise Refused(
+                f"This Idempotency-Key was sent before with {another}; no job was made.", code="idempotency_key_reused"
+            )
+        req.context.repeated = True
+        return earlier
 
-    def answer(self, resp: falcon.Response, submission: requests.Submission, job_id: str, earlier: Row | None) -> None:
+    def _admitted(self, wanted: list[NewJob]) -> list[Row]:
+        """Nothing when there is room for all; the rows that this key has made before also when there is none.
+
+        Otherwise a caller who sends a request again would believe that no job was made. Raises Refused("backlog_full").
+        """
+        try:
+            self.view.admit(len(wanted))
+        except Refused:
+            if earlier := self._earlier(wanted):
+                return earlier
+            raise
+        return []
+
+    def _earlier(self, wanted: list[NewJob]) -> list[Row]:
+        rows = [find_by_key(self.parts.db, job.idempotency_key) for job in wanted if job.idempotency_key]
+        return [row for row in rows if row is not None]
+
+
+@dataclass(eq=False)
+class Single(Submitting):
+    """What the endpoints that take one report share."""
+
+    intake: Intake = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.intake = Intake(self.parts.db, self.parts.wake)
+
+    def submit(self, req: falcon.Request) -> tuple[NewJob, Row | None]:
+        """Write the job of the body, with None; or with the row of the job that its Idempotency-Key has made before."""
+        submission = self.asked(req, requests.Submission)
+        job = new_job(submission, req)
+        earlier = self.write(req, [job], lambda: self.intake.submit(job), "another body")
+        if earlier:
+            return job, earlier[0]
+        req.context.asked = (submission.priority,)
+        log.info("job.submitted", job_id=job.job_id, priority=submission.priority, request_id=job.request_id)
+        return job, None
+
+    def reply(self, resp: falcon.Response, job: NewJob, earlier: Row | None) -> None:
         """The plan's 202."""
         if earlier is None:
-            turn = turn_of(PRIORITIES[submission.priority])
-            accepted(resp, job_id, "queued", *self._view.submitted(turn, submission.product_id))
+            accepted(resp, waiting(self.view, job))
         else:
             resp.set_header("Idempotent-Replayed", "true")
-            accepted(resp, job_id, earlier["status"], *self._view.of(earlier))
+            accepted(resp, standing(self.view, earlier))
 
 
-class GenerateAsync(Submitting):
+class GenerateAsync(Single):
     """POST /api/reports/generate-async."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Write the job and answer at once; the broker is not asked."""
-        submission = requests.read(read_body(req, self._parts.settings.max_body), requests.Submission, self._allow)
-        job_id, earlier = self.submit(req, submission)
-        self.answer(resp, submission, job_id, earlier)
+        self.reply(resp, *self.submit(req))
+
+
+@dataclass(eq=False)
+class Batch(Submitting):
+    """POST /api/reports/batch."""
+
+    rates: RateLimits
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """One row per job in one transaction; 202 with one result per job, in order."""
+        most = self.parts.settings.max_batch
+        batch = self.asked(req, requests.Batch)
+        if len(batch.jobs) > most:
+            raise Refused(f"A batch may have {most} jobs.", code="batch_too_large")
+        wanted = _keyed(req, batch)
+        another = "another batch, or some of its jobs are cleaned away by now"
+        rows = self.write(req, wanted, lambda: self.parts.db.transaction(lambda: self._insert(wanted)), another)
+        if rows:
+            resp.set_header("Idempotent-Replayed", "true")
+            answers = [standing(self.view, row) for row in rows]
+        else:
+            self.parts.wake()
+            caller = req.context.caller
+            if caller is not None:
+                self.rates.owe(caller.key_id, caller.rate, len(wanted) - 1)
+            req.context.asked = tuple(submission.priority for submission in batch.jobs)
+            log.info("batch.submitted", count=len(wanted), request_id=req.context.request_id)
+            answers = [waiting(self.view, job) for job in wanted]
+        resp.set_header("Retry-After", "2")
+        answer(resp, BatchAccepted(answers), falcon.HTTP_202)
+
+    def _insert(self, wanted: list[NewJob]) -> None:
+        for job in wanted:
+            jobs.submit(self.parts.db, job)
+
+
+def _keyed(req: falcon.Request, batch: requests.Batch) -> list[NewJob]:
+    """The rows of a batch; each key and fingerprint stands for one place in this very batch."""
+    whole = requests.fingerprint(batch)
+    wanted = []
+    for place, submission in enumerate(batch.jobs):
+        job = new_job(submission, req)
+        if job.idempotency_key is not None:
+            key = requests.derived(job.idempotency_key, f"batch {place}")
+            job = replace(job, idempotency_key=key, fingerprint=whole)
+        wanted.append(job)
+    return wanted
 
 
 def new_job(submission: requests.Submission, req: falcon.Request) -> NewJob:
@@ -110,9 +175,20 @@ def new_job(submission: requests.Submission, req: falcon.Request) -> NewJob:
     )
 
 
-def accepted(resp: falcon.Response, job_id: str, status: str, position: int | None, estimate: str | None) -> None:
+def waiting(view: QueueView, job: NewJob) -> Accepted:
+    """How a job stands that was just written."""
+    position, estimate = view.submitted(turn_of(job.priority), job.product_id)
+    return Accepted(job.job_id, "queued", estimate, position)
+
+
+def standing(view: QueueView, row: Row) -> Accepted:
+    """How the job of a row stands."""
+    position, estimate = view.of(row)
+    return Accepted(row["job_id"], row["status"], estimate, position)
+
+
+def accepted(resp: falcon.Response, job: Accepted) -> None:
     """The plan's 202, with where to look and when."""
-    resp.status = falcon.HTTP_202
-    resp.set_header("Location", f"/api/jobs/{job_id}")
+    resp.set_header("Location", f"/api/jobs/{job.job_id}")
     resp.set_header("Retry-After", "2")
-    resp.data = msgspec.json.encode(responses.Accepted(job_id, status, estimate, position))  # type: ignore[arg-type]
+    answer(resp, job, falcon.HTTP_202)

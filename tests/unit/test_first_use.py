@@ -37,8 +37,8 @@ record = {
 }
 decoders = (
     lambda: requests.read(b'{"jobs":[{"code":"c","productId":"p","data":{}}]}', requests.Batch, allow),
-    lambda: operator_requests.read(b'{"filter":{"queue":"pdf"}}', operator_requests.LettersAct),
-    lambda: operator_requests.read_query({"view": "groups", "since": "1d"}, operator_requests.LettersQuery),
+    lambda: requests.read(b'{"filter":{"queue":"pdf"}}', requests.LettersAct),
+    lambda: queries.read_query({"view": "groups", "since": "1d"}, queries.LettersQuery),
     lambda: queries.list_query({"status": "queued", "limit": "5"}),
     lambda: deliveries.end_of({"record": json.dumps(record), "owed_at": now}),
 )

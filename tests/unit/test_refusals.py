@@ -12,7 +12,7 @@ import pytest
 
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
-from schema.http import operator_requests, queries, requests
+from schema.http import queries, requests
 
 NAMED = 50
 GOOD = {"code": "c", "productId": "p"}
@@ -24,7 +24,7 @@ def read(body: bytes, kind: type[Any]) -> Refused | None:
         if kind in (requests.Submission, requests.Replay, requests.Batch):
             requests.read(body, kind, AllowList())
         else:
-            operator_requests.read(body, kind)
+            requests.read(body, kind)
     except Refused as refused:
         return refused
     return None
@@ -87,12 +87,12 @@ SHAPES: dict[str, tuple[type[Any], Callable[[int], bytes]]] = {
     "the same field again": (requests.Submission, lambda size: b"{" + b'"code":1,' * (size // 9) + b'"code":1}'),
     "deep lists": (requests.Submission, lambda size: b"[" * (size // 2) + b"]" * (size // 2)),
     "deep in a job": (requests.Batch, lambda size: b'{"jobs":[{"data":' + b'{"a":' * (size // 6) + b"1" + b"}" * (size // 6)),
-    "empty ids": (operator_requests.LettersAct, items('{"ids":[', "", "]}")),
-    "the same id again": (operator_requests.LettersAct, items('{"ids":[', "dl_1", "]}")),
-    "ids that are objects": (operator_requests.LettersAct, items('{"filter":{"job_ids":[', {}, "]}}")),
-    "a filter with many fields": (operator_requests.LettersAct, members('{"filter":{', "}}")),
-    "an act with many fields": (operator_requests.Act, members("{", "}")),
-    "a long reason": (operator_requests.Resend, text('{"why":"', '"}')),
+    "empty ids": (requests.LettersAct, items('{"ids":[', "", "]}")),
+    "the same id again": (requests.LettersAct, items('{"ids":[', "dl_1", "]}")),
+    "ids that are objects": (requests.LettersAct, items('{"filter":{"job_ids":[', {}, "]}}")),
+    "a filter with many fields": (requests.LettersAct, members('{"filter":{', "}}")),
+    "an act with many fields": (requests.Act, members("{", "}")),
+    "a long reason": (requests.Resend, text('{"why":"', '"}')),
     "a replay with many fields": (requests.Replay, members("{", "}")),
     "blanks": (requests.Submission, lambda size: b" " * size + b"{"),
     "a cut character": (requests.Submission, lambda size: b'{"code":"' + b"x" * size + b"\xc3"),
@@ -143,7 +143,7 @@ def test_more_faults_than_are_named_are_told_of() -> None:
     {"limit": "9" * 100_000}, {"since": "1" * 100_000}, {"cursor": "=" * 100_000}, {"code": "\0" * 100_000},
 ])  # fmt: skip
 @pytest.mark.parametrize("reads", [
-    queries.list_query, lambda params: operator_requests.read_query(params, operator_requests.LettersQuery),
+    queries.list_query, lambda params: queries.read_query(params, queries.LettersQuery),
 ])  # fmt: skip
 def test_a_query_is_refused_as_cheaply(reads: Callable[[Any], object], params: dict[str, Any]) -> None:
     def work() -> None:
@@ -159,7 +159,7 @@ def test_a_query_is_refused_as_cheaply(reads: Callable[[Any], object], params: d
 def test_a_body_as_deep_as_the_decoder_goes_is_refused_as_too_deep_or_as_wrong(levels: int) -> None:
     deep = "[" * levels + "]" * levels
     for body in (f'{{"code":5,"data":{{"a":{deep}}}}}', f'{{"code":{deep}}}', f'{{"jobs":[{{"meta":{deep}}}]}}'):
-        for kind in (requests.Submission, requests.Batch, requests.Replay, operator_requests.LettersAct):
+        for kind in (requests.Submission, requests.Batch, requests.Replay, requests.LettersAct):
             found = read(body.encode(), kind)
             assert found is not None
             assert found.code == "invalid_request"

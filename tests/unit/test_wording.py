@@ -10,7 +10,7 @@ import pytest
 
 from schema.callbacks.allow_list import AllowList
 from schema.errors import Refused
-from schema.http import operator_requests, queries, requests
+from schema.http import queries, requests
 
 PYTHON = re.compile(r"\\b(str|int|bool|regex|codec|enum)\\b|[<>]=|`|\\\\x", re.I)
 REPORT = {"code": "c", "productId": "p"}
@@ -19,7 +19,7 @@ REPORT = {"code": "c", "productId": "p"}
 def read(body: bytes, kind: type[Any]) -> object:
     if kind in (requests.Submission, requests.Replay, requests.Batch):
         return requests.read(body, kind, AllowList())
-    return operator_requests.read(body, kind)
+    return requests.read(body, kind)
 
 
 def refused(body: bytes, kind: type[Any] = requests.Submission) -> Refused:
@@ -57,12 +57,12 @@ def test_a_field(field: str, value: Any, what: str) -> None:
             requests.Batch, {"jobs": [7, {**REPORT, "code": ""}]},
             {"jobs[0]": "must be an object", "jobs[1].code": "must not be empty"},
         ),
-        (operator_requests.LettersAct, {"ids": ["a", 5]}, {"ids[1]": "must be text, not a number"}),
-        (operator_requests.LettersAct, {"filter": {"queue": "x"}}, {"filter.queue": "must be one of pdf, webhooks"}),
-        (operator_requests.LettersAct, {"rate": 0}, {"rate": "must be a number from 0.01 to 10,000"}),
-        (operator_requests.LettersAct, {"trial": "x"}, {"trial": "must be a whole number from 0 to 100, not text"}),
-        (operator_requests.Resend, {"force": "yes"}, {"force": "must be true or false, not text"}),
-        (operator_requests.Act, {"because": ""}, {"because": "is not a field; the fields are why"}),
+        (requests.LettersAct, {"ids": ["a", 5]}, {"ids[1]": "must be text, not a number"}),
+        (requests.LettersAct, {"filter": {"queue": "x"}}, {"filter.queue": "must be one of pdf, webhooks"}),
+        (requests.LettersAct, {"rate": 0}, {"rate": "must be a number from 0.01 to 10,000"}),
+        (requests.LettersAct, {"trial": "x"}, {"trial": "must be a whole number from 0 to 100, not text"}),
+        (requests.Resend, {"force": "yes"}, {"force": "must be true or false, not text"}),
+        (requests.Act, {"because": ""}, {"because": "is not a field; the fields are why"}),
     ],
 )  # fmt: skip
 def test_other_bodies(kind: type[Any], body: Any, errors: dict[str, str]) -> None:
@@ -81,13 +81,13 @@ def test_other_parameters() -> None:
         queries.list_query({"x" * 200: "1", "code": "", "status": ["failed", "queued"], "since": "now"})
     assert set(found.value.fields["errors"]) == {"x" * 100, "code", "status", "since"}  # type: ignore[call-overload]
     with pytest.raises(Refused) as found:
-        operator_requests.read_query({"view": "all", "since": "now", "x": "1"}, operator_requests.LettersQuery)
+        queries.read_query({"view": "all", "since": "now", "x": "1"}, queries.LettersQuery)
     assert set(found.value.fields["errors"]) == {"view", "since", "x"}  # type: ignore[call-overload]
     assert not PYTHON.search(found.value.detail)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"5", b'"text"', b"true"])
-@pytest.mark.parametrize("kind", [requests.Submission, requests.Batch, operator_requests.LettersAct])
+@pytest.mark.parametrize("kind", [requests.Submission, requests.Batch, requests.LettersAct])
 def test_a_body_that_is_no_object_is_told_so_and_no_advice_speaks_of_fields(kind: type[Any], body: bytes) -> None:
     found = refused(body, kind)
     assert found.code == "invalid_request"
@@ -111,7 +111,7 @@ def test_a_body_that_is_no_object_is_told_so_and_no_advice_speaks_of_fields(kind
     ],
 )  # fmt: skip
 def test_what_is_no_json(body: bytes, detail: str) -> None:
-    for kind in (requests.Submission, operator_requests.LettersAct):
+    for kind in (requests.Submission, requests.LettersAct):
         found = refused(body, kind)
         assert (found.code, found.detail) == ("invalid_json", detail)
 
