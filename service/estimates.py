@@ -18,6 +18,7 @@ import structlog
 
 from schema.errors import Refused
 from schema.rows import messages, workers
+from schema.rows.columns import JobRow
 from schema.settings import Settings
 from schema.sql.cached import Cached
 from schema.sql.database import Database, DatabaseDown, Row
@@ -108,19 +109,19 @@ class QueueView:
             picture.lines.setdefault(turn, _Line(0)).count += 1
         return ahead + 1, self._estimate(picture, ahead, product_id)
 
-    def of(self, job: Row) -> tuple[int | None, str | None]:
+    def of(self, job: JobRow) -> tuple[int | None, str | None]:
         """Position and estimate of a job: of a waiting one both, of a working one the estimate, of an ended one none."""
         if job["status"] == "processing":
             picture = self.picture()
             own = picture.durations.get(job["product_id"], picture.mean)
-            return 0, _moment(max(0.0, own * (100 - int(job["progress"] or 0)) / 100))
+            return 0, _moment(max(0.0, own * (100 - job["progress"]) / 100))
         if job["status"] != "queued":
             return None, None
         picture = self.picture()
         ahead = self._count(job) if picture.waiting <= _EXACT else self._read_off(picture, job)
         return ahead + 1, self._estimate(picture, ahead, job["product_id"])
 
-    def _count(self, job: Row) -> int:
+    def _count(self, job: JobRow) -> int:
         turn, moment = job["turn"], job["requested_at"]
         return int(
             self._db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='queued' AND turn < %s", (turn,))
@@ -133,9 +134,8 @@ class QueueView:
         )
 
     @staticmethod
-    def _read_off(picture: _Picture, job: Row) -> int:
+    def _read_off(picture: _Picture, job: JobRow) -> int:
         requested = as_time(job["requested_at"])
-        assert requested is not None
         ahead = sum(line.count for turn, line in picture.lines.items() if turn < job["turn"])
         own = picture.lines.get(job["turn"])
         return ahead + (own.before((requested - _EPOCH).total_seconds()) if own else 0)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from schema.rows.states import IS_OPEN
-from schema.sql.database import Database, DatabaseDown
+from schema.sql.database import Database, DatabaseDown, marks
 
 log = structlog.get_logger()
 
@@ -83,8 +83,9 @@ class WaiterBoard:
 
     def _look(self, waiters: list[_Waiter]) -> None:
         ids = sorted({waiter.job_id for waiter in waiters})
-        marks = ",".join(["%s"] * len(ids))
-        rows = self._db.fetch_all(f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks}) AND {IS_OPEN}", ids)
+        rows = self._db.fetch_all(
+            f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)}) AND {IS_OPEN}", ids
+        )
         going_on = {row["job_id"] for row in rows}
         for waiter in waiters:
             if waiter.job_id not in going_on or self._stopping():

@@ -8,7 +8,7 @@ import msgspec
 
 from schema.http import traces
 from schema.ports import End
-from schema.sql.database import Row
+from schema.rows.deliveries import ClaimedDelivery
 
 
 def callback_body(end: End) -> bytes:
@@ -24,7 +24,7 @@ def callback_body(end: End) -> bytes:
     return msgspec.json.encode(body | {"meta": end.meta})
 
 
-def correlation(row: Row) -> dict[str, str]:
+def correlation(row: ClaimedDelivery) -> dict[str, str]:
     """The caller's own request id and trace, so that its log and ours can be laid side by side."""
     headers = {"x-request-id": row["request_id"]} if row["request_id"] else {}
     if row["traceparent"]:

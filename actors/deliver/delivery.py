@@ -22,7 +22,8 @@ from schema.errors import DependencyDown, ReportqError
 from schema.life.rounds import MAX_CRASHES, Failure, refund
 from schema.ports import Answer, Documents, End, Post, Sender
 from schema.rows import deliveries, leases, letters, outbox, posts
-from schema.rows.deliveries import DeliveryClaim
+from schema.rows.columns import PostEnd
+from schema.rows.deliveries import DeliveryClaim, Unclaimed
 from schema.rows.messages import WEBHOOKS
 from schema.rows.pauses import PauseBoard
 from schema.rows.posts import Outcome
@@ -93,7 +94,7 @@ class Delivering:
 
     def _broke(self, held: DeliveryClaim, error: Exception) -> None:
         """An unexpected error: try a few times more, then leave a dead letter for a person."""
-        crashes = int(held.row["crashes"]) + 1
+        crashes = held.row["crashes"] + 1
         failure = Failure.of(error)
         try:
             if failure.permanent or crashes >= MAX_CRASHES:
@@ -105,7 +106,7 @@ class Delivering:
             log.warning("delivery.outcome_not_written", delivery_id=held.delivery_id)
         self.wake()
 
-    def _claim(self, delivery_id: str) -> DeliveryClaim | str:
+    def _claim(self, delivery_id: str) -> DeliveryClaim | Unclaimed:
         if self.board.blocking(WEBHOOKS) is not None:
             outbox.DELIVERIES.unpublish(self.db, delivery_id)
             return "paused"
@@ -127,7 +128,7 @@ class Delivering:
         if row["recorded_at"] is None and not self._record(held, end, last=too_old):
             return
         if row["url"] and not spent and not too_old:
-            self._post(held, end)  # it notes the record in its own commit
+            self._post(held, row["url"], end)  # it notes the record in its own commit
             self.wake()
             return
         deliveries.note_recorded(self.db, held)
@@ -160,7 +161,7 @@ class Delivering:
         log.info("delivery.recorded", seconds=round(time.monotonic() - began, 3))
         return True
 
-    def _post(self, held: DeliveryClaim, end: End) -> None:
+    def _post(self, held: DeliveryClaim, url: str, end: End) -> None:
         row = held.row
         asked = time.monotonic()
         number = deliveries.begin_post(self.db, held, row["post_kind"])
@@ -175,7 +176,7 @@ class Delivering:
             # This process was stopped or starved for a lease: another worker may have posted meanwhile.
             log.warning("delivery.not_sent_late", delivery_id=held.delivery_id, attempt=number)
             return
-        answer = self.sender.send(Post(row["url"], webhook_id, body, headers=correlation(row)))
+        answer = self.sender.send(Post(url, webhook_id, body, headers=correlation(row)))
         verdict = judge(answer, earlier, schedule_scale=self.settings.webhook_scale, chance=random.random())
         log.info(
             "delivery.attempt",
@@ -183,7 +184,7 @@ class Delivering:
             job_id=row["job_id"],
             round=row["round"],
             attempt=number,
-            url=redact(row["url"]),
+            url=redact(url),
             status=answer.status,
             failure=answer.failure,
             verdict=verdict.kind,
@@ -200,7 +201,7 @@ class Delivering:
     def _write(self, held: DeliveryClaim, number: int, answer: Answer, verdict: Verdict) -> str | None:
         """Write the attempt row and the delivery's new state in one commit; returns the code if it was given up."""
         unknown = answer.failure in ("timeout", "reset", "too_large")
-        words = {"delivered": "delivered", "again": "failed", "stop": "refused"}
+        words: dict[str, PostEnd] = {"delivered": "delivered", "again": "failed", "stop": "refused"}
         outcome = Outcome(
             "unknown" if unknown else words[verdict.kind],
             answer.status,

@@ -33,7 +33,7 @@ def note_answer(db: Database, board: PauseBoard, probe_every: float, held: Deliv
         pauses.note_failure(
             db,
             gateway,
-            (path_key(held.row["url"]), held.start_no),
+            (path_key(held.row["url"] or ""), held.start_no),
             opens=scope,
             streak=BAD_GATEWAYS,
             owners=BAD_GATEWAYS,

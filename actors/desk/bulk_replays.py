@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 
 from schema.life.replays import discard_letter, replay_letter
 from schema.rows import audit, letter_search, replay_outcomes
-from schema.rows.letter_search import LetterFilter
+from schema.rows.letter_search import FoundLetter, LetterFilter, NewerJob
 from schema.rows.letters import TOO_LARGE
 from schema.rows.replay_outcomes import Sent, fails_again, sent_of
-from schema.sql.database import Database, Row
+from schema.sql.database import Database
 from schema.sql.times import as_time
 
 TRIAL = 5  # Letters of a fingerprint that go first.
@@ -92,7 +92,7 @@ class _Run:
         self._summary = Summary(matched=letter_search.count(db, self._wanted), dry_run=manner.dry_run)
         self._began = time.monotonic()
         self._acted = 0
-        self._newer: dict[tuple[str | None, str | None], Row | None] = {}
+        self._newer: dict[tuple[str | None, str | None], NewerJob | None] = {}
         self._sent: list[Sent] = []
         self._decided: set[str] = set()  # of the trial; the main pass skips those that are still open
 
@@ -125,7 +125,7 @@ class _Run:
 
     # -- one letter ---------------------------------------------------------------------------------------------
 
-    def _replay(self, letter: Row) -> str:
+    def _replay(self, letter: FoundLetter) -> str:
         outcome = self._skipped(letter)
         if outcome is None:
             outcome = "replayed"
@@ -140,7 +140,7 @@ class _Run:
         self._note(outcome)
         return outcome
 
-    def _skipped(self, letter: Row) -> str | None:
+    def _skipped(self, letter: FoundLetter) -> str | None:
         newer = self._newer_than(letter)
         if newer is not None:
             if len(self._summary.newer) < _NEWER_SHOWN:
@@ -156,7 +156,7 @@ class _Run:
                 return "not_ended" if letter["job_status"] else "unknown"
         return None
 
-    def _newer_than(self, letter: Row) -> str | None:
+    def _newer_than(self, letter: FoundLetter) -> str | None:
         """The newest completed job of the same report, when it was submitted after this one."""
         key = (letter["code"], letter["product_id"])
         if key not in self._newer:
@@ -197,8 +197,8 @@ class _Run:
         found = letter_search.sizes(self._db, self._wanted)
         return [mark for mark, letters in found.items() if letters > self._manner.trial]
 
-    def _first_of(self, mark: str) -> list[Row]:
-        sent: list[Row] = []
+    def _first_of(self, mark: str) -> list[FoundLetter]:
+        sent: list[FoundLetter] = []
         for letter in letter_search.each(self._db, replace(self._wanted, fingerprint=mark)):
             if self._cut() or len(sent) >= self._manner.trial:
                 break
@@ -207,7 +207,7 @@ class _Run:
                 sent.append(letter)
         return sent
 
-    def _watch(self, tried: dict[str, list[Row]]) -> set[str]:
+    def _watch(self, tried: dict[str, list[FoundLetter]]) -> set[str]:
         """Wait until each trial has a verdict; returns the fingerprints whose rest is left alone."""
         self._manner.wake()
         open_trials = {mark: letters for mark, letters in tried.items() if letters and letters[0]["kind"] != "raw"}

@@ -21,7 +21,7 @@ from schema.life import retention, rounds
 from schema.ports import Artifacts, Documents
 from schema.rows import audit
 from schema.rows.states import IS_OPEN
-from schema.sql.database import Database
+from schema.sql.database import Database, marks
 
 _BATCH = 100
 _PASSES = 10  # Passes over everything. A person who submits without end must be stopped first.
@@ -145,14 +145,13 @@ def _remove_rows(db: Database, code: str, product_id: str | None, delete: Callab
 
 def _remove_free(db: Database, ids: list[str]) -> int:
     """Delete those of these jobs that no worker is busy with; returns how many."""
-    marks = ",".join(["%s"] * len(ids))
-    lock = " FOR UPDATE" if db.dialect == "mysql" else ""
 
     def work() -> int:
         ended = db.fetch_all(
-            f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks}) AND {_ENDED} ORDER BY job_id{lock}", ids
+            f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)}) AND {_ENDED} ORDER BY job_id{db.lock()}",
+            ids,
         )
-        owed = db.fetch_all(f"SELECT job_id, status FROM deliveries WHERE job_id IN ({marks}){lock}", ids)
+        owed = db.fetch_all(f"SELECT job_id, status FROM deliveries WHERE job_id IN ({marks(ids)}){db.lock()}", ids)
         posting = {row["job_id"] for row in owed if row["status"] == "processing"}
         free = [row["job_id"] for row in ended if row["job_id"] not in posting]
         retention.remove(db, free)

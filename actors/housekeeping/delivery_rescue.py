@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 from schema.callbacks.verdicts import judge
 from schema.life.rounds import MAX_CRASHES
 from schema.ports import Answer
 from schema.rows import deliveries, letters, posts
-from schema.rows.deliveries import DeliveryClaim
-from schema.sql.database import Database, Row
+from schema.rows.deliveries import DeliveryStart
+from schema.rows.leases import ExpiredDelivery
+from schema.sql.database import Database
+
+Rescued = Literal["rescued", "dead", "lost"]
 
 _KILLS = "Three workers died before this callback left. Their logs say why; send it again by hand."
 # The answer to a POST whose worker died.
 _UNHEARD = Answer(status=None, failure="reset", content_type="", body_head="", retry_after=None, duration=0.0)
 
 
-def rescue(db: Database, row: Row, *, schedule_scale: float = 1.0) -> tuple[str, str | None]:
-    """Decide about such a delivery: `rescued`, `dead` with its error code, or `lost` when the row has moved on.
+def rescue(db: Database, row: ExpiredDelivery, *, schedule_scale: float = 1.0) -> tuple[Rescued, str | None]:
+    """Decide about such a delivery; `dead` comes with its error code, `lost` means that the row has moved on.
 
     A POST under way may or may not have arrived. It counts as one try of the schedule, because a receiver whose answers
     kill workers must not be asked again at once. A start without a POST is a crash; the third ends the delivery.
     """
-    held = DeliveryClaim(row)
+    held = DeliveryStart(row)
 
-    def bury(code: str, hint: str) -> tuple[str, str | None]:
+    def bury(code: str, hint: str) -> tuple[Rescued, str | None]:
         if not deliveries.end(db, held, "dead", code=code, hint=hint):
             return "lost", None
         letters.bury_delivery(db, row, code, hint)
         return "dead", code
 
-    def wait(seconds: float, *, crashed: bool = False) -> tuple[str, str | None]:
+    def wait(seconds: float, *, crashed: bool = False) -> tuple[Rescued, str | None]:
         return ("rescued" if deliveries.wait(db, row, seconds=seconds, crashed=crashed) else "lost"), None
 
-    def work() -> tuple[str, str | None]:
+    def work() -> tuple[Rescued, str | None]:
         overtaken = deliveries.overtaken(db, row)
         sending = [a for a in posts.of(db, row["delivery_id"]) if a["outcome"] == "sending"]
         db.execute(
@@ -42,10 +46,10 @@ def rescue(db: Database, row: Row, *, schedule_scale: float = 1.0) -> tuple[str,
             (row["delivery_id"],),
         )
         if not sending:
-            if int(row["crashes"]) + 1 >= MAX_CRASHES and not overtaken:
+            if row["crashes"] + 1 >= MAX_CRASHES and not overtaken:
                 return bury("worker_died", _KILLS)
             return wait(0, crashed=True)
-        history = posts.earlier(db, row, int(sending[-1]["number"]))
+        history = posts.earlier(db, row, sending[-1]["number"])
         verdict = judge(_UNHEARD, history, schedule_scale=schedule_scale, chance=random.random())
         if verdict.kind == "stop" and not overtaken:
             return bury(verdict.code or "webhook_exhausted", verdict.hint or "")

@@ -17,9 +17,9 @@ from middleware.meters.worker import WorkerMeters, age_of
 from schema.life import rounds
 from schema.life.rounds import RetryPolicy
 from schema.rows import leases
-from schema.rows.leases import Leased
+from schema.rows.leases import ExpiredDelivery, ExpiredJob, Leased, R
 from schema.settings import Settings
-from schema.sql.database import AT_ONCE, Database, DatabaseBusy, DatabaseDown, Row
+from schema.sql.database import AT_ONCE, Database, DatabaseBusy, DatabaseDown
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ class Rescue:
             self.wake()
         return count
 
-    def _decided(self, leased: Leased, row: Row, decide: Callable[[Row], None]) -> bool:
+    def _decided(self, leased: Leased[R], row: R, decide: Callable[[R], None]) -> bool:
         """Whether this row could be decided about. One row that fails must not delay the others."""
         began = time.monotonic()
         try:
@@ -63,7 +63,7 @@ class Rescue:
             return False
         return True
 
-    def _job(self, job: Row) -> None:
+    def _job(self, job: ExpiredJob) -> None:
         became = rounds.rescue(self.db, job, self.policy)
         log.warning(
             "job.rescued", job_id=job["job_id"], attempt=job["start_no"], worker=job["worker_id"], outcome=became
@@ -71,7 +71,7 @@ class Rescue:
         code = "timeout" if job["overdue"] else "worker_died"
         self.meters.rescued(job, became, code, age_of(job, self.db.clock()))
 
-    def _delivery(self, row: Row) -> None:
+    def _delivery(self, row: ExpiredDelivery) -> None:
         became, code = delivery_rescue.rescue(self.db, row, schedule_scale=self.settings.webhook_scale)
         log.warning("delivery.rescued", delivery_id=row["delivery_id"], attempt=row["start_no"], outcome=became)
         if code is not None:

@@ -18,11 +18,11 @@ from actors.publish.wakeup import Listener
 from schema.errors import DependencyDown
 from schema.ports import Message, Publisher
 from schema.rows import messages, outbox, workers
-from schema.rows.outbox import Outbox, Taken
+from schema.rows.outbox import D, Outbox, Taken
 from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 from schema.sql.cached import Cached
-from schema.sql.database import Database, DatabaseDown, Row
+from schema.sql.database import Database, DatabaseDown
 
 log = structlog.get_logger()
 
@@ -135,7 +135,7 @@ class Relay:
         taken = outbox.RAW_REPLAYS.take(self._db, limit=BATCH, hold=self._settings.relay_hold, only="kind='raw'")
         return sent + self._send(outbox.RAW_REPLAYS, taken, messages.raw_message)
 
-    def _send(self, box: Outbox, taken: Taken, make: Callable[[Row], Message]) -> int:
+    def _send(self, box: Outbox[D], taken: Taken[D], make: Callable[[D], Message]) -> int:
         if not taken.rows:
             return 0
         try:

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from schema.rows import deliveries, owed, pauses
+from schema.rows.messages import DueWork
 from schema.rows.outbox import DELIVERIES, Taken
+from schema.rows.owed import Owed
 from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
-from schema.sql.database import Database, Place, Row
+from schema.sql.database import Database, Place
 
 _BEYOND = 20  # Rows that are read beyond those wanted.
 _HOSTS = 50  # Hosts asked in one look. The next look goes on after them.
@@ -30,7 +32,7 @@ class Callbacks:
     _host: str | None = None  # the last one that was asked
     _aged: Place | None = None
 
-    def take(self, room: int) -> Taken:
+    def take(self, room: int) -> Taken[DueWork]:
         """Claim up to `room` callbacks of hosts that are open, by turn, then by time; no host gets more than its share."""
         share = self.settings.webhook_host_share
         closed = set(self.board.paused_hosts())
@@ -38,7 +40,7 @@ class Callbacks:
         recorded_only = pauses.DEPENDENCY + "mongodb" in self.board.active()
         places = {host: share - n for host, n in deliveries.in_flight_by_host(self.db).items() if host}
 
-        def may_go(row: Row) -> bool:
+        def may_go(row: Owed) -> bool:
             return row["host"] not in closed and (row["recorded_at"] is not None or not recorded_only)
 
         dying = self._dying(room, places) if closed or recorded_only else []
@@ -53,7 +55,7 @@ class Callbacks:
             chosen = _chosen([*filter(may_go, front), *dying], room, places, share)
         return DELIVERIES.seize(self.db, chosen, self.settings.relay_hold)
 
-    def probes(self) -> Iterator[Taken]:
+    def probes(self) -> Iterator[Taken[DueWork]]:
         """The oldest due callback of each paused host whose probe is due."""
         if not self.board.paused_hosts():
             return
@@ -63,7 +65,7 @@ class Callbacks:
                 first = owed.first(self.db, 1, scope.removeprefix(pauses.HOST))
                 yield DELIVERIES.seize(self.db, [row["id"] for row in first], self.settings.relay_hold)
 
-    def _dying(self, room: int, places: dict[str, int]) -> list[Row]:
+    def _dying(self, room: int, places: dict[str, int]) -> list[Owed]:
         """Callbacks that are owed for too long. They go in spite of a pause: their worker ends them without a POST."""
         found, following = owed.oldest(self.db, self.settings.delivery_deadline, self._aged)
         found = [row for row in found if places.get(row["host"], 1) > 0]
@@ -82,7 +84,7 @@ class Callbacks:
         return hosts
 
 
-def _chosen(rows: list[Row], room: int, places: dict[str, int], share: int) -> list[str]:
+def _chosen(rows: list[Owed], room: int, places: dict[str, int], share: int) -> list[str]:
     """The ids of those that may go, in order; `places` is what is left of each host's share."""
     left = dict(places)
     ids: dict[str, None] = {}

@@ -20,6 +20,7 @@ from schema.errors import LeaseLost, Permanent, Returned
 from schema.life import rounds
 from schema.ports import Artifacts, Documents, Renderer, RenderRequest
 from schema.rows import jobs, leases, outbox, pauses
+from schema.rows.columns import Stage
 from schema.rows.jobs import Claim, NotClaimed
 from schema.rows.messages import RENDER
 from schema.rows.pauses import PauseBoard
@@ -94,9 +95,7 @@ class Rendering:
         report = self._report(held)
         self._step("loading", began)
         began = time.monotonic()
-        requested_at = as_time(held.row["requested_at"])
-        assert requested_at is not None
-        request = RenderRequest(held.row["product_id"], report, held.job_id, requested_at)
+        request = RenderRequest(held.row["product_id"], report, held.job_id, as_time(held.row["requested_at"]))
         pdf = self.renderer.render(request, self._show(held, attempt))
         self._step("rendering", began, bytes=len(pdf))
         if self.artifacts.dependency == "folder":
@@ -104,7 +103,7 @@ class Rendering:
         jobs.save_rendered(self.db, held, pdf, self.settings.keep_rendered)
         return pdf, True
 
-    def _step(self, stage: str, began: float, **more: int) -> None:
+    def _step(self, stage: Stage, began: float, **more: int) -> None:
         """Count and log that one stage is done."""
         seconds = time.monotonic() - began
         self.meters.stage(stage, seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,28 +12,30 @@ import dramatiq
 import structlog
 
 from schema.http import traces
+from schema.rows.deliveries import ClaimedDelivery
+from schema.rows.jobs import ClaimedJob
 from schema.rows.leases import Leased
 from schema.rows.messages import QUEUES
-from schema.sql.database import Row
 
 
 @dataclass(slots=True)
 class Attempt:
     """One start of one row, from claim to outcome."""
 
-    leased: Leased
-    row: Row
+    leased: Leased[Any]
+    row: ClaimedJob | ClaimedDelivery
     hard_limit: float  # monotonic seconds; from then on the lease is not prolonged
     lost: bool = False
     began: float = field(default_factory=time.monotonic)
 
     @property
     def key(self) -> str:
-        return str(self.row[self.leased.key])
+        row: Mapping[str, object] = self.row
+        return str(row[self.leased.key])
 
     @property
     def start_no(self) -> int:
-        return int(self.row["start_no"])
+        return self.row["start_no"]
 
 
 class Attempts:

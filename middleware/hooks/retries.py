@@ -20,14 +20,14 @@ import dramatiq
 import structlog
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
-from middleware.hooks.lifecycle import Attempt, Attempts
+from middleware.hooks.lifecycle import Attempts
 from middleware.hooks.outages import note_outage
 from schema.errors import Cancelled, DependencyDown, LeaseLost, Returned
 from schema.life import rounds
-from schema.life.rounds import TIMEOUT, Failure, RetryPolicy
-from schema.rows import leases
+from schema.life.rounds import TIMEOUT, Became, Failure, RetryPolicy
+from schema.rows.jobs import ClaimedJob
 from schema.settings import Settings
-from schema.sql.database import Database, DatabaseDown, Row, patiently
+from schema.sql.database import Database, DatabaseDown, patiently
 
 log = structlog.get_logger()
 
@@ -43,20 +43,21 @@ class JobRetries(dramatiq.Middleware):
     db: Database
     attempts: Attempts
     policy: RetryPolicy
-    ended: Callable[[Row, str, str | None], None]
+    ended: Callable[[ClaimedJob, Became, str | None], None]
     wake: Callable[[], None]
 
     def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
         attempt = self.attempts.current()
-        if exception is None or attempt is None or attempt.leased is not leases.JOBS:
+        if exception is None or attempt is None or "delivery_id" in attempt.row:
             return
+        job = attempt.row
         if isinstance(exception, DatabaseDown):
             # This start is given back when the database returns. No time limit may end a process that only waits.
             self.attempts.end()
             log.warning("job.outcome_waits", job_id=attempt.key, attempt=attempt.start_no)
             patiently(self.db.ping)
         try:
-            became = patiently(lambda: self._decide(attempt, exception), self.settings.lease)
+            became = patiently(lambda: self._decide(job, exception), self.settings.lease)
         except DatabaseDown:
             log.error("job.outcome_not_written", job_id=attempt.key, attempt=attempt.start_no)
             return
@@ -70,11 +71,10 @@ class JobRetries(dramatiq.Middleware):
             code=code,
             seconds=seconds,
         )
-        self.ended(attempt.row, became, code)
+        self.ended(job, became, code)
         self.wake()
 
-    def _decide(self, attempt: Attempt, error: BaseException) -> str:
-        job = attempt.row
+    def _decide(self, job: ClaimedJob, error: BaseException) -> Became:
         if isinstance(error, LeaseLost):
             return "lost"
         if isinstance(error, Cancelled):
@@ -83,7 +83,7 @@ class JobRetries(dramatiq.Middleware):
             return rounds.give_back(self.db, job)
         if isinstance(error, TimeLimitExceeded):
             return rounds.fail(self.db, job, TIMEOUT, self.policy)
-        returns = int(job["returns"])
+        returns = job["returns"]
         if isinstance(error, DatabaseDown) and returns < MOST_RETURNS:
             # The database answers again. Perhaps it failed for this job alone, so each return waits longer.
             return rounds.give_back(self.db, job, seconds=self.policy.delay(returns) if returns else 0.0)
@@ -92,14 +92,14 @@ class JobRetries(dramatiq.Middleware):
             return self._outage(job, error, failure)
         return rounds.fail(self.db, job, failure, self.policy)
 
-    def _outage(self, job: Row, error: DependencyDown, failure: Failure) -> str:
-        member = (job["job_id"], int(job["start_no"]))
+    def _outage(self, job: ClaimedJob, error: DependencyDown, failure: Failure) -> Became:
+        member = (job["job_id"], job["start_no"])
         members = note_outage(self.db, self.settings, error, member)
-        if members is not None and int(job["returns"]) < MOST_RETURNS:
+        if members is not None and job["returns"] < MOST_RETURNS:
             rounds.refund(self.db, [other for other in members if other != member])
             # Not at once: until every worker has read of the pause, the job would only fail again.
             return rounds.give_back(self.db, job, seconds=self.settings.probe_every)
-        if int(job["tries"]) >= self.policy.attempts and int(job["returns"]) < FREE_RETURNS:
+        if job["tries"] >= self.policy.attempts and job["returns"] < FREE_RETURNS:
             # This last try may have met the first error of an outage. Wait until that is known.
             return rounds.give_back(self.db, job, seconds=self.settings.outage_window)
         return rounds.fail(self.db, job, failure, self.policy)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import datetime
 from typing import Any
 
 import dramatiq
 
 from middleware.meters.counters import Meters
 from schema.callbacks.verdicts import Verdict
+from schema.life.rounds import Became
 from schema.metrics import labels
 from schema.metrics import table as metrics
 from schema.ports import Answer
-from schema.rows.jobs import priority_word
+from schema.rows.columns import HeldJob
+from schema.rows.deliveries import ClaimedDelivery
+from schema.rows.jobs import ClaimedJob, priority_word
 from schema.rows.messages import QUEUES
-from schema.sql.database import Row
 from schema.sql.times import as_time
 
 
@@ -55,15 +58,15 @@ class WorkerMeters(dramatiq.Middleware):
         """One stage of the running job is done."""
         self._meters.observe(metrics.STAGE_SECONDS, seconds, stage=stage)
 
-    def started(self, row: Row) -> None:
+    def started(self, row: ClaimedJob) -> None:
         """A job was claimed; `row["age"]` is its age then, in seconds of the database's clock."""
         self._here.began = time.monotonic()
         self._here.age = float(row["age"])
-        if not int(row["tries"]) and not int(row["crashes"]) and not int(row["returns"]):
+        if not row["tries"] and not row["crashes"] and not row["returns"]:
             self._meters.observe(metrics.QUEUE_WAIT, self._here.age, priority=priority_word(row["priority"]))
 
-    def ended(self, row: Row, became: str, code: str | None) -> None:
-        """The attempt this thread started has its outcome: completed, retry, failed, cancelled, returned or lost."""
+    def ended(self, row: HeldJob, became: Became, code: str | None) -> None:
+        """The attempt this thread started has its outcome."""
         began = getattr(self._here, "began", None)
         if began is None or became == "lost":
             return
@@ -76,7 +79,7 @@ class WorkerMeters(dramatiq.Middleware):
         self._meters.observe(metrics.PROCESSING_SECONDS, seconds, outcome=outcome)
         self._outcome(row, became, outcome, label, self._here.age + seconds)
 
-    def rescued(self, row: Row, became: str, code: str | None, age: float) -> None:
+    def rescued(self, row: HeldJob, became: Became, code: str | None, age: float) -> None:
         """The housekeeper decided about a job whose worker was not heard of; `age` is the job's, in seconds."""
         if became == "lost":
             return
@@ -84,7 +87,7 @@ class WorkerMeters(dramatiq.Middleware):
         self._meters.count(metrics.RESCUES, reason=outcome)
         self._outcome(row, became, outcome, labels.code_label(code), age)
 
-    def _outcome(self, row: Row, became: str, outcome: str, code: str, age: float) -> None:
+    def _outcome(self, row: HeldJob, became: Became, outcome: str, code: str, age: float) -> None:
         self._meters.count(metrics.ATTEMPTS, outcome=outcome)
         if outcome in ("failed", "timeout", "crashed"):
             self._meters.count(metrics.FAILURES, code=code)
@@ -98,7 +101,7 @@ class WorkerMeters(dramatiq.Middleware):
 
     # -- callbacks ------------------------------------------------------------------------------------------------
 
-    def posted(self, row: Row, verdict: Verdict, answer: Answer) -> None:
+    def posted(self, row: ClaimedDelivery, verdict: Verdict, answer: Answer) -> None:
         """One POST has its verdict written; `row["age"]` is how long the callback was owed when it was claimed."""
         self._meters.count(metrics.WEBHOOK_ATTEMPTS, answer=answer_class(answer), verdict=verdict.kind)
         self._meters.observe(metrics.WEBHOOK_SECONDS, answer.duration)
@@ -117,7 +120,6 @@ def answer_class(answer: Answer) -> str:
     return str(answer.status) if answer.status in (409, 429) else f"{min(5, max(2, answer.status // 100))}xx"
 
 
-def age_of(row: Row, clock: Any) -> float:
+def age_of(row: HeldJob, clock: datetime) -> float:
     """Seconds from a job's submission (or replay) to the moment `clock`."""
-    asked = as_time(row["requested_at"])
-    return 0.0 if asked is None else float((clock - asked).total_seconds())
+    return (clock - as_time(row["requested_at"])).total_seconds()

@@ -90,7 +90,7 @@ def no_lease_guard() -> None:
         row = jobs.find(db, job["job_id"]) or job
         return {**job, "start_no": row["start_no"], "round": row["round"]}, row["status"]
 
-    def unguarded_finish(db: Any, job: Any, status: str, **how: Any) -> bool:
+    def unguarded_finish(db: Any, job: Any, status: Any, **how: Any) -> bool:
         row, was = current(db, job)
         return finish(db, row, status, **{**how, "from_status": was})
 

@@ -26,9 +26,10 @@ from schema.callbacks import urls
 from schema.documents import open_documents
 from schema.errors import Refused
 from schema.life import rounds
+from schema.life.rounds import CancelOutcome
 from schema.rows import jobs
+from schema.rows.columns import AttemptRow
 from schema.rows.letter_search import moment_of
-from schema.sql.database import Row
 from schema.sql.times import as_column, moment
 from service.routes.deliveries import delivery_log
 from service.routes.jobs import error_of
@@ -108,7 +109,7 @@ def cancel(job_id: str, as_json: Json = False) -> None:
     with desk() as here:
         outcome = rounds.cancel(here.db, job_id)
         here.wake()
-    sentences = {
+    sentences: dict[CancelOutcome, str] = {
         "cancelled": "The job is cancelled.",
         "requested": "The job will stop at its next checkpoint.",
         "cancelled_before": "The job was cancelled before.",
@@ -149,8 +150,16 @@ def _shown(here: Desk, job_id: str) -> dict[str, Any]:
     row = jobs.find(here.db, job_id)
     if row is None:
         return _recorded(here, job_id)
-    names = ("job_id", "status", "code", "product_id", "round", "stage", "progress", "retry_count", "google_drive_link")
-    return {name: row[name] for name in names} | {
+    return {
+        "job_id": row["job_id"],
+        "status": row["status"],
+        "code": row["code"],
+        "product_id": row["product_id"],
+        "round": row["round"],
+        "stage": row["stage"],
+        "progress": row["progress"],
+        "retry_count": row["retry_count"],
+        "google_drive_link": row["google_drive_link"],
         "priority": jobs.priority_word(row["priority"]),
         "requested_at": moment(row["requested_at"]),
         "started_at": moment(row["started_at"]),
@@ -187,7 +196,7 @@ def _event(event: story.Event) -> dict[str, Any]:
     return {"at": moment(event.at), "title": event.title, "lines": event.lines}
 
 
-def _attempt(row: Row) -> dict[str, Any]:
+def _attempt(row: AttemptRow) -> dict[str, Any]:
     return {name: row[name] for name in ("round", "number", "outcome", "error_code", "worker_id")} | {
         "started_at": moment(row["started_at"]),
         "ended_at": moment(row["ended_at"]),

@@ -17,7 +17,8 @@ from schema.http.problems import problem_of
 from schema.ports import End
 from schema.rows import audit, deliveries, jobs, messages, pauses
 from schema.rows import posts as delivery_attempts
-from schema.sql.database import Database, Row
+from schema.rows.columns import AttemptRow, DeliveryRow, JobRow, LetterRow, PauseRow
+from schema.sql.database import Database
 from schema.sql.times import as_time
 
 _ATTEMPTS = {
@@ -42,15 +43,17 @@ class Event:
     lines: tuple[str, ...] = ()
 
 
-def of_job(db: Database, job: Row) -> list[Event]:
+def of_job(db: Database, job: JobRow) -> list[Event]:
     """Everything that the rows know of a job, oldest first, and last what comes next."""
     job_id = job["job_id"]
     tried = jobs.attempts_of(db, job_id)
     owed = deliveries.of_job(db, job_id)[::-1]
-    letters = db.fetch_all("SELECT * FROM dead_letters WHERE job_id=%s ORDER BY dead_letter_id", (job_id,))
+    letters = db.fetch_all(
+        "SELECT * FROM dead_letters WHERE job_id=%s ORDER BY dead_letter_id", (job_id,), of=LetterRow
+    )
     subjects = [job_id, *(row["delivery_id"] for row in owed), *(row["dead_letter_id"] for row in letters)]
     acts = [act for subject in subjects for act in audit.of(db, subject)]
-    replays = sorted(as_time(act["at"]) for act in acts if act["act"] == "replay")  # type: ignore[type-var]
+    replays = sorted(as_time(act["at"]) for act in acts if act["act"] == "replay")
     happened = [
         Event(_submitted_at(job, tried), 0, "Submitted", _lines(
             f"report {job['code']}, product {job['product_id']}",
@@ -77,7 +80,7 @@ def of_end(end: End) -> list[Event]:
     ]  # fmt: skip
 
 
-def _submitted_at(job: Row, tried: list[Row]) -> datetime | None:
+def _submitted_at(job: JobRow, tried: list[AttemptRow]) -> datetime | None:
     """A replay moves `requested_at`; the plan's `created_at` has whole seconds and must not come after the first start."""
     if job["round"] == 1:
         return as_time(job["requested_at"])
@@ -85,15 +88,15 @@ def _submitted_at(job: Row, tried: list[Row]) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def _attempt(row: Row) -> Event:
-    took = as_time(row["ended_at"]) - as_time(row["started_at"])  # type: ignore[operator]
+def _attempt(row: AttemptRow) -> Event:
+    took = as_time(row["ended_at"]) - as_time(row["started_at"])
     who = f" on {row['worker_id']}" if row["worker_id"] else ""
     title = f"Attempt {row['number']} (round {row['round']}) {_ATTEMPTS.get(row['outcome'], row['outcome'])}"
     why = f"{row['error_code']}: {row['error_message'] or ''}".rstrip(": ") if row["error_code"] else None
     return Event(as_time(row["ended_at"]), 3, title, _lines(f"took {took.total_seconds():.1f} s{who}", why))
 
 
-def _end(delivery: Row, tried: Iterable[Row]) -> Event:
+def _end(delivery: DeliveryRow, tried: Iterable[AttemptRow]) -> Event:
     """The end of a round, by what is owed for it; the attempt that caused it is told first, though written after."""
     record: dict[str, Any] = json.loads(delivery["record"])
     moments = [as_time(delivery["owed_at"])]
@@ -114,7 +117,7 @@ def _why(status: str, link: str | None, code: str | None, message: str | None) -
     return _lines(f"{code}: {message or ''}", f"What to do: {problem_of(code).next_step}") if code else ()
 
 
-def _callback(db: Database, row: Row, replays: Sequence[datetime | None]) -> Iterator[Event]:
+def _callback(db: Database, row: DeliveryRow, replays: Sequence[datetime]) -> Iterator[Event]:
     """Each POST with its answer; on the last one the hint that goes with it. A replay is noted a moment after what it
     supersedes, and told before it."""
     posts = delivery_attempts.of(db, row["delivery_id"])
@@ -142,7 +145,7 @@ def _callback(db: Database, row: Row, replays: Sequence[datetime | None]) -> Ite
         yield Event(ended, 7, f"Recorded for good (round {row['round']}); no callback was asked for")
 
 
-def _letter(row: Row) -> Event:
+def _letter(row: LetterRow) -> Event:
     title = "Callback given up" if row["kind"] == "delivery" else "Dead letter"
     state = "open" if row["status"] == "open" else f"{row['status']} by {row['resolved_by'] or 'somebody'}"
     tries = "1 attempt" if row["attempts"] == 1 else f"{row['attempts']} attempts"
@@ -151,7 +154,7 @@ def _letter(row: Row) -> Event:
     ))  # fmt: skip
 
 
-def _now(job: Row) -> Iterator[Event]:
+def _now(job: JobRow) -> Iterator[Event]:
     """The attempt that runs, which has no row of its own yet."""
     if job["status"] != "processing":
         return
@@ -161,7 +164,9 @@ def _now(job: Row) -> Iterator[Event]:
     yield Event(as_time(job["attempt_started_at"]), 2, title, _lines(told, asked))
 
 
-def _next(job: Row, tried: Iterable[Row], owed: list[Row], paused: Mapping[str, Row]) -> Iterator[Event]:
+def _next(
+    job: JobRow, tried: Iterable[AttemptRow], owed: list[DeliveryRow], paused: Mapping[str, PauseRow]
+) -> Iterator[Event]:
     if job["status"] == "queued":
         again = any(row["round"] == job["round"] for row in tried)
         title = "Next: tried again when its turn comes" if again else "Next: waits for a worker"
@@ -175,7 +180,7 @@ def _next(job: Row, tried: Iterable[Row], owed: list[Row], paused: Mapping[str, 
         yield Event(as_time(last["run_at"]), 9, title if last["url"] else "Next: recorded for good", _held_by(hold))
 
 
-def _held_by(pause: Row | None) -> tuple[str, ...]:
+def _held_by(pause: PauseRow | None) -> tuple[str, ...]:
     if pause is None:
         return ()
     since = as_time(pause["since"])

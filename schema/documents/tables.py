@@ -105,7 +105,7 @@ class TableDocuments:
     def _write_generation(self, end: End, requested_at: str) -> None:
         # SQLite's transaction holds the write lock from its begin; MySQL locks the row it reads.
         key = (end.code, end.product_id)
-        row = self._find(key, lock=" FOR UPDATE" if self._database.dialect == "mysql" else "")
+        row = self._find(key, lock=self._database.lock())
         if row is None:
             return
         recorded = json.loads(row["pdf_generation"]) if row["pdf_generation"] else None

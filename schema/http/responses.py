@@ -22,7 +22,7 @@ Count = Annotated[int, Meta(ge=0)]
 JobId = Annotated[str, Meta(description="The job's identifier", examples=["pdf_01JDCS7Q4W8Y3M6R5T2V9X0ZAB"])]
 
 
-def shown(kind: type[T], row: Mapping[str, Any], **given: object) -> T:
+def shown(kind: type[T], row: Mapping[str, Any], /, **given: object) -> T:
     """An answer that takes what is not `given` from the row's columns of the same names; `…_at` is a moment."""
     columns = (name for name in kind.__struct_fields__ if name not in given)
     found = {name: moment(row[name]) if name.endswith("_at") else row[name] for name in columns}

@@ -7,9 +7,8 @@ for each POST, so that the receiver's spans and our log lines meet under the id 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
-
-from schema.sql.database import Row
 
 
 def trace_id(traceparent: str | None) -> str | None:
@@ -23,7 +22,7 @@ def child(traceparent: str) -> str:
     return f"{version}-{trace}-{os.urandom(8).hex()}-{flags}"
 
 
-def fields_of(row: Row) -> dict[str, Any]:
+def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """What every log line about a row's attempt carries: of a job or a delivery, as its claim gave it."""
     fields = {name: row[name] for name in ("job_id", "delivery_id", "round", "request_id") if row.get(name) is not None}
     fields["attempt"] = row["start_no"]

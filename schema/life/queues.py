@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
 
 from schema.environment.fitting import fit
 from schema.errors import Refused
 from schema.rows import audit, leases, outbox, pauses, workers
+from schema.rows.columns import PauseRow, WorkerRow
+from schema.rows.leases import Leased
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
+from schema.rows.outbox import Outbox
 from schema.settings import Settings
-from schema.sql.database import Database, Row
+from schema.sql.database import Database
 
-_TABLES = {
+_TABLES: Mapping[str, tuple[Outbox[Any], Leased[Any], str]] = {
     RENDER: (outbox.JOBS, leases.JOBS, "requested_at"),
     WEBHOOKS: (outbox.DELIVERIES, leases.DELIVERIES, "owed_at"),
 }
 
 
-def states(db: Database, settings: Settings) -> list[dict[str, Any]]:
+class QueueFigures(TypedDict):
+    """One queue; moments inside its pauses are as the columns give them."""
+
+    name: str
+    state: Literal["running", "pausing", "paused"]
+    depth: int  # rows that wait
+    due: int  # … whose time has come
+    published: int  # … whose message is in the broker
+    processing: int
+    oldest_age: float  # seconds that the oldest waits
+    consumers: int  # threads of live workers
+    workers: int
+    dead_letters: int  # open ones
+    paused: PauseRow | None  # an operator's
+    outages: list[PauseRow]  # of its dependencies or hosts
+
+
+def states(db: Database, settings: Settings) -> list[QueueFigures]:
     """Every queue: how much waits and for how long, who works on it, and what keeps it from starting more."""
-    rows = db.fetch_all("SELECT * FROM pauses ORDER BY scope")
+    rows = db.fetch_all("SELECT * FROM pauses ORDER BY scope", of=PauseRow)
     letters = {
         row["queue"]: int(row["n"])
         for row in db.fetch_all("SELECT queue, COUNT(*) AS n FROM dead_letters WHERE status='open' GROUP BY queue")
@@ -28,13 +49,13 @@ def states(db: Database, settings: Settings) -> list[dict[str, Any]]:
     return [_state(db, name, rows, letters.get(name, 0), live) for name in QUEUES]
 
 
-def _state(db: Database, name: str, rows: list[Row], letters: int, live: list[Row]) -> dict[str, Any]:
+def _state(db: Database, name: str, rows: list[PauseRow], letters: int, live: list[WorkerRow]) -> QueueFigures:
     box, leased, since = _TABLES[name]
-    waiting = db.fetch_one(
+    [waiting] = db.fetch_all(
         f"SELECT COUNT(*) AS depth, COALESCE(MAX({db.age(since)}), 0) AS oldest, "
         f"COALESCE(SUM(CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END), 0) AS due "
         f"FROM {box.table} WHERE status='queued'"
-    ) or {"depth": 0, "oldest": 0, "due": 0}  # fmt: skip
+    )
     processing = leased.processing(db)
     own = next((row for row in rows if row["scope"] == pauses.QUEUE + name), None)
     prefix = pauses.DEPENDENCY if name == RENDER else pauses.HOST
@@ -47,7 +68,7 @@ def _state(db: Database, name: str, rows: list[Row], letters: int, live: list[Ro
         "published": box.published(db),
         "processing": processing,
         "oldest_age": round(max(0.0, float(waiting["oldest"])), 3),
-        "consumers": sum(int(worker["threads"]) for worker in serving),
+        "consumers": sum(worker["threads"] for worker in serving),
         "workers": len(serving),
         "dead_letters": letters,
         "paused": own,

@@ -1,39 +1,50 @@
 """Replay and discard of single dead letters, and resend of callbacks (DESIGN §7).
 
-One set of functions behind the command line, the API and RabbitMQ's own UI; all of them are audited and each honours a
-letter once. Many at a time: actors/desk/bulk_replays.py.
+The command line, the API and RabbitMQ's own UI all call these functions. Each is audited and honours a letter once.
+Many letters at a time: actors/desk/bulk_replays.py.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 from schema.callbacks.urls import is_resume_url
 from schema.life import rounds
+from schema.life.rounds import ReplayOutcome
 from schema.rows import audit, deliveries, letters, posts
+from schema.rows.columns import DeliveryRow
 from schema.rows.outbox import DEAD_LETTERS, RAW_REPLAYS, Outbox
-from schema.sql.database import Database, Row
+from schema.sql.database import Database
+
+LetterOutcome = Literal[ReplayOutcome, "superseded", "not_whole"]
+Discarded = Literal["discarded", "resolved", "unknown"]
+Refusal = Literal["unknown", "no_callback", "superseded", "posting", "needs_force", "resume_url_used"]
+Resent = Literal["queued", Refusal]
 
 
-def replay_letter(db: Database, letter_id: str, *, by: str, why: str | None = None) -> str:
-    """Honour a dead letter once: `replayed`, `resolved` (it was not open), `unknown`, `not_whole`, or what rounds.replay
-    says.
+def replay_letter(db: Database, letter_id: str, *, by: str, why: str | None = None) -> LetterOutcome:
+    """Honour a dead letter once; `resolved`: it was not open.
 
-    A job's letter starts a new round; a delivery's letter tries the callback again without rendering; a raw letter's
-    message is sent to its queue again as it was, unless only its head was kept.
+    A job's letter starts a new round. A delivery's letter tries the callback again without rendering. A raw letter's
+    message is sent to its queue again as it was; `not_whole`: only its head was kept.
     """
     letter = letters.find(db, letter_id)
     if letter is None:
         return "unknown"
     if letter["kind"] == "job":
-        return rounds.replay(db, letter["job_id"], by=by, why=why, dead_letter_id=letter_id)
-    if letter["kind"] == "raw":
-        if letter["error_code"] == letters.TOO_LARGE:
-            return "not_whole"
-        return _send_raw(db, letter_id, by, why)
+        return rounds.replay(db, letter["job_id"] or "", by=by, why=why, dead_letter_id=letter_id)
+    if letter["error_code"] == letters.TOO_LARGE:
+        return "not_whole"
 
-    def work() -> str:
+    def work() -> LetterOutcome:
         if not letters.resolve(db, letter_id, "replayed", by):
             return "resolved"
-        row = deliveries.find(db, letter["delivery_id"])
+        if letter["kind"] == "raw":
+            run = f"UPDATE dead_letters SET run_at={db.now()}, {RAW_REPLAYS.BACK} WHERE dead_letter_id=%s"
+            db.execute(run, (letter_id,))
+            audit.note(db, by, "replay", letter_id, why)
+            return "replayed"
+        row = deliveries.find(db, letter["delivery_id"] or "")
         if row is not None and deliveries.overtaken(db, row):
             return "superseded"  # the letter is resolved: a newer round has told its end
         if row is None or row["status"] != "dead":
@@ -43,17 +54,17 @@ def replay_letter(db: Database, letter_id: str, *, by: str, why: str | None = No
     return db.transaction(work)
 
 
-def replay_moved(db: Database, letter_id: str) -> str:
-    """The same for a letter whose copy was taken out of `.XQ`; one that stays open gets another copy."""
+def replay_moved(db: Database, letter_id: str) -> LetterOutcome:
+    """Replay a letter whose copy was moved out of `.XQ`; a letter that stays open gets another copy."""
     outcome = replay_letter(db, letter_id, by="rabbitmq-ui")
     DEAD_LETTERS.unpublish(db, letter_id)
     return outcome
 
 
-def discard_letter(db: Database, letter_id: str, *, by: str, why: str | None = None) -> str:
-    """Close a letter without trying again: `discarded`, `resolved` (it was not open) or `unknown`."""
+def discard_letter(db: Database, letter_id: str, *, by: str, why: str | None = None) -> Discarded:
+    """Close a letter without trying again; `resolved`: it was not open."""
 
-    def work() -> str:
+    def work() -> Discarded:
         if not letters.resolve(db, letter_id, "discarded", by):
             return "resolved" if letters.find(db, letter_id) else "unknown"
         audit.note(db, by, "discard", letter_id, why)
@@ -62,17 +73,16 @@ def discard_letter(db: Database, letter_id: str, *, by: str, why: str | None = N
     return db.transaction(work)
 
 
-def resend(db: Database, delivery_id: str, *, by: str, why: str | None = None, force: bool = False) -> str:
-    """Tell a callback once more, without rendering: `queued`, or why not.
+def resend(db: Database, delivery_id: str, *, by: str, why: str | None = None, force: bool = False) -> Resent:
+    """Tell a callback once more, without rendering, or say why not. One that waits for its next try is tried at once.
 
-    `unknown` · `no_callback` (there is no URL) · `superseded` (a newer round has taken its place) · `posting` (a worker is
-    at it) · `needs_force` (it was delivered: the receiver would be told twice) · `resume_url_used` (refused even with
-    force: a second POST could resume a later Wait node). One that waits for its next try is tried at once.
+    There is no URL: `no_callback`. A newer round has taken its place: `superseded`. A worker is posting it now: `posting`.
+    It was delivered, and the receiver would be told twice: `needs_force`. A second POST could resume a later Wait node:
+    `resume_url_used`, even with force.
     """
 
-    def work() -> str:
-        lock = " FOR UPDATE" if db.dialect == "mysql" else ""
-        row = db.fetch_one(f"SELECT * FROM deliveries WHERE delivery_id=%s{lock}", (delivery_id,))
+    def work() -> Resent:
+        row = db.fetch_one(f"SELECT * FROM deliveries WHERE delivery_id=%s{db.lock()}", (delivery_id,), of=DeliveryRow)
         refusal = _refusal(db, row, force)
         if refusal is not None or row is None:
             return refusal or "unknown"
@@ -85,7 +95,7 @@ def resend(db: Database, delivery_id: str, *, by: str, why: str | None = None, f
     return db.transaction(work)
 
 
-def _refusal(db: Database, row: Row | None, force: bool) -> str | None:
+def _refusal(db: Database, row: DeliveryRow | None, force: bool) -> Refusal | None:
     if row is None:
         return "unknown"
     if not row["url"]:
@@ -99,10 +109,10 @@ def _refusal(db: Database, row: Row | None, force: bool) -> str | None:
     return "needs_force" if row["status"] == "delivered" and not force else None
 
 
-def _again(db: Database, row: Row, by: str, why: str | None) -> bool:
+def _again(db: Database, row: DeliveryRow, by: str, why: str | None) -> bool:
     """The delivery waits again, due now and with a fresh budget; inside the caller's transaction.
 
-    What was forced stays so until it has arrived: it repeats a 2xx, which would else keep it from being sent.
+    A forced resend stays forced until it has arrived: else the 2xx that it repeats would keep it from being sent.
     """
     delivery_id, status = row["delivery_id"], row["status"]
     forced = status == "delivered"
@@ -116,16 +126,3 @@ def _again(db: Database, row: Row, by: str, why: str | None) -> bool:
     )
     audit.note(db, by, "resend" if kind == "forced" else "redeliver", delivery_id, why)
     return won > 0
-
-
-def _send_raw(db: Database, letter_id: str, by: str, why: str | None) -> str:
-    def work() -> str:
-        if not letters.resolve(db, letter_id, "replayed", by):
-            return "resolved"
-        db.execute(
-            f"UPDATE dead_letters SET run_at={db.now()}, {RAW_REPLAYS.BACK} WHERE dead_letter_id=%s", (letter_id,)
-        )
-        audit.note(db, by, "replay", letter_id, why)
-        return "replayed"
-
-    return db.transaction(work)

@@ -1,113 +1,117 @@
 """Removes ended jobs' rows once their time is over; what is permanent (the record, the PDF) stays (DESIGN §4).
 
 A job stays while anything is owed: a delivery that has not ended, a permanent record that is not written, an open dead
-letter. Candidates are read off an index alone, in small batches; each batch is locked by primary key and looked at
-again before it goes, so that a replay or a submission never waits for more than one small transaction.
+letter. Candidates are read off an index alone, in small batches. Each batch is locked by primary key and looked at again
+before it goes. So a replay or a submission waits for one small transaction at most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypedDict
 
+from schema.rows.columns import DeliveryStatus, JobId
 from schema.rows.states import OPEN
-from schema.sql.database import Database, Place, Row, beyond
+from schema.sql.database import Database, Place, beyond, marks
+from schema.sql.times import Moment
 
 _BATCH = 50  # rows of one transaction
 _LETTERS = 200
 _ENDED = "('completed','failed','cancelled')"
 
 
+@dataclass(slots=True)
 class EndedRows:
     """The rows of everything that has ended, removed batch by batch; remembers how far it has come."""
 
-    def __init__(
-        self,
-        db: Database,
-        *,
-        keep: float,
-        keep_letters: float,
-        letters_are_swept: bool = True,
-    ) -> None:
-        self._db = db
-        self._keep = keep
-        self._keep_letters = keep_letters
-        self._letters_are_swept = letters_are_swept  # whether copies lie in .XQ that must go first
-        self._after: Place | None = None  # (ended_at, job_id) of the last candidate looked at
-        self._letters_after: dict[str, Place | None] = {}  # status → the last letter looked at
+    db: Database
+    keep: float  # Seconds after its end that a job's rows stay.
+    keep_letters: float  # Seconds after it was resolved that a dead letter stays.
+    letters_are_swept: bool = True  # Whether copies lie in .XQ that must go first.
+    _after: Place | None = None  # (ended_at, job_id) of the last candidate looked at.
+    _letters_after: dict[str, Place | None] = field(default_factory=dict)  # Status → the last letter looked at.
 
     def remove_jobs(self) -> tuple[int, bool]:
         """Remove one batch of jobs: how many went, and whether there are more to look at."""
         candidates = self._candidates()
-        removed = self._clean([row["job_id"] for row in candidates])
+        removed = self._clean(candidates)
         if len(candidates) < _BATCH:
             self._after = None  # the end: those that had to stay are looked at again in the next round
         return removed, len(candidates) == _BATCH
 
-    def _candidates(self) -> list[Row]:
-        sql, params = candidates_query(self._db, self._keep, self._after)
-        rows = self._db.fetch_all(sql, params)
+    def _candidates(self) -> list[str]:
+        sql, params = candidates_query(self.db, self.keep, self._after)
+        rows = self.db.fetch_all(sql, params)
         if rows:
             self._after = (rows[-1]["ended_at"], rows[-1]["job_id"])
-        return rows
+        return [row["job_id"] for row in rows]
 
     def _clean(self, ids: Sequence[str]) -> int:
         if not ids:
             return 0
 
         def work() -> int:
-            lock = " FOR UPDATE" if self._db.dialect == "mysql" else ""
-            jobs = self._db.fetch_all(
-                f"SELECT job_id, round FROM pdf_job_results WHERE job_id IN ({_marks(ids)}) AND status IN {_ENDED} "
-                f"AND ended_at <= {self._db.later(-self._keep)} ORDER BY job_id{lock}",
+            jobs = self.db.fetch_all(
+                f"SELECT job_id, round FROM pdf_job_results WHERE job_id IN ({marks(ids)}) AND status IN {_ENDED} "
+                f"AND ended_at <= {self.db.later(-self.keep)} ORDER BY job_id{self.db.lock()}",
                 ids,
             )
             rounds = {row["job_id"]: row["round"] for row in jobs}
             if not rounds:
                 return 0
-            deliveries = self._db.fetch_all(
-                f"SELECT delivery_id, job_id, round, status, recorded_at FROM deliveries WHERE job_id IN ({_marks(rounds)})"
-                f"{lock}",
+            deliveries = self.db.fetch_all(
+                f"SELECT delivery_id, job_id, round, status, recorded_at FROM deliveries WHERE job_id IN ({marks(rounds)})"
+                f"{self.db.lock()}",
                 list(rounds),
+                of=_Owed,
             )
             free = sorted(_settled(rounds, deliveries) - self._unanswered(list(rounds)))
-            remove(self._db, free)
+            remove(self.db, free)
             return len(free)
 
-        return self._db.transaction(work)
+        return self.db.transaction(work)
 
     def _unanswered(self, ids: Sequence[str]) -> set[str]:
         """Which of these jobs have an open dead letter."""
-        rows = self._db.fetch_all(
-            f"SELECT job_id FROM dead_letters WHERE job_id IN ({_marks(ids)}) AND status='open'", ids
+        rows = self.db.fetch_all(
+            f"SELECT job_id FROM dead_letters WHERE job_id IN ({marks(ids)}) AND status='open'", ids
         )
         return {row["job_id"] for row in rows}
 
     def remove_letters(self) -> None:
         """Resolved dead letters whose copy is gone from `.XQ`, after a longer time; a page at each call."""
-        swept = "(swept_at IS NOT NULL OR published_at IS NULL)" if self._letters_are_swept else "1=1"
+        swept = "(swept_at IS NOT NULL OR published_at IS NULL)" if self.letters_are_swept else "1=1"
         for status in ("replayed", "discarded"):
             further, params = beyond(self._letters_after.get(status), "resolved_at", "dead_letter_id")
-            rows = self._db.fetch_all(
+            rows = self.db.fetch_all(
                 f"SELECT dead_letter_id, resolved_at, CASE WHEN {swept} THEN 1 ELSE 0 END AS swept "
-                f"FROM dead_letters{self._db.by('idx_dead_resolved')} "
-                f"WHERE status=%s AND resolved_at <= {self._db.later(-self._keep_letters)}{further} "
+                f"FROM dead_letters{self.db.by('idx_dead_resolved')} "
+                f"WHERE status=%s AND resolved_at <= {self.db.later(-self.keep_letters)}{further} "
                 "ORDER BY resolved_at, dead_letter_id LIMIT %s",
                 (status, *params, _LETTERS),
             )
             ids = [row["dead_letter_id"] for row in rows if row["swept"]]
             if ids:
-                self._db.execute(
-                    f"DELETE FROM dead_letters WHERE dead_letter_id IN ({_marks(ids)}) AND status<>'open'", ids
+                self.db.execute(
+                    f"DELETE FROM dead_letters WHERE dead_letter_id IN ({marks(ids)}) AND status<>'open'", ids
                 )
             # Those that had to stay are looked at again after the last page.
             last = (rows[-1]["resolved_at"], rows[-1]["dead_letter_id"]) if len(rows) == _LETTERS else None
             self._letters_after[status] = last
 
 
-def _settled(rounds: Mapping[str, int], deliveries: Sequence[Row]) -> set[str]:
+class _Owed(TypedDict):
+    job_id: JobId
+    round: int
+    status: DeliveryStatus
+    recorded_at: Moment | None
+
+
+def _settled(rounds: Mapping[str, int], deliveries: Sequence[_Owed]) -> set[JobId]:
     """The jobs whose last round is recorded for good, or given up, and whose callbacks have all ended.
 
-    What was given up unrecorded has a dead letter, and stays until somebody has closed that.
+    A delivery that was given up without a record has a dead letter: its job stays until that letter is closed.
     """
     recorded = {
         row["job_id"]
@@ -131,17 +135,12 @@ def remove(db: Database, ids: Sequence[str]) -> None:
     """Delete jobs with all that hangs on them but dead letters, inside the caller's transaction, by primary keys."""
     if not ids:
         return
-    marks = _marks(ids)
     deliveries = [
-        row["delivery_id"] for row in db.fetch_all(f"SELECT delivery_id FROM deliveries WHERE job_id IN ({marks})", ids)
+        row["delivery_id"]
+        for row in db.fetch_all(f"SELECT delivery_id FROM deliveries WHERE job_id IN ({marks(ids)})", ids)
     ]
     if deliveries:
-        gone = _marks(deliveries)
-        db.execute(f"DELETE FROM delivery_attempts WHERE delivery_id IN ({gone})", deliveries)
-        db.execute(f"DELETE FROM deliveries WHERE delivery_id IN ({gone})", deliveries)
+        db.execute(f"DELETE FROM delivery_attempts WHERE delivery_id IN ({marks(deliveries)})", deliveries)
+        db.execute(f"DELETE FROM deliveries WHERE delivery_id IN ({marks(deliveries)})", deliveries)
     for table in ("report_data", "rendered", "attempts", "pdf_job_results"):
-        db.execute(f"DELETE FROM {table} WHERE job_id IN ({marks})", ids)
-
-
-def _marks(values: Collection[object]) -> str:
-    return ",".join(["%s"] * len(values))
+        db.execute(f"DELETE FROM {table} WHERE job_id IN ({marks(ids)})", ids)

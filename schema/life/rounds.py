@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from schema.errors import Permanent, ReportqError
 from schema.rows import audit, deliveries, letters
+from schema.rows.columns import AttemptOutcome, HeldJob, JobEnd, JobRow, JobStatus
 from schema.rows.jobs import find
+from schema.rows.leases import ExpiredJob
 from schema.rows.outbox import Outbox
 from schema.rows.states import IS_OPEN, OPEN
-from schema.sql.database import Database, Row
+from schema.sql.database import Database
+
+# What became of an attempt. "lost": the row has moved on, and nothing was written.
+Stopped = Literal["cancelled", "lost"]
+Failed = Literal["retry", "failed", Stopped]
+GivenBack = Literal["returned", Stopped]
+Became = Literal["completed", Failed, GivenBack]
+CancelOutcome = Literal["cancelled", "requested", "too_late", "cancelled_before", "already", "unknown"]
+ReplayOutcome = Literal["replayed", "not_ended", "completed", "unknown", "resolved"]
 
 MAX_CRASHES = 3
 _SENTENCE = 2000  # characters of a failure's sentence: what people read, and columns take
@@ -27,7 +37,7 @@ class Failure:
 
     code: str
     message: str
-    outcome: str = "failed"  # failed | timeout | crashed
+    outcome: Literal["failed", "timeout", "crashed"] = "failed"
     permanent: bool = False
     traceback: str | None = None
 
@@ -62,11 +72,11 @@ class RetryPolicy:
 
 def finish(
     db: Database,
-    job: Row,
-    status: str,
+    job: HeldJob,
+    status: JobEnd,
     *,
-    from_status: str = "processing",
-    outcome: str | None,
+    from_status: JobStatus = "processing",
+    outcome: AttemptOutcome | None,
     link: str | None = None,
     failure: Failure | None = None,
     tried: int = 0,
@@ -112,7 +122,7 @@ def finish(
     return db.transaction(work)
 
 
-def write_attempt(db: Database, job: Row, outcome: str, failure: Failure | None) -> None:
+def write_attempt(db: Database, job: HeldJob, outcome: AttemptOutcome, failure: Failure | None) -> None:
     """One row per attempt that ended; a running attempt is the job's row itself."""
     db.defer(
         "INSERT INTO attempts (job_id, number, round, started_at, ended_at, outcome, error_code, error_message, worker_id) "
@@ -122,80 +132,94 @@ def write_attempt(db: Database, job: Row, outcome: str, failure: Failure | None)
     )
 
 
-def fail(db: Database, job: Row, failure: Failure, policy: RetryPolicy) -> str:
-    """Write what becomes of a failed attempt: `retry`, `failed`, `cancelled`, or `lost` when the row has moved on."""
+def fail(db: Database, job: HeldJob, failure: Failure, policy: RetryPolicy) -> Failed:
+    """Write what becomes of a failed attempt: a retry, or the end of the round."""
 
-    def work() -> str | None:
-        tries = int(_counted(db, job)["tries"]) + 1
+    def work() -> Literal["failed", "retry"] | None:
+        tries = _counted(db, job)["tries"] + 1
         if failure.permanent or tries > policy.attempts:
             return "failed" if finish(db, job, "failed", outcome=failure.outcome, failure=failure, tried=1) else None
-        won = _back(
-            db, job, policy.delay(tries), "tries=tries+1, retry_count=retry_count+1, error_code=%s, error_message=%s",
-            (failure.code, failure.message),
-        )  # fmt: skip
-        if won:
-            write_attempt(db, job, failure.outcome, failure)
-        return "retry" if won else None
+        counted = "tries=tries+1, retry_count=retry_count+1, error_code=%s, error_message=%s"
+        texts = (failure.code, failure.message)
+        return "retry" if _back(db, job, policy.delay(tries), counted, texts, failure.outcome, failure) else None
 
     return db.transaction(work) or _cancelled_or_lost(db, job, failure.outcome)
 
 
-def _counted(db: Database, job: Row) -> Row:
-    """Failed tries and retries of the round as they stand, locked: an outage's refund may have lowered what its owner saw.
+class _Counted(TypedDict):
+    tries: int
+    retry_count: int
 
-    What was never raised cannot have been lowered, so that a first attempt asks nothing.
+
+def _counted(db: Database, job: HeldJob) -> _Counted:
+    """Failed tries and retries of the round, locked: an outage's refund may have lowered what the job's owner saw.
+
+    Zeros cannot have been lowered, so that a first attempt asks nothing.
     """
     if not job["tries"] and not job["retry_count"]:
         return job
-    lock = " FOR UPDATE" if db.dialect == "mysql" else ""
-    return (
-        db.fetch_one(f"SELECT tries, retry_count FROM pdf_job_results WHERE job_id=%s{lock}", (job["job_id"],)) or job
-    )
+    query = f"SELECT tries, retry_count FROM pdf_job_results WHERE job_id=%s{db.lock()}"
+    return db.fetch_one(query, (job["job_id"],), of=_Counted) or job
 
 
 def give_back(
-    db: Database, job: Row, *, seconds: float = 0.0, outcome: str = "returned", counts: str = "returns"
-) -> str:
-    """Back to the queue without costing a try: `returned`, `cancelled` or `lost`. `counts` names the counter raised."""
+    db: Database,
+    job: HeldJob,
+    *,
+    seconds: float = 0.0,
+    outcome: AttemptOutcome = "returned",
+    counts: Literal["returns", "crashes"] = "returns",
+) -> GivenBack:
+    """Back to the queue without costing a try. `counts` names the counter that is raised."""
 
-    def work() -> bool:
-        won = _back(db, job, seconds, f"{counts}={counts}+1", ())
-        if won:
-            write_attempt(db, job, outcome, None)
-        return won
-
-    return "returned" if db.transaction(work) else _cancelled_or_lost(db, job, outcome)
+    won = db.transaction(lambda: _back(db, job, seconds, f"{counts}={counts}+1", (), outcome, None))
+    return "returned" if won else _cancelled_or_lost(db, job, outcome)
 
 
-def _back(db: Database, job: Row, seconds: float, assignments: str, params: tuple[Any, ...]) -> bool:
-    return db.execute(
+def _back(
+    db: Database,
+    job: HeldJob,
+    seconds: float,
+    assignments: str,
+    params: tuple[str, ...],
+    outcome: AttemptOutcome,
+    failure: Failure | None,
+) -> bool:
+    """Let the job wait again, due in `seconds`, and write its attempt."""
+    won = db.execute(
         f"UPDATE pdf_job_results SET status='queued', run_at={db.later(seconds)}, {Outbox.BACK}, lease_until=NULL, "
         f"stage=NULL, progress=0, {assignments} "
         "WHERE job_id=%s AND round=%s AND start_no=%s AND status='processing' AND cancel_requested_at IS NULL",
         (*params, job["job_id"], job["round"], job["start_no"]),
-    ) > 0  # fmt: skip
+    )
+    if won:
+        write_attempt(db, job, outcome, failure)
+    return won > 0
 
 
-def _cancelled_or_lost(db: Database, job: Row, outcome: str) -> str:
-    """A cancellation that was asked for wins over retry, rescue and return."""
+def _cancelled_or_lost(db: Database, job: HeldJob, outcome: AttemptOutcome) -> Stopped:
+    """End the round when a cancellation was asked for: it wins over retry, rescue and return."""
     row = find(db, job["job_id"])
     if row is None or row["cancel_requested_at"] is None:
         return "lost"
     return "cancelled" if finish(db, job, "cancelled", outcome=outcome) else "lost"
 
 
-def rescue(db: Database, job: Row, policy: RetryPolicy) -> str:
-    """Decide about a job whose worker was not heard of for a whole lease (`job` as `leases.JOBS.expired` gave it)."""
+def rescue(db: Database, job: ExpiredJob, policy: RetryPolicy) -> Failed | GivenBack:
+    """Decide about a job whose worker was not heard of for a whole lease."""
     if job["overdue"]:
         return fail(db, job, TIMEOUT, policy)
-    if int(job["crashes"]) + 1 >= MAX_CRASHES:
+    if job["crashes"] + 1 >= MAX_CRASHES:
         won = finish(db, job, "failed", outcome="crashed", failure=CRASH)
         return "failed" if won else _cancelled_or_lost(db, job, "crashed")
     return give_back(db, job, outcome="crashed", counts="crashes")
 
 
-def cancel(db: Database, job_id: str) -> str:
-    """`cancelled` at once, `requested` of a working one, `too_late`, `already` (ended), or `unknown`."""
+def cancel(db: Database, job_id: str) -> CancelOutcome:
+    """Cancel a waiting job at once; ask a working one to stop at its next checkpoint (`requested`).
+
+    `too_late`: the upload has begun. `already`: it has ended in another state than `cancelled_before`.
+    """
     for _ in range(5):  # the row may move between the look and the guarded write
         row = find(db, job_id)
         if row is None:
@@ -227,13 +251,14 @@ def replay(
     callback: str | None = None,
     failure_callback: str | None = None,
     dead_letter_id: str | None = None,
-) -> str:
-    """Start a new round of a failed or cancelled job with a fresh budget: `replayed`, `not_ended`, `completed`,
-    `unknown`, or `resolved` when the dead letter that asked for it is no longer open."""
+) -> ReplayOutcome:
+    """Start a new round of a failed or cancelled job with a fresh budget.
 
-    def work() -> str:
-        lock = " FOR UPDATE" if db.dialect == "mysql" else ""
-        job = db.fetch_one(f"SELECT * FROM pdf_job_results WHERE job_id=%s{lock}", (job_id,))
+    `resolved`: the dead letter that asked for it is no longer open.
+    """
+
+    def work() -> ReplayOutcome:
+        job = db.fetch_one(f"SELECT * FROM pdf_job_results WHERE job_id=%s{db.lock()}", (job_id,), of=JobRow)
         if job is None:
             return "unknown"
         if dead_letter_id is not None and not letters.resolve(db, dead_letter_id, "replayed", by):
@@ -260,7 +285,7 @@ def replay(
 
 
 def refund(db: Database, members: list[tuple[str, int]]) -> None:
-    """An outage opened: attempts that had counted its first errors as failures get them back (DESIGN §2.14)."""
+    """Give tries back to jobs that had counted an outage's first errors as failures (DESIGN §2.14)."""
     for job_id, number in members:
 
         def work(job_id: str = job_id, number: int = number) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from schema.environment.fitting import fit
-from schema.sql.database import Database, Row
+from schema.rows.columns import ActRow
+from schema.sql.database import Database
 
 MOST_WHY = 4000  # characters of a reason; the column takes 65,535 bytes
 
@@ -18,9 +19,9 @@ def note(db: Database, who: str, act: str, subject: str, why: str | None = None)
     )
 
 
-def of(db: Database, subject: str) -> list[Row]:
+def of(db: Database, subject: str) -> list[ActRow]:
     """The acts upon one subject, newest first."""
-    return db.fetch_all("SELECT * FROM audit WHERE subject=%s ORDER BY id DESC", (subject,))
+    return db.fetch_all("SELECT * FROM audit WHERE subject=%s ORDER BY id DESC", (subject,), of=ActRow)
 
 
 def subject_of(code: str) -> str:

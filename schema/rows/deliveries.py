@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, final
 
 import msgspec
 from ulid import ULID
@@ -12,9 +12,19 @@ from schema.callbacks.urls import failure_url, host_key, is_resume_url
 from schema.ports import End
 from schema.prepared import prepare
 from schema.rows import posts
+from schema.rows.columns import (
+    DeliveryEnd,
+    DeliveryRow,
+    DeliveryStatus,
+    HeldDelivery,
+    HeldJob,
+    PostKind,
+    PostRow,
+    Seconds,
+)
 from schema.rows.outbox import Outbox
 from schema.rows.states import IS_OPEN
-from schema.sql.database import Database, Row
+from schema.sql.database import Database
 from schema.sql.times import as_time
 
 ENDED = ("delivered", "recorded", "dead", "superseded", "not_sent")
@@ -25,10 +35,10 @@ _NEEDED = (
 )
 
 
-def owe(db: Database, job: Row, end: dict[str, Any]) -> str:
+def owe(db: Database, job: HeldJob, end: dict[str, Any]) -> str:
     """Write the delivery of a round's end, in the transaction that ends it; returns its id.
 
-    It is owed without a callback too: the permanent record is written by it.
+    A job without a callback has one too: it writes the permanent record.
     """
     url = job["callback"]
     if end["status"] != "completed" and (url or job["failure_callback"]):
@@ -55,42 +65,61 @@ def owe(db: Database, job: Row, end: dict[str, Any]) -> str:
     return delivery_id
 
 
-def end_of(row: Row) -> End:
+def end_of(row: HeldDelivery) -> End:
     """The permanent record that a delivery carries."""
     record = msgspec.json.decode(row["record"])
-    owed_at = as_time(row["owed_at"])
-    assert owed_at is not None
-    record["ended_at"] = owed_at
+    record["ended_at"] = as_time(row["owed_at"])
     return msgspec.convert(record, End)
 
 
-def find(db: Database, delivery_id: str) -> Row | None:
+def find(db: Database, delivery_id: str) -> DeliveryRow | None:
     """The row, or None."""
-    return db.fetch_one("SELECT * FROM deliveries WHERE delivery_id=%s", (delivery_id,))
+    return db.fetch_one("SELECT * FROM deliveries WHERE delivery_id=%s", (delivery_id,), of=DeliveryRow)
 
 
-def of_job(db: Database, job_id: str) -> list[Row]:
+def of_job(db: Database, job_id: str) -> list[DeliveryRow]:
     """The job's deliveries, newest round first."""
-    return db.fetch_all("SELECT * FROM deliveries WHERE job_id=%s ORDER BY round DESC", (job_id,))
+    return db.fetch_all("SELECT * FROM deliveries WHERE job_id=%s ORDER BY round DESC", (job_id,), of=DeliveryRow)
+
+
+@final
+class ClaimedDelivery(HeldDelivery):
+    """A delivery's row as its claim saw it, and as the claim changed it."""
+
+    due: int  # flag
+    age: Seconds  # from the beginning of its budget to the claim
+    earlier_open: int  # deliveries of earlier rounds that have not ended
+    request_id: str | None  # the job's
+    traceparent: str | None  # the job's
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryClaim:
-    """The right to work on one start of a delivery."""
+class DeliveryStart:
+    """One start of a delivery; every write is guarded by its number."""
 
-    row: Row
+    row: HeldDelivery
 
     @property
     def delivery_id(self) -> str:
-        return str(self.row["delivery_id"])
+        return self.row["delivery_id"]
 
     @property
     def start_no(self) -> int:
-        return int(self.row["start_no"])
+        return self.row["start_no"]
 
 
-def claim(db: Database, delivery_id: str, *, worker_id: str, lease: float, timeout: float) -> DeliveryClaim | str:
-    """Take a waiting, due delivery under a lease, or say why not: unknown, processing, ended, not_due, taken, earlier."""
+@dataclass(frozen=True, slots=True)
+class DeliveryClaim(DeliveryStart):
+    """The right to work on one start of a delivery."""
+
+    row: ClaimedDelivery
+
+
+Unclaimed = Literal["unknown", "processing", "ended", "not_due", "taken", "earlier", "paused"]
+
+
+def claim(db: Database, delivery_id: str, *, worker_id: str, lease: float, timeout: float) -> DeliveryClaim | Unclaimed:
+    """Take a waiting, due delivery under a lease, or say why not."""
     row = db.fetch_one(
         f"SELECT {_NEEDED}, CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END AS due, "
         f"{db.age('COALESCE(budget_at, owed_at)')} AS age, "
@@ -100,6 +129,7 @@ def claim(db: Database, delivery_id: str, *, worker_id: str, lease: float, timeo
         "(SELECT traceparent FROM pdf_job_results j WHERE j.job_id=d.job_id) AS traceparent "
         "FROM deliveries d WHERE delivery_id=%s",
         (delivery_id,),
+        of=ClaimedDelivery,
     )
     if row is None:
         return "unknown"
@@ -123,24 +153,24 @@ def claim(db: Database, delivery_id: str, *, worker_id: str, lease: float, timeo
     return DeliveryClaim(row)
 
 
-def _guard(held: DeliveryClaim) -> tuple[str, tuple[Any, ...]]:
+def _guard(held: DeliveryStart) -> tuple[str, tuple[Any, ...]]:
     return "delivery_id=%s AND start_no=%s AND status='processing'", (held.delivery_id, held.start_no)
 
 
 def note_recorded(db: Database, held: DeliveryClaim) -> bool:
-    """The permanent record is written; it is not written again."""
+    """Note that the permanent record is written; False when that was noted before."""
     where, params = _guard(held)
     return db.execute(f"UPDATE deliveries SET recorded_at={db.now()} WHERE {where} AND recorded_at IS NULL", params) > 0
 
 
-def begin_post(db: Database, held: DeliveryClaim, kind: str = "scheduled") -> int | str:
-    """Commit the attempt row `sending` before the POST leaves and return its number; the caller has written the permanent
-    record, which is noted by the same commit.
+def begin_post(db: Database, held: DeliveryClaim, kind: PostKind = "scheduled") -> int | Literal["lost", "delivered"]:
+    """Commit the attempt row `sending` before the POST leaves, and return its number.
 
-    `lost` when the lease is, `delivered` when a 2xx is recorded already: then nothing may be sent again.
+    The same commit notes that the caller has written the permanent record. Without the lease:
+    `lost`. After a recorded 2xx: `delivered`, and nothing may be sent again.
     """
 
-    def work() -> int | str:
+    def work() -> int | Literal["lost", "delivered"]:
         # The row is locked first, so that no worker can write its 2xx between the look and the POST.
         where, params = _guard(held)
         noted = f"recorded_at=COALESCE(recorded_at, {db.now()})"
@@ -150,7 +180,7 @@ def begin_post(db: Database, held: DeliveryClaim, kind: str = "scheduled") -> in
         if any(forbids(held.row, attempt, kind) for attempt in tried):
             db.execute(f"UPDATE deliveries SET tries=tries-1 WHERE {where}", params)
             return "delivered"
-        number = 1 + max((int(attempt["number"]) for attempt in tried), default=0)
+        number = 1 + max((attempt["number"] for attempt in tried), default=0)
         db.defer(
             "INSERT INTO delivery_attempts (delivery_id, number, started_at, outcome, kind) "
             f"VALUES (%s,%s,{db.now()},'sending',%s)",
@@ -161,10 +191,11 @@ def begin_post(db: Database, held: DeliveryClaim, kind: str = "scheduled") -> in
     return db.transaction(work)
 
 
-def forbids(row: Row, attempt: Row, kind: str) -> bool:
-    """Whether this attempt's recorded 2xx forbids another POST: always, but for those that a forced resend is to repeat.
+def forbids(row: HeldDelivery, attempt: PostRow, kind: PostKind) -> bool:
+    """Whether this attempt's recorded 2xx forbids another POST.
 
-    Of the forced resend's own attempts it counts when the 2xx was written down: a worker that was stopped may do so late.
+    It does, unless a forced resend is to repeat it. A forced resend stops at a forced 2xx that was written
+    since its budget began. A worker that was stopped may write such a 2xx late.
     """
     if attempt["outcome"] != "delivered":
         return False
@@ -172,17 +203,17 @@ def forbids(row: Row, attempt: Row, kind: str) -> bool:
     return kind != "forced" or (attempt["kind"] == "forced" and (told is None or budget is None or told >= budget))
 
 
-def overtaken(db: Database, row: Row) -> bool:
+def overtaken(db: Database, row: HeldDelivery) -> bool:
     """Whether the job was replayed since: then a newer round's delivery tells. Locks the job's row in a transaction."""
-    lock = " FOR UPDATE" if db.dialect == "mysql" and db.in_transaction() else ""
+    lock = db.lock() if db.in_transaction() else ""
     round_ = db.scalar(f"SELECT round FROM pdf_job_results WHERE job_id=%s{lock}", (row["job_id"],))
-    return round_ is not None and int(round_) > int(row["round"])
+    return round_ is not None and int(round_) > row["round"]
 
 
 def end(
     db: Database,
-    held: DeliveryClaim,
-    status: str,
+    held: DeliveryStart,
+    status: DeliveryEnd,
     *,
     code: str | None = None,
     hint: str | None = None,
@@ -190,49 +221,45 @@ def end(
 ) -> bool:
     """End the delivery, once; False when the lease is lost."""
     where, params = _guard(held)
-    return (
-        db.execute(
-            f"UPDATE deliveries SET status=%s, ended_at={db.now()}, error_code=%s, hint=%s, "
-            f"last_status=COALESCE(%s, last_status), lease_until=NULL WHERE {where}",
-            (status, code, hint, last_status, *params),
-        )
-        > 0
+    won = db.execute(
+        f"UPDATE deliveries SET status=%s, ended_at={db.now()}, error_code=%s, hint=%s, "
+        f"last_status=COALESCE(%s, last_status), lease_until=NULL WHERE {where}",
+        (status, code, hint, last_status, *params),
     )
+    return won > 0
 
 
 def wait(
     db: Database,
-    row: Row,
+    row: HeldDelivery,
     *,
     seconds: float,
-    from_status: str = "processing",
+    from_status: DeliveryStatus = "processing",
     last_status: int | None = None,
     hint: str | None = None,
     crashed: bool = False,
 ) -> bool:
     """Back to waiting, due in `seconds`; guarded by the start number. `crashed` counts a start that broke.
 
-    One whose job was replayed meanwhile is not tried again: the newer round tells, and must not wait for it.
+    A delivery whose job was replayed meanwhile is superseded instead: the newer round tells, and must not wait for it.
     """
 
     def work() -> bool:
         # The job's row is locked before the delivery's, as a replay does: one of the two sees what the other has done.
         status, ended = ("superseded", db.now()) if overtaken(db, row) else ("queued", "NULL")
-        return (
-            db.execute(
-                f"UPDATE deliveries SET status='{status}', ended_at={ended}, run_at={db.later(seconds)}, {Outbox.BACK}, "
-                "lease_until=NULL, last_status=COALESCE(%s, last_status), hint=%s, crashes=crashes+%s "
-                "WHERE delivery_id=%s AND start_no=%s AND status=%s",
-                (last_status, hint, int(crashed), row["delivery_id"], row["start_no"], from_status),
-            )
-            > 0
+        won = db.execute(
+            f"UPDATE deliveries SET status='{status}', ended_at={ended}, run_at={db.later(seconds)}, {Outbox.BACK}, "
+            "lease_until=NULL, last_status=COALESCE(%s, last_status), hint=%s, crashes=crashes+%s "
+            "WHERE delivery_id=%s AND start_no=%s AND status=%s",
+            (last_status, hint, int(crashed), row["delivery_id"], row["start_no"], from_status),
         )
+        return won > 0
 
     return db.transaction(work)
 
 
 def supersede(db: Database, job_id: str) -> int:
-    """A replay closes deliveries of earlier rounds that are still owed; one being posted is left to end by itself."""
+    """Close deliveries of earlier rounds that still wait: a replay tells anew. One that is being posted ends by itself."""
     return db.execute(
         f"UPDATE deliveries SET status='superseded', ended_at={db.now()} WHERE job_id=%s AND status='queued'",
         (job_id,),
@@ -251,12 +278,12 @@ def in_flight_by_host(db: Database) -> dict[str, int]:
     return counts
 
 
-def resume_url_used(db: Database, row: Row) -> bool:
+def resume_url_used(db: Database, row: HeldDelivery) -> bool:
     """Whether this resume URL has already been answered 2xx in an earlier round: it must not be posted again."""
     if not row["url"] or row["round"] == 1 or not is_resume_url(row["url"]):
         return False
     earlier = db.fetch_all(
-        # By the attempts: a worker whose lease had run out may have noted its 2xx on a delivery that was superseded.
+        # Attempts are asked, not deliveries: a worker without a lease may have noted its 2xx on a superseded delivery.
         "SELECT e.url FROM deliveries e JOIN delivery_attempts a ON a.delivery_id=e.delivery_id "
         "WHERE e.job_id=%s AND e.round<%s AND a.outcome='delivered'",
         (row["job_id"], row["round"]),

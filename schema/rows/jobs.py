@@ -13,15 +13,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, final
 
 import peewee
 
 from schema.errors import Cancelled, LeaseLost, ReportqError
-from schema.sql.database import AT_ONCE, Database, DatabaseDown, Row, is_duplicate
+from schema.rows.columns import AttemptRow, HeldJob, JobRow, Seconds, Stage
+from schema.sql.database import AT_ONCE, Database, DatabaseDown, is_duplicate, put
 
-_EMPTY = {"owner": "", "inline_data": 0}  # what a row without a value for these columns holds; others NULL
-_INSERTS = 5  # tries while the row that has the idempotency key vanishes before it is read
+_EMPTY = {"owner": "", "inline_data": 0}  # What these columns hold without a value; others hold NULL.
+_INSERTS = 5  # Tries while the row that has the idempotency key vanishes before it is read.
 PRIORITIES = {"high": 9, "normal": 5, "low": 0}
 HIGHEST = 9
 PROMOTED = 7
@@ -67,7 +68,7 @@ class KeyTaken(ReportqError):
 
     code = "idempotency_key_taken"
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: JobRow) -> None:
         super().__init__("This Idempotency-Key was used before.")
         self.row = row
 
@@ -75,8 +76,8 @@ class KeyTaken(ReportqError):
 def submit(db: Database, job: NewJob) -> None:
     """Write the job: ONE insert (two when the report comes inline). Harmless when repeated with the same job_id.
 
-    Therefore asked once more when the connection was lost at once: a restarted database has dropped every one of them,
-    and a caller shall not be sent away while it is up.
+    When the connection was lost at once, it asks once more: a restarted database has dropped every connection. Else
+    callers would be refused although the database is up.
     """
     began = time.monotonic()
     try:
@@ -112,7 +113,7 @@ def submit_all(db: Database, together: Sequence[NewJob]) -> None:
 
 
 def _insert(db: Database, job: NewJob) -> bool:
-    """Whether the row was written now; False when it was before: the same insert, its first answer lost."""
+    """Whether the row was written now; False when an earlier insert, whose answer was lost, had written it."""
     values = _columns(job)
     now = db.now()
     for _ in range(_INSERTS):
@@ -131,7 +132,7 @@ def _insert(db: Database, job: NewJob) -> bool:
             raise KeyTaken(row)
         if row is not None or find(db, job.job_id) is not None:
             return False
-        # Whoever had the key was cleaned away since: no row is left that stands for this request.
+        # The row that had the key was cleaned away meanwhile: no row stands for this request.
     raise DatabaseDown("The row that held this Idempotency-Key comes and goes.")
 
 
@@ -156,14 +157,14 @@ def _columns(job: NewJob) -> dict[str, Any]:
     return {column: value for column, value in values.items() if value is not None}
 
 
-def find(db: Database, job_id: str) -> Row | None:
+def find(db: Database, job_id: str) -> JobRow | None:
     """The row, or None."""
-    return db.fetch_one("SELECT * FROM pdf_job_results WHERE job_id=%s", (job_id,))
+    return db.fetch_one("SELECT * FROM pdf_job_results WHERE job_id=%s", (job_id,), of=JobRow)
 
 
-def find_by_key(db: Database, key: str) -> Row | None:
+def find_by_key(db: Database, key: str) -> JobRow | None:
     """The row that holds this idempotency key, or None."""
-    return db.fetch_one("SELECT * FROM pdf_job_results WHERE idempotency_key=%s", (key,))
+    return db.fetch_one("SELECT * FROM pdf_job_results WHERE idempotency_key=%s", (key,), of=JobRow)
 
 
 def inline_report(db: Database, job_id: str) -> str | None:
@@ -172,43 +173,53 @@ def inline_report(db: Database, job_id: str) -> str | None:
     return text
 
 
-def attempts_of(db: Database, job_id: str) -> list[Row]:
+def attempts_of(db: Database, job_id: str) -> list[AttemptRow]:
     """The job's ended attempts, oldest first."""
-    return db.fetch_all("SELECT * FROM attempts WHERE job_id=%s ORDER BY number", (job_id,))
+    return db.fetch_all("SELECT * FROM attempts WHERE job_id=%s ORDER BY number", (job_id,), of=AttemptRow)
+
+
+@final
+class ClaimedJob(HeldJob):
+    """A job's row as its claim saw it, and as the claim changed it."""
+
+    worker_id: str | None
+    due: int  # flag
+    age: Seconds  # from `requested_at` to the claim
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The right to work on one start of a job; every write is guarded by its round and start number."""
 
-    row: Row
+    row: ClaimedJob
 
     @property
     def job_id(self) -> str:
-        return str(self.row["job_id"])
+        return self.row["job_id"]
 
     @property
     def round(self) -> int:
-        return int(self.row["round"])
+        return self.row["round"]
 
     @property
     def start_no(self) -> int:
-        return int(self.row["start_no"])
+        return self.row["start_no"]
 
 
 @dataclass(frozen=True, slots=True)
 class NotClaimed:
-    """Why a hint led to no work: unknown, processing, ended, not_due, taken."""
+    """Why a message led to no work."""
 
-    reason: str
+    reason: Literal["unknown", "processing", "ended", "not_due", "taken", "paused"]
 
 
 def claim(db: Database, job_id: str, *, worker_id: str, lease: float, timeout: float) -> Claim | NotClaimed:
-    """Take a waiting, due job under a lease. A hint against anything else is forgotten by the caller."""
+    """Take a waiting, due job under a lease. The caller forgets a message about any other job."""
     row = db.fetch_one(
         f"SELECT {_NEEDED}, CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END AS due, {db.age('requested_at')} AS age "
         "FROM pdf_job_results WHERE job_id=%s",
         (job_id,),
+        of=ClaimedJob,
     )
     if row is None:
         return NotClaimed("unknown")
@@ -232,7 +243,7 @@ def claim(db: Database, job_id: str, *, worker_id: str, lease: float, timeout: f
     return Claim(row)
 
 
-def show_progress(db: Database, held: Claim, stage: str, progress: int, lease: float) -> None:
+def show_progress(db: Database, held: Claim, stage: Stage, progress: int, lease: float) -> None:
     """Write stage and progress (0–100) and prolong the lease; raises Cancelled or LeaseLost when the work must stop."""
     _guarded(
         db, held, f"stage=%s, progress=%s, lease_until={db.later(lease)}", (stage, max(0, min(100, progress)))
@@ -242,7 +253,7 @@ def show_progress(db: Database, held: Claim, stage: str, progress: int, lease: f
 def pass_upload_point(db: Database, held: Claim, artifact_id: str, lease: float) -> None:
     """The point of no return: from here on this round can no longer be cancelled (DESIGN §2.13).
 
-    The reserved artifact id is kept by the same write, before the first upload.
+    The same write keeps the reserved artifact id, before the first upload.
     """
     _guarded(
         db,
@@ -268,7 +279,7 @@ def _guarded(db: Database, held: Claim, assignments: str, params: tuple[Any, ...
     raise LeaseLost("Another start of this job has taken over.")
 
 
-def still_held(held: Claim, row: Row | None) -> bool:
+def still_held(held: Claim, row: JobRow | None) -> bool:
     """Whether the row still belongs to this start."""
     return (
         row is not None
@@ -279,9 +290,9 @@ def still_held(held: Claim, row: Row | None) -> bool:
 
 
 def save_rendered(db: Database, held: Claim, pdf: bytes, keep: int) -> None:
-    """Keep the rendered bytes until the round ends, at most `keep` of them, so that no failed upload costs a render.
+    """Keep the rendered bytes until the round ends, so that no failed upload costs another render.
 
-    Bytes that are too many for one statement are not kept: another attempt would have to render again.
+    Not when `keep` jobs' bytes are kept already, nor when they are too many for one statement: the next attempt renders.
     """
     if len(pdf) > MOST_KEPT:
         return
@@ -307,15 +318,10 @@ def saved_rendered(db: Database, held: Claim) -> bytes | None:
 def note_duration(db: Database, product_id: str, seconds: float, count: int = 1) -> None:
     """Fold `count` measured processing times, `seconds` on average, into the product's moving average (for estimates)."""
     kept = 0.9**count
-    changed = db.execute(
+    put(
+        db,
         f"UPDATE durations SET seconds=seconds*%s+%s*%s, samples=samples+%s, changed_at={db.now()} WHERE product_id=%s",
         (kept, seconds, 1 - kept, count, product_id),
+        f"INSERT INTO durations (product_id, seconds, samples, changed_at) VALUES (%s,%s,%s,{db.now()})",
+        (product_id, seconds, count),
     )
-    if not changed:
-        try:
-            db.execute(
-                f"INSERT INTO durations (product_id, seconds, samples, changed_at) VALUES (%s,%s,%s,{db.now()})",
-                (product_id, seconds, count),
-            )
-        except peewee.IntegrityError:
-            pass  # another worker was first; one sample more or less does not matter

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from ulid import ULID
 
 from schema.rows import audit
+from schema.rows.columns import KeyRow
 from schema.settings import Settings, SettingsError, parse_api_keys
 from schema.sql.cached import Cached
-from schema.sql.database import Database, Row
+from schema.sql.database import Database
 
 ROLES = ("read", "submit", "operate")  # each may do what the one before may
 PREFIX = "rq_"
-_EVERY = 3.0  # seconds between reads: a revoked key stops working within them
-_UNKNOWN_EVERY = 0.5  # seconds: an unknown key may be one made just now, but guesses must not become queries
+_EVERY = 3.0  # Seconds between reads, within which a revoked key stops working.
+_UNKNOWN_EVERY = 0.5  # Seconds: an unknown key may just have been made, but guesses must not become queries.
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,8 @@ class KeyRing:
         if not key:
             return None
         hashed = hash_of(key)
-        return self._fixed.get(hashed) or self._ring.get().callers.get(hashed) or self._fresh(hashed)
-
-    def _fresh(self, hashed: str) -> Caller | None:
-        return self._ring.get(within=_UNKNOWN_EVERY).callers.get(hashed)
+        known = self._fixed.get(hashed) or self._ring.get().callers.get(hashed)
+        return known or self._ring.get(within=_UNKNOWN_EVERY).callers.get(hashed)
 
     @property
     def in_use(self) -> bool:
@@ -122,13 +121,13 @@ def revoke(db: Database, key_id: str, *, by: str, why: str | None = None) -> boo
     return db.transaction(work)
 
 
-def everything(db: Database) -> list[Row]:
+def everything(db: Database) -> list[KeyRow]:
     """Every key that was ever made, oldest first."""
-    return db.fetch_all("SELECT * FROM api_keys ORDER BY key_id")
+    return db.fetch_all("SELECT * FROM api_keys ORDER BY key_id", of=KeyRow)
 
 
 def require_keys(db: Database, settings: Settings) -> None:
-    """Refuse to be reached from beyond this machine while anybody could ask for anything. Raises SettingsError."""
+    """Raise SettingsError when other machines could reach an API that asks for no key."""
     if (settings.loopback and settings.public_is_loopback) or KeyRing(db, settings).in_use:
         return
     made = "`ops/reportq keys make NAME --role operate`, or with REPORTQ_API_KEYS"

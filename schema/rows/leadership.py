@@ -1,7 +1,7 @@
 """Who keeps house, and from when rescue is safe: two rows of `switches`, by the database's clock (DESIGN §2.6, §2.7).
 
-Workers cannot beat while the database is away, and live all the same: rescue waits a whole lease after such a time. The
-moment it waits for is a row, so that a process that begins goes on where the last one ended, and does not wait anew.
+Workers cannot beat while the database is away, and live all the same. So rescue waits a whole lease after such a time.
+That moment is kept in a row: a new process goes on waiting where the last one stopped, and does not begin anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def turn(sweep: float) -> float:
 def lead(db: Database, token: str, *, turn: float, lease: float) -> bool:
     """Become or stay the leader for `turn` seconds: one guarded UPDATE of one row.
 
-    Nobody led for a whole lease: then nobody knows whether the database was there, and rescue waits a lease.
+    When there was no leader for a whole lease, the database may have been away: then rescue waits a lease.
     """
     row = db.fetch_one(f"SELECT value, {db.age('changed_at')} AS late FROM switches WHERE name='{_LEADER}'")
     won = db.execute(
@@ -38,7 +38,7 @@ def lead(db: Database, token: str, *, turn: float, lease: float) -> bool:
 
 
 def hold_back_rescue(db: Database, seconds: float) -> None:
-    """Rescue nobody for so long, whoever leads."""
+    """Keep every leader from rescue for so many seconds."""
     change = f"UPDATE switches SET changed_at={db.later(seconds)} WHERE name='{_RESCUE}'"
     for _ in range(2):  # another process may be first between the two
         if db.execute(change) or _insert(db, _RESCUE, "", seconds):
@@ -46,7 +46,7 @@ def hold_back_rescue(db: Database, seconds: float) -> None:
 
 
 def may_rescue(db: Database) -> bool:
-    """Whether workers had a whole lease to beat in."""
+    """Whether the workers have had a whole lease to beat in."""
     return (
         db.fetch_one(f"SELECT 1 AS yes FROM switches WHERE name='{_RESCUE}' AND changed_at <= {db.now()}") is not None
     )

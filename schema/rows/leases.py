@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from schema.sql.database import Database, Row
+from schema.rows.columns import DeliveryRow, JobRow
+from schema.sql.database import Database
+
+R = TypeVar("R", bound=Mapping[str, object])
+
+
+class ExpiredJob(JobRow):
+    """A job whose worker was not heard of for a whole lease."""
+
+    overdue: int  # flag: its deadline is past too, so that it took too long rather than died
+
+
+class ExpiredDelivery(DeliveryRow):
+    """The same of a delivery."""
+
+    overdue: int
 
 
 @dataclass(frozen=True, slots=True)
-class Leased:
+class Leased(Generic[R]):
     """How one table's rows are worked on."""
 
+    row: type[R]  # of those that have expired
     table: str
     key: str
 
     def beat(self, db: Database, key: str, start_no: int, lease: float) -> bool:
         """Prolong the lease of one start; False when it belongs to another start by now."""
-        return (
-            db.execute(
-                f"UPDATE {self.table} SET lease_until={db.later(lease)} WHERE {self.key}=%s AND start_no=%s "
-                "AND status='processing'",
-                (key, start_no),
-            )
-            > 0
+        won = db.execute(
+            f"UPDATE {self.table} SET lease_until={db.later(lease)} WHERE {self.key}=%s AND start_no=%s "
+            "AND status='processing'",
+            (key, start_no),
         )
+        return won > 0
 
-    def expired(self, db: Database, limit: int = 100) -> list[Row]:
+    def expired(self, db: Database, limit: int = 100) -> list[R]:
         """Rows whose worker has not been heard of for a whole lease."""
         return db.fetch_all(
             f"SELECT *, CASE WHEN deadline_at <= {db.now()} THEN 1 ELSE 0 END AS overdue FROM {self.table} "
             f"WHERE status='processing' AND lease_until <= {db.now()} ORDER BY lease_until LIMIT %s",
             (limit,),
+            of=self.row,
         )
 
     def processing(self, db: Database) -> int:
@@ -38,5 +55,5 @@ class Leased:
         return int(db.scalar(f"SELECT COUNT(*) FROM {self.table} WHERE status='processing'"))
 
 
-JOBS = Leased("pdf_job_results", "job_id")
-DELIVERIES = Leased("deliveries", "delivery_id")
+JOBS = Leased(ExpiredJob, "pdf_job_results", "job_id")
+DELIVERIES = Leased(ExpiredDelivery, "deliveries", "delivery_id")

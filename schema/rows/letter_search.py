@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 from schema.errors import Refused
 from schema.rows.audit import subject_of
-from schema.sql.database import Database, Row
-from schema.sql.times import as_column, as_time
+from schema.rows.columns import DiedLetter, JobId, JobStatus, LetterId, LetterRow
+from schema.sql.database import Database
+from schema.sql.times import Moment, as_column, as_time
 
 STATUSES = ("open", "replayed", "discarded")
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
@@ -71,13 +72,48 @@ class LetterFilter:
         return " ".join(words) or "all"
 
 
+class Appeared(TypedDict):
+    """The first letter that died of something."""
+
+    at: Moment
+    version: str
+
+
+class FoundGroup(TypedDict):
+    """Letters that died of the same thing; `groups` adds the last two."""
+
+    fingerprint: str
+    letters: int
+    first_at: Moment
+    last_at: Moment
+    example: LetterRow  # the newest
+    appeared: Appeared | None
+
+
+class FoundLetter(DiedLetter):
+    """A letter without its long columns, and how its job stands."""
+
+    dead_letter_id: LetterId
+    code: str | None
+    product_id: str | None
+    job_status: JobStatus | None
+    requested_at: Moment | None
+
+
+class NewerJob(TypedDict):
+    """The newest completed job of a report."""
+
+    job_id: JobId
+    requested_at: Moment
+
+
 def moment_of(text: str, now: datetime) -> datetime:
     """A moment as people write it: RFC 3339, or how long ago (`90s`, `30m`, `2h`, `1d`); raises Refused."""
     ago = _AGO.fullmatch(text.strip())
     try:
         if ago is not None:
             return now - timedelta(seconds=float(ago[1]) * _UNITS[ago[2]])
-        return as_time(text.strip())  # type: ignore[return-value]
+        return as_time(text.strip())
     except (ValueError, OverflowError):
         raise Refused(
             f"{text[:40]!r} is no moment: write 2h, 30m, 1d or 2026-05-01T08:00:00Z.", code="invalid_request"
@@ -99,12 +135,11 @@ def sizes(db: Database, wanted: LetterFilter) -> dict[str, int]:
     return {row["fingerprint"]: int(row["letters"]) for row in rows}
 
 
-def groups(db: Database, wanted: LetterFilter, limit: int = 100) -> list[Row]:
-    """Letters that died of the same thing, the most frequent first: count, first and last death, the newest as example,
-    and when its fingerprint was first seen at all, with the version that ran then.
+def groups(db: Database, wanted: LetterFilter, limit: int = 100) -> list[FoundGroup]:
+    """Letters that died of the same thing, the most frequent first.
 
-    Counted on an index alone unless `code` or `product_id` narrow it, and by nothing but what must be looked at letter by
-    letter: everything else of a group stands in its newest letter.
+    They are counted on an index alone, unless `code` or `product_id` narrow them. So only what differs from letter to
+    letter is counted: the newest letter of a group tells the rest.
     """
     where, params = wanted.where()
     found = db.fetch_all(
@@ -112,25 +147,27 @@ def groups(db: Database, wanted: LetterFilter, limit: int = 100) -> list[Row]:
         f"FROM dead_letters d WHERE {where} GROUP BY d.fingerprint "
         "ORDER BY letters DESC, last_at DESC, d.fingerprint LIMIT %s",
         (*params, limit),
+        of=FoundGroup,
     )
     for group in found:
         newest = db.fetch_one(
             f"SELECT d.* FROM dead_letters d WHERE {where} AND d.fingerprint=%s "
             "ORDER BY d.last_failed_at DESC, d.dead_letter_id DESC LIMIT 1",
             (*params, group["fingerprint"]),
+            of=LetterRow,
         )
-        group["example"] = newest = newest or {}  # resolved meanwhile
-        for name in ("queue", "kind", "error_code"):
-            group[name] = newest.get(name)
         group["appeared"] = db.fetch_one(
             "SELECT last_failed_at AS at, version FROM dead_letters WHERE fingerprint=%s ORDER BY last_failed_at LIMIT 1",
             (group["fingerprint"],),
+            of=Appeared,
         )
-    return [group for group in found if group["example"]]
+        if newest is not None:
+            group["example"] = newest
+    return [group for group in found if "example" in group]  # without those that were resolved meanwhile
 
 
 def _in_order(db: Database, wanted: LetterFilter) -> tuple[str, list[Any], str]:
-    """What `where` gives, and the hint of the index that holds the matches by their ids; none for named or resolved ones."""
+    """What `where` gives, and SQL that names the index of open letters by id; nothing for named or resolved ones."""
     where, params = wanted.where()
     if wanted.status != "open" or wanted.ids or wanted.job_ids:
         return where, params, ""
@@ -138,20 +175,22 @@ def _in_order(db: Database, wanted: LetterFilter) -> tuple[str, list[Any], str]:
     return f"{where} AND d.resolved_at IS NULL", params, db.by(index)
 
 
-def page(db: Database, wanted: LetterFilter, limit: int = 50, before: str | None = None) -> list[Row]:
+def page(db: Database, wanted: LetterFilter, limit: int = 50, before: str | None = None) -> list[LetterRow]:
     """Single letters, newest first; `before` is the last id of the page that was read."""
     where, params, index = _in_order(db, wanted)
     if before is not None:
         where, params = f"{where} AND d.dead_letter_id < %s", [*params, before]
     return db.fetch_all(
-        f"SELECT d.* FROM dead_letters d{index} WHERE {where} ORDER BY d.dead_letter_id DESC LIMIT %s", (*params, limit)
+        f"SELECT d.* FROM dead_letters d{index} WHERE {where} ORDER BY d.dead_letter_id DESC LIMIT %s",
+        (*params, limit),
+        of=LetterRow,
     )
 
 
-def each(db: Database, wanted: LetterFilter) -> Iterator[Row]:
+def each(db: Database, wanted: LetterFilter) -> Iterator[FoundLetter]:
     """Every match, oldest first, without the long columns; with `job_status` and `requested_at` of its job.
 
-    Letters that appear meanwhile are met too unless `until` bounds them.
+    Letters that appear meanwhile come too, unless `until` bounds them.
     """
     where, params, index = _in_order(db, wanted)
     last = ""
@@ -162,6 +201,7 @@ def each(db: Database, wanted: LetterFilter) -> Iterator[Row]:
             f"LEFT JOIN pdf_job_results j ON j.job_id=d.job_id WHERE {where} AND d.dead_letter_id > %s "
             "ORDER BY d.dead_letter_id LIMIT %s",
             (*params, last, _PAGE),
+            of=FoundLetter,
         )
         yield from rows
         if len(rows) < _PAGE:
@@ -169,18 +209,18 @@ def each(db: Database, wanted: LetterFilter) -> Iterator[Row]:
         last = rows[-1]["dead_letter_id"]
 
 
-def lately_replayed(db: Database, mark: str, seconds: float = 600.0, limit: int = 20) -> list[Row]:
-    """Letters of a fingerprint that were replayed not long ago, the first of them first: how they fared tells of the
-    rest."""
+def lately_replayed(db: Database, mark: str, seconds: float = 600.0, limit: int = 20) -> list[DiedLetter]:
+    """Letters of a fingerprint that were replayed in the last `seconds`, oldest first: the others will fare as they did."""
     return db.fetch_all(
         "SELECT kind, queue, job_id, delivery_id, round, error_code, fingerprint, last_failed_at FROM dead_letters "
         f"WHERE status='replayed' AND fingerprint=%s AND resolved_at >= {db.later(-seconds)} "
         "ORDER BY resolved_at, dead_letter_id LIMIT %s",
         (mark, limit),
+        of=DiedLetter,
     )
 
 
-def newer_completed(db: Database, code: str | None, product_id: str | None) -> Row | None:
+def newer_completed(db: Database, code: str | None, product_id: str | None) -> NewerJob | None:
     """The newest completed job of a report: replaying an older one may be pointless."""
     if code is None or product_id is None:
         return None
@@ -188,4 +228,5 @@ def newer_completed(db: Database, code: str | None, product_id: str | None) -> R
         "SELECT job_id, requested_at FROM pdf_job_results WHERE code=%s AND product_id=%s AND status='completed' "
         "ORDER BY requested_at DESC LIMIT 1",
         (code, product_id),
+        of=NewerJob,
     )

@@ -11,7 +11,8 @@ from ulid import ULID
 
 from schema import VERSION
 from schema.environment.fitting import fit
-from schema.sql.database import Database, Row, is_duplicate
+from schema.rows.columns import DeliveryId, HeldDelivery, HeldJob, JobId, LetterKind, LetterRow, Resolved
+from schema.sql.database import Database, is_duplicate, marks
 
 _VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9A-Fa-f-]{8,}|\d+|'[^']*'|\"[^\"]*\"|“[^“”]*”")
 _TRACEBACK = 4000  # characters kept
@@ -21,12 +22,12 @@ TOO_LARGE = "message_too_large"  # the code of letters that keep only the head o
 
 
 def cause(queue: str, error_code: str, message: str) -> str:
-    """Letters that died of the same thing share it: the code and the sentence without its numbers and quoted values."""
+    """What letters share that died of the same thing: a hash of code and sentence, without numbers and quoted values."""
     skeleton = _VARIABLE.sub("…", message)[:200]
     return hashlib.sha256(f"{queue}\0{error_code}\0{skeleton}".encode()).hexdigest()[:16]
 
 
-def bury_job(db: Database, job: Row, error_code: str, message: str, traceback: str | None) -> str:
+def bury_job(db: Database, job: HeldJob, error_code: str, message: str, traceback: str | None) -> str:
     """A job's dead letter, in the transaction that ends its round; its attempt row is written already."""
     ended = db.fetch_all(
         "SELECT ended_at, outcome FROM attempts WHERE job_id=%s AND round=%s ORDER BY number",
@@ -39,7 +40,9 @@ def bury_job(db: Database, job: Row, error_code: str, message: str, traceback: s
     )  # fmt: skip
 
 
-def bury_delivery(db: Database, delivery: Row, error_code: str, message: str, traceback: str | None = None) -> str:
+def bury_delivery(
+    db: Database, delivery: HeldDelivery, error_code: str, message: str, traceback: str | None = None
+) -> str:
     """A delivery's dead letter: a callback that was stopped or ran out of tries; with a traceback, it broke here."""
     tried = db.fetch_all(
         "SELECT started_at FROM delivery_attempts WHERE delivery_id=%s ORDER BY number",
@@ -53,8 +56,10 @@ def bury_delivery(db: Database, delivery: Row, error_code: str, message: str, tr
 
 
 def bury_raw(db: Database, queue: str, letter_id: str, body: bytes, error_code: str, message: str) -> bool:
-    """The row of a message that nobody here wrote, found in `.XQ`, with the first RAW_KEPT bytes of it; False when it has
-    one already (`letter_id` is made from what was found, so that a crash in the middle does not double it)."""
+    """Write the row of a message that no process of ours wrote, found in `.XQ`, with its first RAW_KEPT bytes.
+
+    False when it has a row already: `letter_id` is made from the message, so that a crash in between makes no second row.
+    """
     now = db.now()
     try:
         db.execute(
@@ -72,7 +77,7 @@ def bury_raw(db: Database, queue: str, letter_id: str, body: bytes, error_code: 
     return True
 
 
-def raw_body(letter: Row) -> bytes:
+def raw_body(letter: LetterRow) -> bytes:
     """The message of a raw letter, byte for byte; of one that was too large, its head."""
     return base64.b64decode(letter["raw"] or "")
 
@@ -80,9 +85,9 @@ def raw_body(letter: Row) -> bytes:
 def _bury(
     db: Database,
     queue: str,
-    kind: str,
-    job_id: str | None,
-    delivery_id: str | None,
+    kind: LetterKind,
+    job_id: JobId,
+    delivery_id: DeliveryId | None,
     round_: int,
     code: str | None,
     product_id: str | None,
@@ -107,36 +112,38 @@ def _bury(
     return letter_id
 
 
-def find(db: Database, letter_id: str) -> Row | None:
+def find(db: Database, letter_id: str) -> LetterRow | None:
     """The letter, or None."""
-    return db.fetch_one("SELECT * FROM dead_letters WHERE dead_letter_id=%s", (letter_id,))
+    return db.fetch_one("SELECT * FROM dead_letters WHERE dead_letter_id=%s", (letter_id,), of=LetterRow)
 
 
-def open_of_job(db: Database, job_id: str) -> list[Row]:
+def open_of_job(db: Database, job_id: str) -> list[LetterRow]:
     """The open letters that speak of a job, newest first."""
     return db.fetch_all(
-        "SELECT * FROM dead_letters WHERE job_id=%s AND status='open' ORDER BY dead_letter_id DESC", (job_id,)
+        "SELECT * FROM dead_letters WHERE job_id=%s AND status='open' ORDER BY dead_letter_id DESC",
+        (job_id,),
+        of=LetterRow,
     )
 
 
-def open_of_delivery(db: Database, delivery_id: str) -> list[Row]:
+def open_of_delivery(db: Database, delivery_id: str) -> list[LetterRow]:
     """The open letters of a delivery; there is at most one."""
-    return db.fetch_all("SELECT * FROM dead_letters WHERE delivery_id=%s AND status='open'", (delivery_id,))
-
-
-def resolve(db: Database, letter_id: str, status: str, by: str) -> bool:
-    """Close an open letter as `replayed` or `discarded`, once: the guard that honours a moved message only once."""
-    return (
-        db.execute(
-            f"UPDATE dead_letters SET status=%s, resolved_at={db.now()}, resolved_by=%s "
-            "WHERE dead_letter_id=%s AND status='open'",
-            (status, fit(by, 128), letter_id),
-        )
-        > 0
+    return db.fetch_all(
+        "SELECT * FROM dead_letters WHERE delivery_id=%s AND status='open'", (delivery_id,), of=LetterRow
     )
 
 
-def resolve_of_job(db: Database, job_id: str, status: str, by: str) -> int:
+def resolve(db: Database, letter_id: str, status: Resolved, by: str) -> bool:
+    """Close an open letter as `replayed` or `discarded`, once: the guard that honours a moved message only once."""
+    won = db.execute(
+        f"UPDATE dead_letters SET status=%s, resolved_at={db.now()}, resolved_by=%s "
+        "WHERE dead_letter_id=%s AND status='open'",
+        (status, fit(by, 128), letter_id),
+    )
+    return won > 0
+
+
+def resolve_of_job(db: Database, job_id: str, status: Resolved, by: str) -> int:
     """Close every open letter of a job: a new round answers them all."""
     ids = [row["dead_letter_id"] for row in open_of_job(db, job_id)]
     return sum(resolve(db, letter_id, status, by) for letter_id in ids)
@@ -145,9 +152,9 @@ def resolve_of_job(db: Database, job_id: str, status: str, by: str) -> int:
 def to_sweep(db: Database, limit: int = 20_000) -> dict[str, set[str]]:
     """Queue → resolved letters whose copy may still lie in its `.XQ`.
 
-    A letter that was resolved while a relay held it has its copy too, though no mark says so: the mark came too late.
+    A letter that was resolved while a relay held it has a copy too: its mark came too late and found nothing.
     """
-    # Two queries, each of one range of idx_dead_copies: letters that never had a copy stand beside them, and are not read.
+    # Two queries, each of one range of idx_dead_copies: so letters that never had a copy are not read.
     resolved = (
         "SELECT dead_letter_id, queue FROM dead_letters WHERE swept_at IS NULL AND status IN ('replayed','discarded')"
     )
@@ -175,7 +182,7 @@ def copies(db: Database, queue: str) -> int:
 
 def shown(db: Database, queue: str) -> int:
     """How many open letters of the queue have been published to its `.XQ`."""
-    # That an open one was not swept says nothing new, but lets an index alone answer.
+    # An open letter is never swept: with this condition an index alone answers.
     open_ = "status='open' AND swept_at IS NULL AND published_at IS NOT NULL"
     return int(db.scalar(f"SELECT COUNT(*) FROM dead_letters WHERE {open_} AND queue=%s", (queue,)))
 
@@ -184,9 +191,9 @@ def homes(db: Database, letter_ids: list[str]) -> dict[str, str | None]:
     """Letter → the queue in whose `.XQ` its copy belongs, None for resolved ones; letters without a row are left out."""
     if not letter_ids:
         return {}
-    marks = ",".join(["%s"] * len(letter_ids))
     rows = db.fetch_all(
-        f"SELECT dead_letter_id, queue, status FROM dead_letters WHERE dead_letter_id IN ({marks})", letter_ids
+        f"SELECT dead_letter_id, queue, status FROM dead_letters WHERE dead_letter_id IN ({marks(letter_ids)})",
+        letter_ids,
     )
     return {row["dead_letter_id"]: row["queue"] if row["status"] == "open" else None for row in rows}
 
@@ -195,5 +202,4 @@ def note_swept(db: Database, letter_ids: list[str]) -> None:
     """Their copies are gone from `.XQ`."""
     for start in range(0, len(letter_ids), 200):
         chunk = letter_ids[start : start + 200]
-        marks = ",".join(["%s"] * len(chunk))
-        db.execute(f"UPDATE dead_letters SET swept_at={db.now()} WHERE dead_letter_id IN ({marks})", chunk)
+        db.execute(f"UPDATE dead_letters SET swept_at={db.now()} WHERE dead_letter_id IN ({marks(chunk)})", chunk)

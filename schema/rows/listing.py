@@ -1,7 +1,7 @@
 """Lists of jobs, newest first, a page at a time.
 
-Pages follow the job_id, which begins with the time of submission and never changes: a replay or a finished job moves
-nothing, so that nobody sees a job twice or misses one. A page costs the same wherever it stands.
+Pages follow the job_id, which begins with the time of submission and never changes. So a replay or an end moves no job
+to another page: no reader sees a job twice or misses one. A page costs the same wherever it stands.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from typing import Protocol
 
 from ulid import ULID
 
-from schema.sql.database import Database, Row
+from schema.rows.columns import ListedJob
+from schema.sql.database import Database
 
 _COLUMNS = (
     "job_id, code, product_id, status, priority, round, progress, created_at, requested_at, ended_at, retry_count, "
     "google_drive_link, error_code"
 )
 
-# filter → the index that holds its pages in order (each ends with the job_id). MariaDB must be told: of a value that half
-# of the table has it guesses no better than "half", and then reads all of it from the newest job to the page.
+# Filter → the index that holds its pages in order; each ends with the job_id. MariaDB must be told which to use. When half
+# of the table has a value, it would read all of these rows, from the newest one to the page.
 _INDEXES = {"status": "idx_status", "product_id": "idx_jobs_product"}
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _JOB_ID = re.compile(r"pdf_[0-9A-HJKMNP-TV-Z]{26}")
@@ -45,7 +46,7 @@ class Wanted(Protocol):
     def limit(self) -> int: ...
 
 
-def page(db: Database, query: Wanted) -> tuple[list[Row], bool]:
+def page(db: Database, query: Wanted) -> tuple[list[ListedJob], bool]:
     """The rows of one page, and whether more follow."""
     conditions, params = ["1=1"], []
     for column in ("status", "code", "product_id"):
@@ -63,6 +64,7 @@ def page(db: Database, query: Wanted) -> tuple[list[Row], bool]:
         f"SELECT {_COLUMNS} FROM pdf_job_results{_told(db, query)} WHERE {' AND '.join(conditions)} "
         "ORDER BY job_id DESC LIMIT %s",
         (*params, query.limit + 1),
+        of=ListedJob,
     )
     return rows[: query.limit], len(rows) > query.limit
 

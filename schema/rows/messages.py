@@ -1,12 +1,13 @@
-"""Names of queues and actors, and the hints that rows become."""
+"""Names of queues and actors, and the messages that rows become."""
 
 from __future__ import annotations
 
 import base64
+from typing import TypedDict
 
 from schema.ports import Message
+from schema.rows.columns import CopiedLetter
 from schema.rows.jobs import HIGHEST
-from schema.sql.database import Row
 from schema.sql.times import as_time
 
 RENDER = "pdf"
@@ -17,22 +18,39 @@ MAX_PRIORITY = 10
 _RAW_SHOWN = 2000  # characters of a raw message in its readable copy
 
 
+class Due(TypedDict):
+    """A row that a relay has taken, with what its message is built from."""
+
+    id: str  # the row's key
+    hint_no: int
+
+
+class DueWork(Due):
+    """A job or a delivery."""
+
+    turn: int
+
+
+class DueLetter(Due, CopiedLetter):
+    """A dead letter."""
+
+
 def xq(queue: str) -> str:
     """The name of a queue's dead-letter queue."""
     return f"{queue}.XQ"
 
 
-def job_message(row: Row) -> Message:
+def job_message(row: DueWork) -> Message:
     """Look at this job."""
     return Message(RENDER, ACTORS[RENDER], row["id"], HIGHEST - row["turn"])
 
 
-def delivery_message(row: Row) -> Message:
+def delivery_message(row: DueWork) -> Message:
     """Look at this delivery."""
     return Message(WEBHOOKS, ACTORS[WEBHOOKS], row["id"], HIGHEST - row["turn"])
 
 
-def letter_message(row: Row) -> Message:
+def letter_message(row: DueLetter) -> Message:
     """The `.XQ` copy of a dead letter: readable in RabbitMQ's own UI, and a replay request when it is moved back."""
     moments = {name: as_time(row[name]) for name in ("first_failed_at", "last_failed_at")}
     story = {
@@ -48,12 +66,12 @@ def letter_message(row: Row) -> Message:
         "traceback": (row["traceback"] or "")[-1500:],
     }
     if row["kind"] == "raw":
-        story["message"] = base64.b64decode(row["raw"]).decode("utf-8", "replace")[:_RAW_SHOWN]
+        story["message"] = base64.b64decode(row["raw"] or "").decode("utf-8", "replace")[:_RAW_SHOWN]
     key = row["delivery_id"] if row["kind"] == "delivery" else row["job_id"]
     options = {"dead_letter_id": row["id"], "dead_letter": story}
     return Message(row["queue"], ACTORS[row["queue"]], key or row["id"], 5, options)
 
 
-def raw_message(row: Row) -> Message:
+def raw_message(row: DueLetter) -> Message:
     """A raw letter's own message, sent to its queue again byte for byte."""
-    return Message(row["queue"], "", row["id"], 5, raw=base64.b64decode(row["raw"]))
+    return Message(row["queue"], "", row["id"], 5, raw=base64.b64decode(row["raw"] or ""))

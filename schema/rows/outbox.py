@@ -1,32 +1,36 @@
 """Rows that are published as messages: jobs, deliveries, and the `.XQ` copies of dead letters (DESIGN §2.1).
 
 A row is its own outbox. It is *due* while it waits, `run_at` has come and `published_at` is NULL. A relay takes due rows
-for a short while (`relay_token`, `relay_until`), publishes a hint for each with confirm, and marks those confirmed.
+for a short while (`relay_token`, `relay_until`), publishes a message for each with confirm, and marks those confirmed.
 Every return to waiting raises `hint_no` and clears the token, so that a late mark finds nothing to mark.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from ulid import ULID
 
-from schema.rows.messages import RENDER, WEBHOOKS
-from schema.sql.database import Database, Row
+from schema.rows.messages import RENDER, WEBHOOKS, Due, DueLetter, DueWork
+from schema.sql.database import Database, marks
+
+D = TypeVar("D", bound=Due)
 
 
 @dataclass(frozen=True, slots=True)
-class Outbox:
+class Outbox(Generic[D]):
     """How one table's rows wait to be published."""
 
+    row: type[D]  # as it is taken
     table: str
     key: str
-    waiting: str  # the status of a row that waits
-    order: str  # which row goes first
-    index: str  # holds this order, of the rows that are not published
-    columns: str  # what a hint is built from, besides the key
+    waiting: str  # status of a row that waits
+    order: str  # Which row goes first.
+    index: str  # The index that holds this order for rows that are not published.
+    columns: str  # What a message is built from, besides the key.
 
     # What every return to waiting sets, beside the status and run_at.
     BACK = "published_at=NULL, relay_token=NULL, relay_until=NULL, hint_no=hint_no+1"
@@ -36,7 +40,9 @@ class Outbox:
         free = f"(relay_until IS NULL OR relay_until <= {db.now()})"
         return f"status='{self.waiting}' AND published_at IS NULL AND run_at <= {db.now()} AND {free}"
 
-    def take(self, db: Database, *, limit: int, hold: float, only: str = "1=1", params: Sequence[object] = ()) -> Taken:
+    def take(
+        self, db: Database, *, limit: int, hold: float, only: str = "1=1", params: Sequence[object] = ()
+    ) -> Taken[D]:
         """Claim up to `limit` due rows for `hold` seconds, in their order; `only` narrows them."""
         seen = db.fetch_all(
             f"SELECT {self.key} AS id, {self.columns} FROM {self.table}{db.by(self.index)} "
@@ -45,64 +51,60 @@ class Outbox:
         )
         return self.seize(db, [row["id"] for row in seen], hold)
 
-    def seize(self, db: Database, ids: Sequence[str], hold: float) -> Taken:
+    def seize(self, db: Database, ids: Sequence[str], hold: float) -> Taken[D]:
         """Claim these rows for `hold` seconds, as far as they are due. Two relays never get the same row."""
         if not ids:
             return Taken("", [])
         token = str(ULID())
-        marks = ",".join(["%s"] * len(ids))
         # By primary key, so that two relays lock rows in one order and never a range of a secondary index.
         db.execute(
             f"UPDATE {self.table} SET relay_token=%s, relay_until={db.later(hold)} "
-            f"WHERE {self.key} IN ({marks}) AND {self.due(db)}",
+            f"WHERE {self.key} IN ({marks(ids)}) AND {self.due(db)}",
             (token, *sorted(ids)),
         )
         rows = db.fetch_all(
             f"SELECT {self.key} AS id, hint_no, {self.columns} FROM {self.table} "
-            f"WHERE {self.key} IN ({marks}) AND relay_token=%s",
+            f"WHERE {self.key} IN ({marks(ids)}) AND relay_token=%s",
             (*ids, token),
+            of=self.row,
         )
         place = {key: n for n, key in enumerate(ids)}
         return Taken(token, sorted(rows, key=lambda row: place[row["id"]]))
 
-    def mark(self, db: Database, taken: Taken, published: Iterable[Row]) -> int:
-        """Note that these rows' hints were confirmed, unless a row has moved on since it was taken."""
+    def mark(self, db: Database, taken: Taken[D], published: Iterable[D]) -> int:
+        """Note that the messages of these rows were confirmed, except of rows that have moved on since they were taken."""
         marked = 0
         for hint_no, ids in self._by_hint(published).items():
-            marks = ",".join(["%s"] * len(ids))
             marked += db.execute(
                 f"UPDATE {self.table} SET published_at={db.now()}, relay_token=NULL, relay_until=NULL "
-                f"WHERE {self.key} IN ({marks}) AND relay_token=%s AND hint_no=%s AND status='{self.waiting}'",
+                f"WHERE {self.key} IN ({marks(ids)}) AND relay_token=%s AND hint_no=%s AND status='{self.waiting}'",
                 (*ids, taken.token, hint_no),
             )
         return marked
 
-    def release(self, db: Database, taken: Taken, rows: Iterable[Row]) -> None:
-        """Give taken rows back at once: their hints were not confirmed."""
+    def release(self, db: Database, taken: Taken[D], rows: Iterable[D]) -> None:
+        """Give taken rows back at once: their messages were not confirmed."""
         for hint_no, ids in self._by_hint(rows).items():
-            marks = ",".join(["%s"] * len(ids))
             db.execute(
                 f"UPDATE {self.table} SET relay_token=NULL, relay_until=NULL "
-                f"WHERE {self.key} IN ({marks}) AND relay_token=%s AND hint_no=%s",
+                f"WHERE {self.key} IN ({marks(ids)}) AND relay_token=%s AND hint_no=%s",
                 (*ids, taken.token, hint_no),
             )
 
     def unpublish(self, db: Database, key: str) -> bool:
-        """A hint met a pause: the waiting row must be published again once the pause ends.
+        """Publish a waiting row again: its message met a pause and was forgotten. False when there was no message.
 
-        Also while a relay holds the row: a hint is often met before its relay has marked it, and that mark must be void.
+        A relay may still hold the row, since a message often arrives before its relay has marked it. That mark is void.
         """
-        return (
-            db.execute(
-                f"UPDATE {self.table} SET {self.BACK} WHERE {self.key}=%s AND status='{self.waiting}' "
-                "AND (published_at IS NOT NULL OR relay_token IS NOT NULL)",
-                (key,),
-            )
-            > 0
+        won = db.execute(
+            f"UPDATE {self.table} SET {self.BACK} WHERE {self.key}=%s AND status='{self.waiting}' "
+            "AND (published_at IS NOT NULL OR relay_token IS NOT NULL)",
+            (key,),
         )
+        return won > 0
 
     def unpublish_oldest(self, db: Database, count: int) -> int:
-        """Publish `count` rows' hints again: that many were lost (DESIGN §2.9)."""
+        """Publish the `count` rows again that were published first: so many messages were lost (DESIGN §2.9)."""
         rows = db.fetch_all(
             f"SELECT {self.key} AS id FROM {self.table} WHERE status='{self.waiting}' AND published_at IS NOT NULL "
             "ORDER BY published_at LIMIT %s",
@@ -111,20 +113,20 @@ class Outbox:
         return sum(self.unpublish(db, row["id"]) for row in rows)
 
     def unpublish_all(self, db: Database) -> int:
-        """The broker forgot everything: at the start of the in-process broker."""
+        """Publish every waiting row again: the in-process broker starts empty."""
         return db.execute(
             f"UPDATE {self.table} SET {self.BACK} WHERE status='{self.waiting}' "
             "AND (published_at IS NOT NULL OR relay_token IS NOT NULL)"
         )
 
     def published(self, db: Database) -> int:
-        """How many rows have a hint in the broker and were not claimed yet."""
+        """How many rows have a message in the broker and are not claimed yet."""
         return int(
             db.scalar(f"SELECT COUNT(*) FROM {self.table} WHERE status='{self.waiting}' AND published_at IS NOT NULL")
         )
 
     def published_by(self, db: Database, group: str) -> dict[int, int]:
-        """The same, counted by the number that the expression `group` gives each row."""
+        """Number → how many of them; the expression `group` gives each row its number."""
         rows = db.fetch_all(
             f"SELECT {group} AS place, COUNT(*) AS n FROM {self.table} "
             f"WHERE status='{self.waiting}' AND published_at IS NOT NULL GROUP BY 1"
@@ -132,7 +134,7 @@ class Outbox:
         return {int(row["place"]): int(row["n"]) for row in rows}
 
     @staticmethod
-    def _by_hint(rows: Iterable[Row]) -> dict[int, list[str]]:
+    def _by_hint(rows: Iterable[D]) -> dict[int, list[str]]:
         groups: dict[int, list[str]] = defaultdict(list)
         for row in rows:
             groups[row["hint_no"]].append(row["id"])
@@ -140,22 +142,36 @@ class Outbox:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Generic[D]):
     """The rows that one relay holds under one token."""
 
     token: str
-    rows: list[Row]
+    rows: list[D]
 
 
-JOBS = Outbox("pdf_job_results", "job_id", "queued", "turn, requested_at, job_id", "idx_jobs_due", "turn, traceparent")
-DELIVERIES = Outbox(
-    "deliveries", "delivery_id", "queued", "turn, run_at, delivery_id", "idx_deliveries_admission", "turn, host"
+JOBS = Outbox(
+    DueWork,
+    "pdf_job_results",
+    "job_id",
+    "queued",
+    "turn, requested_at, job_id",
+    "idx_jobs_due",
+    "turn, traceparent",
 )
-HINTED = {RENDER: JOBS, WEBHOOKS: DELIVERIES}  # whose rows a queue's hints name
+DELIVERIES = Outbox(
+    DueWork,
+    "deliveries",
+    "delivery_id",
+    "queued",
+    "turn, run_at, delivery_id",
+    "idx_deliveries_admission",
+    "turn, host",
+)
+HINTED: Mapping[str, Outbox[Any]] = {RENDER: JOBS, WEBHOOKS: DELIVERIES}  # the rows that a queue's messages name
 _LETTER_COLUMNS = (
     "queue, kind, job_id, delivery_id, error_code, error_message, attempts, first_failed_at, last_failed_at, traceback, "
     "code, product_id, raw"
 )
 _LETTERS = ("kind, run_at, dead_letter_id", "idx_dead_due", _LETTER_COLUMNS)
-DEAD_LETTERS = Outbox("dead_letters", "dead_letter_id", "open", *_LETTERS)
-RAW_REPLAYS = Outbox("dead_letters", "dead_letter_id", "replayed", *_LETTERS)
+DEAD_LETTERS = Outbox(DueLetter, "dead_letters", "dead_letter_id", "open", *_LETTERS)
+RAW_REPLAYS = Outbox(DueLetter, "dead_letters", "dead_letter_id", "replayed", *_LETTERS)

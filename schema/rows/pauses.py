@@ -1,4 +1,4 @@
-"""Pauses and outages are one thing: a row `pauses(scope, until, reason)` that everybody reads (DESIGN §2.14).
+"""Pauses and outages are one thing: a row of `pauses` that every process reads (DESIGN §2.14).
 
 An operator's pause has no `until`; an outage's `until` is when the next probe is due.
 """
@@ -6,12 +6,16 @@ An operator's pause has no `until`; an outage's `until` is when the next probe i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 import msgspec
 import peewee
 
+from schema.rows.columns import PauseRow
 from schema.sql.cached import Cached
-from schema.sql.database import Database, DatabaseDown, Row
+from schema.sql.database import Database, DatabaseDown, put
+
+P = TypeVar("P")
 
 OUTAGE = "outage"  # set_by of a pause that an outage set
 
@@ -27,16 +31,16 @@ class PauseBoard:
         self._db = db
         self._seen = Cached(self._read, every, stale=every)
 
-    def _read(self) -> tuple[dict[str, Row], frozenset[str]]:
+    def _read(self) -> tuple[dict[str, PauseRow], frozenset[str]]:
         rows = in_force(self._db)
         streaks = self._db.fetch_all("SELECT scope FROM dependencies WHERE failures > 0")
         return rows, frozenset(row["scope"] for row in streaks)
 
-    def active(self, *, fresh: bool = False) -> Mapping[str, Row]:
+    def active(self, *, fresh: bool = False) -> Mapping[str, PauseRow]:
         """Scope → row; raises DatabaseDown when the database is away."""
         return self._seen.get(within=0 if fresh else None)[0]
 
-    def blocking(self, queue: str, *, fresh: bool = False) -> Row | None:
+    def blocking(self, queue: str, *, fresh: bool = False) -> PauseRow | None:
         """The pause that keeps a queue from starting anything, if there is one."""
         return hold(self.active(fresh=fresh), queue)
 
@@ -49,12 +53,12 @@ class PauseBoard:
         return self._seen.last is not None and scope in self._seen.last[1]
 
 
-def in_force(db: Database) -> dict[str, Row]:
+def in_force(db: Database) -> dict[str, PauseRow]:
     """Scope → row, as the database has them now."""
-    return {row["scope"]: row for row in db.fetch_all("SELECT * FROM pauses")}
+    return {row["scope"]: row for row in db.fetch_all("SELECT * FROM pauses", of=PauseRow)}
 
 
-def hold(rows: Mapping[str, Row], queue: str) -> Row | None:
+def hold(rows: Mapping[str, P], queue: str) -> P | None:
     """Which of these pauses keeps a queue from starting anything."""
     if QUEUE + queue in rows:
         return rows[QUEUE + queue]
@@ -71,24 +75,17 @@ def hosts_of(scopes: Iterable[str]) -> list[str]:
 def pause(db: Database, scope: str, *, reason: str, by: str, seconds: float | None = None) -> None:
     """Pause a scope, or change the reason of its pause; without `seconds` until somebody resumes it."""
     until = "NULL" if seconds is None else db.later(seconds)
-    # What an operator has paused he alone resumes: an outage changes an outage's pause only.
+    # Only operators change an operator's pause: an outage changes only its own.
     mine = f" AND set_by='{OUTAGE}'" if by == OUTAGE else ""
     change = f"UPDATE pauses SET until={until}, reason=%s, set_by=%s WHERE scope=%s{mine}"
     insert = f"INSERT INTO pauses (scope, until, reason, set_by, since) VALUES (%s,{until},%s,%s,{db.now()})"
-    for _ in range(2):  # somebody else may pause it between the two
-        if db.execute(change, (reason, by, scope)):
-            return
-        try:
-            db.execute(insert, (scope, reason, by))
-            return
-        except peewee.IntegrityError:
-            continue
+    put(db, change, (reason, by, scope), insert, (scope, reason, by))
 
 
 def resume(db: Database, scope: str, *, outages_only: bool = False) -> bool:
     """Lift a pause and forget the errors that led to it; False when there was none.
 
-    A dependency that answers again lifts `outages_only`: what an operator paused, an operator resumes.
+    `outages_only` is for a dependency that answers again: an operator's pause stays.
     """
     only = f" AND set_by='{OUTAGE}'" if outages_only else ""
 
@@ -118,9 +115,8 @@ def note_failure(
     """
 
     def work() -> list[tuple[str, int]] | None:
-        lock = " FOR UPDATE" if db.dialect == "mysql" else ""
         row = db.fetch_one(
-            f"SELECT failures, members, {db.age('first_failed_at')} AS age FROM dependencies WHERE scope=%s{lock}",
+            f"SELECT failures, members, {db.age('first_failed_at')} AS age FROM dependencies WHERE scope=%s{db.lock()}",
             (scope,),
         )
         members: list[tuple[str, int]] = []
@@ -157,24 +153,22 @@ def note_failure(
 
 
 def note_success(db: Database, scope: str) -> None:
-    """The dependency answered: the streak is over. Called only when one was seen (`PauseBoard.in_streak`)."""
+    """End the streak: the dependency answered. Asked only when a streak was seen (`PauseBoard.in_streak`)."""
     db.execute("UPDATE dependencies SET failures=0, members='[]' WHERE scope=%s AND failures > 0", (scope,))
 
 
 def win_probe(db: Database, scope: str, probe_every: float) -> bool:
-    """Whether this caller is the one who asks now: one guarded UPDATE, lost by everybody else."""
-    return (
-        db.execute(
-            f"UPDATE pauses SET until={db.later(probe_every)} WHERE scope=%s AND set_by='{OUTAGE}' AND until <= {db.now()}",
-            (scope,),
-        )
-        > 0
+    """Whether this caller probes now: one guarded UPDATE, which one of all callers wins."""
+    won = db.execute(
+        f"UPDATE pauses SET until={db.later(probe_every)} WHERE scope=%s AND set_by='{OUTAGE}' AND until <= {db.now()}",
+        (scope,),
     )
+    return won > 0
 
 
-def due_probes(db: Database) -> list[Row]:
+def due_probes(db: Database) -> list[PauseRow]:
     """Outage pauses whose next probe is due."""
     try:
-        return db.fetch_all(f"SELECT * FROM pauses WHERE set_by='{OUTAGE}' AND until <= {db.now()}")
+        return db.fetch_all(f"SELECT * FROM pauses WHERE set_by='{OUTAGE}' AND until <= {db.now()}", of=PauseRow)
     except DatabaseDown:
         return []

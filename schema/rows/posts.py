@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from schema.callbacks.verdicts import History
-from schema.sql.database import Database, Row
+from schema.rows.columns import HeldDelivery, PostEnd, PostRow
+from schema.sql.database import Database
 
 
-def of(db: Database, delivery_id: str) -> list[Row]:
+def of(db: Database, delivery_id: str) -> list[PostRow]:
     """Every POST that was tried or is on its way, oldest first."""
-    return db.fetch_all("SELECT * FROM delivery_attempts WHERE delivery_id=%s ORDER BY number", (delivery_id,))
+    return db.fetch_all(
+        "SELECT * FROM delivery_attempts WHERE delivery_id=%s ORDER BY number", (delivery_id,), of=PostRow
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one POST came to, as its attempt row keeps it."""
 
-    outcome: str  # delivered | refused | failed | unknown
+    outcome: PostEnd
     status: int | None
     failure: str | None
     duration_ms: int
@@ -37,10 +40,10 @@ def end(db: Database, delivery_id: str, number: int, outcome: Outcome) -> None:
     )  # fmt: skip
 
 
-def earlier(db: Database, row: Row, number: int) -> History:
-    """Earlier tries of this budget: a replay begins a new one, whose ladders begin at their feet.
+def earlier(db: Database, row: HeldDelivery, number: int) -> History:
+    """What the earlier posts of this budget were answered; a resend begins a new budget, with fresh ladders.
 
-    What was unknown before it stays so: a later "409 finished" still proves that it had arrived.
+    A post of unknown outcome counts also from before the budget: a later "409 finished" proves that it had arrived.
     """
     rows = db.fetch_all(
         f"SELECT verdict, outcome, {db.age('started_at')} AS ago, "

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from schema.rows.columns import DiedLetter, LetterKind
 from schema.rows.letters import cause
 from schema.rows.states import IS_OPEN, OPEN
-from schema.sql.database import Database, Row
+from schema.sql.database import Database, marks
 from schema.sql.times import as_time
 
 _AT_ONCE = 500  # ids in one query
 
-Sent = tuple[str, str | None]  # a replayed letter's kind, and its job's or callback's id
+Sent = tuple[LetterKind, str | None]  # a replayed letter's kind, and its job's or callback's id
 
-# The letters that were replayed are resolved, so that an open one of the same job or callback is a new one.
+# A letter that was replayed is resolved: an open one of the same job or callback is a new one.
 _DIED_AGAIN = {
     "job": "SELECT COUNT(*) FROM dead_letters WHERE status='open' AND kind='job' AND job_id IN ({})",
     "delivery": "SELECT COUNT(*) FROM dead_letters WHERE status='open' AND delivery_id IN ({})",
@@ -24,7 +25,7 @@ _UNFINISHED = {
 }
 
 
-def sent_of(letter: Row) -> Sent:
+def sent_of(letter: DiedLetter) -> Sent:
     """What a letter that is replayed now stands for."""
     return letter["kind"], letter["delivery_id"] if letter["kind"] == "delivery" else letter["job_id"]
 
@@ -35,7 +36,7 @@ def died_again(db: Database, sent: list[Sent]) -> int:
 
 
 def unfinished(db: Database, sent: list[Sent]) -> int:
-    """How many of the replayed have not ended; raw messages are left out, whose end nobody can see."""
+    """How many of the replayed have not ended. Raw messages do not count: their end is not seen here."""
     return _count(db, sent, _UNFINISHED)
 
 
@@ -46,16 +47,16 @@ def _count(db: Database, sent: list[Sent], queries: dict[str, str]) -> int:
         ids = [subject for of, subject in sent if of == kind and subject is not None]
         for start in range(0, len(ids), _AT_ONCE):
             some = ids[start : start + _AT_ONCE]
-            found += int(db.scalar(query.format(",".join(["%s"] * len(some))), some))
+            found += int(db.scalar(query.format(marks(some)), some))
     return found
 
 
-def fails_again(db: Database, letter: Row) -> bool | None:
+def fails_again(db: Database, letter: DiedLetter) -> bool | None:
     """Whether a replayed letter's job or callback has failed again in the same way; None while nothing has ended."""
     return next(_again_job(db, letter) if letter["kind"] == "job" else _again_delivery(db, letter), None)
 
 
-def _again_job(db: Database, letter: Row) -> Iterator[bool]:
+def _again_job(db: Database, letter: DiedLetter) -> Iterator[bool]:
     rows = db.fetch_all(
         "SELECT outcome, error_code, error_message FROM attempts WHERE job_id=%s AND round>%s ORDER BY number",
         (letter["job_id"], letter["round"]),
@@ -68,11 +69,11 @@ def _again_job(db: Database, letter: Row) -> Iterator[bool]:
             yield same == letter["fingerprint"] or row["outcome"] == "crashed" == _crash_of(letter)
 
 
-def _crash_of(letter: Row) -> str | None:
+def _crash_of(letter: DiedLetter) -> str | None:
     return "crashed" if letter["error_code"] == "worker_died" else None
 
 
-def _again_delivery(db: Database, letter: Row) -> Iterator[bool]:
+def _again_delivery(db: Database, letter: DiedLetter) -> Iterator[bool]:
     died = as_time(letter["last_failed_at"])
     verdicts: list[str] = []
     for row in db.fetch_all(
@@ -80,10 +81,7 @@ def _again_delivery(db: Database, letter: Row) -> Iterator[bool]:
         "ORDER BY number",
         (letter["delivery_id"],),
     ):
-        started = as_time(row["started_at"])
-        assert died is not None
-        assert started is not None
-        if started <= died:
+        if as_time(row["started_at"]) <= died:
             verdicts.append(row["verdict"])
         else:
             yield row["outcome"] != "delivered" and (not verdicts or row["verdict"] == verdicts[-1])

@@ -1,16 +1,14 @@
-"""Switches that operators turn while everything runs: rows, read every few seconds by every API process."""
+"""Switches that operators turn while everything runs. Every API process reads their rows every few seconds."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 
-import peewee
-
 from schema.rows import audit
 from schema.settings import Settings
 from schema.sql.cached import Cached
-from schema.sql.database import Database
+from schema.sql.database import Database, put
 
 PERCENT, SYNC = "rollout_percent", "sync_enabled"
 
@@ -23,13 +21,13 @@ class Rollout:
     sync_enabled: bool  # whether the synchronous endpoint is served at all
 
     def answers_at_once(self, code: str) -> bool:
-        """Whether this code belongs to the share; the same code always does, and stays in when the share grows."""
+        """Whether this code belongs to the share. Its answer stays the same, and a code stays in when the share grows."""
         place = int.from_bytes(hashlib.sha256(code.encode("utf-8", "surrogatepass")).digest()[:8], "big") % 100
         return place < self.percent
 
 
 class RolloutBoard:
-    """The switches as this process last read them; the settings' values where nobody has turned one."""
+    """The switches as this process last read them; a switch that was never turned has the settings' value."""
 
     def __init__(self, db: Database, settings: Settings) -> None:
         self._rows = Cached(lambda: stored(db, settings), settings.switch_poll)
@@ -61,17 +59,9 @@ def set_rollout(db: Database, *, by: str, percent: int | None = None, sync_enabl
 
     def work() -> None:
         for name, value in chosen.items():
-            _put(db, name, value)
+            update = f"UPDATE switches SET value=%s, changed_at={db.now()} WHERE name=%s"
+            insert = f"INSERT INTO switches (name, value, changed_at) VALUES (%s,%s,{db.now()})"
+            put(db, update, (value, name), insert, (name, value))
             audit.note(db, by, "switch", name, value)
 
     db.transaction(work)
-
-
-def _put(db: Database, name: str, value: str) -> None:
-    update = f"UPDATE switches SET value=%s, changed_at={db.now()} WHERE name=%s"
-    if db.execute(update, (value, name)):
-        return
-    try:
-        db.execute(f"INSERT INTO switches (name, value, changed_at) VALUES (%s,%s,{db.now()})", (name, value))
-    except peewee.IntegrityError:
-        db.execute(update, (value, name))  # another operator was first

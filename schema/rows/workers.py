@@ -6,9 +6,8 @@ import resource
 import sys
 from dataclasses import dataclass
 
-import peewee
-
-from schema.sql.database import Database, Row
+from schema.rows.columns import WorkerRow
+from schema.sql.database import Database, put
 
 
 @dataclass(slots=True)
@@ -25,17 +24,15 @@ class Card:
 
 def seen(db: Database, card: Card, busy: int) -> None:
     """The worker is alive."""
-    values = (card.threads, busy, _rss_mb(), card.worker_id)
-    if db.execute(f"UPDATE workers SET threads=%s, busy=%s, rss_mb=%s, seen_at={db.now()} WHERE worker_id=%s", values):
-        return
-    try:
-        db.execute(
-            "INSERT INTO workers (worker_id, kind, host, pid, threads, busy, rss_mb, version, started_at, seen_at) "
-            f"VALUES (%s,%s,%s,%s,%s,%s,%s,%s,{db.now()},{db.now()})",
-            (card.worker_id, card.kind, card.host, card.pid, card.threads, busy, _rss_mb(), card.version),
-        )
-    except peewee.IntegrityError:
-        pass  # the row appeared in between
+    rss = _rss_mb()
+    put(
+        db,
+        f"UPDATE workers SET threads=%s, busy=%s, rss_mb=%s, seen_at={db.now()} WHERE worker_id=%s",
+        (card.threads, busy, rss, card.worker_id),
+        "INSERT INTO workers (worker_id, kind, host, pid, threads, busy, rss_mb, version, started_at, seen_at) "
+        f"VALUES (%s,%s,%s,%s,%s,%s,%s,%s,{db.now()},{db.now()})",
+        (card.worker_id, card.kind, card.host, card.pid, card.threads, busy, rss, card.version),
+    )
 
 
 def leave(db: Database, worker_id: str) -> None:
@@ -43,12 +40,13 @@ def leave(db: Database, worker_id: str) -> None:
     db.execute("DELETE FROM workers WHERE worker_id=%s", (worker_id,))
 
 
-def live(db: Database, within: float, kind: str | None = None) -> list[Row]:
+def live(db: Database, within: float, kind: str | None = None) -> list[WorkerRow]:
     """Workers heard of in the last `within` seconds that have a thread to work with."""
     only = "" if kind is None else " AND kind=%s"
     return db.fetch_all(
         f"SELECT * FROM workers WHERE seen_at >= {db.later(-within)} AND threads > 0{only} ORDER BY worker_id",
         () if kind is None else (kind,),
+        of=WorkerRow,
     )
 
 

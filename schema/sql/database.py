@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import peewee
 
@@ -24,10 +24,11 @@ from schema.sql.away import DatabaseDown as DatabaseDown
 from schema.sql.away import DatabaseUnable as DatabaseUnable
 from schema.sql.dialect import Dialect
 from schema.sql.mysql import MySQL, force_close, hung_up
-from schema.sql.times import as_time
+from schema.sql.times import Moment, as_time
 from schema.sql.writers import Writers
 
 T = TypeVar("T")
+R = TypeVar("R")
 Row = dict[str, Any]
 Place = tuple[Any, str]  # a moment, as the column gave it, and a key: where a page ended
 
@@ -53,14 +54,22 @@ class Database(Dialect):
         """Run one statement and return the number of rows it matched; commits by itself outside a transaction."""
         return int(self._run(sql, params).rowcount)
 
-    def fetch_all(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        """All rows of a query as dicts."""
+    @overload
+    def fetch_all(self, sql: str, params: Sequence[Any] = ()) -> list[Row]: ...
+    @overload
+    def fetch_all(self, sql: str, params: Sequence[Any] = (), *, of: type[R]) -> list[R]: ...
+    def fetch_all(self, sql: str, params: Sequence[Any] = (), *, of: Any = None) -> list[Any]:
+        """All rows of a query as dicts. `of` tells the type checker which columns they have; nothing is done with it."""
         cursor = self._run(sql, params)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def fetch_one(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
-        """The first row of a query, or None."""
+    @overload
+    def fetch_one(self, sql: str, params: Sequence[Any] = ()) -> Row | None: ...
+    @overload
+    def fetch_one(self, sql: str, params: Sequence[Any] = (), *, of: type[R]) -> R | None: ...
+    def fetch_one(self, sql: str, params: Sequence[Any] = (), *, of: Any = None) -> Any:
+        """The first row of a query, or None; `of` as in `fetch_all`."""
         rows = self.fetch_all(sql, params)
         return rows[0] if rows else None
 
@@ -210,9 +219,8 @@ class Database(Dialect):
 
     def clock(self) -> datetime:
         """What the database's clock says, UTC."""
-        moment = as_time(self.scalar(f"SELECT {self.now()}"))
-        assert moment is not None
-        return moment
+        moment: Moment = self.scalar(f"SELECT {self.now()}")
+        return as_time(moment)
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -258,9 +266,26 @@ def _drivers(error: Exception) -> Exception:
     return error
 
 
+def put(db: Database, update: str, changed: Sequence[Any], insert: str, first: Sequence[Any]) -> None:
+    """Update a row by `update` and its parameters, or insert it. Another process may insert it between the two."""
+    for _ in range(2):
+        if db.execute(update, changed):
+            return
+        try:
+            db.execute(insert, first)
+            return
+        except peewee.IntegrityError:
+            continue
+
+
 def is_duplicate(error: peewee.IntegrityError) -> bool:
     """Whether an INSERT failed because the row, or its unique key, is there already."""
     return mysql_errors.number_of(_drivers(error)) == 1062 or "UNIQUE" in str(error)
+
+
+def marks(values: Collection[object]) -> str:
+    """SQL of one parameter for each value, to stand in the brackets of IN."""
+    return ",".join(["%s"] * len(values))
 
 
 def beyond(place: Place | None, moment: str, key: str) -> tuple[str, tuple[Any, ...]]:

@@ -16,6 +16,10 @@ class Dialect:
         """
         return f" FORCE INDEX ({index})" if self.dialect == "mysql" else ""
 
+    def lock(self) -> str:
+        """SQL behind a SELECT that locks what it reads until the transaction ends; SQLite locks the whole file."""
+        return " FOR UPDATE" if self.dialect == "mysql" else ""
+
     def now(self) -> str:
         """SQL of the present moment, UTC."""
         return "UTC_TIMESTAMP(6)" if self.dialect == "mysql" else self.later(0)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import overload
+
+Moment = datetime | str  # as a column gives it: MySQL a datetime, SQLite text
 
 
-def as_time(value: Any) -> datetime | None:
+@overload
+def as_time(value: Moment) -> datetime: ...
+@overload
+def as_time(value: Moment | None) -> datetime | None: ...
+def as_time(value: Moment | None) -> datetime | None:
     """A column's moment as an aware UTC datetime; MySQL gives datetimes, SQLite text."""
     if value is None:
         return None
@@ -26,7 +32,7 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def moment(value: Any) -> str | None:
+def moment(value: Moment | None) -> str | None:
     """A column's moment as RFC 3339 UTC."""
     when = as_time(value)
     return None if when is None else when.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -15,8 +15,9 @@ from schema.http.letter_responses import BulkSummary, Example, Letter, LetterAct
 from schema.http.problems import problem_of
 from schema.http.responses import shown
 from schema.rows import audit, letter_search, letters
-from schema.rows.letter_search import LetterFilter
-from schema.sql.database import Database, Row
+from schema.rows.columns import LetterRow
+from schema.rows.letter_search import FoundGroup, LetterFilter
+from schema.sql.database import Database
 from schema.sql.times import moment
 from service.routes.route import Route, answer, by
 
@@ -86,7 +87,7 @@ def grouped(db: Database, wanted: LetterFilter, limit: int = _PAGE) -> Letters:
     began = time.monotonic()
     groups = letter_search.groups(db, wanted, limit)
     # Groups that all fit into one page have been counted already.
-    total = sum(int(group["letters"]) for group in groups) if len(groups) < limit else letter_search.count(db, wanted)
+    total = sum(group["letters"] for group in groups) if len(groups) < limit else letter_search.count(db, wanted)
     return Letters(total=total, groups=[_group(group) for group in groups], took_ms=_since(began))
 
 
@@ -94,27 +95,24 @@ def _since(began: float) -> float:
     return round((time.monotonic() - began) * 1000, 1)
 
 
-def _group(group: Row) -> LetterGroup:
+def _group(group: FoundGroup) -> LetterGroup:
     """One fingerprint's letters together."""
-    example, appeared = group["example"], group["appeared"] or {}
+    example, appeared = group["example"], group["appeared"]
     return shown(
         LetterGroup,
         group,
-        count=int(group["letters"]),
-        appeared_at=moment(appeared.get("at")),
-        appeared_in_version=appeared.get("version"),
-        next_step=problem_of(group["error_code"]).next_step,
-        example=Example(
-            dead_letter_id=example["dead_letter_id"],
-            job_id=example.get("job_id"),
-            code=example.get("code"),
-            product_id=example.get("product_id"),
-            error=example.get("error_message"),
-        ),
+        count=group["letters"],
+        queue=example["queue"],
+        kind=example["kind"],
+        error_code=example["error_code"],
+        appeared_at=moment(appeared["at"]) if appeared else None,
+        appeared_in_version=appeared["version"] if appeared else None,
+        next_step=problem_of(example["error_code"]).next_step,
+        example=shown(Example, example, error=example["error_message"]),
     )
 
 
-def letter_shown(row: Row) -> LetterSummary:
+def letter_shown(row: LetterRow) -> LetterSummary:
     """One letter in a list."""
     return shown(LetterSummary, row, error=row["error_message"])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import falcon
 
 from schema.callbacks.urls import redact
@@ -10,14 +12,16 @@ from schema.http import requests
 from schema.http.problems import problem_of
 from schema.http.responses import Delivery, DeliveryLog, Post, Resent, shown
 from schema.life import replays
+from schema.life.replays import Refusal
 from schema.rows import deliveries, jobs, posts
+from schema.rows.columns import DeliveryRow
 from schema.rows.states import OPEN
-from schema.sql.database import Database, Row
+from schema.sql.database import Database
 from schema.sql.times import moment
 from service.routes.route import Route, answer, by, no_job
 
 # Why a callback is not sent again → the problem's code and the sentence.
-REFUSALS = {
+REFUSALS: Mapping[Refusal, tuple[str, str]] = {
     "unknown": ("delivery_not_found", "There is no such delivery."),
     "no_callback": ("not_resendable", "The job was submitted without a callback."),
     "superseded": ("not_resendable", "A newer round of the job has taken this callback's place."),
@@ -68,7 +72,7 @@ def delivery_log(db: Database, job_id: str) -> DeliveryLog:
     return DeliveryLog(job_id, [_shown(db, row) for row in rows])
 
 
-def _shown(db: Database, row: Row) -> Delivery:
+def _shown(db: Database, row: DeliveryRow) -> Delivery:
     return shown(
         Delivery,
         row,

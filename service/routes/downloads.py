@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import falcon
 
 from schema.errors import Permanent, Refused
 from schema.rows.jobs import find
-from schema.sql.database import Row
 from service.routes.route import Route, no_job
 
 
 class Downloads(Route):
     """What GET …/download and the synchronous endpoint answer."""
 
-    def serve(self, resp: falcon.Response, job_id: str, row: Row | None, *, redirect: bool = False) -> None:
+    def serve(
+        self, resp: falcon.Response, job_id: str, row: Mapping[str, Any] | None, *, redirect: bool = False
+    ) -> None:
         """Stream the PDF of a completed job (`row`, or the permanent record of a cleaned one) into the answer.
 
         Refused: a failed job's own code, job_cancelled, not_ready, artifact_gone, job_not_found.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import assert_never
 
 import falcon
 
@@ -13,9 +14,9 @@ from schema.http.responses import shown
 from schema.life import rounds
 from schema.ports import End
 from schema.rows import deliveries, jobs, listing
+from schema.rows.columns import DeliveryRow, JobRow, ListedJob
 from schema.rows.jobs import find
 from schema.rows.states import OPEN
-from schema.sql.database import Row
 from schema.sql.times import moment
 from service.estimates import QueueView
 from service.routes.reports import accepted, standing
@@ -62,7 +63,7 @@ class Job(Route):
         """Cancel."""
         Cancel(self.parts).on_post(req, resp, job_id)
 
-    def _shown(self, row: Row) -> responses.Job:
+    def _shown(self, row: JobRow) -> responses.Job:
         position, estimate = self.view.of(row)
         db = self.parts.db
         tried = [shown(responses.Attempt, attempt) for attempt in jobs.attempts_of(db, row["job_id"])]
@@ -90,17 +91,20 @@ class Cancel(Route):
         """200 when it is cancelled, 202 when it will be at the next checkpoint, 409 when it is too late."""
         outcome = rounds.cancel(self.parts.db, job_id)
         req.context.cancelled = outcome == "cancelled"
-        if outcome == "unknown":
-            raise no_job(job_id)
-        if outcome == "too_late":
-            raise Refused("The PDF is being stored.", code="too_late")
-        if outcome == "already":
-            raise Refused("The job has ended.", code="already_ended")
+        match outcome:
+            case "unknown":
+                raise no_job(job_id)
+            case "too_late":
+                raise Refused("The PDF is being stored.", code="too_late")
+            case "already":
+                raise Refused("The job has ended.", code="already_ended")
+            case "requested":
+                answer(resp, responses.CancelAnswer(job_id, "processing", True), falcon.HTTP_202)
+            case "cancelled" | "cancelled_before":
+                answer(resp, responses.CancelAnswer(job_id, "cancelled", True))
+            case _:
+                assert_never(outcome)
         self.parts.wake()
-        if outcome == "requested":
-            answer(resp, responses.CancelAnswer(job_id, "processing", True), falcon.HTTP_202)
-        else:
-            answer(resp, responses.CancelAnswer(job_id, "cancelled", True))
 
 
 @dataclass(eq=False)
@@ -120,19 +124,23 @@ class Replay(Route):
             callback=asked.callback,
             failure_callback=asked.failure_callback,
         )
-        if outcome == "unknown":
-            raise no_job(job_id)
-        if outcome != "replayed":
-            raise Refused(
-                f"The job is {'completed' if outcome == 'completed' else 'not ended'}.", code="not_replayable"
-            )
-        self.parts.wake()
+        match outcome:
+            case "unknown":
+                raise no_job(job_id)
+            case "completed":
+                raise Refused("The job is completed.", code="not_replayable")
+            case "not_ended" | "resolved":
+                raise Refused("The job is not ended.", code="not_replayable")
+            case "replayed":
+                self.parts.wake()
+            case _:
+                assert_never(outcome)
         row = find(self.parts.db, job_id)
         assert row is not None
         accepted(resp, standing(self.view, row))
 
 
-def _submitted_at(row: Row) -> str | None:
+def _submitted_at(row: ListedJob) -> str | None:
     """When the job was asked for. The plan's `created_at` has whole seconds on MariaDB; a replay moves `requested_at`."""
     return moment(row["requested_at"] if row["round"] == 1 else row["created_at"])
 
@@ -142,7 +150,7 @@ def error_of(code: str | None, message: str | None) -> responses.JobError | None
     return None if code is None else responses.JobError(code, message, problem_of(code).next_step)
 
 
-def _webhook(rows: list[Row], job: Row) -> responses.Webhook | None:
+def _webhook(rows: list[DeliveryRow], job: JobRow) -> responses.Webhook | None:
     if not rows or rows[0]["round"] != job["round"]:
         return responses.Webhook("not_due", 0, None, None, None) if job["callback"] else None
     last = rows[0]
@@ -156,7 +164,7 @@ def _webhook(rows: list[Row], job: Row) -> responses.Webhook | None:
     )
 
 
-def _summary(row: Row) -> responses.JobSummary:
+def _summary(row: ListedJob) -> responses.JobSummary:
     return shown(
         responses.JobSummary,
         row,

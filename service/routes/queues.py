@@ -10,8 +10,9 @@ from schema.http import requests
 from schema.http.responses import shown
 from schema.http.state_responses import Pause, QueueState, QueueStates
 from schema.life import queues
+from schema.rows.columns import PauseRow
 from schema.settings import Settings
-from schema.sql.database import Database, Row
+from schema.sql.database import Database
 from schema.sql.times import moment
 from service.routes.route import Route, answer, by
 
@@ -58,5 +59,5 @@ def queue_states(db: Database, settings: Settings) -> QueueStates:
     )
 
 
-def _pause(row: Row) -> Pause:
+def _pause(row: PauseRow) -> Pause:
     return Pause(row["scope"], row["reason"], row["set_by"], moment(row["since"]), moment(row["until"]))

@@ -14,8 +14,9 @@ from schema.errors import Refused
 from schema.http import queries, requests
 from schema.http.responses import Accepted, BatchAccepted
 from schema.rows import jobs
+from schema.rows.columns import JobRow
 from schema.rows.jobs import PRIORITIES, KeyTaken, NewJob, find_by_key, turn_of
-from schema.sql.database import Row, patiently
+from schema.sql.database import patiently
 from service.door.rates import RateLimits
 from service.estimates import QueueView
 from service.intake import Intake
@@ -32,7 +33,9 @@ class Submitting(Route):
 
     view: QueueView
 
-    def write(self, req: falcon.Request, wanted: list[NewJob], insert: Callable[[], None], another: str) -> list[Row]:
+    def write(
+        self, req: falcon.Request, wanted: list[NewJob], insert: Callable[[], None], another: str
+    ) -> list[JobRow]:
         """Write the jobs; nothing, or the rows that this Idempotency-Key has made before.
 
         `another` says what the key was sent with before, when it was not this body. Raises Refused: backlog_full,
@@ -53,7 +56,7 @@ class Submitting(Route):
         req.context.repeated = True
         return earlier
 
-    def _admitted(self, wanted: list[NewJob]) -> list[Row]:
+    def _admitted(self, wanted: list[NewJob]) -> list[JobRow]:
         """Nothing when there is room for all; the rows that this key has made before also when there is none.
 
         Otherwise a caller who sends a request again would believe that no job was made. Raises Refused("backlog_full").
@@ -66,7 +69,7 @@ class Submitting(Route):
             raise
         return []
 
-    def _earlier(self, wanted: list[NewJob]) -> list[Row]:
+    def _earlier(self, wanted: list[NewJob]) -> list[JobRow]:
         rows = [find_by_key(self.parts.db, job.idempotency_key) for job in wanted if job.idempotency_key]
         return [row for row in rows if row is not None]
 
@@ -80,7 +83,7 @@ class Single(Submitting):
     def __post_init__(self) -> None:
         self.intake = Intake(self.parts.db, self.parts.wake)
 
-    def submit(self, req: falcon.Request) -> tuple[NewJob, Row | None]:
+    def submit(self, req: falcon.Request) -> tuple[NewJob, JobRow | None]:
         """Write the job of the body, with None; or with the row of the job that its Idempotency-Key has made before."""
         submission = self.asked(req, requests.Submission)
         job = new_job(submission, req)
@@ -91,7 +94,7 @@ class Single(Submitting):
         log.info("job.submitted", job_id=job.job_id, priority=submission.priority, request_id=job.request_id)
         return job, None
 
-    def reply(self, resp: falcon.Response, job: NewJob, earlier: Row | None) -> None:
+    def reply(self, resp: falcon.Response, job: NewJob, earlier: JobRow | None) -> None:
         """The plan's 202."""
         if earlier is None:
             accepted(resp, waiting(self.view, job))
@@ -181,7 +184,7 @@ def waiting(view: QueueView, job: NewJob) -> Accepted:
     return Accepted(job.job_id, "queued", estimate, position)
 
 
-def standing(view: QueueView, row: Row) -> Accepted:
+def standing(view: QueueView, row: JobRow) -> Accepted:
     """How the job of a row stands."""
     position, estimate = view.of(row)
     return Accepted(row["job_id"], row["status"], estimate, position)

@@ -42,7 +42,7 @@ def test_a_position_in_a_long_queue_is_right_within_a_slice(db: Database) -> Non
     assert picture.waiting == JOBS
     asked: list[str] = []
     fetch, scalar = db.fetch_all, db.scalar
-    db.fetch_all = lambda sql, *rest: asked.append(sql) or fetch(sql, *rest)  # type: ignore[method-assign, func-returns-value]
+    db.fetch_all = lambda sql, *rest, **of: asked.append(sql) or fetch(sql, *rest, **of)  # type: ignore[method-assign, func-returns-value]
     db.scalar = lambda sql, *rest: asked.append(sql) or scalar(sql, *rest)  # type: ignore[method-assign, func-returns-value]
     wrong = [abs(view._read_off(picture, row) - place) for place, row in enumerate(rows)]
     assert not asked, "a position was read off without a query"

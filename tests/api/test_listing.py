@@ -62,7 +62,9 @@ def _read(db: Database, query: ListQuery) -> int:
     asked: list[tuple[str, Any]] = []
     with pytest.MonkeyPatch.context() as patch:
         fetch = db.fetch_all
-        patch.setattr(db, "fetch_all", lambda sql, params=(): asked.append((sql, params)) or fetch(sql, params))
+        patch.setattr(
+            db, "fetch_all", lambda sql, params=(), **of: asked.append((sql, params)) or fetch(sql, params, **of)
+        )
         listing.page(db, query)
     sql, params = asked[0]
     plan = " ".join(row["detail"] for row in db.fetch_all(f"EXPLAIN QUERY PLAN {sql}", params))

@@ -15,7 +15,7 @@ def test_an_overview_of_before_the_outage_is_not_told_for_ever(api: Api, monkeyp
     monkeypatch.setattr("schema.sql.cached.time", clock)
     assert api.get("/api/overview").json["accepting"] is True
 
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise DatabaseDown("The database did not answer.")
 
     with monkeypatch.context() as outage:

@@ -31,13 +31,13 @@ class Counting(Database):
     away = False
     hangs: threading.Event | None = None
 
-    def fetch_all(self, sql: str, params: Any = ()) -> list[dict[str, Any]]:
+    def fetch_all(self, sql: str, params: Any = (), **of: Any) -> list[Any]:
         self.asked += "GROUP BY status, priority" in sql
         if self.hangs is not None and "GROUP BY status, priority" in sql:
             self.hangs.wait(60)
         if self.away:
             raise DatabaseDown("It is away.")
-        return super().fetch_all(sql, params)
+        return super().fetch_all(sql, params, **of)
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_the_grouped_listing_reads_an_index_alone(world: World) -> None:
     explain = "EXPLAIN " if world.db.dialect == "mysql" else "EXPLAIN QUERY PLAN "
     asked: list[str] = []
     fetch = world.db.fetch_all
-    world.db.fetch_all = lambda sql, params=(): asked.append(sql) or fetch(sql, params)  # type: ignore[method-assign,func-returns-value]
+    world.db.fetch_all = lambda sql, params=(), **of: asked.append(sql) or fetch(sql, params, **of)  # type: ignore[method-assign,func-returns-value]
     letter_search.groups(world.db, ALL)
     world.db.fetch_all = fetch  # type: ignore[method-assign]
     plan = world.db.fetch_all(f"{explain}{asked[0]}", ("open", 100))
