@@ -1,6 +1,4 @@
-"""What is kept of a receiver's answer: the head of its body, readable, without its stack traces, file paths and
-the capabilities that it repeats.
-"""
+"""What is kept of a receiver's answer: a readable head of its body, without stack traces, file paths and secret URLs."""
 
 from __future__ import annotations
 
@@ -11,10 +9,10 @@ import zlib
 from schema.callbacks.redaction import hide_asked, hide_resume_urls
 
 MAX_CHARACTERS = 2000
-MAX_BYTES = 64 * 1024  # of a body, as it comes and as it is decoded
+MAX_BYTES = 64 * 1024  # of a body, both as it comes and decoded
 _MOST_CODINGS = 3
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.-]+)", re.I)
-# Beside UTF-8; the other codecs of Python are none of texts, or not linear.
+# The charsets accepted beside UTF-8. Python's other codecs are not for text, or do not take linear time.
 _CHARSETS = re.compile(
     r"utf-?(?:16|32)(?:-?[bl]e)?|(?:iso-?8859|windows|koi8|euc)-\w+|latin-?1|gb\w+|big5|shift_jis", re.I
 )
@@ -24,21 +22,21 @@ _TRACE_LINE = re.compile(
 )
 _UNSEEN = re.compile(r"<(script|style|svg)\b.*?(?:</\1\s{0,9}>|\Z)|<!--.*?(?:-->|\Z)", re.I | re.S)
 _FILE_PATH = re.compile(r"(?:file://)?(?:[A-Za-z]:\\|/)(?:[\w@.+-]+[/\\]){2,}[\w@.+-]+(?::\d+)*")
-# C0, C1, direction overrides and separators: nothing that could draw over a terminal or a console's line.
+# C0, C1, direction overrides and separators: they could overwrite lines of a terminal or the console.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
 
 def head(body: bytes, asked: str | None = None, *, encoding: str = "", content_type: str = "") -> str:
-    """At most 2,000 characters of the body as text, without what it repeats of `asked`, the URL that was posted to.
+    """At most 2,000 characters of the body as text, without any part of `asked`, the URL that was posted to.
 
-    `encoding` and `content_type` are the answer's headers of that name; a body that is not what they say is taken as
-    it is. Of a page of HTML only what a reader sees is kept, with its tags.
+    `encoding` and `content_type` are the answer's headers; a body that they describe wrongly is taken as it is. A page of
+    HTML keeps its tags, and loses what a reader does not see.
     """
     text = _text(_decoded(body, encoding), content_type)
     text = _without_trace_keys(text)
     if asked is not None:
         text = hide_asked(text, asked)
-    text = hide_resume_urls(text)  # before anything below can cut one in two
+    text = hide_resume_urls(text)  # first, because the steps below could cut one in two
     if text.lstrip().startswith("<"):
         text = _UNSEEN.sub(" ", text)
     text = _TRACE_LINE.sub(" …", text)
@@ -47,7 +45,7 @@ def head(body: bytes, asked: str | None = None, *, encoding: str = "", content_t
 
 
 def _decoded(body: bytes, encoding: str) -> bytes:
-    """The body without its content codings (asked for was none), at most 64 KiB of it."""
+    """The body without its content codings (we asked for none), at most 64 KiB of it."""
     codings = [coding.strip().lower() for coding in encoding.split(",") if coding.strip()]
     if not codings and body.startswith(b"\x1f\x8b"):
         codings = ["gzip"]
@@ -61,21 +59,25 @@ def _decoded(body: bytes, encoding: str) -> bytes:
 
 
 def _inflated(body: bytes, coding: str) -> bytes:
-    for window in (47,) if "gzip" in coding else (47, -15):  # by its header; some send "deflate" without one
+    for window in (47,) if "gzip" in coding else (47, -15):  # with a header, or as some send "deflate", without
         inflater = zlib.decompressobj(window)
         try:
             inflated = inflater.decompress(body, MAX_BYTES)
         except zlib.error:
             continue
-        if window > 0 or inflater.eof or inflater.unconsumed_tail:  # plain text may begin like such a stream
+        if (
+            window > 0 or inflater.eof or inflater.unconsumed_tail
+        ):  # plain text may look like the beginning of such a stream
             return inflated
     return body
 
 
 def _text(body: bytes, content_type: str) -> str:
-    """The body as text: by its first bytes, where they show UTF-16 or a mark, else by its charset, else UTF-8."""
+    """The body as text: by its first bytes if they show UTF-16 or a mark, else by its charset, else as UTF-8."""
     codec: str = json.detect_encoding(body)
-    if codec.endswith(("le", "be")) and body[:64].count(0) * 4 < len(body[:64]):  # one zero shows no UTF-16
+    if codec.endswith(("le", "be")) and body[:64].count(0) * 4 < len(
+        body[:64]
+    ):  # a single zero byte does not mean UTF-16
         codec = "utf-8"
     declared = _CHARSET.search(content_type)
     if codec == "utf-8" and declared and _CHARSETS.fullmatch(declared[1]):

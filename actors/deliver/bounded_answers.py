@@ -1,7 +1,7 @@
-"""An HTTP answer read within bounds: its interim answers passed over, and nothing of it left for the next exchange.
+"""Reads an HTTP answer within bounds, skips its interim answers, and leaves nothing for the next exchange.
 
-http.client passes over "100 Continue" alone, without end; takes a 103 for the final answer; and forgets what stands
-in its buffer after an answer's end.
+http.client alone skips any number of "100 Continue", and takes a 103 for the final answer. It also forgets what its
+buffer still holds after an answer's end.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import socket
 from http.client import HTTPResponse, LineTooLong, parse_headers
 from typing import Any
 
-MAX_INTERIM = 16  # answers before the final one
-MAX_HEAD = 64 * 1024  # bytes, those of interim answers included
-MAX_REST = 1024 * 1024  # bytes of a body with all that its chunks put around it
+MAX_INTERIM = 16  # Answers before the final one.
+MAX_HEAD = 64 * 1024  # Bytes of all heads, those of interim answers included.
+MAX_REST = 1024 * 1024  # Bytes of a body, with the framing of its chunks.
 
 
 class _Wire(io.RawIOBase):
-    """The bytes of one answer as they come in, at most `limit` of them; nothing more once it has ended."""
+    """The bytes of one answer as they come in, at most `limit` of them, and none after its end."""
 
     def __init__(self, raw: io.RawIOBase) -> None:
         self._raw = raw
@@ -30,7 +30,7 @@ class _Wire(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         if self.ended:
-            return None  # a look at what is buffered asks the other side for nothing
+            return None  # looking into the buffer must not read from the other side
         count = self._raw.readinto(buffer)
         self._count += count or 0
         if self._count > self.limit:
@@ -43,7 +43,7 @@ class _Wire(io.RawIOBase):
 
 
 class BoundedAnswer(HTTPResponse):
-    """The final answer; `left_over` when something followed its end, so that its connection must not be used again."""
+    """The final answer. `left_over` tells that bytes followed its end: its connection must not be used again."""
 
     left_over = False
 
@@ -60,7 +60,7 @@ class BoundedAnswer(HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(MAX_INTERIM + 1):
             version, status, reason = super()._read_status()  # type: ignore[misc]
-            if not 100 <= status < 200 or status == 101:  # which is no HTTP from there on
+            if not 100 <= status < 200 or status == 101:  # after a 101 the other side no longer speaks HTTP
                 return version, status, reason
             parse_headers(self.fp)
         raise LineTooLong("interim headers")

@@ -1,4 +1,4 @@
-"""What a callback says, and by which headers its caller finds it again in its own log."""
+"""What a callback says, and the headers by which its caller finds it in its own log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schema.rows.deliveries import ClaimedDelivery
 
 
 def callback_body(end: End) -> bytes:
-    """The plan's callback bodies, with `type` and `meta`."""
+    """The body of a callback."""
     moment = end.ended_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     body: dict[str, Any] = {"type": f"report.{end.status}", "job_id": end.job_id, "status": end.status}
     if end.status == "completed":
@@ -25,7 +25,7 @@ def callback_body(end: End) -> bytes:
 
 
 def correlation(row: ClaimedDelivery) -> dict[str, str]:
-    """The caller's own request id and trace, so that its log and ours can be laid side by side."""
+    """The caller's own request id and trace, which stand in its log and in ours."""
     headers = {"x-request-id": row["request_id"]} if row["request_id"] else {}
     if row["traceparent"]:
         headers["traceparent"] = traces.child(row["traceparent"])

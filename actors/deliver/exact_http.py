@@ -1,12 +1,14 @@
 """One POST over a guarded, kept-alive connection: sent byte for byte, answered within a total time.
 
-`requests` and `ssrfguard` do the HTTP and the guarding. What is added here, on the connection alone, is what
-neither offers: the request target goes out as it was given (urllib3 would normalise `%2f` or `..`, and a
-resume URL's signature covers its bytes), a whole exchange ends at its deadline however slowly the other side
-drips (a socket's timeout starts anew with every byte), every address of a name is tried within that time, a status
-is kept as soon as the final answer's head is there (whatever else is wrong with the answer), and a connection is not
-reused that idled longer than Node keeps one, or that holds anything unread: the next exchange would take it for its
-own answer.
+`requests` and `ssrfguard` do the HTTP and the guarding. This module adds, on the connection alone, what neither offers:
+
+- The request target goes out as it was given. urllib3 would change `%2f` or `..`, but a resume URL's signature
+  covers its bytes.
+- A whole exchange ends at its deadline. A socket's own timeout starts anew with every byte.
+- Every address of a name is tried within that time.
+- A status counts as soon as the final answer's head is there, whatever is wrong with the rest.
+- A connection is not reused when it was idle longer than Node keeps one, or holds unread bytes. The next exchange would
+  take those for its own answer.
 """
 
 from __future__ import annotations
@@ -27,13 +29,13 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from actors.deliver.bounded_answers import BoundedAnswer
 
-IDLE_SECONDS = 4.0  # Node.js closes idle connections after 5
-CONNECT_SECONDS = 5.0  # an address of a name
-MAX_ADDRESSES = 32  # tried of a name: whoever answers for it decides how many there are
+IDLE_SECONDS = 4.0  # Node.js closes idle connections after 5.
+CONNECT_SECONDS = 5.0  # For one address of a name.
+MAX_ADDRESSES = 32  # Addresses tried of one name; its DNS server, a stranger, decides how many there are.
 
 
 class Exchange:
-    """One request under way: its target, its deadline (monotonic seconds), and how far it came."""
+    """One request under way: its target, its deadline (monotonic seconds), and how far it has come."""
 
     def __init__(self, target: str, deadline: float) -> None:
         self.target = target
@@ -59,7 +61,7 @@ class Exchange:
         return self._line is not None
 
     def expire(self) -> None:
-        """Cut the connection, unless the exchange has ended (then another one may own it)."""
+        """Cut the connection, unless the exchange has ended: then another one may use it."""
         with self._lock:
             if self._ended or self._line is None:
                 return
@@ -68,15 +70,15 @@ class Exchange:
                 self._line.shutdown(socket.SHUT_RDWR)
 
     def answered(self, status: int) -> None:
-        """Note the status; a head that the deadline cut, which http.client takes for its end, is none."""
+        """Note the status, unless the deadline cut the head short: http.client takes that for its end."""
         with self._lock:
             if not self.expired:
                 self.status = status
 
     def takes_over(self, line: socket.socket) -> bool:
-        """Keep the line of a connection that is closed while its answer is still being read.
+        """Keep the line of a connection that closes while its answer is still read; whether this exchange keeps it.
 
-        http.client does so as soon as the head of an answer says that nothing follows its body.
+        http.client closes the connection as soon as an answer's head says that nothing follows its body.
         """
         with self._lock:
             self._owns_line = not self._ended and self._line is line
@@ -91,7 +93,7 @@ class Exchange:
 
 
 class Deadlines:
-    """A thread that ends exchanges at their deadlines; started with the first one."""
+    """A thread that ends exchanges at their deadlines. It starts with the first one."""
 
     def __init__(self) -> None:
         self._due: list[tuple[float, int, Exchange]] = []
@@ -144,7 +146,7 @@ class ExactAdapter(SafeAdapter):
 
 
 def _by_turns(addresses: Sequence[Address]) -> list[Address]:
-    """The first address of each family, then the second ones, and so on: one family may lead nowhere at all."""
+    """The first address of each family, then the second ones, and so on: one whole family may lead nowhere."""
     families = {address.family: [one for one in addresses if one.family == address.family] for address in addresses}
     turns = itertools.chain.from_iterable(itertools.zip_longest(*families.values()))
     return [address for address in turns if address is not None][:MAX_ADDRESSES]
@@ -163,7 +165,7 @@ def _connected(addresses: Sequence[Address], policy: Policy, options: Any, deadl
         try:
             return connect([address], policy=policy, timeout=share, socket_options=options)
         except OSError as error:
-            if isinstance(failed, TimeoutError):  # a refusal says more than silence
+            if isinstance(failed, TimeoutError):  # a refusal tells more than silence
                 failed = error
     raise failed
 
@@ -201,7 +203,7 @@ def _exact(
         def is_connected(self) -> bool:
             if time.monotonic() - self._used >= IDLE_SECONDS or (self._answer is not None and self._answer.left_over):
                 return False
-            undecoded = getattr(self.sock, "pending", int)  # what TLS holds is seen by no select
+            undecoded = getattr(self.sock, "pending", int)  # `select` does not see what TLS holds
             return not undecoded() and bool(super().is_connected)
 
         def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
@@ -216,7 +218,7 @@ def _exact(
             current.exchange.sent = True
             try:
                 super().send(data)
-            except ssl.SSLEOFError as closed:  # urllib3 goes on to read why the other side closed, as without TLS
+            except ssl.SSLEOFError as closed:  # then urllib3 reads why the other side closed, as it does without TLS
                 raise BrokenPipeError from closed
 
         def getresponse(self) -> Any:

@@ -1,5 +1,4 @@
-"""Sends callbacks: signed by Standard Webhooks, only to addresses that are allowed, bounded in bytes and
-time.
+"""Sends callbacks: signed by Standard Webhooks, only to allowed addresses, bounded in bytes and time.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -41,11 +40,11 @@ _SPEAKS_TLS = "The port speaks TLS: the URL must begin with https://."
 
 
 class SignedSender:
-    """The Sender port over HTTP. Safe to share between threads; `connections` should be their number.
+    """The Sender port over HTTP. Threads may share it; `connections` should be their number.
 
-    `secrets` sign every POST, all of them while rotating (`whsec_…`, or plain base64). `timeout` bounds one
-    whole exchange in seconds. `resolver` stands in for socket.getaddrinfo; whatever it answers is checked.
-    `verify` is requests' own: False never, or the path of an own authority's certificates.
+    Each of the `secrets` (`whsec_…`, or plain base64) signs every POST, so that secrets can be rotated. `timeout` bounds
+    one whole exchange, in seconds. `resolver` replaces socket.getaddrinfo, and its answers are checked too. `verify` is
+    requests' own option: True, or the path of your own authority's certificates.
     """
 
     def __init__(
@@ -75,10 +74,10 @@ class SignedSender:
         self._opening = threading.Lock()
 
     def send(self, post: Post) -> Answer:
-        """One POST and what became of it; see ports.Answer for the failures.
+        """Send one POST and return its answer; ports.Answer lists the failures.
 
-        "connect", "tls" and "refused_address" say that the other side cannot have received anything; after
-        "timeout", "reset" and "too_large" nobody knows.
+        After "connect", "tls" and "refused_address" the other side cannot have received anything. After "timeout",
+        "reset" and "too_large" it may have.
         """
         started = time.monotonic()
         try:
@@ -94,16 +93,16 @@ class SignedSender:
         try:
             response = adapter.send(
                 request,
-                stream=True,  # so that the body is read here, within bounds
+                stream=True,  # the body is read below, within bounds
                 timeout=(min(CONNECT_SECONDS, self._timeout), self._timeout),
                 verify=self._verify,
                 proxies=None,
             )
             return _read(response, post.url, exchange, started)
-        except SSRFGuardError:  # its message names the address: where a private name points is our business alone
+        except SSRFGuardError:  # its message names the address, and nobody else may learn where a private name points
             return _no_answer("refused_address", _REFUSED, started)
-        except Exception as error:  # the other side's doings, in requests', urllib3's and http.client's many classes
-            if _is_taken(exchange.status):  # … found wrong with an answer that says so all the same
+        except Exception as error:  # requests, urllib3 and http.client raise many classes
+            if _is_taken(exchange.status):  # the answer is broken, but its status says that the callback was taken
                 return Answer(exchange.status, None, "", "", None, time.monotonic() - started)
             return _no_answer(*_classify(error, exchange, self._timeout, post.url), started)
         finally:
@@ -111,14 +110,14 @@ class SignedSender:
             self._current.exchange = None
 
     def close(self) -> None:
-        """Close the connections; lookups that hang are left behind."""
+        """Close the connections, without waiting for lookups that hang."""
         for adapter in self._adapters.values():
             adapter.close()
         self._deadlines.close()
         self._lookups.shutdown(wait=False, cancel_futures=True)
 
     def _headers(self, post: Post) -> dict[str, str]:
-        """Ours win over the post's own: what is signed must be what is sent."""
+        """The headers of a POST. Ours replace the post's own, because what is signed must be what is sent."""
         now = self._now()
         body = post.body.decode()
         headers = {
@@ -136,7 +135,7 @@ class SignedSender:
         return headers
 
     def _adapter_for(self, url: str) -> ExactAdapter:
-        """The connection pool of the policy that this origin falls under; `url` as it was prepared to be called."""
+        """The connection pool of the policy for this origin; `url` is in its prepared form."""
         parts = urlsplit(url)
         policy = self._allow.policy_for(
             (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
@@ -150,14 +149,14 @@ class SignedSender:
                     resolver=self._lookup,
                     pool_connections=max(64, self._connections),
                     pool_maxsize=self._connections,
-                    max_retries=0,  # retries belong to the schedule
+                    max_retries=0,  # the schedule retries
                 )
                 self._adapters[id(policy)] = adapter  # the adapter keeps its policy, so no id is reused
             return adapter
 
     def _lookup(self, host: str, port: int, family: int, kind: int, protocol: int, flags: int) -> Any:
-        """The resolver within the exchange's time: getaddrinfo itself knows no timeout."""
-        if flags & socket.AI_NUMERICHOST:  # an address: nobody is asked
+        """Resolve within the exchange's time: getaddrinfo itself has no timeout."""
+        if flags & socket.AI_NUMERICHOST:  # an address needs no lookup
             return socket.getaddrinfo(host, port, family, kind, protocol, flags)
         left = self._current.exchange.deadline - time.monotonic()
         try:
@@ -171,9 +170,7 @@ class SignedSender:
 
 
 def signer(secret: str) -> Webhook:
-    """One signing key. Raises ValueError unless it holds 24 to 64 bytes (Standard Webhooks, "Signature
-    scheme").
-    """
+    """One signing key. Raises ValueError unless it holds 24 to 64 bytes (Standard Webhooks, "Signature scheme")."""
     try:
         webhook = Webhook(secret)
         size = len(webhook._whsecret)
@@ -185,7 +182,7 @@ def signer(secret: str) -> Webhook:
 
 
 def _target(url: str) -> str:
-    """The request target exactly as it stands in the URL; only what no ASCII holds is percent-encoded, as UTF-8."""
+    """The request target exactly as in the URL; only what is not ASCII is percent-encoded, as UTF-8."""
     after = url.partition("://")[2].partition("#")[0]
     cut = min((position for mark in "/?" if (position := after.find(mark)) >= 0), default=len(after))
     target = quote(after[cut:], safe=string.printable)
@@ -193,15 +190,15 @@ def _target(url: str) -> str:
 
 
 def _is_taken(status: int | None) -> bool:
-    """Whether the status says that the callback was taken: it must not be sent again, whatever follows it."""
+    """Whether the status says that the callback was taken. Then it must not be sent again, whatever follows."""
     return status is not None and 200 <= status < 300
 
 
 def _read(response: requests.Response, asked: str, exchange: Exchange, started: float) -> Answer:
     """The answer's status and the head of its body.
 
-    A 2xx counts as soon as its head is there, even when the body never ends or breaks off. Other answers need
-    their body to be judged, so one that is not there in time is no answer.
+    A 2xx counts as soon as its head is there, even when its body never ends or breaks off. Other answers are judged by
+    their body, so one whose body is not there in time is no answer.
     """
     if exchange.status is None:  # cut within its head
         response.raw.close()
@@ -241,10 +238,10 @@ def _retry_after(value: str | None) -> float | None:
         return float(value)
     try:
         when = parsedate_to_datetime(value)
-        if when.tzinfo is None:  # "-0000" is UTC from a host that does not say where it stands (RFC 5322 §3.3)
+        if when.tzinfo is None:  # "-0000" is UTC without a known zone (RFC 5322 §3.3)
             when = when.replace(tzinfo=UTC)
         return max(0.0, (when - datetime.now(UTC)).total_seconds())
-    except (ValueError, OverflowError):  # no date, or one that its zone moves out of the calendar
+    except (ValueError, OverflowError):  # not a date, or one outside the calendar
         return None
 
 
@@ -256,11 +253,11 @@ def _classify(error: Exception, exchange: Exchange, timeout: float, url: str) ->
             return "timeout", f"No complete answer came within {timeout:g} seconds."
         return "connect", f"The connection was not ready within {timeout:g} seconds."
     if exchange.sent and not is_before_any_request(tls):
-        if str(_cause(error, BadStatusLine)).startswith("\x15\x03"):  # an alert of TLS: it understood nothing
+        if str(_cause(error, BadStatusLine)).startswith("\x15\x03"):  # a TLS alert: it did not understand plain HTTP
             return "tls", _SPEAKS_TLS
         if "header" in str(error).lower() or "line" in str(error).lower():
             return "too_large", "The head of the answer is malformed or too large."
-        if url.lower().startswith("http://"):  # what Node's TLS does with plain HTTP
+        if url.lower().startswith("http://"):  # Node's TLS closes on plain HTTP
             return "reset", f"{_CLOSED} If the port speaks TLS, the URL must begin with https://."
         return "reset", _CLOSED
     if tls or _cause(error, SSLError):

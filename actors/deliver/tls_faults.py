@@ -1,4 +1,4 @@
-"""Why a TLS connection was not made, as a sentence for people, from what OpenSSL calls it."""
+"""Why a TLS connection failed: OpenSSL's reason as a sentence for people."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _VERIFICATION = {
 
 
 def tls_fault(error: ssl.SSLError | None) -> str:
-    """What a person can do something about."""
+    """The sentence: what is wrong, and what a person can do."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _VERIFICATION.get(error.verify_code, f"The host's certificate was not accepted: {error.verify_message}.")
     if isinstance(error, ssl.SSLEOFError):
@@ -75,5 +75,5 @@ def tls_fault(error: ssl.SSLError | None) -> str:
 
 
 def is_before_any_request(error: ssl.SSLError | None) -> bool:
-    """Whether it shows that nothing was received, although the request was sent: TLS 1.3 asks for certificates late."""
+    """Whether nothing was received although the request was sent: TLS 1.3 asks for client certificates late."""
     return error is not None and _REASONS.get(error.reason or "") == _CLIENT

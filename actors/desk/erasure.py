@@ -170,8 +170,9 @@ def _scrub_audit(db: Database, code: str) -> None:
 
 
 def _scrub_letters(db: Database, code: str, product_id: str | None, by: str) -> int:
-    """Delete the letters. One that has, or soon has, a copy in `.XQ` stays as an empty shell until the leader removes that
-    copy: a copy without a row would be put back for ever.
+    """Delete the letters. One that has, or soon has, a copy in `.XQ` stays as an empty shell.
+
+    It goes when the leader has removed that copy: a copy without a row would be put back for ever.
     """
     where, params = _where(code, product_id)
     shells = db.execute(

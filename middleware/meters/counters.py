@@ -1,15 +1,15 @@
 """Counters and histograms that are right under many processes: each process counts into files of its own.
 
-The format is prometheus_client's own for many processes; what differs is the file's name. It is not the process id but
-a *slot*: the lowest number nobody on this host holds (a file lock, let go by the kernel even after kill -9). A process
-that is started again takes the slot of one that is gone and counts on from its numbers, so counters never fall when a
-worker dies, no file is left behind for each process that ever lived, and a killed process costs at most the one event
-it had committed and not yet counted. A full disk costs metrics and nothing else: what it refuses is held and written
-later (middleware/meters/value_file.py); while not even a file can be made, nothing is counted. The log says so once.
+The format is prometheus_client's own for many processes. Only the file's name differs: it holds a *slot* in place of
+the process id. A slot is the lowest free number on this host, held by a file lock that the kernel frees even after
+kill -9. A new process takes the slot of a dead one and counts on from its numbers. So counters never fall, and dead
+processes leave no files. A killed process loses at most one event, which it had committed and not yet counted.
 
-Gauges are not kept here: a dead process could not take its own back. They are read from the rows
-(schema/metrics/gauges.py). A moment is the exception, since it stays true: of those that were noted the latest is
-shown.
+A full disk costs only metrics. What it refuses is held and written later (middleware/meters/value_file.py). When not even
+a file can be made, nothing is counted. The log says so once.
+
+Gauges are read from the rows (schema/metrics/gauges.py), because a dead process could not take its own back. A moment may
+be kept here, since it stays true; the latest one is shown.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 number_text: Callable[[float], str] = utils.floatToGoString
 
 AGAIN = 1.0  # seconds between two tries to write what a disk has refused
-_LATEST = "gauge_mostrecent"  # prometheus_client reads from a file's name how the values of several are put together
+_LATEST = "gauge_mostrecent"  # the file's name tells prometheus_client how to combine the values of several files
 
 
 def folder_of(run_dir: str, part: str) -> Path:
@@ -46,14 +46,14 @@ def folder_of(run_dir: str, part: str) -> Path:
 
 @dataclass(slots=True)
 class _Series:
-    """One series of this process's file: the places of its values there. Nobody else writes under our slot."""
+    """One series: the places of its values in this process's file. No other process writes under our slot."""
 
     file: ValueFile
     places: list[int]
 
 
 class Meters:
-    """This process's counters. Nothing is opened before the first event, so that a fork inherits no file."""
+    """This process's counters. They open their files at the first event, so that a fork inherits none."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -101,7 +101,7 @@ class Meters:
         return [file for file in self._files.values() if file.behind]
 
     def _catch_up(self) -> None:
-        """Try once a second to write what the disk has refused, until it takes it."""
+        """Write what the disk has refused; try once a second until it succeeds."""
         while self._behind():
             time.sleep(AGAIN)
             with self._mutex, contextlib.suppress(OSError):
@@ -114,7 +114,7 @@ class Meters:
             log.info("metrics.written_again", folder=str(self._folder))
 
     def _is_news(self, *, troubled: bool) -> bool:
-        """Note whether the folder refuses us; True when nobody in this process has said so."""
+        """Note whether the folder refuses us; True when this process has not logged that yet."""
         with _TELLING:
             others = any(meters is not self and meters._folder == self._folder for meters in _TROUBLED)
             changed = (self in _TROUBLED) != troubled
@@ -122,10 +122,10 @@ class Meters:
         return changed and not others
 
     def _begin(self, metric: Metric, kind: str, values: tuple[str, ...]) -> _Series:
-        """A series from what its slot has counted so far; every bucket exists from the first value on."""
+        """A series that goes on from its slot's values; every bucket exists from the first value on."""
         if metric.kind != kind or metric.kept != metrics.FILES or metrics.TABLE.get(metric.name) is not metric:
             raise ValueError(f"{metric.name} is not declared as a {kind} of files")
-        if kind == GAUGE and GAUGE not in self._files:  # hardly any process has one
+        if kind == GAUGE and GAUGE not in self._files:  # few processes have one
             self._files[GAUGE] = open_file(self._folder / f"{_LATEST}_{self._slot}.db")
         file = self._files[kind]
         series = _Series(file, [file.place(key) for key in _keys(metric, values)])
@@ -133,7 +133,7 @@ class Meters:
         return series
 
     def _opened(self) -> bool:
-        """Whether this process has its files; when they cannot be made, that is tried once a second."""
+        """Whether this process has its files; while they cannot be made, it tries once a second."""
         if self._owner == os.getpid():
             return True
         if time.monotonic() < self._again_at:
@@ -149,12 +149,12 @@ class Meters:
                 undo.callback(self._files[kind].close)
             undo.pop_all()
         self._owner, self._again_at = os.getpid(), 0.0
-        # Not when the process ends: threads that still count then would meet a closed file, and the kernel closes it.
+        # Not at the process's end: threads that still count would find a closed file, and the kernel closes it anyway.
         weakref.finalize(self, _let_go, lock, self._files).atexit = False
         return True
 
 
-_TROUBLED: weakref.WeakSet[Meters] = weakref.WeakSet()  # those that a disk refuses
+_TROUBLED: weakref.WeakSet[Meters] = weakref.WeakSet()  # those whose disk refuses writes
 _TELLING = threading.Lock()
 
 
@@ -176,7 +176,7 @@ def _let_go(lock: int, files: dict[str, ValueFile]) -> None:
 
 
 def _keys(metric: Metric, values: tuple[str, ...]) -> list[str]:
-    """The file's keys of one series: a counter's or gauge's one; a histogram's buckets, +Inf, and last the sum."""
+    """The keys of one series: one for a counter or gauge; for a histogram its buckets, +Inf, and last the sum."""
     names = list(metric.labels)
     if metric.kind != HISTOGRAM:
         return [key_of(metric.name, metric.name, names, list(values), "")]
@@ -186,5 +186,5 @@ def _keys(metric: Metric, values: tuple[str, ...]) -> list[str]:
 
 
 def files_of(folder: Path) -> list[str]:
-    """The files of every slot of this host that can be read; a torn one is left to its slot's next owner."""
+    """The readable files of this host's slots. A torn file is left to its slot's next owner."""
     return sorted(str(path) for path in folder.glob("*.db") if is_whole(path))

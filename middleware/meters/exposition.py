@@ -1,5 +1,4 @@
-"""The metrics of this host's processes as Prometheus reads them: the sum of all slots' files
-(middleware/meters/counters.py)."""
+"""The metrics of this host's processes as Prometheus reads them: the sum of all slots' files."""
 
 from __future__ import annotations
 
@@ -23,14 +22,14 @@ log = structlog.get_logger()
 
 
 class FileCollector(Collector):
-    """Every declared metric of the given parts; a series whose labels are closed lists is there from the start."""
+    """Every declared metric of the given parts. A series whose labels are closed lists is shown from the start, as 0."""
 
     def __init__(self, folder: Path, serves: Sequence[str]) -> None:
         self._folder = folder
         self._metrics = [m for m in metrics.TABLE.values() if m.kept == FILES and m.serves in serves]
 
     def collect(self) -> Iterator[Family]:
-        """One family a metric, the sum of all files, those of dead processes included."""
+        """One family a metric: the sum of all files, also those of dead processes."""
         kept: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
         for family in MultiProcessCollector.merge(files_of(self._folder)):  # type: ignore[no-untyped-call]
             kept[family.name] = {(s.name, tuple(sorted(s.labels.items()))): s.value for s in family.samples}
@@ -42,7 +41,7 @@ class FileCollector(Collector):
             yield family
 
     def describe(self) -> Iterable[Family]:
-        """Nothing to compare at registration: the table has no name twice."""
+        """Nothing: the table has no name twice, so registration need not compare."""
         return []
 
 
@@ -66,9 +65,9 @@ def _zeros(metric: Metric) -> dict[tuple[str, tuple[tuple[str, str], ...]], floa
 
 
 def serve(folder: Path, host: str, port: int) -> Any:
-    """Show the workers' metrics of this host on a port of their own; returns the server, or None when it is taken.
+    """Serve the metrics of this host's workers on their own port; returns the server, or None when the port is taken.
 
-    Another relay on the same host shows the same files: one of them is enough.
+    Then another relay of this host serves the same files, which is enough.
     """
     registry = CollectorRegistry()
     registry.register(FileCollector(folder, (metrics.WORKERS,)))

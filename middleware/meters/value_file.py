@@ -1,7 +1,7 @@
-"""Named numbers of one process in a file that others read: written through at once, and never mapped.
+"""Named numbers of one process in a file that others read. They are written at once, and the file is never mapped.
 
-A write into a mapped file ends the process (SIGBUS) when the disk is full or fails, or when somebody truncates the file.
-A write by `pwrite` is only refused. The format is prometheus_client's own for many processes, whose reader reads it.
+A write into a mapped file ends the process (SIGBUS) when the disk fails or is full, or when the file is truncated. A write
+by `pwrite` only fails. The format is prometheus_client's own for many processes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prometheus_client import mmap_dict
 
 log = structlog.get_logger()
 
-_SLOTS = 4096  # more processes than one host will ever run
+_SLOTS = 4096  # more processes than any host runs
 
 _HEAD = struct.Struct("=i4x")  # bytes in use, this head included
 _LENGTH = struct.Struct("=i")  # of the key that follows
@@ -27,7 +27,7 @@ key_of: Callable[..., str] = mmap_dict.mmap_key  # metric, sample, label names, 
 
 
 class ValueFile:
-    """The values stand in memory and go to the file with each change; what the disk refuses is held for `catch_up`.
+    """The values are in memory, and each change goes to the file. What the disk refuses is held for `catch_up`.
 
     Not thread safe. Raises OSError when the file cannot be opened.
     """
@@ -44,7 +44,7 @@ class ValueFile:
             self._image[_HEAD.size :] = os.pread(self._file, used - _HEAD.size, _HEAD.size)
 
     def place(self, key: str) -> int:
-        """Where a key's value stands; a key that is not there yet begins with 0."""
+        """The place of a key's value; a new key begins with 0."""
         if key not in self._places:
             text = key.encode()
             padding = b" " * (8 - (_LENGTH.size + len(text)) % 8)
@@ -54,16 +54,16 @@ class ValueFile:
         return self._places[key]
 
     def value(self, place: int) -> float:
-        """The value that stands there."""
+        """The value at that place."""
         return float(_VALUE.unpack_from(self._image, place)[0])
 
     def set(self, values: Sequence[tuple[int, float]], moment: float = 0.0) -> None:
-        """Set values by their places, the lowest first; OSError when the disk refuses them, which then are only held."""
+        """Set values by their places, the lowest first; OSError when the disk refuses them. They are held then."""
         for place, value in values:
             _VALUE.pack_into(self._image, place, value, moment)
         if self.behind:
             return
-        self.behind = True  # whatever interrupts us here, everything is written once more
+        self.behind = True  # if anything interrupts us here, everything is written again
         if self._grown:
             self.catch_up()
         else:
@@ -73,7 +73,7 @@ class ValueFile:
     def catch_up(self) -> None:
         """Write everything that is held; OSError while the disk refuses it.
 
-        A reader never meets an entry that is not whole: the head, which tells how many there are, is written last.
+        The head tells how many entries there are. It is written last, so a reader never meets half an entry.
         """
         self._write(_HEAD.size, len(self._image))
         _HEAD.pack_into(self._image, 0, len(self._image))
@@ -81,7 +81,7 @@ class ValueFile:
         self._grown = self.behind = False
 
     def _write(self, first: int, last: int) -> None:
-        while first < last:  # a disk that is about to be full takes a part
+        while first < last:  # a disk that is nearly full takes a part
             first += os.pwrite(self._file, self._image[first:last], first)
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ def take_slot(folder: Path) -> tuple[int, int]:
 
 
 def open_file(path: Path) -> ValueFile:
-    """The file as it was left; one that is torn begins anew."""
+    """The file as it was left. A torn file begins anew."""
     if path.exists() and not is_whole(path):
         if path.stat().st_size:
             log.warning("metrics.file_torn", file=path.name)

@@ -23,7 +23,7 @@ from schema.sql.times import as_time
 
 
 class WorkerMeters(dramatiq.Middleware):
-    """What a worker process tells: called by the actors, the retries and the housekeeper at each step they commit."""
+    """A worker process's counters. Actors, retries and housekeeping call it after each step that they commit."""
 
     def __init__(self, meters: Meters) -> None:
         self._meters = meters
@@ -45,7 +45,7 @@ class WorkerMeters(dramatiq.Middleware):
         self._note_cpu()
 
     def _note_cpu(self) -> None:
-        """Add what the process has used since the last look; a process of both queues (embedded) counts as pdf."""
+        """Count the CPU time since the last look. A process of both queues (embedded) counts as pdf."""
         with self._mutex:
             used = time.process_time()
             spent, self._cpu = used - self._cpu, used
@@ -66,7 +66,7 @@ class WorkerMeters(dramatiq.Middleware):
             self._meters.observe(metrics.QUEUE_WAIT, self._here.age, priority=priority_word(row["priority"]))
 
     def ended(self, row: HeldJob, became: Became, code: str | None) -> None:
-        """The attempt this thread started has its outcome."""
+        """This thread's attempt has its outcome: completed, retry, failed, cancelled, returned or lost."""
         began = getattr(self._here, "began", None)
         if began is None or became == "lost":
             return
@@ -80,7 +80,7 @@ class WorkerMeters(dramatiq.Middleware):
         self._outcome(row, became, outcome, label, self._here.age + seconds)
 
     def rescued(self, row: HeldJob, became: Became, code: str | None, age: float) -> None:
-        """The housekeeper decided about a job whose worker was not heard of; `age` is the job's, in seconds."""
+        """Housekeeping decided about a job whose worker was silent; `age` is the job's, in seconds."""
         if became == "lost":
             return
         outcome = "timeout" if code == "timeout" else "crashed"
@@ -102,19 +102,19 @@ class WorkerMeters(dramatiq.Middleware):
     # -- callbacks ------------------------------------------------------------------------------------------------
 
     def posted(self, row: ClaimedDelivery, verdict: Verdict, answer: Answer) -> None:
-        """One POST has its verdict written; `row["age"]` is how long the callback was owed when it was claimed."""
+        """One POST has its verdict; `row["age"]` is how long the callback was owed when it was claimed, in seconds."""
         self._meters.count(metrics.WEBHOOK_ATTEMPTS, answer=answer_class(answer), verdict=verdict.kind)
         self._meters.observe(metrics.WEBHOOK_SECONDS, answer.duration)
         if verdict.kind == "delivered":
             self._meters.observe(metrics.DELIVERY_SECONDS, float(row["age"]) + answer.duration)
 
     def given_up(self, code: str) -> None:
-        """A callback died, whether it was ever posted or not; its dead letter is written."""
+        """A callback was given up, posted or not, and its dead letter is written."""
         self._meters.count(metrics.CALLBACKS_STOPPED, code=labels.code_label(code))
 
 
 def answer_class(answer: Answer) -> str:
-    """An answer as a label: its class of status, or why there was none; 409 and 429 stand for themselves."""
+    """An answer as a label: its class of status, or why there was none. 409 and 429 are labels of their own."""
     if answer.status is None:
         return answer.failure if answer.failure in labels.ANSWERS else "reset"
     return str(answer.status) if answer.status in (409, 429) else f"{min(5, max(2, answer.status // 100))}xx"

@@ -1,4 +1,4 @@
-"""Why RabbitMQ cannot be used, in one sentence: pika says it in exceptions inside exceptions."""
+"""Why RabbitMQ cannot be used, in one sentence. pika hides it in exceptions inside exceptions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SILENT = "RabbitMQ does not answer."
 
 
 def why(error: BaseException) -> str:
-    """The sentence; never a part of a password."""
+    """The sentence. It never holds a part of a password."""
     for cause in _inside(error):
         sentence = _sentence(cause)
         if sentence is not None:
@@ -48,7 +48,7 @@ def _sentence(cause: BaseException) -> str | None:
 
 
 def _inside(error: BaseException) -> Iterator[BaseException]:
-    """The error, and those it stands for, the innermost last."""
+    """The error and those inside it, the innermost last."""
     waiting, seen = [error], set()
     while waiting:
         one = waiting.pop()
