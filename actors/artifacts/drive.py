@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -80,7 +81,7 @@ class GoogleDrive:
     def read(self, artifact_id: str) -> Iterator[bytes]:
         """Chunks of 1 MiB. The first is fetched before this returns, so a missing file raises at once."""
         _check_id(artifact_id)
-        sink = _Sink()
+        sink = io.BytesIO()  # holds one chunk
         request = self._client.files.get_media(fileId=artifact_id, supportsAllDrives=True)
         download = MediaIoBaseDownload(sink, request, chunksize=CHUNK)
 
@@ -94,7 +95,9 @@ class GoogleDrive:
 
         def chunks(done: bool) -> Iterator[bytes]:
             while True:
-                content = sink.take()
+                content = sink.getvalue()
+                sink.seek(0)
+                sink.truncate()
                 if content:
                     yield content
                 elif not done:
@@ -192,21 +195,6 @@ class _Bytes(MediaUpload):  # type: ignore[misc]
 
     def getbytes(self, begin: int, length: int) -> bytes:
         return self._content[begin : begin + length]
-
-
-class _Sink:
-    """What a download writes to: holds one chunk."""
-
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-
-    def write(self, content: bytes) -> None:
-        self._chunks.append(content)
-
-    def take(self) -> bytes:
-        content = b"".join(self._chunks)
-        self._chunks.clear()
-        return content
 
 
 def _upload(request: Any, http: Any) -> File | None:

@@ -123,8 +123,6 @@ class _Run:
             self._note(outcome)
         return self._close("bulk_discard")
 
-    # -- one letter ---------------------------------------------------------------------------------------------
-
     def _replay(self, letter: FoundLetter) -> str:
         outcome = self._skipped(letter)
         if outcome is None:
@@ -188,8 +186,6 @@ class _Run:
             self._summary.interrupted = True
         return self._summary.interrupted
 
-    # -- the trial ----------------------------------------------------------------------------------------------
-
     def _tried_first(self) -> list[str]:
         """Fingerprints with more letters than a trial takes."""
         if self._manner.dry_run or not self._manner.trial:
@@ -247,8 +243,6 @@ class _Run:
         while time.monotonic() < until and not self._cut() and replay_outcomes.unfinished(self._db, sent):
             self._manner.progress(self._summary, "waiting for them to end")
             time.sleep(_LOOK_EVERY)
-
-    # -- the end ------------------------------------------------------------------------------------------------
 
     def _close(self, act: str) -> Summary:
         summary = self._summary

@@ -49,19 +49,17 @@ class Rescue:
         began = time.monotonic()
         try:
             decide(row)
+            return True
         except DatabaseBusy:  # somebody holds this row, as a host that has lost its power does for half a minute
             log.warning("rescue.busy", table=leased.table, key=row[leased.key])
-            return False
         except DatabaseDown as error:
             if time.monotonic() - began > AT_ONCE:
                 raise
             self.db.ping()  # it answers other questions, so it refuses only this row
             log.warning("rescue.refused", table=leased.table, key=row[leased.key], detail=error.detail)
-            return False
         except Exception:
             log.exception("rescue.failed", table=leased.table, key=row[leased.key])
-            return False
-        return True
+        return False
 
     def _job(self, job: ExpiredJob) -> None:
         became = rounds.rescue(self.db, job, self.policy)

@@ -32,8 +32,6 @@ class WorkerMeters(dramatiq.Middleware):
         self._mutex = threading.Lock()
         self._here = threading.local()
 
-    # -- hooks of the worker --------------------------------------------------------------------------------------
-
     def after_worker_boot(self, broker: Any, worker: Any) -> None:
         queues = tuple(sorted(worker.consumer_whitelist or QUEUES))
         self._queues = tuple(sorted({*self._queues, *queues}))
@@ -51,8 +49,6 @@ class WorkerMeters(dramatiq.Middleware):
             spent, self._cpu = used - self._cpu, used
         if self._queues:
             self._meters.count(metrics.WORKER_CPU, spent, queue=self._queues[0])
-
-    # -- jobs -----------------------------------------------------------------------------------------------------
 
     def stage(self, stage: str, seconds: float) -> None:
         """One stage of the running job is done."""
@@ -98,8 +94,6 @@ class WorkerMeters(dramatiq.Middleware):
             self._meters.observe(metrics.END_TO_END, age, priority=priority_word(row["priority"]), status=became)
         if became == "failed":
             self._meters.count(metrics.JOBS_FAILED, code=code)
-
-    # -- callbacks ------------------------------------------------------------------------------------------------
 
     def posted(self, row: ClaimedDelivery, verdict: Verdict, answer: Answer) -> None:
         """One POST has its verdict; `row["age"]` is how long the callback was owed when it was claimed, in seconds."""

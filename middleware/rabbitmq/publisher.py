@@ -86,22 +86,22 @@ class RabbitPublisher:
             line.thread.join(1.0)  # time to say goodbye, and no more for a broker that hangs
 
     def _connected(self) -> ConfirmingLine:
-        if self._line is None or not self._line.usable:
-            self._drop()
-            self._line = self._connect()
-        return self._line
+        """The connection, or a new one to the first node that takes it.
 
-    def _connect(self) -> ConfirmingLine:
-        """A connection to the first node that takes one. That node comes first from then on: one that hangs costs time once."""
+        That node comes first from then on, so that a node that hangs costs its time once.
+        """
+        if self._line is not None and self._line.usable:
+            return self._line
+        self._drop()
         for node in self.parameters:
             try:
                 self.call(self.declare, nodes=[node])
-                line = ConfirmingLine(node, self.timeout)
+                self._line = ConfirmingLine(node, self.timeout)
             except DependencyDown as error:
                 failure = error
                 continue
             self.parameters = [node, *(other for other in self.parameters if other is not node)]
-            return line
+            return self._line
         raise failure
 
     def _drop(self) -> None:
