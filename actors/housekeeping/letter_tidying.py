@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -29,7 +30,7 @@ class LetterTidying:
         self._at = float("-inf")
         self._queues: dict[str, _Queue] = {}
         if isinstance(publisher, RabbitPublisher):
-            self._queues = {queue: _Queue(db, publisher, queue) for queue in messages.QUEUES}
+            self._queues = {queue: _Queue(db, LetterQueue(publisher, db, queue), queue) for queue in messages.QUEUES}
 
     def step(self) -> None:
         """Tidy each queue, when it is time."""
@@ -40,46 +41,44 @@ class LetterTidying:
                 tidying.step(resolved.get(queue, set()))
 
 
+@dataclass
 class _Queue:
     """One queue's `.XQ` beside the rows of its dead letters."""
 
-    def __init__(self, db: Database, publisher: RabbitPublisher, queue: str) -> None:
-        self._db = db
-        self._queue = queue
-        self._letters = LetterQueue(publisher, db, queue)
-        self._counted_at = float("-inf")
-        self._looked_at = float("-inf")
-        self._surplus = 0  # messages beyond the rows' copies; the last whole look knew them all
-        self._missing_since: float | None = None
-        self._missing_told = 0
-        self._looking = False
-        self._sought: set[str] = (
-            set()
-        )  # the letters that this rotation looks for; it may have passed one resolved later
+    db: Database
+    letters: LetterQueue
+    queue: str
+    _counted_at: float = float("-inf")
+    _looked_at: float = float("-inf")
+    _surplus: int = 0  # messages beyond the rows' copies; the last whole look knew them all
+    _missing_since: float | None = None
+    _missing_told: int = 0
+    _looking: bool = False
+    _sought: set[str] = field(default_factory=set)  # what this rotation looks for; it may have passed later ones
 
     def step(self, resolved: set[str]) -> None:
         """Do one short turn, if there is something to do."""
         if not self._looking and time.monotonic() - self._counted_at >= COUNT_EVERY:
             self._counted_at = time.monotonic()
-            depth = self._letters.depth()
+            depth = self.letters.depth()
             overdue = time.monotonic() - self._looked_at >= LOOK_EVERY
-            copies = letters.copies(self._db, self._queue)
+            copies = letters.copies(self.db, self.queue)
             strangers = depth - copies > self._surplus
             self._miss(0 if self._sought or resolved else copies - depth)
             self._looking = depth > 0 and (strangers or overdue)
         self._sought = self._sought or resolved
         if not self._sought and not self._looking:
             return
-        turn = self._letters.turn(self._sought, whole=self._looking)
+        turn = self.letters.turn(self._sought, whole=self._looking)
         # What was not found in the whole queue has no copy any more.
-        letters.note_swept(self._db, sorted(self._sought if turn.whole else turn.dropped))
+        letters.note_swept(self.db, sorted(self._sought if turn.whole else turn.dropped))
         self._sought = set() if turn.whole else self._sought - turn.dropped
         if turn.whole and self._looking:
             self._looking = False
             self._looked_at = time.monotonic()
-            self._surplus = max(0, turn.left - letters.copies(self._db, self._queue))
+            self._surplus = max(0, turn.left - letters.copies(self.db, self.queue))
         if turn.dropped:
-            log.info("dead_letters.copies_removed", queue=self._queue, count=len(turn.dropped), left=turn.left)
+            log.info("dead_letters.copies_removed", queue=self.queue, count=len(turn.dropped), left=turn.left)
 
     def _miss(self, count: int) -> None:
         """Log once when copies of open letters have been missing for a while. Nothing else notices that."""
@@ -89,4 +88,4 @@ class _Queue:
             self._missing_since = time.monotonic()
         elif time.monotonic() - self._missing_since >= MISSING_AFTER and count != self._missing_told:
             self._missing_told = count
-            log.warning("dead_letters.copies_missing", queue=self._queue, count=count)
+            log.warning("dead_letters.copies_missing", queue=self.queue, count=count)

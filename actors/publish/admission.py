@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -31,33 +32,35 @@ BATCH = 200  # messages published with one wait for confirms
 # finds nothing doubles the time, since the windows are full; one that publishes sets it back. A thread has at least two
 # jobs in its window. They take longer than the longest time, so no thread waits for the relay.
 _PACE, _SLOWEST = 0.003, 0.048
-# Each band has its own window. So high jobs never wait until promoted jobs leave the window, nor those for the rest.
+# Each band has its own window: high jobs, promoted jobs and the rest never wait for one another's places.
 _BANDS = ("turn = 0", f"turn BETWEEN 1 AND {EXEMPT_TURN}", f"turn > {EXEMPT_TURN}")
 _BAND = f"CASE WHEN {_BANDS[0]} THEN 0 WHEN turn <= {EXEMPT_TURN} THEN 1 ELSE 2 END"
 _CHUNKS = 10  # a window is refilled when at least one part in so many is free
 
 
+@dataclass
 class Relay:
     """Publishes due rows in order, as far as the windows reach. Without it, no row ever reaches a worker."""
 
-    def __init__(self, settings: Settings, db: Database, publisher: Publisher, board: PauseBoard) -> None:
-        self._settings = settings
-        self._db = db
-        self._publisher = publisher
-        self._board = board
-        self._ordered_here = settings.embedded or settings.queue_type == "quorum"
+    settings: Settings
+    db: Database
+    publisher: Publisher
+    board: PauseBoard
+    busy_since: float | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._ordered_here = self.settings.embedded or self.settings.queue_type == "quorum"
         self._threads = {
-            queue: Cached(partial(workers.threads, db, settings.lease, queue), 1.0, stale=1.0)
+            queue: Cached(partial(workers.threads, self.db, self.settings.lease, queue), 1.0, stale=1.0)
             for queue in messages.QUEUES
         }
-        self._callbacks = Callbacks(settings, db, board)
-        self._promotion = Promotion(settings, db, lambda: self._live(messages.RENDER))
-        self.busy_since: float | None = None
-        self.stopping = threading.Event()
+        self._callbacks = Callbacks(self.settings, self.db, self.board)
+        self._promotion = Promotion(self.settings, self.db, lambda: self._live(messages.RENDER))
 
     def run(self) -> None:
         """Publish until stopped; datagrams wake it, and at the latest it looks after `relay_poll` seconds."""
-        listener = Listener(self._settings.run_dir)
+        listener = Listener(self.settings.run_dir)
         pause, pace = 0.0, _PACE
         try:
             while not self.stopping.is_set():
@@ -77,7 +80,7 @@ class Relay:
                 if pause:
                     self.stopping.wait(pause)
                 elif not more:
-                    listener.wait(self._settings.relay_poll)
+                    listener.wait(self.settings.relay_poll)
                 pace = _PACE if more else min(_SLOWEST, 2 * pace)
                 self.stopping.wait(max(0.0, began + pace - time.monotonic()))
         finally:
@@ -89,16 +92,16 @@ class Relay:
         return self._jobs() + self._deliveries() + self._letters()
 
     def _jobs(self) -> int:
-        if self._board.blocking(messages.RENDER) is not None:
+        if self.board.blocking(messages.RENDER) is not None:
             return 0
         self._promotion.step()
         if self._ordered_here:
-            room = 2 * self._live(messages.RENDER) - outbox.JOBS.published(self._db)
+            room = 2 * self._live(messages.RENDER) - outbox.JOBS.published(self.db)
             if room <= 0:
                 return 0
             return self._take_and_send("1=1", room)
-        window = self._settings.max_queue_size
-        published = outbox.JOBS.published_by(self._db, _BAND)
+        window = self.settings.max_queue_size
+        published = outbox.JOBS.published_by(self.db, _BAND)
         sent = 0
         for number, band in enumerate(_BANDS):
             room = window - published.get(number, 0)
@@ -108,20 +111,20 @@ class Relay:
         return sent
 
     def _take_and_send(self, only: str, room: int) -> int:
-        taken = outbox.JOBS.take(self._db, limit=min(room, BATCH), hold=self._settings.relay_hold, only=only)
+        taken = outbox.JOBS.take(self.db, limit=min(room, BATCH), hold=self.settings.relay_hold, only=only)
         return self._send(outbox.JOBS, taken, messages.job_message)
 
     def _live(self, queue: str) -> int:
         """Live worker threads of a queue, asked at most once a second; at least 1, so that the first worker finds work."""
-        if self._settings.embedded:
+        if self.settings.embedded:
             renders = queue == messages.RENDER
-            return self._settings.concurrent_workers if renders else self._settings.webhook_threads
+            return self.settings.concurrent_workers if renders else self.settings.webhook_threads
         return max(1, self._threads[queue].get())
 
     def _deliveries(self) -> int:
-        if self._board.blocking(messages.WEBHOOKS) is not None:
+        if self.board.blocking(messages.WEBHOOKS) is not None:
             return 0
-        room = 2 * self._live(messages.WEBHOOKS) - outbox.DELIVERIES.published(self._db)
+        room = 2 * self._live(messages.WEBHOOKS) - outbox.DELIVERIES.published(self.db)
         if room <= 0:
             return 0
         sent = self._send(outbox.DELIVERIES, self._callbacks.take(min(room, BATCH)), messages.delivery_message)
@@ -130,23 +133,23 @@ class Relay:
         )
 
     def _letters(self) -> int:
-        taken = outbox.DEAD_LETTERS.take(self._db, limit=BATCH, hold=self._settings.relay_hold)
+        taken = outbox.DEAD_LETTERS.take(self.db, limit=BATCH, hold=self.settings.relay_hold)
         sent = self._send(outbox.DEAD_LETTERS, taken, messages.letter_message)
-        taken = outbox.RAW_REPLAYS.take(self._db, limit=BATCH, hold=self._settings.relay_hold, only="kind='raw'")
+        taken = outbox.RAW_REPLAYS.take(self.db, limit=BATCH, hold=self.settings.relay_hold, only="kind='raw'")
         return sent + self._send(outbox.RAW_REPLAYS, taken, messages.raw_message)
 
     def _send(self, box: Outbox[D], taken: Taken[D], make: Callable[[D], Message]) -> int:
         if not taken.rows:
             return 0
         try:
-            confirmed = self._publisher.publish([make(row) for row in taken.rows])
+            confirmed = self.publisher.publish([make(row) for row in taken.rows])
         except DependencyDown:
-            box.release(self._db, taken, taken.rows)
+            box.release(self.db, taken, taken.rows)
             raise
         published = [row for row, ok in zip(taken.rows, confirmed, strict=True) if ok]
-        box.mark(self._db, taken, published)
+        box.mark(self.db, taken, published)
         refused = [row for row, ok in zip(taken.rows, confirmed, strict=True) if not ok]
         if refused:
-            box.release(self._db, taken, refused)
+            box.release(self.db, taken, refused)
             raise DependencyDown("broker", f"{len(refused)} hints were not confirmed.")
         return len(published)

@@ -63,17 +63,14 @@ class Listener:
         self._socket.setblocking(False)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._bind(folder)
+            # A socket's path may have 107 bytes. A longer one goes through the descriptor of its folder.
+            if len(self._path) > 100:
+                self._directory = os.open(folder, os.O_RDONLY)
+                self._socket.bind(f"/proc/self/fd/{self._directory}/{Path(self._path).name}")
+            else:
+                self._socket.bind(self._path)
         except OSError as error:
             log.warning("relay.not_woken", folder=run_dir, detail=sentence(run_dir, error))
-
-    def _bind(self, folder: Path) -> None:
-        # A socket's path may have 107 bytes. A longer one goes through the descriptor of its folder.
-        if len(self._path) > 100:
-            self._directory = os.open(folder, os.O_RDONLY)
-            self._socket.bind(f"/proc/self/fd/{self._directory}/{Path(self._path).name}")
-        else:
-            self._socket.bind(self._path)
 
     def wait(self, seconds: float) -> bool:
         """Whether a datagram came within `seconds`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -82,7 +82,7 @@ class QuorumBroker(GuardedBroker):
 
 def open_broker(settings: Settings, stack: Sequence[dramatiq.Middleware]) -> dramatiq.Broker:
     """The broker of `settings.broker_url` with this stack, its queues named but nothing connected yet."""
-    broker = _BROKERS[settings.broker_url.partition(":")[0]](settings)
+    broker = StubBroker() if settings.embedded else _rabbitmq(settings)
     broker.middleware.clear()
     for one in stack:
         broker.add_middleware(one)
@@ -122,16 +122,9 @@ def declare(broker: Any, channel: Any, only: Collection[str] | None = None) -> N
         del broker.state.channel
 
 
-def _rabbitmq(settings: Settings) -> dramatiq.Broker:
+def _rabbitmq(settings: Settings) -> RabbitmqBroker:
     kind = QuorumBroker if settings.queue_type == "quorum" else GuardedBroker
     priority = None if settings.queue_type == "quorum" else MAX_PRIORITY
     broker = kind(confirm_delivery=True, max_priority=priority)
     broker.parameters = parameters_of(settings.broker_url, timeout=settings.broker_timeout, heartbeat=60)
     return broker
-
-
-_BROKERS: dict[str, Callable[[Settings], dramatiq.Broker]] = {
-    "memory": lambda settings: StubBroker(),
-    "amqp": _rabbitmq,
-    "amqps": _rabbitmq,
-}
