@@ -21,13 +21,13 @@ from service.door.request import Doorway, Request
 from service.estimates import QueueView
 from service.parts import ApiParts
 from service.routes.console import Console
-from service.routes.dead_letters import DeadLetter, DeadLetters, ReplayLetters
-from service.routes.deliveries import Deliveries, Resend
+from service.routes.dead_letters import DeadLetters
+from service.routes.deliveries import Deliveries
 from service.routes.docs import Docs, ProblemDocs
-from service.routes.downloads import Download, Downloads
+from service.routes.downloads import Downloads
 from service.routes.generate import Generate
 from service.routes.health import Live, Ready
-from service.routes.jobs import Cancel, Job, Jobs, Replay
+from service.routes.jobs import Job, Jobs
 from service.routes.metrics import Metrics
 from service.routes.overview import Overview
 from service.routes.queues import QueueAct, Queues
@@ -61,20 +61,20 @@ def create_app(parts: ApiParts) -> Any:
     app.add_route("/api/reports/generate", Generate(parts, view, waiters, downloads, rollout, meters))
     app.add_route("/api/reports/batch", Batch(parts, view, rates))
     app.add_route("/api/jobs", Jobs(parts))
-    app.add_route("/api/jobs/{job_id}", Job(parts, view, waiters))
-    app.add_route("/api/jobs/{job_id}/download", Download(parts, downloads))
-    app.add_route("/api/jobs/{job_id}/cancel", Cancel(parts))
-    app.add_route("/api/jobs/{job_id}/replay", Replay(parts, view))
+    app.add_route("/api/jobs/{job_id}", job := Job(parts, view, waiters))
+    app.add_route("/api/jobs/{job_id}/download", downloads)
+    for act in ("cancel", "replay"):
+        app.add_route(f"/api/jobs/{{job_id}}/{act}", job, suffix=act)
     app.add_route("/openapi.json", docs := Docs(parts.settings.links_base, keys))
     app.add_route("/docs", docs, suffix="people")
     app.add_route("/docs/problems", ProblemDocs(links))
     app.add_route("/metrics", Metrics(parts))
-    app.add_route("/api/jobs/{job_id}/deliveries", Deliveries(parts))
-    app.add_route("/api/jobs/{job_id}/deliveries/{delivery_id}/resend", Resend(parts))
-    app.add_route("/api/dead-letters", DeadLetters(parts))
-    app.add_route("/api/dead-letters/{letter_id}", DeadLetter(parts))
+    app.add_route("/api/jobs/{job_id}/deliveries", deliveries := Deliveries(parts))
+    app.add_route("/api/jobs/{job_id}/deliveries/{delivery_id}/resend", deliveries, suffix="resend")
+    app.add_route("/api/dead-letters", letters := DeadLetters(parts))
+    app.add_route("/api/dead-letters/{letter_id}", letters, suffix="one")
     for act in ("replay", "discard"):
-        app.add_route(f"/api/dead-letters/{act}", ReplayLetters(parts, act))
+        app.add_route(f"/api/dead-letters/{act}", letters, suffix=act)
     app.add_route("/api/queues", Queues(parts))
     for act in ("pause", "drain", "resume"):
         app.add_route(f"/api/queues/{{name}}/{act}", QueueAct(parts, act))

@@ -1,4 +1,4 @@
-"""Whether each dependency answers: asked in the background while somebody wants to know, one thread for each."""
+"""Whether each dependency answers. A thread for each one asks in the background, as long as somebody wants to know."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import structlog
 
 log = structlog.get_logger()
 
-EVERY = 15.0  # seconds between two questions to one dependency
-HANGS = 10.0  # seconds without an answer after which a question that is still out counts as "down"
-FRESH = 45.0  # seconds an answer stands for the present
-LISTENED = 60.0  # seconds after the last look until the dependencies are left alone
+EVERY = 15.0  # Seconds between two questions to one dependency.
+HANGS = 10.0  # Seconds without an answer after which the dependency counts as "down".
+FRESH = 45.0  # Seconds that an answer counts as new.
+LISTENED = 60.0  # Seconds from the last look until the dependencies are left alone.
 
 
 class Ping(NamedTuple):
-    """What one dependency said, or that it said nothing."""
+    """What one dependency answered, or that it did not answer."""
 
     up: bool
     seconds: float  # it took to answer, or has taken so far
-    detail: str | None = None  # what a person reads: why it is down, or the note it answered with
+    detail: str | None = None  # for a person: why it is down, or the note that it answered with
 
 
 class Asked:
     """The latest answer of each dependency. A ping raises when it is down, and may return a note.
 
-    One that hangs delays no other. An answer that is not fresh is not told: a process that nobody has looked at for a
-    while knows nothing at first, rather than something old.
+    A dependency that hangs delays no other. An answer older than FRESH is not shown: after a quiet time a process says
+    at first that it knows nothing, which is better than something old.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Asked:
         self._wanted_at = 0.0
 
     def answers(self, wait: float = 0.0) -> dict[str, Ping]:
-        """What is known now; `wait` gives those that are not known yet so many seconds to answer."""
+        """What is known now. Dependencies that have not answered yet get `wait` seconds to do so."""
         until = self._clock() + wait
         with self._changed:
             self._wanted_at = self._clock()

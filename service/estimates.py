@@ -1,9 +1,9 @@
 """Honest positions and estimates: they follow turn, live workers and measured durations; a position is no promise.
 
-The queue is looked at in the background, about once a second while anybody asks, and what was seen is shared by all
-requests of the process: no submission and no status counts rows. While few jobs wait the position is counted exactly.
-Of a long queue the look keeps how many jobs were submitted in each of 256 slices of time per turn; a position is read
-off these, wrong by less than one slice (1/256 of the span waited through) and by what changed since the look.
+A thread looks at the queue about once a second while anybody asks. All requests of the process share what it saw: no
+submission and no status counts rows. While few jobs wait, the position is counted exactly. Of a long queue the look
+keeps how many jobs of each turn were submitted in each of 256 slices of time. A position is read off these slices. It
+is wrong by less than one slice, and by what changed since the look.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from schema.sql.times import as_column, as_time
 
 log = structlog.get_logger()
 
-_EVERY = 1.0  # seconds between looks
-_SHARE = 20  # a look that took s seconds is followed by at least s × this without one
-_STALE = 5.0  # seconds after which a request looks itself: nobody had asked for a while
-_KEEP_LOOKING = 60.0  # seconds after the last question until the background stops looking
-_EXACT = 300  # waiting jobs up to which positions are counted
+_EVERY = 1.0  # Seconds between looks.
+_SHARE = 20  # After a look that took s seconds, at least s × this pass without one.
+_STALE = 5.0  # Seconds after which a request looks itself: nobody had asked for a while.
+_KEEP_LOOKING = 60.0  # Seconds from the last question until the background stops looking.
+_EXACT = 300  # Waiting jobs up to which positions are counted.
 _SLICES = 256
-_DEFAULT = 2.0  # seconds a report is taken to need before any was measured
+_DEFAULT = 2.0  # Seconds that a report is taken to need before any was measured.
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
 

@@ -1,7 +1,7 @@
 """Submissions that arrive at the same time share one INSERT and one commit.
 
-While one statement is on its way, whoever comes waits; the first of those then writes for all of them. Nobody waits for
-company: a lone submission is written at once. A commit to disk costs the same for one row as for eight.
+A submission that comes while a statement is on its way waits. The first one that waits then writes for all of them. A
+submission that comes alone is written at once. A commit to disk costs the same for one row as for eight.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MOST = 64  # rows in one statement
 
 
 class _Waiting:
-    """One caller: `turn` is let go when its row is written or refused, or when it is to write for the others."""
+    """One caller. `turn` is released when its row is written or refused, or when it must write for the others."""
 
     __slots__ = ("done", "error", "job", "turn")
 
@@ -30,7 +30,7 @@ class _Waiting:
 
 
 class Intake:
-    """`submit` for the threads of one process; each call returns or raises what became of its own job.
+    """`submit` for the threads of one process. Each call returns, or raises, the outcome of its own job.
 
     `wake` is called after every commit: once for all who shared it.
     """
@@ -61,7 +61,7 @@ class Intake:
             raise mine.error
 
     def _write(self) -> None:
-        """Write everybody who waits, this caller among them, then hand over to the next who came meanwhile."""
+        """Write the jobs of all who wait, this caller's too, and hand over to the next one that came meanwhile."""
         with self._mutex:
             together, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         try:
@@ -77,14 +77,14 @@ class Intake:
             following = self._waiting[0] if self._waiting else None
             self._writing = following is not None
         if following is not None:
-            following.turn.release()  # first: its statement is on its way while these are answered
+            following.turn.release()  # first, so that its statement runs while these are answered
         for one in together:
             one.done = True
             one.turn.release()
         self._wake()
 
     def _alone(self, one: _Waiting) -> None:
-        """One of the rows was refused: each is told its own outcome."""
+        """Write one job by itself: a row of the shared statement was refused, and each caller gets its own outcome."""
         try:
             jobs.submit(self._db, one.job)
         except Exception as error:

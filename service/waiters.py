@@ -1,7 +1,7 @@
 """Callers that wait for a job's end: one query for all of them, however many wait.
 
-A waiter holds a thread of the process, so their number is capped (REPORTQ_API_WAITERS): the endpoints that answer at
-once always have threads left.
+A waiter holds a thread of the process. REPORTQ_API_WAITERS limits the number of waiters, so that the endpoints that
+answer at once always have threads left.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Waiter:
 class WaiterBoard:
     """Who waits for which job. The poller's thread lives only while somebody waits.
 
-    `stopping` tells that nobody works on jobs here any more: who waits is answered then.
+    `stopping` says that this process works on no more jobs: then every waiter is answered.
     """
 
     def __init__(self, db: Database, most: int, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -58,11 +58,6 @@ class WaiterBoard:
                 self._waiters.discard(waiter)
         return True
 
-    @property
-    def waiting(self) -> int:
-        """How many wait now."""
-        return len(self._waiters)
-
     def _poll(self) -> None:
         try:
             while True:
@@ -74,7 +69,7 @@ class WaiterBoard:
                 try:
                     self._look(waiters)
                 except DatabaseDown:
-                    pass  # they wait on: either it comes back in time, or they are told that the job is queued
+                    pass  # they go on waiting: the database comes back in time, or they are told that the job is queued
                 except Exception:
                     log.exception("waiters.look_failed")
                 time.sleep(_EVERY)

@@ -1,14 +1,17 @@
-"""gunicorn's threaded worker with three habits for callers who keep their connection, as load comes from.
+"""gunicorn's threaded worker, with three habits for callers who keep their connection.
 
-After an answer a connection goes back to the one thread that watches all of them, and every request from there to a
-thread: two hand-overs that cost more than the request itself. So a thread *stays* a moment with the caller it has
-answered, unless others wait for a thread. And of connections that are opened all at once, the process that wakes first
-would take every one and leave the other idle for as long as they are kept: one whose threads are all at work *lets the
-others go first*. And a body that nobody wanted (too large, or without a key) *is read before the answer is sent*: a
-caller that is cut off while it sends sees no answer, and gunicorn closes a connection that it has promised to keep.
+A thread *stays* a moment with the caller it has answered, unless others wait for a thread. In plain gunicorn one thread
+watches all connections: it gets each one back after an answer, and hands each request to a thread. These two hand-overs
+cost more than the request itself.
 
-And it stops work in order: what lives beside the requests (the embedded default's workers) is told as soon as the process
-is, and has its time whatever ends the process.
+A process whose threads are all at work *lets the others go first*. When many connections are opened at once, the process
+that wakes first would take all of them. The other process would stay idle for as long as they are kept.
+
+A body that nobody wanted (too large, or without a key) *is read before the answer is sent*. A caller that is cut off
+while it sends sees no answer; and gunicorn closes a connection that it has promised to keep.
+
+It also stops work in order. The work beside the requests (the embedded default's workers) is told to stop as soon as
+the process is. It gets its time to end, whatever ends the process.
 """
 
 from __future__ import annotations
@@ -24,9 +27,9 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-_STAY = 2  # milliseconds; who comes meanwhile waits no longer than this for a thread
-_LET_GO_FIRST = 0.0005  # seconds: time enough for an idle process to wake up and accept
-# Of an unwanted body so much is read and thrown away, and for so long; then the answer says that the connection closes.
+_STAY = 2  # Milliseconds. Whoever comes meanwhile waits no longer than this for a thread.
+_LET_GO_FIRST = 0.0005  # Seconds: time enough for an idle process to wake up and accept.
+# How much of an unwanted body is read and thrown away, and for how long. After that the connection closes.
 _PIECE, _PIECES, _SECONDS = 65_536, 256, 5.0
 
 
@@ -102,7 +105,7 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
 
 
 def _read_out(app: Any) -> Any:
-    """The application, whose answers are sent once the request's body has been read, whoever has left it unread."""
+    """The application, with every answer sent only after the request's body has been read to its end."""
 
     def answered(environ: Any, start_response: Any) -> Any:
         def start(status: str, headers: Any, exc_info: Any = None) -> Any:
@@ -121,7 +124,7 @@ def _ended(body: Any) -> bool:
         try:
             if not body.read(_PIECE):
                 return True
-        except Exception:  # the caller fell silent, or what it sends is no HTTP: gunicorn closes
+        except Exception:  # the caller went silent, or does not send HTTP: gunicorn closes
             return False
         if time.monotonic() > until:
             break

@@ -1,7 +1,7 @@
 """What gunicorn serves: `gunicorn -c ops/gunicorn.conf.py service.wsgi:app`.
 
-The only service module that acts on import, and the only one that knows actors: with the in-process broker the whole
-system lives in this process.
+The only service module that acts on import. With the in-process broker the whole system lives in this process, so this
+module knows the actors too.
 """
 
 from __future__ import annotations

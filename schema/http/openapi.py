@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from schema import VERSION
-from schema.http import requests, responses
 from schema.http.operations import ALWAYS, JSON, OPERATIONS, PDF, PROBLEM, Operation, Success
 from schema.http.problems import CATALOGUE, TYPE_BASE, problem_of
+from schema.http.responses import Problem
 
 _TAGS = {
     "reports": "Ask for reports",
@@ -54,9 +54,8 @@ _HEADERS: dict[str, dict[str, Any]] = {
 
 def document(server: str, *, secured: bool) -> dict[str, Any]:
     """The whole description; `secured` tells whether keys are needed."""
-    kinds = _kinds()
     (*_, problem), components = msgspec.json.schema_components(
-        [*kinds, responses.Problem], ref_template="#/components/schemas/{name}"
+        [*_kinds(), Problem], ref_template="#/components/schemas/{name}"
     )
     components["Problem"]["properties"]["code"]["examples"] = list(CATALOGUE)[:3]
     paths: dict[str, Any] = {}
@@ -89,7 +88,7 @@ def links_path(server: str) -> str:
 
 
 def _kinds() -> list[Any]:
-    kinds: list[Any] = [requests.Submission, requests.Batch, requests.Replay]
+    kinds: list[Any] = []
     for operation in OPERATIONS:
         candidates = [operation.body, *(answer.body for answer in operation.answers.values())]
         kinds += [kind for kind in candidates if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]

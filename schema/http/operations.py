@@ -1,7 +1,7 @@
 """Every call of the API in one table: who may make it, what it takes, what it answers.
 
-The roles are enforced from here (service/door/access.py) and /openapi.json is written from here; a test compares the
-table with the routes of the running application, both ways.
+service/door/access.py takes the roles from this table, and /openapi.json is written from it. A test compares the table
+with the routes of the running application, both ways.
 """
 
 from __future__ import annotations
@@ -104,21 +104,18 @@ OPERATIONS: list[Operation] = [
         detail="With `Prefer: wait=N` the answer comes when the job has ended, or after N seconds (at most 60).",
         headers=("Prefer",), problems=("job_not_found", "invalid_header", "storage_unavailable"),
     ),
-    Operation(
-        "DELETE", "/api/jobs/{job_id}", "deleteJob", "Cancel a job", "submit",
-        {
-            200: Success("Cancelled", responses.CancelAnswer),
-            202: Success("It stops at its next checkpoint", responses.CancelAnswer),
-        },
-        problems=("job_not_found", "too_late", "already_ended"),
-    ),
-    Operation(
-        "POST", "/api/jobs/{job_id}/cancel", "cancelJob", "Cancel a job", "submit",
-        {
-            200: Success("Cancelled", responses.CancelAnswer),
-            202: Success("It stops at its next checkpoint", responses.CancelAnswer),
-        },
-        problems=("job_not_found", "too_late", "already_ended"),
+    *(
+        Operation(
+            method, path, name, "Cancel a job", "submit",
+            {
+                200: Success("Cancelled", responses.CancelAnswer),
+                202: Success("It stops at its next checkpoint", responses.CancelAnswer),
+            },
+            problems=("job_not_found", "too_late", "already_ended"),
+        )
+        for method, path, name in (
+            ("DELETE", "/api/jobs/{job_id}", "deleteJob"), ("POST", "/api/jobs/{job_id}/cancel", "cancelJob"),
+        )
     ),
     Operation(
         "POST", "/api/jobs/{job_id}/replay", "replayJob", "Try a failed or cancelled job again", "submit",

@@ -1,7 +1,7 @@
 """W3C Trace Context: one trace from the request through worker and relay to the callback.
 
-`00-<trace id>-<parent id>-<flags>`. We export no spans; we pass on the trace id and the flags, with a parent id of our own
-for each POST, so that the receiver's spans and our log lines meet under the id the caller began with.
+`00-<trace id>-<parent id>-<flags>`. We export no spans. We pass on the trace id and the flags, with a parent id of our
+own for each POST. So the receiver's spans and our log lines carry the trace id that the caller sent.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Who may ask for what: keys with roles; or, on loopback while there are no keys, the programs of this machine.
 
-A web page must never be able to drive this API: with keys it has none to send (no cookies are used), and without keys
-`Host` and `Origin` are checked, so that neither another site nor a name that points at 127.0.0.1 gets in. Behind a proxy
-of this machine everybody would seem to be such a program: what carries a proxy's marks is refused.
+A web page must never be able to drive this API. With keys, a page has none to send, because no cookies are used. Without
+keys, `Host` and `Origin` are checked: another site, or a name that points at 127.0.0.1, is refused. A proxy on this
+machine would make every caller look like a program of this machine: a request that carries a proxy's marks is refused.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Access:
             raise Refused(f"This key may ask {caller.rate} times a minute.", code="rate_limited")
 
     def _role_of_probe(self, req: falcon.Request) -> str:
-        """Whose probe this is: every one is answered, and this decides how much it is told."""
+        """The role of whoever sends this probe. Every probe is answered; the role decides how much the answer says."""
         try:
             if self._loopback and not self._keys.in_use:
                 _check_local(req)
@@ -97,13 +97,13 @@ def _key_of(req: falcon.Request) -> str:
     if given is None:
         return req.get_header("X-API-Key") or ""
     scheme, _, token = given.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""  # a wrong one is not made good by a second header
+    return token.strip() if scheme.lower() == "bearer" else ""  # a second header does not make a wrong one right
 
 
 def _check_local(req: falcon.Request, *, plain: bool = False) -> None:
-    """Raises Refused("host_refused") unless a program of this machine asks; `plain`: it may be one that speaks HTTP/1.0.
+    """Raise Refused("host_refused") unless a program of this machine asks; with `plain` it may speak HTTP/1.0.
 
-    A bare proxy_pass of an older nginx adds no header: its HTTP/1.0 is all that tells it from a program.
+    A bare proxy_pass of an older nginx adds no header. Only its HTTP/1.0 shows that it is no program.
     """
     for header in req.env:
         if header.startswith("HTTP_") and _PROXIED.search(header):

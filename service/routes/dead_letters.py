@@ -1,9 +1,9 @@
-"""Dead letters: grouped by what they died of, one by one, replay and discard."""
+"""Dead letters: grouped by cause or one by one; replay and discard."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import falcon
 
@@ -22,12 +22,12 @@ from schema.sql.times import moment
 from service.routes.route import Route, answer, by
 
 _PAGE = 100
-_SECONDS = 20.0  # one request replays for so long; the answer says what remains, and the same request goes on
-_PATIENCE = 10.0  # seconds to wait for the first ones of a group
+_SECONDS = 20.0  # Seconds that one request works. The answer says what remains; the same request goes on with it.
+_PATIENCE = 10.0  # Seconds to wait for the first ones of a group.
 
 
 class DeadLetters(Route):
-    """GET /api/dead-letters."""
+    """GET /api/dead-letters and …/{letter_id}; POST …/replay and …/discard."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Groups; with `view=letters` single letters, newest first, `cursor` being the last id of the page before."""
@@ -43,11 +43,7 @@ class DeadLetters(Route):
         summaries = [letter_shown(row) for row in rows]
         answer(resp, Letters(letters=summaries, next_cursor=cursor, took_ms=_since(began)))
 
-
-class DeadLetter(Route):
-    """GET /api/dead-letters/{letter_id}."""
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response, letter_id: str) -> None:
+    def on_get_one(self, req: falcon.Request, resp: falcon.Response, letter_id: str) -> None:
         """Everything about one letter; traceback and raw message only for operators."""
         letter = one_letter(self.parts.db, letter_id)
         caller = req.context.caller
@@ -55,15 +51,17 @@ class DeadLetter(Route):
             letter.traceback = letter.raw = None
         answer(resp, letter)
 
-
-@dataclass(eq=False)
-class ReplayLetters(Route):
-    """POST /api/dead-letters/replay and /discard."""
-
-    act: str
-
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_post_replay(self, req: falcon.Request, resp: falcon.Response) -> None:
         """What became of each match, and how many remain; repeat the request until none do."""
+        self._act(req, resp, bulk_replays.replay_matching)
+
+    def on_post_discard(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """As on_post_replay."""
+        self._act(req, resp, bulk_replays.discard_matching)
+
+    def _act(
+        self, req: falcon.Request, resp: falcon.Response, run: Callable[[Database, LetterFilter, Manner], Summary]
+    ) -> None:
         asked = self.asked(req, requests.LettersAct)
         db = self.parts.db
         wanted = queries.letters_meant(asked, db.clock())
@@ -78,7 +76,6 @@ class ReplayLetters(Route):
             seconds=_SECONDS,
             wake=self.parts.wake,
         )
-        run = bulk_replays.replay_matching if self.act == "replay" else bulk_replays.discard_matching
         answer(resp, summary_shown(run(db, wanted, manner)))
 
 

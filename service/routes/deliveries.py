@@ -35,17 +35,13 @@ REFUSALS: Mapping[Refusal, tuple[str, str]] = {
 
 
 class Deliveries(Route):
-    """GET /api/jobs/{job_id}/deliveries."""
+    """GET /api/jobs/{job_id}/deliveries, and POST …/{delivery_id}/resend."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Each round's callback with every attempt, newest round first."""
         answer(resp, delivery_log(self.parts.db, job_id))
 
-
-class Resend(Route):
-    """POST /api/jobs/{job_id}/deliveries/{delivery_id}/resend."""
-
-    def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str, delivery_id: str) -> None:
+    def on_post_resend(self, req: falcon.Request, resp: falcon.Response, job_id: str, delivery_id: str) -> None:
         """202, or 409 with the reason; a delivered one needs `force`."""
         asked = self.asked(req, requests.Resend, optional=True)
         row = deliveries.find(self.parts.db, delivery_id)

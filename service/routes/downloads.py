@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import falcon
@@ -14,7 +14,12 @@ from service.routes.route import Route, no_job
 
 
 class Downloads(Route):
-    """What GET …/download and the synchronous endpoint answer."""
+    """GET /api/jobs/{job_id}/download, and what the synchronous endpoint answers."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
+        """The PDF, or 302 to the storage when REPORTQ_DOWNLOAD_REDIRECT is set."""
+        row = find(self.parts.db, job_id)
+        self.serve(resp, job_id, row, redirect=self.parts.settings.download_redirect)
 
     def serve(
         self, resp: falcon.Response, job_id: str, row: Mapping[str, Any] | None, *, redirect: bool = False
@@ -50,15 +55,3 @@ class Downloads(Route):
         resp.set_header("Content-Disposition", f'inline; filename="{job_id}.pdf"')
         resp.set_header("Cache-Control", "private, no-store")
         resp.stream = chunks
-
-
-@dataclass(eq=False)
-class Download(Route):
-    """GET /api/jobs/{job_id}/download."""
-
-    downloads: Downloads
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
-        """The PDF, or 302 to the storage when REPORTQ_DOWNLOAD_REDIRECT is set."""
-        row = find(self.parts.db, job_id)
-        self.downloads.serve(resp, job_id, row, redirect=self.parts.settings.download_redirect)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import falcon
 import peewee
+from msgspec import UNSET
 
 from schema import VERSION
 from schema.http.state_responses import Alive, Part, Readiness
@@ -18,8 +19,8 @@ from service.asked import Asked
 from service.parts import ApiParts
 from service.routes.route import answer
 
-_DATABASE_EVERY = 1.0  # seconds between questions to the database, however many probes come
-_WAIT = 2.0  # seconds for the other parts' first answers after nobody had asked for a while
+_DATABASE_EVERY = 1.0  # Seconds between questions to the database, however many probes come.
+_WAIT = 2.0  # Seconds that the other parts get for their first answers after a quiet time.
 
 
 class Live:
@@ -34,8 +35,8 @@ class Ready:
     """GET /readyz: walks the parts and says which is down.
 
     Only the database is needed to accept jobs; without it the answer is 503. Whatever else is down is named, and jobs
-    wait for it. No key is needed, so a probe costs next to nothing: the database is asked once a second at most, the
-    other parts in the background, each by a thread of its own; one that hangs holds no request.
+    wait for it. Probes need no key, so they must be cheap: the database is asked at most once a second. A thread for each
+    other part asks it in the background, so that a part that hangs delays no request.
     """
 
     def __init__(self, parts: ApiParts) -> None:
@@ -59,7 +60,7 @@ class Ready:
         pings = self._others.answers(wait=_WAIT)
         for name in ("documents", "artifacts", "broker"):
             ping = pings.get(name)
-            parts[name] = _part("up" if ping.up else "down", ping.detail) if ping else Part("unknown")
+            parts[name] = Part("up" if ping.up else "down", ping.detail or UNSET) if ping else Part("unknown")
         down = [name for name, part in parts.items() if part.state == "down"]
         ready = "database" not in down
         status: Literal["ready", "degraded", "not_ready"] = "not_ready"
@@ -77,11 +78,11 @@ class Ready:
         missing = [queue for queue in QUEUES if not any(worker["kind"] == queue for worker in live)]
         threads = sum(int(worker["threads"]) for worker in live)
         served = (
-            _part("down", f"No worker serves {', '.join(missing)}.")
+            Part("down", f"No worker serves {', '.join(missing)}.")
             if missing
-            else _part("up", f"{threads} threads in {len(live)} alive")
+            else Part("up", f"{threads} threads in {len(live)} alive")
         )
-        return {"database": _part("up", note), "workers": served}
+        return {"database": Part("up", note or UNSET), "workers": served}
 
     def _migrations(self) -> str | None:
         """What this code knows and the database has not seen; once that is nothing it stays so."""
@@ -93,7 +94,3 @@ class Ready:
             raise DatabaseDown("The database did not say which migrations it has seen.") from None
         self._migrated = not steps
         return f"migrations pending: {', '.join(steps)}" if steps else None
-
-
-def _part(state: Literal["up", "down"], detail: str | None) -> Part:
-    return Part(state) if detail is None else Part(state, detail)

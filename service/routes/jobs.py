@@ -37,7 +37,7 @@ class Jobs(Route):
 
 @dataclass(eq=False)
 class Job(Route):
-    """GET /api/jobs/{job_id}, and DELETE as another way to cancel."""
+    """GET and DELETE /api/jobs/{job_id}; POST …/cancel, which is DELETE by another name, and …/replay."""
 
     view: QueueView
     waiters: WaiterBoard
@@ -60,34 +60,6 @@ class Job(Route):
         answer(resp, self._shown(row))
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
-        """Cancel."""
-        Cancel(self.parts).on_post(req, resp, job_id)
-
-    def _shown(self, row: JobRow) -> responses.Job:
-        position, estimate = self.view.of(row)
-        db = self.parts.db
-        tried = [shown(responses.Attempt, attempt) for attempt in jobs.attempts_of(db, row["job_id"])]
-        if row["status"] == "processing":
-            started = moment(row["attempt_started_at"])
-            tried.append(responses.Attempt(row["start_no"], row["round"], started, None, None, None))
-        return shown(
-            responses.Job,
-            row,
-            priority=jobs.priority_word(row["priority"]),
-            estimated_completion=estimate,
-            position_in_queue=position,
-            created_at=_submitted_at(row),
-            completed_at=moment(row["ended_at"]),
-            attempts=tried,
-            error=error_of(row["error_code"], row["error_message"]) if row["status"] == "failed" else None,
-            webhook=_webhook(deliveries.of_job(db, row["job_id"]), row),
-        )
-
-
-class Cancel(Route):
-    """POST /api/jobs/{job_id}/cancel."""
-
-    def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """200 when it is cancelled, 202 when it will be at the next checkpoint, 409 when it is too late."""
         outcome = rounds.cancel(self.parts.db, job_id)
         req.context.cancelled = outcome == "cancelled"
@@ -106,14 +78,9 @@ class Cancel(Route):
                 assert_never(outcome)
         self.parts.wake()
 
+    on_post_cancel = on_delete
 
-@dataclass(eq=False)
-class Replay(Route):
-    """POST /api/jobs/{job_id}/replay."""
-
-    view: QueueView
-
-    def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
+    def on_post_replay(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """A failed or cancelled job once more: a new round with a fresh budget."""
         asked = self.asked(req, requests.Replay, optional=True)
         outcome = rounds.replay(
@@ -138,6 +105,26 @@ class Replay(Route):
         row = find(self.parts.db, job_id)
         assert row is not None
         accepted(resp, standing(self.view, row))
+
+    def _shown(self, row: JobRow) -> responses.Job:
+        position, estimate = self.view.of(row)
+        db = self.parts.db
+        tried = [shown(responses.Attempt, attempt) for attempt in jobs.attempts_of(db, row["job_id"])]
+        if row["status"] == "processing":
+            started = moment(row["attempt_started_at"])
+            tried.append(responses.Attempt(row["start_no"], row["round"], started, None, None, None))
+        return shown(
+            responses.Job,
+            row,
+            priority=jobs.priority_word(row["priority"]),
+            estimated_completion=estimate,
+            position_in_queue=position,
+            created_at=_submitted_at(row),
+            completed_at=moment(row["ended_at"]),
+            attempts=tried,
+            error=error_of(row["error_code"], row["error_message"]) if row["status"] == "failed" else None,
+            webhook=_webhook(deliveries.of_job(db, row["job_id"]), row),
+        )
 
 
 def _submitted_at(row: ListedJob) -> str | None:

@@ -1,7 +1,7 @@
 """GET /metrics: counters of the API, gauges of the rows.
 
-The database is read at most once every five seconds by each process however often it is scraped, and less often when
-reading takes long; it is read beside the scrape, which a database that hangs must not outlast Prometheus's patience.
+Each process reads the database at most once every five seconds, however often it is scraped, and less often when a
+reading takes long. A thread of its own reads: a scrape must end within Prometheus's patience, even if the database hangs.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from service.parts import ApiParts
 
 log = structlog.get_logger()
 
-_EVERY = 5.0  # seconds between reads of the rows
-_RARER = 20  # times what a reading took, when that is longer: reading costs at most a twentieth of the time
-_PATIENCE = 4.0  # seconds a scrape waits for a reading of the rows
-_FRESH = 30.0  # seconds a reading may be told while the next one takes longer than that
+_EVERY = 5.0  # Seconds between readings of the rows.
+_RARER = 20  # Times what a reading took, when that is longer. Reading costs a twentieth of the time at most.
+_PATIENCE = 4.0  # Seconds that a scrape waits for a reading of the rows.
+_FRESH = 30.0  # Seconds that an old reading is shown while the next one is under way.
 
 
 class Metrics:
@@ -95,7 +95,7 @@ class RowCollector(Collector):
 
 
 class Rows:
-    """The latest reading of the rows, made by a thread of its own when a scrape finds the one before too old."""
+    """The latest reading of the rows. A scrape that finds it too old starts a thread that makes a new one."""
 
     def __init__(self, parts: ApiParts) -> None:
         self._parts = parts

@@ -1,7 +1,6 @@
-"""The overview: are reports in time, who works, what holds anything back; one cheap call for the console.
+"""The overview: whether reports are in time, who works, what holds work back; one cheap call for the console.
 
-Whoever asks and however often: the database is read at most once every two seconds, and minutes that have passed are
-never counted twice.
+However many callers ask, the database is read at most once every two seconds. A minute that is over is counted once.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from schema.sql.times import as_column, as_time, moment
 from service.parts import ApiParts
 from service.routes.route import answer
 
-_EVERY = 2.0  # seconds
-_STALE = 10.0  # seconds after which what was seen is no longer told as how things stand
-_SHOWN = 60  # minutes
-_SETTLING = timedelta(minutes=2)  # a minute may still change for so long after its start
+_EVERY = 2.0  # Seconds.
+_STALE = 10.0  # Seconds after which what was seen is too old to be shown.
+_SHOWN = 60  # Minutes.
+_SETTLING = timedelta(minutes=2)  # So long after its start a minute may still change.
 _MOST_WORKERS = 200
 _ENDS = ("completed", "failed", "cancelled")
 
@@ -81,7 +80,7 @@ class Overview:
 
 
 class Minutes:
-    """What came and what ended in each of the last 60 minutes; a minute that is over is kept, not counted again."""
+    """What came and what ended in each of the last 60 minutes. A minute that is over is kept and not counted again."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
