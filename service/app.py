@@ -14,7 +14,7 @@ from schema.rows.keys import KeyRing
 from schema.rows.switches import RolloutBoard
 from service.door.access import Access
 from service.door.counted import Counted
-from service.door.headers import Private, RequestIds
+from service.door.headers import Headers
 from service.door.problems import http_error, refused, unexpected
 from service.door.rates import RateLimits
 from service.door.request import Doorway, Request
@@ -23,7 +23,7 @@ from service.parts import ApiParts
 from service.routes.console import Console
 from service.routes.dead_letters import DeadLetters
 from service.routes.deliveries import Deliveries
-from service.routes.docs import Docs, ProblemDocs
+from service.routes.docs import Docs
 from service.routes.downloads import Downloads
 from service.routes.generate import Generate
 from service.routes.health import Live, Ready
@@ -47,8 +47,7 @@ def create_app(parts: ApiParts) -> Any:
     rollout = RolloutBoard(parts.db, parts.settings)
     router = CompiledRouter()
     doors: list[Any] = [
-        RequestIds(),
-        Private(),
+        Headers(),
         Counted(meters),
         Doorway(links, router),
         Access(parts.settings, keys, rates),
@@ -67,7 +66,7 @@ def create_app(parts: ApiParts) -> Any:
         app.add_route(f"/api/jobs/{{job_id}}/{act}", job, suffix=act)
     app.add_route("/openapi.json", docs := Docs(parts.settings.links_base, keys))
     app.add_route("/docs", docs, suffix="people")
-    app.add_route("/docs/problems", ProblemDocs(links))
+    app.add_route("/docs/problems", docs, suffix="problems")
     app.add_route("/metrics", Metrics(parts))
     app.add_route("/api/jobs/{job_id}/deliveries", deliveries := Deliveries(parts))
     app.add_route("/api/jobs/{job_id}/deliveries/{delivery_id}/resend", deliveries, suffix="resend")

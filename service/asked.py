@@ -28,8 +28,8 @@ class Ping(NamedTuple):
 class Asked:
     """The latest answer of each dependency. A ping raises when it is down, and may return a note.
 
-    A dependency that hangs delays no other. An answer older than FRESH is not shown: after a quiet time a process says
-    at first that it knows nothing, which is better than something old.
+    A dependency that hangs delays no other. An answer older than FRESH is not shown: after a quiet time a process first says
+    that it knows nothing.
     """
 
     def __init__(

@@ -99,7 +99,8 @@ class QueueView:
     def admit(self, count: int = 1) -> None:
         """Refuse a submission that would leave more than MAX_BACKLOG jobs waiting."""
         if self.picture().waiting + count > self._settings.max_backlog:
-            raise Refused(f"{self._settings.max_backlog} jobs may wait, and do.", code="backlog_full")
+            most = self._settings.max_backlog
+            raise Refused(f"At most {most} jobs may wait (REPORTQ_MAX_BACKLOG).", code="backlog_full")
 
     def submitted(self, turn: int, product_id: str) -> tuple[int, str]:
         """Position (1 is next) and estimate of a job that was just written, by what admit() saw: it never raises."""

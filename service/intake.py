@@ -69,10 +69,7 @@ class Intake:
         except BaseException as error:
             refused = isinstance(error, Exception) and not isinstance(error, DatabaseDown)
             for one in together:
-                if refused:
-                    self._alone(one)
-                else:
-                    one.error = error
+                one.error = self._alone(one.job) if refused else error
         with self._mutex:
             following = self._waiting[0] if self._waiting else None
             self._writing = following is not None
@@ -83,9 +80,10 @@ class Intake:
             one.turn.release()
         self._wake()
 
-    def _alone(self, one: _Waiting) -> None:
+    def _alone(self, job: NewJob) -> Exception | None:
         """Write one job by itself: a row of the shared statement was refused, and each caller gets its own outcome."""
         try:
-            jobs.submit(self._db, one.job)
+            jobs.submit(self._db, job)
         except Exception as error:
-            one.error = error
+            return error
+        return None

@@ -1,4 +1,4 @@
-"""Every stable code with its status, title and the step that puts it right: written once, shown everywhere.
+"""Every stable code with its status, its title and the next step: written once, shown everywhere.
 
 The same code stands in API answers (RFC 9457), callbacks, logs, metrics and dead letters.
 """
@@ -46,7 +46,7 @@ CATALOGUE: dict[str, Problem] = {
     "forbidden": Problem(403, "The key may not do this", "Use a key with the role named in `detail`."),
     "rate_limited": Problem(429, "This key asks too often", "Send the same request again after Retry-After."),
     "host_refused": Problem(
-        403, "Not asked from here",
+        403, "The call does not come from this machine",
         "Call http://127.0.0.1 or http://localhost, not from a web page; or send a key (`ops/reportq keys make NAME`).",
     ),
     # what is asked for
@@ -54,9 +54,9 @@ CATALOGUE: dict[str, Problem] = {
     "method_not_allowed": Problem(405, "This path does not take that method", "Use a method named in the Allow header."),
     "job_not_found": Problem(404, "No such job", "Check the job_id; ended jobs are kept for a limited time."),
     "not_ready": Problem(409, "The PDF is not ready", "Ask for the job's status, or wait for its callback."),
-    "job_failed": Problem(409, "The job failed, so there is no PDF", "Read `error`, put it right, and replay the job."),
+    "job_failed": Problem(409, "The job failed, so there is no PDF", "Read `error`, correct the cause, and replay the job."),
     "job_cancelled": Problem(409, "The job was cancelled, so there is no PDF", "Replay the job, or submit it again."),
-    "too_late": Problem(409, "Too late to cancel", "The PDF is being stored; wait for the job to end."),
+    "too_late": Problem(409, "It is too late to cancel", "The PDF is being stored; wait for the job to end."),
     "already_ended": Problem(409, "The job has ended", "Nothing is left to cancel."),
     "queue_not_found": Problem(404, "No such queue", "See GET /api/queues for the names."),
     "dead_letter_not_found": Problem(404, "No such dead letter", "See GET /api/dead-letters for those that are open."),
@@ -71,17 +71,17 @@ CATALOGUE: dict[str, Problem] = {
         409, "Only failed or cancelled jobs can be replayed", "Wait until the job has ended, or submit a new one."
     ),
     "artifact_gone": Problem(410, "The stored PDF is gone", "Submit the job again to make a new one."),
-    "still_at_work": Problem(409, "A worker is still at it", "Try again in a minute."),
+    "still_at_work": Problem(409, "A worker still works on it", "Try again in a minute."),
     "already_running": Problem(
-        409, "Another process has this folder", "Stop it first, or give this one a REPORTQ_RUN_DIR of its own."
+        409, "Another process uses this folder", "Stop it first, or give this one a REPORTQ_RUN_DIR of its own."
     ),
     "database_unfit": Problem(
-        500, "The database's server breaks promises", "Do what the sentence says, then start again."
+        500, "The database server lacks what reportq needs", "Do what the sentence says, then start again."
     ),
-    "backup_failed": Problem(500, "The backup was not made", "Put right what the tool says, and run it again."),
+    "backup_failed": Problem(500, "The backup failed", "Correct what the tool names, and run it again."),
     # the service
     "database_unavailable": Problem(503, "The database does not answer", "Send the same request again after Retry-After."),
-    "database_busy": Problem(503, "The same rows are wanted by too many", "Send the same request again after Retry-After."),
+    "database_busy": Problem(503, "Too many requests want the same rows", "Send the same request again after Retry-After."),
     "backlog_full": Problem(429, "Too many jobs are waiting", "Send the same request again after Retry-After."),
     "storage_unavailable": Problem(503, "The PDF store does not answer", "Send the same request again after Retry-After."),
     "internal_error": Problem(500, "Something went wrong here", "Send it again; if it stays, tell an operator the request id."),
@@ -96,7 +96,8 @@ CATALOGUE: dict[str, Problem] = {
     ),
     "timeout": Problem(409, "The report took too long", "Replay it; if it stays, raise REPORTQ_JOB_TIMEOUT."),
     "worker_died": Problem(
-        409, "The report killed its worker three times", "Look at its data and at the worker's memory before replaying."
+        409, "The worker died three times while it made the report",
+        "Look at its data and at the worker's memory before replaying."
     ),
     "out_of_memory": Problem(
         409, "The report needs too much memory", "Look at its data, or raise REPORTQ_WORKER_MEMORY, then replay it."
@@ -115,24 +116,26 @@ CATALOGUE: dict[str, Problem] = {
         409, "Google does not accept the service account", "Renew REPORTQ_GDRIVE_CREDENTIALS, then replay."
     ),
     "drive_request_refused": Problem(
-        409, "Google Drive refused the request as malformed", "Read what it answered in `detail`; it is a fault here."
+        409, "Google Drive refused the request as malformed",
+        "Read its answer in `detail`, and report it as a fault of reportq."
     ),
     "drive_content_mismatch": Problem(
-        409, "Google Drive stored the PDF incompletely, again and again", "Replay the job; if it stays, ask Google's status page."
+        409, "Google Drive stored only a part of the PDF on every try", "Replay the job; if it stays, ask Google's status page."
     ),
     "drive_upload_interrupted": Problem(
-        409, "The upload to Google Drive broke off, again and again", "Look at the network between here and Google, then replay."
+        409, "The upload to Google Drive broke off on every try", "Look at the network between here and Google, then replay."
     ),
     "folder_unavailable": Problem(
-        409, "The PDF folder cannot be written", "Put right its disk, mount or permissions, then replay."
+        409, "The PDF folder cannot be written", "Repair its disk, mount or permissions, then replay."
     ),
     "folder_full": Problem(409, "The disk of the PDF folder is full", "Free space or move REPORTQ_ARTIFACTS_URL, then replay."),
     "artifact_id_invalid": Problem(
-        409, "The row names a file that cannot be one", "Submit the report again; find out who changed the job's row."
+        409, "The job's row names an impossible file", "Submit the report again; find out who changed the job's row."
     ),
     "mongodb_unavailable": Problem(409, "MongoDB did not answer", "Replay the job once MongoDB answers again."),
     "mongodb_access_refused": Problem(
-        409, "MongoDB refused our user or its rights", "Correct REPORTQ_DOCUMENTS_URL or grant the rights, then replay."
+        409, "MongoDB refused reportq's user or the user's rights",
+        "Correct REPORTQ_DOCUMENTS_URL or grant the rights, then replay."
     ),
     "broker_unavailable": Problem(
         503, "RabbitMQ did not answer", "Nothing is lost: what waits is published once RabbitMQ answers again."
@@ -141,14 +144,16 @@ CATALOGUE: dict[str, Problem] = {
         409, "Something the job needs did not answer", "See what /readyz names as down, then replay the job."
     ),
     "temporary_failure": Problem(
-        409, "It failed on every try, though it might have worked", "Read the error; replay once what it names is put right."
+        409, "It failed on every try", "Read the error, correct what it names, then replay."
     ),
     "permanent_failure": Problem(
-        409, "It would fail the same way each time", "Put right what the error names, then replay."
+        409, "It would fail in the same way each time", "Correct what the error names, then replay."
     ),
     # how an attempt can end without a failure of the report
     "cancelled": Problem(409, "The job was cancelled while it was worked on", "Replay it if the report is wanted after all."),
-    "returned": Problem(409, "The attempt was given back unfinished", "Nothing to do: it costs no try and goes on by itself."),
+    "returned": Problem(
+        409, "The attempt was given back unfinished", "Nothing to do: it counts as no try, and the job goes on by itself."
+    ),
     "lease_lost": Problem(409, "Another worker has taken over", "Nothing to do: that worker tells the job's end."),
     "stopped": Problem(409, "The attempt was stopped", "Nothing to do: the job goes on by itself."),
     # why a callback was given up
@@ -178,7 +183,7 @@ CATALOGUE: dict[str, Problem] = {
         "Set HTTP Method to POST in the Wait or Webhook node (GET is n8n's default), then resend.",
     ),
     "webhook_test_url": Problem(
-        409, "A test URL lives for one call only", "Replay with the production URL of a published workflow as callback."
+        409, "A test URL takes one call only", "Replay with the production URL of a published workflow as callback."
     ),
     "webhook_workflow_inactive": Problem(
         409, "No active workflow listens at this URL", "Publish (activate) the workflow and check its path, then resend."
@@ -195,7 +200,7 @@ CATALOGUE: dict[str, Problem] = {
     ),
     "webhook_address_refused": Problem(
         409, "The receiver's address is private, local or reserved",
-        "If it is meant, have an operator list host or network with its port in REPORTQ_WEBHOOK_ALLOW, then resend.",
+        "If you trust it, have an operator list host or network with its port in REPORTQ_WEBHOOK_ALLOW, then resend.",
     ),
     "webhook_redirected": Problem(
         409, "The callback URL redirects, which callbacks do not follow", "Replay with the final URL as callback (often https)."
@@ -208,7 +213,7 @@ CATALOGUE: dict[str, Problem] = {
         409, "The receiver says that the callback comes at the wrong time", "Read its answer in the delivery log, then resend."
     ),
     "webhook_rejected": Problem(
-        409, "The receiver does not take this callback as it is", "Read its answer in the delivery log, correct it, and resend."
+        409, "The receiver does not accept this callback", "Read its answer in the delivery log, correct it, and resend."
     ),
     # what only the broker's dead-letter queue held
     "undecodable_message": Problem(
@@ -218,17 +223,17 @@ CATALOGUE: dict[str, Problem] = {
         409, "A message for an actor that does not exist", "Send it again once a worker that knows the actor runs."
     ),
     "message_rejected": Problem(
-        409, "A message that is no hint of ours", "Find out who put it there, then discard the letter: rows are the truth."
+        409, "A message that reportq did not send", "Find out who sent it, then discard the letter."
     ),
     "message_too_large": Problem(
-        409, "A message that is too large for one of ours", "Find out who publishes to this queue, then discard the letter."
+        409, "A message that is larger than any of reportq's", "Find out who publishes to this queue, then discard the letter."
     ),
 }  # fmt: skip
 
 
-_UNFORESEEN = "Read the traceback of the dead letter, and replay once its cause is put right."
+_UNFORESEEN = "Read the traceback of the dead letter, correct the cause, then replay."
 
 
 def problem_of(code: str) -> Problem:
-    """The entry of a code; what nobody foresaw has a general one."""
+    """The entry of a code; a code that is not in the catalogue gets a general one."""
     return CATALOGUE.get(code) or Problem(409, code.replace("_", " ").capitalize(), _UNFORESEEN)

@@ -137,7 +137,7 @@ class CancelAnswer(Struct):
 
 
 class Post(Struct):
-    """One try to tell a receiver."""
+    """One signed request to a receiver."""
 
     number: int
     kind: str

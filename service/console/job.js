@@ -62,7 +62,7 @@ function verdict({ job, deliveries, newer }) {
   const last = deliveries[0];
   if (last?.hint && TOLD[last.state]) {
     const unrecorded = last.state === "pending" ? "The job's end is not recorded for good yet." : "The job's end could not be recorded for good.";
-    const advice = last.url ? last.next_step : last.state === "dead" ? "See on the overview whether MongoDB answers; no callback was asked for, so nobody waits for one." : null;
+    const advice = last.url ? last.next_step : last.state === "dead" ? "Look at the overview whether MongoDB answers. No callback was asked for, so nobody waits for one." : null;
     notes.push(h("div", { class: `note ${last.state === "pending" || last.state === "delivered" ? "wait" : "bad"}`, "data-key": "hint" },
       h("p", {}, h("strong", {}, last.url ? TOLD[last.state] : unrecorded)), h("p", {}, prose(last.hint)),
       advice ? h("p", {}, "What to do: ", prose(advice)) : null));

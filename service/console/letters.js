@@ -82,7 +82,7 @@ export function open(frame) {
         h("section", { "data-key": single ? "letters" : "groups" },
           h("h2", {}, single ? `${count(items.length)}${found.next_cursor ? "+" : ""} ${items.length === 1 ? "letter" : "letters"}` : `${plural(found.total, "letter")} in ${plural(items.length, "group")}`),
           items.length ? (single ? lettersTable : groupsTable)(items, picked, pick, (fingerprint) => view(true, { fingerprint }), open)
-            : h("p", { class: "empty" }, open ? "Nothing gave up. That is how it should be." : "None."),
+            : h("p", { class: "empty" }, open ? "There are no open dead letters." : "None."),
           h("div", { class: "row" },
             past.length ? h("button", { type: "button", onclick: () => turn(past.pop()) }, "Newer") : null,
             single && found.next_cursor ? h("button", { type: "button", onclick: () => { past.push(cursor); turn(found.next_cursor); } }, "Older") : null),

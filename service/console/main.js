@@ -27,7 +27,7 @@ function say(text) {
 
 function complain(error) {
   const text = error instanceof Problem ? [error.message, error.nextStep, error.requestId && `(request ${error.requestId})`].filter(Boolean).join(" ")
-    : `The console stumbled: ${error.message}`;
+    : `The console has a fault: ${error.message}`;
   trouble.replaceChildren(...prose(text));
   trouble.hidden = false;
 }

@@ -26,7 +26,7 @@ export function open() {
 const sum = (items, name) => items.reduce((total, item) => total + item[name], 0);
 
 // What was seen before is still shown, but not as how things stand.
-const unknown = () => h("div", { class: "note bad" }, h("p", {}, "Not known at the moment: what follows was seen earlier."));
+const unknown = () => h("div", { class: "note bad" }, h("p", {}, "The state is not known at the moment. What follows was seen earlier."));
 
 function verdict(data) {
   const serving = (queue) => sum(data.workers.filter((worker) => worker.queue === queue), "threads");
@@ -83,11 +83,11 @@ function workers(data) {
   const busy = sum(data.workers, "busy");
   return h("section", {}, h("h2", {}, `Workers: ${plural(data.workers.length, "process", "processes")}, ${busy} of ${plural(sum(data.workers, "threads"), "thread")} busy`),
     data.workers.length ? h("table", { class: "cards" },
-      h("thead", {}, h("tr", {}, ["Worker", "Queue"].map((name) => h("th", { scope: "col" }, name)), ["Busy", "Memory"].map((name) => h("th", { scope: "col", class: "number" }, name)), ["Started", "Heard of", "Version"].map((name) => h("th", { scope: "col" }, name)))),
+      h("thead", {}, h("tr", {}, ["Worker", "Queue"].map((name) => h("th", { scope: "col" }, name)), ["Busy", "Memory"].map((name) => h("th", { scope: "col", class: "number" }, name)), ["Started", "Last heard", "Version"].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, data.workers.map((worker) => h("tr", { "data-key": worker.worker_id },
         h("td", { "data-label": "Worker" }, h("code", {}, worker.worker_id)), h("td", { "data-label": "Queue" }, h("span", {}, worker.queue)),
         h("td", { class: "number", "data-label": "Busy" }, h("span", {}, `${worker.busy} of ${worker.threads}`)), h("td", { class: "number", "data-label": "Memory" }, h("span", {}, `${count(worker.memory_mb)} MB`)),
-        h("td", { "data-label": "Started" }, when(worker.started_at, { ago: true })), h("td", { "data-label": "Heard of" }, when(worker.seen_at, { ago: true })),
+        h("td", { "data-label": "Started" }, when(worker.started_at, { ago: true })), h("td", { "data-label": "Last heard" }, when(worker.seen_at, { ago: true })),
         h("td", { "data-label": "Version" }, h("span", {}, worker.version))))))
-      : h("p", { class: "empty" }, "No worker was heard of. Look at the supervisor: a worker that crashes at start writes why into its log."));
+      : h("p", { class: "empty" }, "No worker has reported. Look at the supervisor: a worker that crashes at its start writes the reason into its log."));
 }

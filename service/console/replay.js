@@ -9,8 +9,8 @@ const WATCHED = 20; // jobs followed one by one
 const ROUNDS = 500; // requests until a run that goes nowhere is given up
 const ENDED = ["completed", "failed", "cancelled"];
 const MEANS = {
-  replayed: "replayed", discarded: "discarded", newer_completed: "left: a newer job of the same report completed", completed: "left: the job has completed meanwhile",
-  not_ended: "left: the job is not ended", unknown: "left: the job's row is gone", resolved: "left: somebody else was first",
+  replayed: "replayed", discarded: "discarded", newer_completed: "left: a newer job of the same report completed", completed: "left: the job has completed since then",
+  not_ended: "left: the job has not ended", unknown: "left: the job's row is gone", resolved: "left: somebody else was first",
   not_whole: "left: only the head of the message was kept",
 };
 
@@ -35,7 +35,7 @@ export class Run {
       title: `${replaying ? "Replay" : "Discard"} ${plural(dry.matched, "letter")}?`,
       text: [`Dry run: ${told(dry.outcomes) || "nothing to do"}. Nothing was changed.`,
         dry.newer ? `${plural(dry.newer, "report was", "reports were")} completed by a newer job: replaying may be pointless.` : "",
-        replaying ? "Of each group a few go first; when all of those fail again, the rest of the group is left alone." : "Discarded letters are never tried again."].filter(Boolean),
+        replaying ? "A few letters of each group go first. If all of them fail again, the rest of the group is left alone." : "Discarded letters are never tried again."].filter(Boolean),
       yes: replaying ? "Replay now" : "Discard them", grave: !replaying,
       fields: [WHY, ...(replaying ? [{ name: "rate", label: "Letters a second (optional)", mode: "decimal", max: 6 }] : []),
         ...(replaying && dry.newer ? [{ name: "skip_newer", type: "checkbox", label: "Leave those with a newer completed job" }] : [])],
@@ -110,7 +110,7 @@ export function runSheet(run, close) {
   const ended = run.jobs.filter((job) => job.status === "completed").length;
   return h("section", { "data-key": "run", "aria-label": "Progress" },
     h("h2", {}, run.working ? `${run.act === "replay" ? "Replaying" : "Discarding"}…` : run.busy ? "Replayed; the jobs are being worked on" : "Done"),
-    h("p", {}, h("progress", { class: "wide", max: run.matched, value: Math.min(run.done, run.matched), "aria-label": "Letters decided about" })),
+    h("p", {}, h("progress", { class: "wide", max: run.matched, value: Math.min(run.done, run.matched), "aria-label": "Letters done" })),
     h("p", {}, `${count(run.done)} of ${plural(run.matched, "letter")}: ${told(run.outcomes) || "the first ones are being tried"}.`),
     run.trouble ? h("div", { class: "note bad" }, h("p", {}, prose(run.trouble))) : null,
     run.stopped.map((group, index) => h("div", { class: "note wait", "data-key": `stopped${index}` }, h("p", {}, `${group.error_code}: ${LEFT[group.reason] ?? group.reason} (${group.tried} tried). The rest of this group was left alone.`))),

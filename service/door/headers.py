@@ -12,8 +12,12 @@ from schema.http import queries, traces
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class RequestIds:
-    """Every answer and every log line of a request carry its id, the caller's own when it is usable."""
+class Headers:
+    """Every answer and every log line of a request carry its id: the caller's own, if it is usable.
+
+    Answers are about people's reports: no cache keeps one, and no browser takes it for another type. What may be kept
+    (the console's files) sets its own header.
+    """
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         given = req.get_header("X-Request-ID") or ""
@@ -24,14 +28,5 @@ class RequestIds:
         structlog.contextvars.bind_contextvars(request_id=req.context.request_id)
         if trace := traces.trace_id(queries.traceparent(req.get_header("traceparent"))):
             structlog.contextvars.bind_contextvars(trace_id=trace)
-
-
-class Private:
-    """Answers are about people's reports: no cache keeps one, and no browser takes it for something else.
-
-    What may be kept (the console's files) says so itself.
-    """
-
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.set_header("Cache-Control", "no-store")
         resp.set_header("X-Content-Type-Options", "nosniff")

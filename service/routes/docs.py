@@ -1,7 +1,7 @@
 """The API's description: for machines at /openapi.json, for people at /docs and /docs/problems.
 
-The pages are written from the same document, load nothing from anywhere, and run no script. Nobody needs a key for
-them: each is made once, not once a request.
+The pages are written from the same document, load nothing from anywhere, and run no script. They need no key, so each
+one is made once and not at every request.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 
 @dataclass(eq=False)
 class Docs:
-    """GET /openapi.json, and /docs."""
+    """GET /openapi.json, /docs and /docs/problems."""
 
     server: str
     keys: KeyRing
@@ -42,21 +42,14 @@ class Docs:
 
     def on_get_people(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The same for people."""
-        page(resp, _written(self.server, self.keys.in_use))
+        _page(resp, _written(self.server, self.keys.in_use))
+
+    def on_get_problems(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """What every problem's `type` points to: all codes with meaning and remedy."""
+        _page(resp, _problems(links_path(self.server)))
 
 
-@dataclass(eq=False)
-class ProblemDocs:
-    """GET /docs/problems: what every problem's `type` points to."""
-
-    links: str
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """All codes with meaning and remedy."""
-        page(resp, _problems(self.links))
-
-
-def page(resp: falcon.Response, text: str) -> None:
+def _page(resp: falcon.Response, text: str) -> None:
     """Answer with a page that may load nothing."""
     resp.content_type = falcon.MEDIA_HTML
     resp.set_header("Content-Security-Policy", _POLICY)
