@@ -301,7 +301,7 @@ def relay(world: World) -> None:
     assert any(hint.queue == "webhooks" for hint in world.relay()), "the paused host is probed"
     for age in (0.0, 1e9):
         step._promotion._at = float("-inf")
-        step._promotion._settings = replace(world.runtime.settings, promote_after=age)
+        step._promotion.settings = replace(world.runtime.settings, promote_after=age)
         world.relay()
     world.published.confirms = False
     urgent(world)
