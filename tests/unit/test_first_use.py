@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from actors.pdf.fonts.families import families
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
 from schema.callbacks.allow_list import AllowList
-from schema.http import operator_requests, queries, requests
+from schema.http import queries, requests
 from schema.ports import RenderRequest
 from schema.rows import deliveries
 
