@@ -4,14 +4,15 @@
 
 Every REPORTQ_CANARY_EVERY seconds: one submission over HTTP, the callback at a listener of its own, its signature, the
 job's status, the PDF. What comes out is counted (schema/metrics/table.py); five minutes without a success call somebody
-(ReportqCanaryMissing). There is no variant without a callback: it would call a system well that tells nobody.
+(ReportqCanaryMissing). There is no variant without a callback: such a canary would succeed while no caller is told.
 
-A canary is a `high` job. It is to say whether the way is open, not how long the queue is, which other alerts say: behind
-a night's batch it would wait and wake somebody for nothing. It costs a render worker 20 ms a minute, and users' figures
-one more high job a minute; while nothing is begun it is cancelled before it would be the high job that waits too long.
+A canary is a `high` job. It says whether the way is open; other alerts say how long the queue is. Behind a night's
+batch it would wait and wake somebody for nothing. It costs a render worker 20 ms a minute, and adds one high job a
+minute to users' figures. While nothing is begun it is cancelled before it would be the high job that waits too long.
 
-Nobody wants its PDFs and permanent records, 120 MB a day: as often as ended rows are cleaned away, all that canaries of
-this host have left is erased, dead letters included. A canary that fails stays until one succeeds, to be looked at.
+Its PDFs and permanent records, 120 MB a day, are of no use. So all that canaries of this host have left is erased as
+often as ended rows are cleaned away, dead letters included. A canary that fails stays until one succeeds, so that you
+can look at it.
 """
 
 from __future__ import annotations

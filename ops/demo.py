@@ -3,9 +3,9 @@
     python -m ops.demo [--once] [--port N] [--servers]
 
 Without --servers: the embedded default, one gunicorn process with everything inside, files under var/, or where
-REPORTQ_RUN_DIR and the other settings say. With it: private RabbitMQ, MariaDB, a MongoDB-wire server and a local double of
-Google Drive, and the processes of production under supervisor. `--once` ends after the first report: 0 only if its PDF and
-its callback arrived. What cannot work out is refused at once, in one sentence.
+REPORTQ_RUN_DIR and the other settings say. With it: private RabbitMQ, MariaDB, a MongoDB-wire server and a local double
+of Google Drive, and the processes of production under supervisor. Option `--once` ends after the first report: 0 only
+if its PDF and its callback arrived. A start that cannot work is refused at once, in one sentence.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 The same real jobs as in `memory`: submitted, drawn, uploaded to the Drive double, recorded, called back, looked at once.
 Processor time is the kernel's count for each program with its children, less what it spends in the same time without
-jobs; unlike seconds it hardly depends on what else the machine does.
+jobs. Unlike seconds it hardly depends on what else the machine does.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     python -m ops.bench drain [--jobs 3000] [--turns 3] [--plot FILE.png]
 
 Every queue is filled before the clock starts. Ours does all of the protocol: claim, point of no return, end, attempt
-row, delivery row, each guarded and committed to disk; only drawing, source document and file are left out, callbacks
-are written and not sent. It is counted by the rows' own end times; Celery by its result rows, RQ by its registry of
-finished jobs, bare Dramatiq (which knows nothing of its jobs) by the messages that are left.
+row, delivery row, each guarded and committed to disk. Only drawing, source document and file are left out; callbacks
+are written and not sent. Ours is counted by the rows' own end times, Celery by its result rows, RQ by its registry of
+finished jobs. Bare Dramatiq knows nothing of its jobs: the messages that are left count.
 """
 
 from __future__ import annotations

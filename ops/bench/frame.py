@@ -1,7 +1,7 @@
 """What every comparing bench shares: turns (A B A B), a table of medians with their spread, a plot, the last line.
 
-A turn runs every contender once, so that whatever else the machine does slows all of them alike; ratios are taken turn
-by turn and their median is told.
+A turn runs every contender once, so that whatever else the machine does slows all of them alike. Ratios are taken turn
+by turn; the result is their median.
 """
 
 from __future__ import annotations

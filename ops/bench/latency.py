@@ -2,11 +2,11 @@
 
     python -m ops.bench latency [--jobs 40] [--turns 5] [--plot FILE.png]
 
-MariaDB, RabbitMQ, gunicorn, relay and one worker with nothing to draw, as shipped. The beginning is the row's own
-`attempt_started_at`, the end of the 202 is when the client had read it, both by the clock of this one host. A claim may
-be written before the client has its answer: `row_ms`, from the row's `requested_at`, is never negative and holds the
-way of the answer too. A job is submitted when the one before has ended and a pause of another length each time is over,
-so that no poll's phase is met twice.
+MariaDB, RabbitMQ, gunicorn, relay and one worker with nothing to draw, as shipped. A job begins at its row's
+`attempt_started_at`. The 202 ends when the client has read it. Both are by the clock of this one host. A claim may be
+written before the client has its answer. `row_ms`, from the row's `requested_at`, is never negative; it holds the way
+of the answer too. A job is submitted after the end of the one before and a pause. Each pause has another length, so
+that no poll's phase is met twice.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
     python -m ops.bench memory [--jobs 1000] [--plot FILE.png]
 
-Real reports of the sample product, uploaded to the Drive double, recorded over MongoDB's protocol, called back to a
-receiver that answers: the whole system as shipped, with one render worker, so that it has drawn every report. The jobs are
-submitted and asked for over several connections, as n8n does. The figure is the resident memory (RSS) of the one process
-that works; of gunicorn's two workers, of the larger. Beside it stand what it held before its first job, its proportional
-share (PSS: pages that others use too are divided among them), and the whole unit's PSS with the process above it, which
-only starts and watches.
+It is the whole system as shipped, with one render worker, which therefore draws every report. Reports are real:
+uploaded to the Drive double, recorded over MongoDB's protocol, called back to a receiver that answers. The jobs are
+submitted and asked for over several connections, as n8n does. The figure is the resident memory (RSS) of the one
+process that works; of gunicorn's two workers, of the larger. Beside it stands what it held before its first job. Its
+proportional share (PSS) divides pages among those who use them. The whole unit's PSS has the process above it too,
+which only starts and watches.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ class Ours:
         return int(self.db.scalar(f"SELECT COUNT(*) FROM pdf_job_results WHERE {where}"))
 
     def lay_out(self, jobs: int, *, products: int = 3, name: str = "01K") -> None:
-        """So many waiting jobs of all three priorities, written by the server itself; their ids begin with `name` (of the
-        characters that ids are made of)."""
+        """Write so many waiting jobs of all three priorities, by the server itself. Their ids begin with `name`, whose
+        characters are those of ids."""
         self.db.execute(
             "INSERT INTO pdf_job_results (job_id, code, product_id, priority, turn, callback, fingerprint, requested_at, "
             f"run_at) SELECT CONCAT('pdf_', %s, LPAD(seq, {26 - len(name)}, '0')), CONCAT('code', seq), "

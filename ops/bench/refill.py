@@ -2,10 +2,10 @@
 
     python -m ops.bench refill [--rows 100000] [--seconds 60] [--workers 2 5] [--plot FILE.png]
 
-The rows are laid out while the queue is held, then it is released. From the moment the first hints lie in RabbitMQ until
-the rows run out (or for so many seconds) the broker is asked every 50 ms how many messages are ready, by a passive
-declare on a connection of its own, and the database how many rows are published and unclaimed (DESIGN §2.8). A sample
-with no message ready is one at which a worker that asks would have got nothing.
+The rows are laid out while the queue is held, then it is released. Watching begins with the first messages in RabbitMQ.
+It ends when the rows run out, or after so many seconds. Every 50 ms the broker is asked how many messages are ready, by
+a passive declare on a connection of its own. The database is asked how many rows are published and unclaimed (DESIGN
+§2.8). In a sample with no message ready, a worker that asks gets nothing.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     python -m ops.bench scale [--rows 1000000] [--small 1000] [--asks 150] [--turns 5] [--plot FILE.png]
 
 Two whole systems on private servers take turns, everything as shipped, their queues held. One row in twenty is queued, the
-others ended with their attempt and callback. One client asks over a kept connection, so that a figure is the way of
-one request: rows are picked at random, ended ones are therefore mostly cold in the large database. The hard lists are
-asked too: a page in the middle, and a product so rare that the whole table lies between its newest and its oldest job.
+others ended with their attempt and callback. One client asks over a kept connection, so that a figure is the time of
+one request. Rows are picked at random, so ended ones are mostly cold in the large database. The hard lists are asked
+too. One is a page in the middle; one is a product so rare that the whole table lies between its jobs.
 
 MariaDB has the buffer pool of docker-compose.yml, which holds a million rows with all that hangs on them. With MariaDB's
 own 128 MB a random old job's status costs 3.5 page reads more (1.6 ms of SQL instead of 0.9).
@@ -13,9 +13,9 @@ own 128 MB a random old job's status costs 3.5 page reads more (1.6 ms of SQL in
 Dead letters: 200 beside 5,000, of the same eight errors. The large number is one job in two hundred; the small one fills
 a page, or the two would not be asked for the same.
 
-Beside them stand, for what runs by itself, callbacks that are owed to one host that is paused (half as many as rows) and
-resolved letters (as many as rows). A relay's look, a retention sweep's letters, the letters to sweep from `.XQ`, and how
-a bulk replay's siblings fared are timed; so are the gauges, which count what waits and may therefore take longer.
+For what runs by itself there are callbacks owed to one paused host (half as many as rows) and resolved letters (as many
+as rows). Timed are a relay's look, a retention sweep's letters, the letters to sweep from `.XQ`, and a look at a bulk
+replay's siblings. The gauges are timed too; they count what waits and may therefore take longer.
 """
 
 from __future__ import annotations

@@ -24,10 +24,10 @@ from ops.chaos.sabotage import SABOTAGES
 from ops.chaos.schedule import KINDS, RECEIVERS, length, plan
 from ops.chaos.system import System
 
-PATIENCE = 5.0  # a slow machine may need so many times the planned seconds, and then some
-REST = 300.0  # seconds the system may need to come to rest once the faults have stopped, and
+PATIENCE = 5.0  # times the planned seconds, for a slow machine
+# Seconds the system may need to come to rest once the faults have stopped, and more for each job.
+REST, REST_A_JOB = 300.0, 0.5
 EMBEDDED = 20  # one job of so many, beside the others, for the embedded default
-REST_A_JOB = 0.5  # so many for each job: most of a large load is still waiting then
 
 
 def main(argv: list[str]) -> int:

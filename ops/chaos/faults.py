@@ -63,8 +63,8 @@ class Faults:
                 )
 
     def _breathe(self, seen: int) -> None:
-        """Let a few ends happen between two faults of a lane: a machine that is slow must still get work done, or faults
-        would only ever strike a system that is starting."""
+        """Let a few ends happen between two faults of a lane. Otherwise, on a slow machine, faults would only strike a
+        system that is starting."""
         until = time.monotonic() + BREATH
         while self._ends < seen + 3 and time.monotonic() < until and not self.stopping.is_set():
             time.sleep(0.05)

@@ -19,8 +19,8 @@ from ops.chaos.desk import left_in_queues
 from ops.stack import ENDED, Stack
 
 Row = dict[str, Any]
-# How a delivery may have ended, and what else must then be there.
 STUCK = 60  # seconds after which a row that is due and not moved is not waited for any more
+# How a delivery may have ended.
 TOLD = ("delivered", "recorded", "not_sent", "superseded", "dead")
 
 
@@ -246,8 +246,8 @@ def _seconds(moment: datetime) -> float:
 
 
 def at_rest(stack: Stack) -> tuple[dict[str, int], int]:
-    """What still waits or is worked on, by table and status, and how much of it may yet move by itself: rows that became
-    due, or whose lease ran out, less than STUCK seconds ago, or will."""
+    """What still waits or is worked on, by table and status, and how much of it may yet move by itself. Such rows
+    became due, or their lease ran out, less than STUCK seconds ago, or will."""
     left: dict[str, int] = {}
     moving = 0
     for table in ("pdf_job_results", "deliveries"):

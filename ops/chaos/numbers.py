@@ -1,4 +1,4 @@
-"""What the metrics say after a run, beside what the rows say: gauges are the truth, counters miss at most one event for
+"""What the metrics say after a run, beside what the rows say. Gauges are the truth. A counter may miss one event for
 each time a process was killed, or lost its connection, between a commit and its count."""
 
 from __future__ import annotations

@@ -144,9 +144,9 @@ def replay(
 ) -> None:
     """Try again, with a fresh budget: one, some, or all that match. Safe to interrupt and to repeat.
 
-    A callback's letter is sent again without rendering. The first letters of each error go ahead; when they fail again in
-    the same way, the rest of that error is left alone and the exit code is 3. Errors with no more letters than a trial takes
-    are sent whole, and their ends are waited for 15 seconds at most; the exit code is 3 when one died again.
+    A callback's letter is sent again without rendering. The first letters of each error go ahead. When they fail again
+    in the same way, the rest of that error is left alone and the exit code is 3. Errors with no more letters than a
+    trial takes are sent whole. Their ends are waited for 15 seconds at most; the exit code is 3 when one died again.
     """
     with desk() as here:
         asked = Asked(

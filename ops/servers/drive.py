@@ -90,8 +90,8 @@ class DriveDouble(Server):
         return target
 
     def fail(self, operation: str, kind: str, *, times: int | None = None, seconds: float = 0.0) -> None:
-        """Let an operation (see drive_faults.OPERATIONS, `*` for all) meet a trouble, `times` times or until
-        cleared. `lost_answer` on `upload` is "created, but nobody heard of it"."""
+        """Let an operation (see drive_faults.OPERATIONS, `*` for all) meet a trouble, `times` times or until cleared.
+        With `lost_answer` an `upload` creates the file, and its caller hears nothing."""
         rule = {"operation": operation, "kind": kind, "times": times, "seconds": seconds}
         self._tell("POST", "faults", rule)
 

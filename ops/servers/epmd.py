@@ -28,8 +28,8 @@ def program(*command: str) -> list[str]:
 class Epmd(Server):
     """Erlang's port mapper, on a port of its own: the machine's and its nodes are not touched.
 
-    Shared by all nodes of this process, since the nodes of a cluster must find each other; alive until the
-    last of them is stopped: killing a node must not take the others' mapper away.
+    All nodes of this process share it, since the nodes of a cluster must find each other. It lives until the last of
+    them is stopped: killing a node must not take the others' mapper away.
     """
 
     name = "epmd"

@@ -2,9 +2,9 @@
 
     python -m ops.servers.n8n_install
 
-n8n's own install scripts fail without a network to GitHub (a native build that is not needed); so they are left
-out, and the one native part that is needed, sqlite3, is built by itself against the headers that come with
-Node's package from npm.
+n8n's own install scripts fail without a network to GitHub: they build a native part that is not needed. So they are
+left out. The one native part that is needed, sqlite3, is built by itself. Its headers come with Node's package from
+npm.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     TEST_RABBITMQ_ROOT=$(python -m ops.servers.rabbitmq4_install) ops/test cluster
 
-Nothing of it is installed: the packages' scripts are not run, and root is not needed. apt resolves what is needed as if
-nothing were there and checks Debian's signature on what it fetches; `ops.servers.rabbitmq.program` runs the result.
+Nothing of it is installed: the packages' scripts are not run, and root is not needed. Debian's apt resolves what is
+needed as if nothing were there. It checks Debian's signature on what it fetches. The result is run by
+`ops.servers.rabbitmq.program`.
 """
 
 from __future__ import annotations
