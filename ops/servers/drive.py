@@ -7,7 +7,6 @@ Files survive kill -9; fault rules live in the process and end with it.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,21 +17,17 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from ops.servers.drive_api import DriveExchange
 from ops.servers.drive_state import DriveState
 from ops.servers.loopback_http import call, serve
-from ops.servers.process import Server, free_port, listening, wait_until
+from ops.servers.process import ModuleServer, listening, wait_until
 
-REPOSITORY = Path(__file__).parents[2]
 ACCOUNT = "reportq@trial.iam.gserviceaccount.com"
 
 
-class DriveDouble(Server):
+class DriveDouble(ModuleServer):
     """`api_root` replaces https://www.googleapis.com/; the folder `folder_id` is there from the start."""
 
     name = "drive"
+    module = "ops.servers.drive"
     folder_id = "reportq-trial-folder"
-
-    def __init__(self, folder: Path | str) -> None:
-        super().__init__(folder)
-        self.port = self.kept("port", free_port)
 
     @property
     def api_root(self) -> str:
@@ -46,12 +41,6 @@ class DriveDouble(Server):
     def url(self) -> str:
         """The setting that chooses Google Drive and the folder."""
         return f"gdrive://{self.folder_id}"
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "ops.servers.drive", str(self.folder), str(self.port)]
-
-    def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
 
     def answers(self) -> bool:
         return listening(self.port) and bool(self.state())

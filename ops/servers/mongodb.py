@@ -37,17 +37,14 @@ class MongoWire(Server):
         program = Path(sys.executable).parent / "secantusd-py"
         if not program.exists():
             raise ServerFailed(f"{program} is missing: pip install -r tests/requirements.txt")
-        arguments = [
+        return [
+            str(program),
             "--host",
             "127.0.0.1",
             "--port",
             str(self.port),
             "--storage-path",
             str(self.folder / "documents"),
-        ]
-        return [
-            str(program),
-            *arguments,
             "--cache-size",
             "128M",
             *(["--auth"] if self._known.exists() else []),

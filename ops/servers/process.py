@@ -21,6 +21,7 @@ from typing import Self, TypeVar
 from ops.servers import leash
 
 T = TypeVar("T", int, str)
+REPOSITORY = Path(__file__).parents[2]
 
 _given_ports: set[int] = set()
 _ports_lock = threading.Lock()
@@ -235,6 +236,22 @@ class Server:
             self._leash.stdin.close()
         self._leash = None
         self.pid = None
+
+
+class ModuleServer(Server):
+    """A server that is a module of ours, run as `python -m MODULE FOLDER PORT`."""
+
+    module = ""
+
+    def __init__(self, folder: Path | str) -> None:
+        super().__init__(folder)
+        self.port = self.kept("port", free_port)
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", self.module, str(self.folder), str(self.port)]
+
+    def environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
 
 
 def _stands(pid: int) -> bool:

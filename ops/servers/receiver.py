@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import sys
 import threading
 import time
@@ -18,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ops.servers.loopback_http import Exchange, Unanswered, call, serve
-from ops.servers.process import Server, free_port, listening, wait_until
+from ops.servers.process import ModuleServer, listening, wait_until
 
-REPOSITORY = Path(__file__).parents[2]
 STEP = {
     "status": 200,
     "body": '{"message":"received"}',
@@ -58,24 +56,18 @@ class Received:
         return next((value for key, value in self.headers.items() if key.lower() == name.lower()), None)
 
 
-class Receiver(Server):
+class Receiver(ModuleServer):
     """`url("/webhook/x")` is where callbacks go; `posts()` is what came."""
 
     name = "receiver"
+    module = "ops.servers.receiver"
 
     def __init__(self, folder: Path | str) -> None:
         super().__init__(folder)
-        self.port = self.kept("port", free_port)
         self.journal = self.folder / "posts.jsonl"
 
     def url(self, path: str = "/webhook/pdf-complete") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "ops.servers.receiver", str(self.folder), str(self.port)]
-
-    def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
 
     def answers(self) -> bool:
         return listening(self.port) and call("GET", self.url("/_control/state")).ok
