@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from schema.rows import jobs
 from schema.rows.jobs import NewJob
@@ -16,17 +17,17 @@ from schema.sql.database import Database, DatabaseDown
 MOST = 64  # rows in one statement
 
 
+@dataclass(eq=False, slots=True)
 class _Waiting:
     """One caller. `turn` is released when its row is written or refused, or when it must write for the others."""
 
-    __slots__ = ("done", "error", "job", "turn")
+    job: NewJob
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    done: bool = False
+    error: BaseException | None = None
 
-    def __init__(self, job: NewJob) -> None:
-        self.job = job
-        self.turn = threading.Lock()
+    def __post_init__(self) -> None:
         self.turn.acquire()
-        self.done = False
-        self.error: BaseException | None = None
 
 
 class Intake:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import structlog
 
@@ -19,12 +18,6 @@ from schema.sql.database import Database, DatabaseDown, marks
 log = structlog.get_logger()
 
 _EVERY = 0.1  # seconds between looks while anybody waits
-
-
-@dataclass(eq=False, slots=True)
-class _Waiter:
-    job_id: str
-    ended: threading.Event = field(default_factory=threading.Event)
 
 
 class WaiterBoard:
@@ -37,32 +30,32 @@ class WaiterBoard:
         self._db = db
         self._most = most
         self._stopping = stopping
-        self._waiters: set[_Waiter] = set()
+        self._waiters: dict[threading.Event, str] = {}  # set when the job has ended → job_id
         self._polling = False
         self._mutex = threading.Lock()
 
     def wait(self, job_id: str, seconds: float) -> bool:
         """Wait until the job has ended (or is gone), for at most `seconds`; False, at once, when too many wait."""
-        waiter = _Waiter(job_id)
+        ended = threading.Event()
         with self._mutex:
             if len(self._waiters) >= self._most:
                 return False
-            self._waiters.add(waiter)
+            self._waiters[ended] = job_id
             if not self._polling:
                 self._polling = True
                 threading.Thread(target=self._poll, name="waiters", daemon=True).start()
         try:
-            waiter.ended.wait(seconds)
+            ended.wait(seconds)
         finally:
             with self._mutex:
-                self._waiters.discard(waiter)
+                del self._waiters[ended]
         return True
 
     def _poll(self) -> None:
         try:
             while True:
                 with self._mutex:
-                    waiters = list(self._waiters)
+                    waiters = dict(self._waiters)
                     if not waiters:
                         self._polling = False
                         return
@@ -76,12 +69,12 @@ class WaiterBoard:
         finally:
             self._db.close()
 
-    def _look(self, waiters: list[_Waiter]) -> None:
-        ids = sorted({waiter.job_id for waiter in waiters})
+    def _look(self, waiters: dict[threading.Event, str]) -> None:
+        ids = sorted(set(waiters.values()))
         rows = self._db.fetch_all(
             f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)}) AND {IS_OPEN}", ids
         )
         going_on = {row["job_id"] for row in rows}
-        for waiter in waiters:
-            if waiter.job_id not in going_on or self._stopping():
-                waiter.ended.set()
+        for ended, job_id in waiters.items():
+            if job_id not in going_on or self._stopping():
+                ended.set()

@@ -16,6 +16,8 @@ from schema.sql.times import moment
 
 T = TypeVar("T", bound=Struct)
 
+_MOMENTS = ("_at", "since", "until")  # how the names of fields end that hold one
+
 Status = Literal["queued", "processing", "completed", "failed", "cancelled"]
 Moment = Annotated[str, Meta(description="RFC 3339, UTC", extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
@@ -23,9 +25,9 @@ JobId = Annotated[str, Meta(description="The job's identifier", examples=["pdf_0
 
 
 def shown(kind: type[T], row: Mapping[str, Any], /, **given: object) -> T:
-    """An answer that takes what is not `given` from the row's columns of the same names; `…_at` is a moment."""
+    """An answer that takes what is not `given` from the row's columns of the same names; moments become RFC 3339."""
     columns = (name for name in kind.__struct_fields__ if name not in given)
-    found = {name: moment(row[name]) if name.endswith("_at") else row[name] for name in columns}
+    found = {name: moment(row[name]) if name.endswith(_MOMENTS) else row[name] for name in columns}
     return kind(**found, **given)
 
 

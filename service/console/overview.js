@@ -26,7 +26,7 @@ export function open() {
 const sum = (items, name) => items.reduce((total, item) => total + item[name], 0);
 
 // What was seen before is still shown, but not as how things stand.
-const unknown = () => h("div", { class: "note bad" }, h("p", {}, "The state is not known at the moment. What follows was seen earlier."));
+const unknown = () => h("div", { class: "note bad" }, h("p", {}, "Not known at the moment. What follows was seen earlier."));
 
 function verdict(data) {
   const serving = (queue) => sum(data.workers.filter((worker) => worker.queue === queue), "threads");

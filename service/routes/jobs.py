@@ -15,7 +15,6 @@ from schema.life import rounds
 from schema.ports import End
 from schema.rows import deliveries, jobs, listing
 from schema.rows.columns import DeliveryRow, JobRow, ListedJob
-from schema.rows.jobs import find
 from schema.rows.states import OPEN
 from schema.sql.times import moment
 from service.estimates import QueueView
@@ -45,10 +44,10 @@ class Job(Route):
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """The job as it stands, or, with `Prefer: wait=N`, once it has ended; a cleaned one as it is recorded."""
         prefer = queries.preference(req.get_header("Prefer"), self.parts.settings.longest_wait)
-        row = find(self.parts.db, job_id)
+        row = jobs.find(self.parts.db, job_id)
         if prefer.wait and row is not None and row["status"] in OPEN and self.waiters.wait(job_id, prefer.wait):
             resp.set_header("Preference-Applied", f"wait={prefer.wait:g}")
-            row = find(self.parts.db, job_id)
+            row = jobs.find(self.parts.db, job_id)
         if row is None:
             end = self.parts.documents.find_end(job_id)
             if end is None:
@@ -102,7 +101,7 @@ class Job(Route):
                 self.parts.wake()
             case _:
                 assert_never(outcome)
-        row = find(self.parts.db, job_id)
+        row = jobs.find(self.parts.db, job_id)
         assert row is not None
         accepted(resp, standing(self.view, row))
 

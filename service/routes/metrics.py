@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import falcon
 import structlog
@@ -82,10 +82,6 @@ class RowCollector(Collector):
             family = families[reading.metric.name]
             family.samples.append(Sample(reading.metric.name, reading.labels, reading.value))
         return iter(families.values())
-
-    def describe(self) -> Iterable[Family]:
-        """Nothing to compare at registration: the table has no name twice."""
-        return []
 
     def _dependencies(self) -> Iterator[Reading]:
         for name, answer in self._asked.answers().items():

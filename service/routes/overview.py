@@ -66,14 +66,7 @@ class Overview:
                 for row in live[:_MOST_WORKERS]
             ],
             pauses=[
-                responses.PauseShown(
-                    scope=row["scope"],
-                    reason=row["reason"],
-                    by=row["set_by"],
-                    outage=row["set_by"] == pauses.OUTAGE,
-                    since=moment(row["since"]),
-                    until=moment(row["until"]),
-                )
+                shown(responses.PauseShown, row, by=row["set_by"], outage=row["set_by"] == pauses.OUTAGE)
                 for row in held
             ],
         )

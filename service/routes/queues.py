@@ -13,7 +13,6 @@ from schema.life import queues
 from schema.rows.columns import PauseRow
 from schema.settings import Settings
 from schema.sql.database import Database
-from schema.sql.times import moment
 from service.routes.route import Route, answer, by
 
 
@@ -60,4 +59,4 @@ def queue_states(db: Database, settings: Settings) -> QueueStates:
 
 
 def _pause(row: PauseRow) -> Pause:
-    return Pause(row["scope"], row["reason"], row["set_by"], moment(row["since"]), moment(row["until"]))
+    return shown(Pause, row, by=row["set_by"])

@@ -36,38 +36,32 @@ class Submitting(Route):
     def write(
         self, req: falcon.Request, wanted: list[NewJob], insert: Callable[[], None], another: str
     ) -> list[JobRow]:
-        """Write the jobs; nothing, or the rows that this Idempotency-Key has made before.
+        """Write the jobs; return nothing, or the rows that this Idempotency-Key has made before, even without room for more.
 
         `another` says what the key was sent with before, when it was not this body. Raises Refused: backlog_full,
         idempotency_key_reused.
         """
+        earlier: list[JobRow] = []
         try:
-            earlier = self._admitted(wanted)
+            self.view.admit(len(wanted))
+        except Refused:
+            # Otherwise a caller who sends a request again would believe that no job was made.
+            earlier = self._earlier(wanted)
             if not earlier:
+                raise
+        if not earlier:
+            try:
                 # The insert is harmless when repeated: a restarted database costs nobody their request.
                 patiently(insert, _AGAIN, able=True)
                 return []
-        except KeyTaken as taken:
-            earlier = self._earlier(wanted) or [taken.row]
+            except KeyTaken as taken:
+                earlier = self._earlier(wanted) or [taken.row]
         if [row["fingerprint"] for row in earlier] != [job.fingerprint for job in wanted]:
             raise Refused(
                 f"This Idempotency-Key was sent before with {another}; no job was made.", code="idempotency_key_reused"
             )
         req.context.repeated = True
         return earlier
-
-    def _admitted(self, wanted: list[NewJob]) -> list[JobRow]:
-        """Nothing when there is room for all; the rows that this key has made before also when there is none.
-
-        Otherwise a caller who sends a request again would believe that no job was made. Raises Refused("backlog_full").
-        """
-        try:
-            self.view.admit(len(wanted))
-        except Refused:
-            if earlier := self._earlier(wanted):
-                return earlier
-            raise
-        return []
 
     def _earlier(self, wanted: list[NewJob]) -> list[JobRow]:
         rows = [find_by_key(self.parts.db, job.idempotency_key) for job in wanted if job.idempotency_key]

@@ -11,6 +11,8 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from schema.http import openapi, operations, problems
+from schema.rows import letters
+from schema.sql.database import Database
 from service.routes import docs
 from tests.api import codes
 from tests.api.conftest import BODY, Api
@@ -27,6 +29,27 @@ def test_every_route_is_described_and_every_description_is_a_route(api: Api) -> 
     }
     described = {(operation.method, operation.path) for operation in operations.OPERATIONS}
     assert served == described
+
+
+def test_every_answer_is_of_the_kind_that_is_described(api: Api, db: Database) -> None:
+    """Decoded as the struct and encoded again it is the same: no field too many, none missing, none of another type."""
+    job_id = api.submit(callback="https://hooks.example/webhook/x")
+    letter_id = letters.bury_job(db, api.row(api.submit()), "render_failed", "It broke.", None)
+    bodies = {"/api/reports/batch": {"jobs": [BODY]}, "/api/dead-letters/replay": {"ids": [letter_id]},
+              "/api/dead-letters/discard": {"filter": {}, "dry_run": True}}  # fmt: skip
+    api.post("/api/queues/webhooks/pause", {"why": "for the overview"})
+    checked = 0
+    for operation in operations.OPERATIONS:
+        path = operation.path.format(job_id=job_id, letter_id=letter_id, name="pdf", delivery_id="d")
+        for view in ("?view=letters", "") if path == "/api/dead-letters" else ("",):
+            body = bodies.get(path, BODY if "reports" in path else None) if operation.method == "POST" else None
+            answer = api.client.simulate_request(operation.method, path + view, json=body, host="127.0.0.1")
+            described = operation.answers.get(answer.status_code)
+            if described and isinstance(described.body, type) and issubclass(described.body, msgspec.Struct):
+                shown = msgspec.json.decode(answer.content, type=described.body)
+                assert msgspec.json.encode(shown) == answer.content, path
+                checked += 1
+    assert checked > 15
 
 
 @pytest.mark.parametrize("secured", [True, False])
