@@ -166,8 +166,8 @@ def note_recorded(db: Database, held: DeliveryClaim) -> bool:
 def begin_post(db: Database, held: DeliveryClaim, kind: PostKind = "scheduled") -> int | Literal["lost", "delivered"]:
     """Commit the attempt row `sending` before the POST leaves, and return its number.
 
-    The same commit notes that the caller has written the permanent record. Without the lease:
-    `lost`. After a recorded 2xx: `delivered`, and nothing may be sent again.
+    The same commit notes that the caller has written the permanent record. Without the lease: `lost`. After a recorded
+    2xx: `delivered`, and nothing may be sent again.
     """
 
     def work() -> int | Literal["lost", "delivered"]:
@@ -194,8 +194,8 @@ def begin_post(db: Database, held: DeliveryClaim, kind: PostKind = "scheduled") 
 def forbids(row: HeldDelivery, attempt: PostRow, kind: PostKind) -> bool:
     """Whether this attempt's recorded 2xx forbids another POST.
 
-    It does, unless a forced resend is to repeat it. A forced resend stops at a forced 2xx that was written
-    since its budget began. A worker that was stopped may write such a 2xx late.
+    It does, unless a forced resend is to repeat it. A forced resend stops at a forced 2xx that was written since its
+    budget began. A worker that was stopped may write such a 2xx late.
     """
     if attempt["outcome"] != "delivered":
         return False
