@@ -68,7 +68,8 @@ def _caller() -> Call:
     frame: Any = sys._getframe(2)
     while frame is not None:
         path = Path(frame.f_code.co_filename)
-        if path.is_relative_to(ROOT) and path.name not in ("database.py", "recorder.py"):
+        inner = path.name in ("database.py", "recorder.py") and frame.f_code.co_name != "put"
+        if path.is_relative_to(ROOT) and not inner:
             name = str(path.relative_to(ROOT))
             line = next((call[1] for call, end in _spans(name) if call[1] <= frame.f_lineno <= end), 0)
             return name, line
