@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import peewee
 
-from schema.sql.database import Database
+from schema.sql.database import Database, put
 
 LEAST_TURN = 10.0  # seconds
 _LEADER, _RESCUE = "leader", "rescue_from"
@@ -31,7 +31,7 @@ def lead(db: Database, token: str, *, turn: float, lease: float) -> bool:
         (token, token),
     )
     if not won and row is None:
-        won = _insert(db, _LEADER, token, turn)
+        won = _first(db, token, turn)
     if won and (row is None or (row["value"] != token and float(row["late"]) + turn > lease)):
         hold_back_rescue(db, lease)
     return won > 0
@@ -40,9 +40,8 @@ def lead(db: Database, token: str, *, turn: float, lease: float) -> bool:
 def hold_back_rescue(db: Database, seconds: float) -> None:
     """Keep every leader from rescue for so many seconds."""
     change = f"UPDATE switches SET changed_at={db.later(seconds)} WHERE name='{_RESCUE}'"
-    for _ in range(2):  # another process may be first between the two
-        if db.execute(change) or _insert(db, _RESCUE, "", seconds):
-            return
+    insert = f"INSERT INTO switches (name, value, changed_at) VALUES ('{_RESCUE}','',{db.later(seconds)})"
+    put(db, change, (), insert, ())
 
 
 def may_rescue(db: Database) -> bool:
@@ -52,11 +51,10 @@ def may_rescue(db: Database) -> bool:
     )
 
 
-def _insert(db: Database, name: str, value: str, seconds: float) -> int:
-    """1, or 0 when another process was first."""
+def _first(db: Database, token: str, turn: float) -> int:
+    """Write the leader's row where there is none yet: 1, or 0 when another process was first."""
+    insert = f"INSERT INTO switches (name, value, changed_at) VALUES ('{_LEADER}',%s,{db.later(turn)})"
     try:
-        return db.execute(
-            f"INSERT INTO switches (name, value, changed_at) VALUES (%s,%s,{db.later(seconds)})", (name, value)
-        )
+        return db.execute(insert, (token,))
     except peewee.IntegrityError:
         return 0

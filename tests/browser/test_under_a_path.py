@@ -10,6 +10,7 @@ import pytest
 from ops.demo import Api
 from ops.servers.process import free_port, wait_until
 from tests.browser.chromium import DESKTOP, Chromium
+from tests.embedded import own
 
 UNDER = "/tools/reports"
 
@@ -17,13 +18,7 @@ UNDER = "/tools/reports"
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
     port = free_port()
-    environ = {
-        "REPORTQ_DATABASE_URL": f"sqlite:///{tmp_path}/reportq.db",
-        "REPORTQ_ARTIFACTS_URL": f"file:{tmp_path}/artifacts",
-        "REPORTQ_RUN_DIR": str(tmp_path / "run"),
-        "REPORTQ_PORT": str(port),
-        "REPORTQ_PUBLIC_URL": f"http://127.0.0.1:{port}{UNDER}",
-    }
+    environ = own(tmp_path, port, REPORTQ_PUBLIC_URL=f"http://127.0.0.1:{port}{UNDER}")
     with Api(tmp_path / "api", port, environ) as running:
         yield running
 

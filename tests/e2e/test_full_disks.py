@@ -17,6 +17,7 @@ from ops.sample_report import PRODUCT, SAMPLE
 from ops.servers.process import free_port, wait_until
 from ops.servers.small_disk import SmallDisk
 from ops.stack import Stack
+from tests.embedded import own
 
 pytestmark = pytest.mark.timeout(240)
 DATA = json.loads(SAMPLE.read_text())
@@ -29,14 +30,7 @@ def embedded(tmp_path: Path) -> Iterator[Callable[..., Api]]:
 
         def start(**settings: str) -> Api:
             port = free_port()
-            environ = {
-                "REPORTQ_DATABASE_URL": f"sqlite:///{tmp_path}/reportq.db",
-                "REPORTQ_ARTIFACTS_URL": f"file:{tmp_path}/artifacts",
-                "REPORTQ_RUN_DIR": str(tmp_path / "run"),
-                "REPORTQ_PORT": str(port),
-                "REPORTQ_CONCURRENT_WORKERS": "1",
-                **settings,
-            }
+            environ = own(tmp_path, port, **{"REPORTQ_CONCURRENT_WORKERS": "1", **settings})
             return running.enter_context(Api(tmp_path / "api", port, environ))
 
         yield start

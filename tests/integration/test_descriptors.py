@@ -19,6 +19,7 @@ from ops.sample_report import PRODUCT, SAMPLE
 from ops.servers.process import free_port, wait_until
 from schema.host.descriptors import ENOUGH, for_callers
 from schema.settings import Settings, SettingsError
+from tests.embedded import own
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -35,12 +36,7 @@ class Limited(Api):
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Limited]:
     port = free_port()
-    environ = {
-        "REPORTQ_DATABASE_URL": f"sqlite:///{tmp_path}/reportq.db",
-        "REPORTQ_ARTIFACTS_URL": f"file:{tmp_path}/artifacts",
-        "REPORTQ_RUN_DIR": str(tmp_path / "run"),
-        "REPORTQ_PORT": str(port),
-    }
+    environ = own(tmp_path, port)
     with Limited(tmp_path / "api", port, environ) as running:
         yield running
 

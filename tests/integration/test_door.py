@@ -13,6 +13,7 @@ import pytest
 from ops.demo import Api
 from ops.sample_report import PRODUCT, SAMPLE
 from ops.servers.process import free_port, wait_until
+from tests.embedded import own
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -20,13 +21,7 @@ pytestmark = pytest.mark.timeout(180)
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder, port = tmp_path_factory.mktemp("door"), free_port()
-    environ = {
-        "REPORTQ_DATABASE_URL": f"sqlite:///{folder}/reportq.db",
-        "REPORTQ_ARTIFACTS_URL": f"file:{folder}/artifacts",
-        "REPORTQ_RUN_DIR": str(folder / "run"),
-        "REPORTQ_PORT": str(port),
-        "REPORTQ_PUBLIC_URL": f"http://127.0.0.1:{port}/reports",
-    }
+    environ = own(folder, port, REPORTQ_PUBLIC_URL=f"http://127.0.0.1:{port}/reports")
     with Api(Path(folder) / "api", port, environ) as running:
         yield running
 
