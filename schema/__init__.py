@@ -12,6 +12,7 @@ Words. Each means one thing here, and nothing else is called by it.
     try          an attempt or a POST that counts against the budget; a returned attempt is none
     rescue       decide about a row whose lease ran out
     artifact     the stored PDF of a job
+    kept PDF     rendered bytes in the database (table `rendered`) until their round ends; an uploader stores them
     callback     what the caller wants to be told: its URL, and the request that tells it
     delivery     the promise to tell one round's end: to the permanent record, then to the callback
     post         one signed request of a delivery, written down before it leaves (table `delivery_attempts`)
@@ -23,7 +24,8 @@ Words. Each means one thing here, and nothing else is called by it.
 The job (table `pdf_job_results`; who moves it; rule of DESIGN)
 
     queued     → processing  a render worker claims it: start number and lease (2.1, 2.7)
-    processing → completed   the worker's own end, once the PDF is stored (2.4)
+    processing → completed   an uploader, once the PDF is stored (2.4); a folder: the render worker. Between drawing and
+                             upload the attempt waits in its row: stage `storing`, no lease (2.2)
     processing → queued      retry: a failed or timed-out attempt, budget left (2.6); return: stop, pause, outage (2.14);
                              rescue: the lease ran out (2.6)
     processing → failed      the retries hook: budget spent, or a permanent error; rescue: the third crash (2.4, 2.6)

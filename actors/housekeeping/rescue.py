@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -16,7 +17,8 @@ from actors.housekeeping import delivery_rescue
 from middleware.meters.worker import WorkerMeters, age_of
 from schema.life import rounds
 from schema.life.rounds import RetryPolicy
-from schema.rows import leases
+from schema.rows import leases, rendered
+from schema.rows.columns import JobRow
 from schema.rows.leases import ExpiredDelivery, ExpiredJob, Leased, R
 from schema.settings import Settings
 from schema.sql.database import AT_ONCE, Database, DatabaseBusy, DatabaseDown
@@ -37,6 +39,7 @@ class Rescue:
     def step(self) -> int:
         """Decide about every such row; returns how many."""
         count = sum(self._decided(leases.JOBS, job, self._job) for job in leases.JOBS.expired(self.db))
+        count += sum(self._decided(leases.UPLOADS, job, self._orphan) for job in rendered.orphans(self.db))
         count += sum(
             self._decided(leases.DELIVERIES, row, self._delivery) for row in leases.DELIVERIES.expired(self.db)
         )
@@ -44,7 +47,7 @@ class Rescue:
             self.wake()
         return count
 
-    def _decided(self, leased: Leased[R], row: R, decide: Callable[[R], None]) -> bool:
+    def _decided(self, leased: Leased[Any], row: R, decide: Callable[[R], None]) -> bool:
         """Whether this row could be decided about. One row that fails must not delay the others."""
         began = time.monotonic()
         try:
@@ -68,6 +71,11 @@ class Rescue:
         )
         code = "timeout" if job["overdue"] else "worker_died"
         self.meters.rescued(job, became, code, age_of(job, self.db.clock()))
+
+    def _orphan(self, job: JobRow) -> None:
+        """A job that waits for the store without its PDF is drawn again."""
+        became = rounds.give_back(self.db, job)
+        log.warning("job.kept_pdf_missing", job_id=job["job_id"], attempt=job["start_no"], outcome=became)
 
     def _delivery(self, row: ExpiredDelivery) -> None:
         became, code = delivery_rescue.rescue(self.db, row, schedule_scale=self.settings.webhook_scale)

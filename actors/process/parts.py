@@ -38,6 +38,7 @@ from schema.metrics import table as metrics
 from schema.ports import Artifacts, Documents, Publisher, Renderer, Sender
 from schema.rows import messages, outbox
 from schema.rows.pauses import PauseBoard
+from schema.rows.rendered import StoreBacklog
 from schema.settings import Settings
 from schema.sql.database import Database
 
@@ -46,8 +47,11 @@ if TYPE_CHECKING:  # each process loads what it uses: the API sends no callbacks
     from actors.housekeeping.leader import Housekeeper
     from actors.publish.admission import Relay
     from actors.render.rendering import Rendering
+    from actors.render.storing import Storing
 
 log = structlog.get_logger()
+
+STOP_SECONDS = 45.0  # For the jobs and callbacks at work when a process is stopped.
 
 
 @dataclass
@@ -133,7 +137,7 @@ class Parts:
         s = self.settings
         return [
             Lifecycle(self.attempts, self.warm_up),
-            JobRetries(s, self.db, self.attempts, self.policy, self.worker_meters.ended, self.wake),
+            self.retries,
             RenderTimeLimit(self.attempts, s.job_timeout),
             self.worker_meters,
             MovedMessages(
@@ -148,10 +152,15 @@ class Parts:
                 every=s.heartbeat,
                 lease=s.lease,
                 guard_process=self.guard_process,
+                stop_within=STOP_SECONDS,
                 others=lambda: self.threads,
             ),
             MemoryLimit(s.worker_memory if self.guard_process else 0),
         ]
+
+    @cached_property
+    def retries(self) -> JobRetries:
+        return JobRetries(self.settings, self.db, self.attempts, self.policy, self.worker_meters.ended, self.wake)
 
     @cached_property
     def broker(self) -> dramatiq.Broker:
@@ -183,8 +192,29 @@ class Parts:
             self.board,
             self.worker_meters,
             self.worker_id,
-            self.wake,
+            self.storing,
+            self.backlog,
         )
+
+    @cached_property
+    def storing(self) -> Storing:
+        from actors.render.storing import Storing
+
+        return Storing(
+            self.settings,
+            self.db,
+            self.artifacts,
+            self.attempts,
+            self.board,
+            self.worker_meters,
+            self.worker_id,
+            self.wake,
+            self.retries.settle,
+        )
+
+    @cached_property
+    def backlog(self) -> StoreBacklog:
+        return StoreBacklog(self.db, self.settings)
 
     @cached_property
     def delivering(self) -> Delivering:
@@ -206,7 +236,7 @@ class Parts:
     def relay(self) -> Relay:
         from actors.publish.admission import Relay
 
-        return Relay(self.settings, self.db, self.publisher, self.board)
+        return Relay(self.settings, self.db, self.publisher, self.board, self.backlog)
 
     @cached_property
     def housekeeper(self) -> Housekeeper:
@@ -238,6 +268,7 @@ class Parts:
         """Load what the workers of these queues need, before their first message."""
         if messages.RENDER in queues:
             _ = self.rendering
+            self.threads += self.storing.start()
         if messages.WEBHOOKS in queues:
             _ = self.delivering
 

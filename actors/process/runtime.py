@@ -13,7 +13,7 @@ from typing import IO
 import dramatiq
 import structlog
 
-from actors.process.parts import Parts
+from actors.process.parts import STOP_SECONDS, Parts
 from schema.callbacks.allow_list import AllowList
 from schema.errors import ReportqError
 from schema.host import run_folder
@@ -25,7 +25,6 @@ from schema.sql.migrate import migrate
 
 log = structlog.get_logger()
 
-STOP_SECONDS = 45.0  # For the jobs and callbacks at work when a process is stopped.
 LOCK_WAIT = STOP_SECONDS + 5  # Seconds for which an embedded process waits until another one ends.
 GUNICORN_GIVES_UP = 3  # A worker's exit code for "could not be started". Gunicorn does not try again.
 

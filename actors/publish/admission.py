@@ -21,6 +21,7 @@ from schema.ports import Message, Publisher
 from schema.rows import messages, outbox, workers
 from schema.rows.outbox import D, Outbox, Taken
 from schema.rows.pauses import PauseBoard
+from schema.rows.rendered import StoreBacklog
 from schema.settings import Settings
 from schema.sql.cached import Cached
 from schema.sql.database import Database, DatabaseDown
@@ -46,6 +47,7 @@ class Relay:
     db: Database
     publisher: Publisher
     board: PauseBoard
+    backlog: StoreBacklog
     busy_since: float | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -95,15 +97,16 @@ class Relay:
         if self.board.blocking(messages.RENDER) is not None:
             return 0
         self._promotion.step()
+        high_only = self.backlog.nearly_full()
         if self._ordered_here:
             room = 2 * self._live(messages.RENDER) - outbox.JOBS.published(self.db)
             if room <= 0:
                 return 0
-            return self._take_and_send("1=1", room)
+            return self._take_and_send(_BANDS[0] if high_only else "1=1", room)
         window = self.settings.max_queue_size
         published = outbox.JOBS.published_by(self.db, _BAND)
         sent = 0
-        for number, band in enumerate(_BANDS):
+        for number, band in enumerate(_BANDS[:1] if high_only else _BANDS):
             room = window - published.get(number, 0)
             # In chunks: while most of a window still waits in the broker, one row more starts no earlier and costs a commit.
             if room * _CHUNKS >= window:

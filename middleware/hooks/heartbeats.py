@@ -51,6 +51,7 @@ class Heartbeats(dramatiq.Middleware):
     every: float
     lease: float
     guard_process: bool
+    stop_within: float = 0.0  # seconds that uploads have after the last worker has stopped
     others: Callable[[], Sequence[threading.Thread]] = tuple  # threads beside the workers' whose death ends the process
     _ends_until: float | None = None
     _done: threading.Event = field(default_factory=threading.Event)
@@ -93,6 +94,9 @@ class Heartbeats(dramatiq.Middleware):
             self._workers -= 1
             if self._workers:
                 return  # the other worker may still be busy, and its leases must be prolonged
+        until = time.monotonic() + self.stop_within
+        while self.attempts.running() and time.monotonic() < until:
+            time.sleep(0.05)  # uploads end, and their leases are prolonged meanwhile
         self._done.set()
         if self._thread is not None:
             self._thread.join(self.every + 1)
@@ -162,7 +166,7 @@ class Heartbeats(dramatiq.Middleware):
     def _arm(self) -> None:
         if not self.guard_process:
             return
-        # A slow callback must not end the process of others. It loses its row, and another worker posts it.
+        # A slow callback or upload must not end the process of others. It loses its row, and another worker takes it.
         limits = (a.hard_limit for a in self.attempts.running() if a.leased is leases.JOBS)
         nearest = min(limits, default=float("inf"))
         seconds = min(self.lease, nearest - time.monotonic())

@@ -2,7 +2,7 @@
 
 Without this middleware, a failing job stays `processing` until its lease runs out, and counts as a crash. An attempt ends
 here when it raised, since only Dramatiq's hook sees every exception, time limits included. Success ends it in
-`actors/render/rendering.py`; a worker's death in `actors/housekeeping/rescue.py`.
+`actors/render/storing.py`; a worker's death in `actors/housekeeping/rescue.py`.
 
 The message is always acked, once the outcome is in the database. When the outcome cannot be written within the lease,
 the lease runs out and rescue decides.
@@ -20,18 +20,17 @@ import dramatiq
 import structlog
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
-from middleware.hooks.lifecycle import Attempts
+from middleware.hooks.lifecycle import Attempt, Attempts
 from middleware.hooks.outages import note_outage
 from schema.errors import Cancelled, DependencyDown, LeaseLost, Returned
 from schema.life import rounds
-from schema.life.rounds import TIMEOUT, Became, Failure, RetryPolicy
+from schema.life.rounds import MOST_RETURNS, TIMEOUT, Became, Failure, RetryPolicy
 from schema.rows.jobs import ClaimedJob
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown, patiently
 
 log = structlog.get_logger()
 
-MOST_RETURNS = 20  # Times an outage may give a job back. What fails longer than that is the job's own fault.
 FREE_RETURNS = 3  # Times a job out of tries may wait to see whether its last error was an outage.
 
 
@@ -48,7 +47,12 @@ class JobRetries(dramatiq.Middleware):
 
     def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
         attempt = self.attempts.current()
-        if exception is None or attempt is None or "delivery_id" in attempt.row:
+        if exception is not None and attempt is not None:
+            self.settle(attempt, exception)
+
+    def settle(self, attempt: Attempt, exception: BaseException) -> None:
+        """Write what becomes of this thread's attempt at a job, which raised; uploaders call it too."""
+        if "delivery_id" in attempt.row:
             return
         job = attempt.row
         if isinstance(exception, DatabaseDown):

@@ -61,6 +61,15 @@ class WorkerMeters(dramatiq.Middleware):
         if not row["tries"] and not row["crashes"] and not row["returns"]:
             self._meters.observe(metrics.QUEUE_WAIT, self._here.age, priority=priority_word(row["priority"]))
 
+    def handed_over(self) -> None:
+        """This thread's attempt goes on in an uploader's hands."""
+        del self._here.began
+
+    def resumed(self, row: ClaimedJob, worked: float) -> None:
+        """This thread goes on with an attempt that was claimed `worked` seconds ago, perhaps elsewhere."""
+        self._here.began = time.monotonic() - worked
+        self._here.age = float(row["age"]) - worked
+
     def ended(self, row: HeldJob, became: Became, code: str | None) -> None:
         """This thread's attempt has its outcome: completed, retry, failed, cancelled, returned or lost."""
         began = getattr(self._here, "began", None)

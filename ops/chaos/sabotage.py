@@ -51,27 +51,22 @@ def early_202() -> None:
 
 
 def early_end() -> None:
-    """Acknowledge early, towards the queue: the job is ended and its hint acked before its file is stored."""
-    from actors.render.rendering import Rendering
+    """Acknowledge early, towards the queue: the job is ended before its file is stored."""
+    from actors.render import storing
+    from schema.life import rounds
     from schema.rows import jobs
 
-    store, finish = Rendering._store, Rendering._finish
+    def end_first(db: Any, settings: Any, artifacts: Any, held: Any, pdf: bytes) -> str:
+        artifact_id = held.row["artifact_id"] or artifacts.reserve()
+        jobs.pass_upload_point(db, held, artifact_id, settings.lease)
+        link = f"{settings.gdrive_api_root}file/d/{artifact_id}/view?usp=drivesdk"
+        rounds.finish(db, held.row, "completed", outcome="completed", link=link)
+        labels = {"job_id": held.job_id, "code": held.row["code"], "product_id": held.row["product_id"]}
+        artifacts.put(artifact_id, f"{held.row['code']}.pdf", pdf, replace=held.round > 1, labels=labels)
+        return link
 
-    def end_first(self: Any, held: Any, attempt: Any, pdf: bytes, saved: bool) -> str:
-        held.row["artifact_id"] = held.row["artifact_id"] or self.artifacts.reserve()
-        jobs.pass_upload_point(self.db, held, held.row["artifact_id"], self.settings.lease)
-        link = f"{self.settings.gdrive_api_root}file/d/{held.row['artifact_id']}/view?usp=drivesdk"
-        if not finish(self, held, link, saved):
-            return link
-        self.attempts.end()
-        pass_point, jobs.pass_upload_point = jobs.pass_upload_point, lambda *a: None
-        try:
-            return store(self, held, attempt, pdf, saved)
-        finally:
-            jobs.pass_upload_point = pass_point
-
-    Rendering._store = end_first  # type: ignore[method-assign]
-    Rendering._finish = lambda self, held, link, saved: True  # type: ignore[method-assign]
+    vars(storing)["put_pdf"] = end_first
+    storing.Storing.finish = lambda self, *a, **k: self.wake()  # type: ignore[method-assign]
 
 
 def no_lease_guard() -> None:
@@ -97,11 +92,11 @@ def no_lease_guard() -> None:
     def unguarded_back(db: Any, job: Any, *rest: Any) -> bool:
         return back(db, current(db, job)[0], *rest)
 
-    def unguarded(db: Any, held: Any, assignments: str, params: tuple[Any, ...]) -> None:
+    def unguarded(db: Any, held: Any, assignments: str, params: tuple[Any, ...] = ()) -> None:
         db.execute(f"UPDATE pdf_job_results SET {assignments} WHERE job_id=%s", (*params, held.job_id))
 
     vars(rounds).update(finish=unguarded_finish, _back=unguarded_back)
-    jobs._guarded = unguarded
+    jobs.guarded = unguarded
 
 
 def post_again() -> None:
@@ -135,15 +130,14 @@ def post_again() -> None:
 
 def no_reserved_id() -> None:
     """Every upload asks Drive for an id of its own instead of keeping one in the row."""
-    from actors.render.rendering import Rendering
+    from actors.render import storing
+    from actors.render.put import put_pdf
 
-    store = Rendering._store
-
-    def forgetful(self: Any, held: Any, attempt: Any, pdf: bytes, saved: bool) -> str:
+    def forgetful(db: Any, settings: Any, artifacts: Any, held: Any, pdf: bytes) -> str:
         held.row["artifact_id"] = None
-        return store(self, held, attempt, pdf, saved)
+        return put_pdf(db, settings, artifacts, held, pdf)
 
-    Rendering._store = forgetful  # type: ignore[method-assign]
+    vars(storing)["put_pdf"] = forgetful
 
 
 SABOTAGES: dict[str, Callable[[], None]] = {

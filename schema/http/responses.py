@@ -91,7 +91,7 @@ class Job(Struct):
     priority: Literal["high", "normal", "low"] | None
     round: Annotated[int, Meta(description="1 for the submission, one more for each replay", ge=1)]
     progress: Annotated[int, Meta(ge=0, le=100)]
-    stage: Annotated[str | None, Meta(description="loading, rendering, uploading, recording")]
+    stage: Annotated[str | None, Meta(description="loading, rendering, storing, uploading, recording")]
     estimated_completion: Moment | None
     position_in_queue: Count | None
     created_at: Moment | None

@@ -28,6 +28,7 @@ CancelOutcome = Literal["cancelled", "requested", "too_late", "cancelled_before"
 ReplayOutcome = Literal["replayed", "not_ended", "completed", "unknown", "resolved"]
 
 MAX_CRASHES = 3
+MOST_RETURNS = 20  # Times a job may be given back. What needs longer than that is the job's own fault.
 _SENTENCE = 2000  # characters of a failure's sentence: what people read, and columns take
 
 
@@ -194,6 +195,7 @@ def _back(
     )
     if won:
         write_attempt(db, job, outcome, failure)
+        db.defer("UPDATE rendered SET store_at=NULL WHERE job_id=%s", (job["job_id"],))  # no attempt waits with it now
     return won > 0
 
 
@@ -206,9 +208,15 @@ def _cancelled_or_lost(db: Database, job: HeldJob, outcome: AttemptOutcome) -> S
 
 
 def rescue(db: Database, job: ExpiredJob, policy: RetryPolicy) -> Failed | GivenBack:
-    """Decide about a job whose worker was not heard of for a whole lease."""
+    """Decide about a job whose worker was not heard of for a whole lease.
+
+    An upload does not end its process: what died with one is given back, or a report that kills its process would
+    spend the crashes of others (DESIGN §2.6).
+    """
     if job["overdue"]:
         return fail(db, job, TIMEOUT, policy)
+    if job["stage"] in ("storing", "uploading") and job["returns"] < MOST_RETURNS:
+        return give_back(db, job)
     if job["crashes"] + 1 >= MAX_CRASHES:
         won = finish(db, job, "failed", outcome="crashed", failure=CRASH)
         return "failed" if won else _cancelled_or_lost(db, job, "crashed")
@@ -230,16 +238,30 @@ def cancel(db: Database, job_id: str) -> CancelOutcome:
             if finish(db, row, "cancelled", from_status="queued", outcome=None):
                 return "cancelled"
         elif row["status"] == "processing":
-            won = db.execute(
-                f"UPDATE pdf_job_results SET cancel_requested_at=COALESCE(cancel_requested_at, {db.now()}) "
-                "WHERE job_id=%s AND status='processing' AND round=%s AND upload_started_at IS NULL",
-                (job_id, row["round"]),
-            )
-            if won:
-                return "requested"
+            if (became := _ask_to_stop(db, row)) is not None:
+                return became
         else:
             return "cancelled_before" if row["status"] == "cancelled" else "already"
     return "too_late"
+
+
+def _ask_to_stop(db: Database, job: JobRow) -> Literal["cancelled", "requested"] | None:
+    """Cancel a job whose kept PDF waits for the store, ask a working one to stop; None when the row has moved on."""
+
+    def work() -> Literal["cancelled", "requested"] | None:
+        won = db.execute(
+            f"UPDATE pdf_job_results SET cancel_requested_at=COALESCE(cancel_requested_at, {db.now()}) "
+            "WHERE job_id=%s AND status='processing' AND round=%s AND upload_started_at IS NULL",
+            (job["job_id"], job["round"]),
+        )
+        if not won:
+            return None
+        row = find(db, job["job_id"])  # under the lock of the write above
+        if row is None or row["stage"] != "storing" or row["lease_until"] is not None:
+            return "requested"
+        return "cancelled" if finish(db, row, "cancelled", outcome="returned") else None
+
+    return db.transaction(work)
 
 
 def replay(

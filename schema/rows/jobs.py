@@ -27,11 +27,10 @@ PRIORITIES = {"high": 9, "normal": 5, "low": 0}
 HIGHEST = 9
 PROMOTED = 7
 # What an attempt needs of its row, from the claim to the end: each further column costs the client as much as a statement.
-_NEEDED = (
+NEEDED = (
     "job_id, code, product_id, priority, turn, status, requested_at, round, start_no, tries, crashes, returns, retry_count, "
     "worker_id, callback, failure_callback, meta, inline_data, artifact_id, request_id, traceparent"
 )
-MOST_KEPT = 7_500_000  # bytes; escaped in a statement they may be twice as many, and servers take 16 MB by default
 
 
 def priority_word(number: int) -> str:
@@ -210,13 +209,15 @@ class Claim:
 class NotClaimed:
     """Why a message led to no work."""
 
-    reason: Literal["unknown", "processing", "ended", "not_due", "taken", "paused"]
+    reason: Literal["unknown", "processing", "ended", "not_due", "taken", "paused", "held_back"]
 
 
-def claim(db: Database, job_id: str, *, worker_id: str, lease: float, timeout: float) -> Claim | NotClaimed:
-    """Take a waiting, due job under a lease. The caller forgets a message about any other job."""
+def claim(
+    db: Database, job_id: str, *, worker_id: str, lease: float, timeout: float, high_only: bool = False
+) -> Claim | NotClaimed:
+    """Take a waiting, due job under a lease; `held_back` when only high jobs may begin. Other messages are forgotten."""
     row = db.fetch_one(
-        f"SELECT {_NEEDED}, CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END AS due, {db.age('requested_at')} AS age "
+        f"SELECT {NEEDED}, CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END AS due, {db.age('requested_at')} AS age "
         "FROM pdf_job_results WHERE job_id=%s",
         (job_id,),
         of=ClaimedJob,
@@ -227,6 +228,8 @@ def claim(db: Database, job_id: str, *, worker_id: str, lease: float, timeout: f
         return NotClaimed("processing" if row["status"] == "processing" else "ended")
     if not row["due"]:
         return NotClaimed("not_due")
+    if high_only and row["turn"] > 0:
+        return NotClaimed("held_back")
     now = db.now()
     won = db.execute(
         f"UPDATE pdf_job_results SET status='processing', start_no=start_no+1, worker_id=%s, "
@@ -245,7 +248,7 @@ def claim(db: Database, job_id: str, *, worker_id: str, lease: float, timeout: f
 
 def show_progress(db: Database, held: Claim, stage: Stage, progress: int, lease: float) -> None:
     """Write stage and progress (0–100) and prolong the lease; raises Cancelled or LeaseLost when the work must stop."""
-    _guarded(
+    guarded(
         db, held, f"stage=%s, progress=%s, lease_until={db.later(lease)}", (stage, max(0, min(100, progress)))
     )  # fmt: skip
 
@@ -255,7 +258,7 @@ def pass_upload_point(db: Database, held: Claim, artifact_id: str, lease: float)
 
     The same write keeps the reserved artifact id, before the first upload.
     """
-    _guarded(
+    guarded(
         db,
         held,
         f"stage='uploading', progress=80, artifact_id=%s, lease_until={db.later(lease)}, "
@@ -265,7 +268,8 @@ def pass_upload_point(db: Database, held: Claim, artifact_id: str, lease: float)
     held.row["artifact_id"] = artifact_id
 
 
-def _guarded(db: Database, held: Claim, assignments: str, params: tuple[Any, ...]) -> None:
+def guarded(db: Database, held: Claim, assignments: str, params: tuple[Any, ...] = ()) -> None:
+    """Change the row of a running attempt; raises Cancelled or LeaseLost when the attempt must stop instead."""
     won = db.execute(
         f"UPDATE pdf_job_results SET {assignments} WHERE job_id=%s AND round=%s AND start_no=%s "
         "AND status='processing' AND cancel_requested_at IS NULL",
@@ -287,32 +291,6 @@ def still_held(held: Claim, row: JobRow | None) -> bool:
         and row["round"] == held.round
         and row["start_no"] == held.start_no
     )
-
-
-def save_rendered(db: Database, held: Claim, pdf: bytes, keep: int) -> None:
-    """Keep the rendered bytes until the round ends, so that no failed upload costs another render.
-
-    Not when `keep` jobs' bytes are kept already, nor when they are too many for one statement: the next attempt renders.
-    """
-    if len(pdf) > MOST_KEPT:
-        return
-
-    def work() -> None:
-        db.defer("DELETE FROM rendered WHERE job_id=%s", (held.job_id,))
-        if int(db.scalar("SELECT COUNT(*) FROM rendered")) < keep:
-            db.defer(
-                f"INSERT INTO rendered (job_id, round, pdf, saved_at) SELECT job_id, round, %s, {db.now()} "
-                "FROM pdf_job_results WHERE job_id=%s AND round=%s AND start_no=%s AND status='processing'",
-                (pdf, held.job_id, held.round, held.start_no),
-            )
-
-    db.transaction(work)
-
-
-def saved_rendered(db: Database, held: Claim) -> bytes | None:
-    """The bytes an earlier attempt of this round rendered, if they were kept."""
-    pdf = db.scalar("SELECT pdf FROM rendered WHERE job_id=%s AND round=%s", (held.job_id, held.round))
-    return None if pdf is None else bytes(pdf)
 
 
 def note_duration(db: Database, product_id: str, seconds: float, count: int = 1) -> None:

@@ -56,4 +56,5 @@ class Leased(Generic[R]):
 
 
 JOBS = Leased(ExpiredJob, "pdf_job_results", "job_id")
+UPLOADS = Leased(ExpiredJob, "pdf_job_results", "job_id")  # the same rows in the hands of uploaders
 DELIVERIES = Leased(ExpiredDelivery, "deliveries", "delivery_id")

@@ -6,8 +6,8 @@ import { h, prose } from "./dom.js";
 import { story } from "./story.js";
 import { bar, between, plural, span, when, word } from "./words.js";
 
-const STAGES = ["loading", "rendering", "uploading", "recording"];
-const SAYS = { loading: "Load the report", rendering: "Draw the PDF", uploading: "Store it", recording: "Write it down" };
+const STAGES = ["loading", "rendering", "storing", "uploading", "recording"];
+const SAYS = { loading: "Load the report", rendering: "Draw the PDF", storing: "Wait for the store", uploading: "Store it", recording: "Write it down" };
 
 const TOLD = { pending: "The callback has not arrived yet.", dead: "The callback did not arrive.", not_sent: "The callback was not sent.", delivered: "The callback was delivered." };
 

@@ -178,6 +178,7 @@ class World:
     reports: Reports
     pen: Pen
     mouth: Mouth
+    uploads: bool = True  # uploaders store at once what a worker hands over
     _numbers: list[int] = field(default_factory=lambda: [0])
 
     def submit(self, code: str = "K1", *, priority: int = 5, callback: str | None = None, **more: Any) -> str:
@@ -213,6 +214,16 @@ class World:
             broker.emit_after("process_message", message, exception=error)
         else:
             broker.emit_after("process_message", message, result=None)
+        if self.uploads:
+            self.store()
+
+    def store(self) -> int:
+        """Let an uploader store what waits for the store; how many there were."""
+        self.runtime.board.active(fresh=True)
+        stored = 0
+        while self.runtime.storing.step():
+            stored += 1
+        return stored
 
     def run(self) -> None:
         """Relay and deliver until nothing is due any more."""
@@ -235,6 +246,7 @@ class World:
             "dead_letters": ("run_at", "relay_until"),
             "workers": ("seen_at",),
             "switches": ("changed_at",),
+            "rendered": ("store_at",),
         }
         for table, columns in moments.items():
             if self.db.dialect == "mysql":

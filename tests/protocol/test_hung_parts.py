@@ -16,7 +16,7 @@ from ops.servers.process import wait_until
 from schema.life import rounds
 from schema.rows import deliveries, jobs, leases, pauses
 from schema.rows.deliveries import DeliveryClaim
-from schema.rows.jobs import MOST_KEPT
+from schema.rows.rendered import MOST_KEPT
 from schema.sql.database import Database, DatabaseBusy
 from tests.protocol.kit import World
 

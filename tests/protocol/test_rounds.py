@@ -347,10 +347,9 @@ def test_a_worker_that_dies_after_the_upload_leaves_one_file(world: World) -> No
         pass
 
     world.files.after_put = failing(Killed())  # type: ignore[arg-type]
-    world.runtime.attempts.end()
+    world.runtime.rendering(job_id)
     with pytest.raises(Killed):
-        world.runtime.rendering(job_id)
-    world.runtime.attempts.end()
+        world.store()
     world.files.after_put = lambda: None
     world.pass_time(21)
     world.rescue()

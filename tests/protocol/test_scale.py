@@ -32,6 +32,7 @@ from schema.rows import (
     letter_search,
     owed,
     pauses,
+    rendered,
     replay_outcomes,
     switches,
     workers,
@@ -278,6 +279,18 @@ def live(world: World) -> None:
     assert isinstance(claim, deliveries.DeliveryClaim)
     assert deliveries.begin_post(db, claim) == "delivered"
     deliveries.end(db, claim, "delivered")
+
+    limited = urgent(world)
+    world.files.fail = [Transient("later")]
+    world.hint(limited)
+    db.execute("UPDATE pdf_job_results SET run_at=requested_at WHERE job_id=%s", (limited,))
+    world.uploads = False
+    world.hint(limited)  # its PDF is kept
+    world.uploads = True
+    kept = rendered.claim(db, limited, worker_id="w", lease=20, timeout=300)
+    assert kept is not None
+    rendered.put_back(db, kept.claim, 0)
+    world.store()
 
     waiting, running = urgent(world), urgent(world)
     assert rounds.cancel(db, waiting) == "cancelled"

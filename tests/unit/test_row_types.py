@@ -69,7 +69,7 @@ def test_what_may_be_null_is_typed_so(db: Database, table: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "row", "besides"),
     [
-        (jobs._NEEDED, jobs.ClaimedJob, {"due", "age"}),
+        (jobs.NEEDED, jobs.ClaimedJob, {"due", "age"}),
         (deliveries._NEEDED, deliveries.ClaimedDelivery, {"due", "age", "earlier_open", "request_id", "traceparent"}),
         (listing._COLUMNS, columns.ListedJob, set()),
         (f"{outbox.DEAD_LETTERS.columns}, id, hint_no", messages.DueLetter, set()),

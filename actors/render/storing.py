@@ -1,0 +1,156 @@
+"""The uploaders: threads of a render process that store kept PDFs while its render thread draws on (DESIGN §2.2).
+
+They take kept PDFs from the rows, in order of rank, whoever has drawn them. Without them a render thread would sleep
+through each upload with a whole renderer in its hands.
+
+A job's attempt ends here when it succeeds. When it raises, `middleware/hooks/retries.py` ends it; when its process dies,
+`actors/housekeeping/rescue.py` does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from actors.render.put import put_pdf
+from middleware.hooks.lifecycle import Attempt, Attempts
+from middleware.meters.worker import WorkerMeters
+from schema.errors import LeaseLost
+from schema.life import rounds
+from schema.ports import Artifacts
+from schema.rows import jobs, leases, pauses, rendered
+from schema.rows.jobs import Claim
+from schema.rows.pauses import PauseBoard
+from schema.rows.rendered import Kept
+from schema.settings import Settings
+from schema.sql.database import Database, DatabaseDown, patiently
+
+log = structlog.get_logger()
+
+HARD_GRACE = 5.0  # Seconds between the limit of an attempt and the moment its lease is given up.
+FOR_HIGH_JOBS = 2  # So many uploaders of a process take high jobs only, if it has more.
+STORE = ""  # The name under which `durations` holds an upload's seconds; no product has it.
+_IDLE = 0.5  # Seconds between looks when nobody wakes the uploaders.
+_FRONT = 4  # Rows read at a look: others may take the first of them.
+
+
+@dataclass
+class Storing:
+    """Uploads kept PDFs, several at once."""
+
+    settings: Settings
+    db: Database
+    artifacts: Artifacts
+    attempts: Attempts
+    board: PauseBoard
+    meters: WorkerMeters
+    worker_id: str
+    wake: Callable[[], None]
+    settle: Callable[[Attempt, BaseException], None]  # writes what becomes of an attempt that raised
+    _busy: int = 0
+    _looking: threading.Lock = field(default_factory=threading.Lock)
+    _arrived: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> list[threading.Thread]:
+        """Start the uploaders, unless the store needs none; they end once the process is being stopped."""
+        if self.artifacts.dependency == "folder":
+            return []
+        names = (f"uploader-{n}" for n in range(self.settings.uploads))
+        threads = [threading.Thread(target=self._run, name=name, daemon=True) for name in names]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def notify(self) -> None:
+        """A PDF was kept: look at once."""
+        self._arrived.set()
+
+    def _run(self) -> None:
+        while not self.attempts.stopping.is_set():
+            try:
+                self.step(_IDLE)
+            except DatabaseDown:
+                log.warning("uploader.database_unavailable")
+                self.attempts.stopping.wait(1.0)
+            except Exception:
+                log.exception("uploader.failed")
+                self.attempts.stopping.wait(1.0)
+
+    def step(self, idle: float = 0.0) -> bool:
+        """Store the PDF whose turn it is, or wait up to `idle` seconds for one; whether there was one."""
+        with self._looking:  # one thread looks; those behind it find the next ones
+            kept = None if self.attempts.stopping.is_set() else self._take()
+            if kept is None:
+                self._arrived.wait(idle)
+                self._arrived.clear()
+                return False
+            self._busy += 1
+        try:
+            self._store(kept)
+        finally:
+            with self._looking:
+                self._busy -= 1
+        return True
+
+    def _take(self) -> Kept | None:
+        if pauses.DEPENDENCY + self.artifacts.dependency in self.board.active():
+            return None
+        high_only = 0 < self.settings.uploads - FOR_HIGH_JOBS <= self._busy
+        for job_id in rendered.next_due(self.db, _FRONT, high_only=high_only):
+            s = self.settings
+            kept = rendered.claim(self.db, job_id, worker_id=self.worker_id, lease=s.lease, timeout=s.job_timeout)
+            if kept is not None:
+                return kept
+        return None
+
+    def _store(self, kept: Kept) -> None:
+        """Upload one PDF and end its round."""
+        held = kept.claim
+        attempt = Attempt(leases.UPLOADS, held.row, time.monotonic() + self.settings.job_timeout + HARD_GRACE)
+        self.attempts.begin(attempt)
+        self.meters.resumed(held.row, kept.worked)
+        try:
+            began = time.monotonic()
+            link = put_pdf(self.db, self.settings, self.artifacts, held, kept.pdf)
+            seconds = time.monotonic() - began
+            self.meters.stage("uploading", seconds)
+            log.info("job.stage_done", stage="uploading", seconds=round(seconds, 3))
+            self.finish(held, link, kept.worked + seconds)
+            self._note(seconds)
+        except Exception as error:
+            self.settle(attempt, error)
+        finally:
+            self.attempts.end()
+            structlog.contextvars.clear_contextvars()
+
+    def finish(self, held: Claim, link: str, seconds: float, *, saved: bool = True) -> None:
+        """End the round of a job whose PDF is stored; `seconds` since its attempt began. Raises LeaseLost."""
+
+        def end() -> bool:
+            return rounds.finish(self.db, held.row, "completed", outcome="completed", link=link, saved=saved)
+
+        if not patiently(end, self.settings.lease):
+            raise LeaseLost("Another start of this job has taken over.")
+        self.attempts.end()
+        self.wake()
+        self.meters.ended(held.row, "completed", None)
+        log.info(
+            "job.completed", job_id=held.job_id, round=held.round, attempt=held.start_no, seconds=round(seconds, 3)
+        )
+        try:
+            for scope in (pauses.DEPENDENCY + self.artifacts.dependency, pauses.MONGODB):
+                if self.board.in_streak(scope):
+                    pauses.note_success(self.db, scope)
+        except DatabaseDown:
+            log.warning("job.streak_not_ended", job_id=held.job_id)
+
+    def _note(self, seconds: float) -> None:
+        """Note an upload's duration, for estimates; it may be lost without harm."""
+        try:
+            jobs.note_duration(self.db, STORE, seconds)
+        except DatabaseDown:
+            log.warning("job.duration_not_noted")

@@ -1,0 +1,164 @@
+"""Kept PDFs: rendered bytes, and the attempts that wait with them for the store (DESIGN §2.2, §2.12).
+
+    loading, rendering ──hand_over──▶ storing, no lease ──claim──▶ storing, leased ──upload point──▶ uploading ──▶ end
+                                            ▲                                                           │
+                                            └──────────────── put_back: Drive's rate limit ─────────────┘
+
+A kept PDF waits while `store_at` is set. When its attempt fails, the job goes back to the queue and the bytes stay, with
+`store_at` NULL: the next attempt of the round hands them over again and renders nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TypedDict
+
+from schema.rows import jobs
+from schema.rows.columns import JobRow
+from schema.rows.jobs import NEEDED, Claim, ClaimedJob
+from schema.settings import Settings
+from schema.sql.cached import Cached
+from schema.sql.database import Database
+
+MOST_KEPT = 7_500_000  # bytes; escaped in a statement they may be twice as many, and servers take 16 MB by default
+_HIGH_ONLY = 0.8  # Part of the bound from which the relay admits high jobs only, so that workers seldom give jobs back.
+_EVERY = 0.5  # Seconds between looks at what waits.
+_WAITS = "status='processing' AND stage='storing' AND lease_until IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A kept PDF that an uploader has taken."""
+
+    claim: Claim
+    pdf: bytes
+    worked: float  # seconds since its attempt was claimed for rendering
+
+
+class Waiting(TypedDict):
+    """How much waits for the store."""
+
+    count: int
+    bytes: int
+
+
+def saved(db: Database, held: Claim) -> bytes | None:
+    """The bytes an earlier attempt of this round rendered, if they were kept."""
+    pdf = db.scalar("SELECT pdf FROM rendered WHERE job_id=%s AND round=%s", (held.job_id, held.round))
+    return None if pdf is None else bytes(pdf)
+
+
+def hand_over(db: Database, held: Claim, pdf: bytes | None) -> None:
+    """Keep the bytes (None: they are kept already) and let the attempt wait for the store, without a lease.
+
+    Raises Cancelled or LeaseLost when the attempt must stop instead.
+    """
+
+    def work() -> None:
+        jobs.guarded(db, held, "stage='storing', progress=80, lease_until=NULL")
+        if pdf is None:
+            db.defer(
+                f"UPDATE rendered SET store_at={db.now()}, turn=%s WHERE job_id=%s", (held.row["turn"], held.job_id)
+            )
+            return
+        db.defer("DELETE FROM rendered WHERE job_id=%s", (held.job_id,))
+        db.defer(
+            "INSERT INTO rendered (job_id, round, turn, bytes, pdf, saved_at, store_at) "
+            f"VALUES (%s,%s,%s,%s,%s,{db.now()},{db.now()})",
+            (held.job_id, held.round, held.row["turn"], len(pdf), pdf),
+        )
+
+    db.transaction(work)
+
+
+def next_due(db: Database, limit: int, *, high_only: bool = False) -> list[str]:
+    """The ids of the kept PDFs that may be stored now, in order of rank."""
+    only = " AND turn=0" if high_only else ""
+    rows = db.fetch_all(
+        f"SELECT job_id FROM rendered{db.by('idx_rendered_waiting')} WHERE store_at <= {db.now()}{only} "
+        "ORDER BY turn, saved_at, job_id LIMIT %s",
+        (limit,),
+    )
+    return [row["job_id"] for row in rows]
+
+
+def claim(db: Database, job_id: str, *, worker_id: str, lease: float, timeout: float) -> Kept | None:
+    """Take a waiting PDF under a lease; None when another uploader, or a cancellation, was first."""
+
+    def work() -> Kept | None:
+        row = db.fetch_one(
+            f"SELECT {NEEDED}, 1 AS due, {db.age('requested_at')} AS age FROM pdf_job_results "
+            f"WHERE job_id=%s AND {_WAITS}{db.lock()}",
+            (job_id,),
+            of=ClaimedJob,
+        )
+        if row is None:
+            return None
+        kept = db.fetch_one(
+            f"SELECT r.pdf, {db.age('j.attempt_started_at')} AS worked FROM rendered r "
+            "JOIN pdf_job_results j ON j.job_id=r.job_id AND j.round=r.round WHERE r.job_id=%s",
+            (job_id,),
+        )
+        if kept is None:
+            return None  # rescue finds the row and gives it back
+        db.execute(
+            f"UPDATE pdf_job_results SET worker_id=%s, lease_until={db.later(lease)}, deadline_at={db.later(timeout)} "
+            "WHERE job_id=%s",
+            (worker_id, job_id),
+        )
+        db.defer("UPDATE rendered SET store_at=NULL WHERE job_id=%s", (job_id,))
+        row["worker_id"] = worker_id
+        return Kept(Claim(row), bytes(kept["pdf"]), float(kept["worked"]))
+
+    return db.transaction(work)
+
+
+def put_back(db: Database, held: Claim, seconds: float) -> None:
+    """Let the PDF wait again, due in `seconds`: the store takes no more writes just now. It costs nothing."""
+
+    def work() -> None:
+        jobs.guarded(db, held, "stage='storing', lease_until=NULL")
+        db.defer(f"UPDATE rendered SET store_at={db.later(seconds)} WHERE job_id=%s", (held.job_id,))
+
+    db.transaction(work)
+
+
+def waiting(db: Database) -> Waiting:
+    """How many kept PDFs wait for the store, and their bytes."""
+    row = db.fetch_one(
+        "SELECT COUNT(*) AS count, COALESCE(SUM(bytes), 0) AS bytes FROM rendered WHERE store_at IS NOT NULL",
+        of=Waiting,
+    )
+    return Waiting(count=int(row["count"]), bytes=int(row["bytes"])) if row else Waiting(count=0, bytes=0)
+
+
+def orphans(db: Database, limit: int = 100) -> list[JobRow]:
+    """Jobs that wait for the store although no kept PDF waits for them: somebody has removed it."""
+    return db.fetch_all(
+        f"SELECT * FROM pdf_job_results j WHERE {_WAITS} AND (SELECT r.store_at FROM rendered r "
+        "WHERE r.job_id=j.job_id AND r.round=j.round) IS NULL LIMIT %s",
+        (limit,),
+        of=JobRow,
+    )
+
+
+class StoreBacklog:
+    """The bound on what waits for the store, by number and by bytes: without it rendering runs away from a slow store."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self._settings = settings
+        self._seen = Cached(partial(waiting, db), _EVERY, stale=5 * _EVERY)
+
+    def full(self) -> bool:
+        """Whether workers begin high jobs only."""
+        return self._share() >= 1
+
+    def nearly_full(self) -> bool:
+        """Whether the relay admits high jobs only."""
+        return self._share() >= _HIGH_ONLY
+
+    def _share(self) -> float:
+        """The part of the bound that is used."""
+        seen, most = self._seen.get(), self._settings
+        return max(seen["count"] / most.keep_rendered, seen["bytes"] / (most.keep_rendered_mb * 2**20))
