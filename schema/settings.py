@@ -117,6 +117,7 @@ class Settings:
     gdrive_share_links: bool = setting(False, "make uploaded files readable by anyone with the link")
     gdrive_api_root: str = setting("", "base URL of the Drive API (local double); empty: Google's")
     gdrive_timeout: float = setting(30.0, "seconds one call to Drive may take", least=0.1, most=600)
+    drive_writes: float = setting(5.0, "writes a second to Drive until its limit is known", least=0.1, most=1000)
 
     # The protocol's clocks (DESIGN §2). All are compared by the database's clock.
     lease: float = setting(20.0, "seconds without a heartbeat until a job is rescued", least=0.5)

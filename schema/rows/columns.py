@@ -217,6 +217,14 @@ class PauseRow(TypedDict):
     since: Moment
 
 
+class PaceRow(TypedDict):
+    """What is known of how fast a service may be written to (table `paces`)."""
+
+    scope: str  # The service: `drive`.
+    pace: str  # JSON of schema.rows.pacer.Pace.
+    changed_at: Moment
+
+
 class WorkerRow(TypedDict):
     """A worker process that was heard of (table `workers`)."""
 

@@ -27,6 +27,7 @@ from schema.sql.database import Database, Row
 TABLES = (
     "pdf_job_results", "report_data", "attempts", "rendered", "deliveries", "delivery_attempts", "dead_letters", "pauses",
     "dependencies", "switches", "workers", "durations", "audit", "report_documents", "report_results",
+    "paces",
 )  # fmt: skip
 
 

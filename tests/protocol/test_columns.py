@@ -65,6 +65,7 @@ CENSUS: dict[str, dict[str, int]] = {
     },
     "pauses": {"scope": len("host:") + 200, "set_by": 128},
     "dependencies": {"scope": len("host:") + 200},
+    "paces": {"scope": len("drive")},
     "switches": {"name": len("rollout_percent")},
     "workers": {
         "worker_id": _LEASE["worker_id"], "kind": len("webhooks"), "host": 255, "version": len(VERSION),

@@ -31,6 +31,7 @@ from schema.rows import (
     leases,
     letter_search,
     owed,
+    pace,
     pauses,
     rendered,
     replay_outcomes,
@@ -53,7 +54,7 @@ DEAD_HOST, HOST = "n8n.example:443", "hooks.example:443"
 CALLBACK = "https://hooks.example/webhook/x"
 
 # Small whatever comes in: one row for each worker, pause, dependency, product, key or switch.
-SMALL = {"workers", "pauses", "dependencies", "durations", "api_keys", "switches", "rendered", "schema_migration"}
+SMALL = {"workers", "pauses", "dependencies", "durations", "api_keys", "switches", "rendered", "paces", "schema_migration"}
 # They count what waits, which must be read for it: on an index alone, and no more often than costs a twentieth of the time
 # (gauges, estimates) or while somebody looks (overview, queues) or acts (bulk replay).
 COUNTS = {
@@ -377,6 +378,8 @@ def housekeeping(world: World) -> None:
             db, "host:x", (f"dlv_{member}", 1), streak=5, owners=2, window=None, probe_every=30, reason="away"
         )  # fmt: skip
     pauses.note_success(db, "host:x")
+    for _ in range(2):
+        pace.note(db, "drive", pace.take(db, "drive", 1, start=5), refused=1)
 
 
 def looks(world: World) -> None:

@@ -22,6 +22,7 @@ TABLES = {
     "delivery_attempts": columns.PostRow,
     "dead_letters": columns.LetterRow,
     "pauses": columns.PauseRow,
+    "paces": columns.PaceRow,
     "workers": columns.WorkerRow,
     "api_keys": columns.KeyRow,
     "audit": columns.ActRow,
