@@ -3,6 +3,7 @@
     ReportqError                 one stable `code`, the sentence a person reads, fields
     ├── Transient                tried again with backoff, up to RETRY_ATTEMPTS times
     │   └── DependencyDown       the same, and counted towards pausing that dependency (DESIGN §2.14)
+    │       └── RateLimited      it is there and asks us to slow down: no outage for whoever keeps a pace
     ├── Permanent                never tried again: dead letter at once
     ├── Refused                  the request itself is wrong or comes at the wrong time: a problem answer
     └── Stopped                  the attempt must end here, nothing is wrong with the report
@@ -35,7 +36,7 @@ class Transient(ReportqError):
 
 
 class DependencyDown(Transient):
-    """A whole dependency did not answer, or answered 5xx or with a rate limit.
+    """A whole dependency did not answer, or answered 5xx.
 
     `dependency` is the pause scope's name: "drive", "mongodb", "folder".
     """
@@ -45,6 +46,14 @@ class DependencyDown(Transient):
     def __init__(self, dependency: str, detail: str, *, code: str | None = None, **fields: object) -> None:
         super().__init__(detail, code=code or f"{dependency}_unavailable", **fields)
         self.dependency = dependency
+
+
+class RateLimited(DependencyDown):
+    """A dependency refuses because we ask too often. Its writers slow down (schema/rows/pace.py) and count no outage."""
+
+    def __init__(self, dependency: str, detail: str, *, retry_after: float | None = None) -> None:
+        super().__init__(dependency, detail)
+        self.retry_after = retry_after  # seconds, when it says so
 
 
 class Permanent(ReportqError):

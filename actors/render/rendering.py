@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 import structlog
 
-from actors.render.put import put_pdf
 from actors.render.storing import HARD_GRACE, Storing
 from middleware.hooks.lifecycle import Attempt, Attempts
 from middleware.meters.worker import WorkerMeters
@@ -73,9 +72,7 @@ class Rendering:
         pdf, kept = self._bytes(held, attempt)
         stores = self.artifacts.dependency == "folder" or len(pdf) > rendered.MOST_KEPT
         if stores:
-            uploads_at = time.monotonic()
-            link = put_pdf(self.db, self.settings, self.artifacts, held, pdf)
-            self._step("uploading", uploads_at)
+            link = self.storing.upload(held, pdf)
             self.storing.finish(held, link, time.monotonic() - began, saved=kept)
         else:
             rendered.hand_over(self.db, held, None if kept else pdf)

@@ -19,11 +19,12 @@ import structlog
 from actors.render.put import put_pdf
 from middleware.hooks.lifecycle import Attempt, Attempts
 from middleware.meters.worker import WorkerMeters
-from schema.errors import LeaseLost
+from schema.errors import LeaseLost, RateLimited, Returned
 from schema.life import rounds
 from schema.ports import Artifacts
-from schema.rows import jobs, leases, pauses, rendered
+from schema.rows import jobs, leases, pace, pauses, rendered
 from schema.rows.jobs import Claim
+from schema.rows.pace import Grant
 from schema.rows.pauses import PauseBoard
 from schema.rows.rendered import Kept
 from schema.settings import Settings
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 HARD_GRACE = 5.0  # Seconds between the limit of an attempt and the moment its lease is given up.
 FOR_HIGH_JOBS = 2  # So many uploaders of a process take high jobs only, if it has more.
 STORE = ""  # The name under which `durations` holds an upload's seconds; no product has it.
+_LONGEST_LOOK = 1.0  # Seconds after which an uploader that has no leave to write asks again.
 _IDLE = 0.5  # Seconds between looks when nobody wakes the uploaders.
 _FRONT = 4  # Rows read at a look: others may take the first of them.
 
@@ -52,6 +54,7 @@ class Storing:
     wake: Callable[[], None]
     settle: Callable[[Attempt, BaseException], None]  # writes what becomes of an attempt that raised
     _busy: int = 0
+    _leave: Grant | None = None  # to write to the store, not used yet
     _looking: threading.Lock = field(default_factory=threading.Lock)
     _arrived: threading.Event = field(default_factory=threading.Event)
 
@@ -83,49 +86,99 @@ class Storing:
     def step(self, idle: float = 0.0) -> bool:
         """Store the PDF whose turn it is, or wait up to `idle` seconds for one; whether there was one."""
         with self._looking:  # one thread looks; those behind it find the next ones
-            kept = None if self.attempts.stopping.is_set() else self._take()
-            if kept is None:
-                self._arrived.wait(idle)
-                self._arrived.clear()
+            found = None if self.attempts.stopping.is_set() else self._take(idle)
+            if found is None:
                 return False
             self._busy += 1
         try:
-            self._store(kept)
+            self._store(*found)
         finally:
             with self._looking:
                 self._busy -= 1
         return True
 
-    def _take(self) -> Kept | None:
-        if pauses.DEPENDENCY + self.artifacts.dependency in self.board.active():
-            return None
-        high_only = 0 < self.settings.uploads - FOR_HIGH_JOBS <= self._busy
-        for job_id in rendered.next_due(self.db, _FRONT, high_only=high_only):
-            s = self.settings
-            kept = rendered.claim(self.db, job_id, worker_id=self.worker_id, lease=s.lease, timeout=s.job_timeout)
-            if kept is not None:
-                return kept
+    def _take(self, idle: float) -> tuple[Kept, Grant] | None:
+        """Claim the PDF whose turn it is, with leave to write it; or wait for one."""
+        waits: float | None = None
+        if pauses.DEPENDENCY + self.artifacts.dependency not in self.board.active():
+            high_only = 0 < self.settings.uploads - FOR_HIGH_JOBS <= self._busy
+            ids = rendered.next_due(self.db, _FRONT, high_only=high_only)
+            waits = self._ask_leave() if ids else None
+            for job_id in ids if self._leave else ():
+                s = self.settings
+                kept = rendered.claim(self.db, job_id, worker_id=self.worker_id, lease=s.lease, timeout=s.job_timeout)
+                if kept is not None and self._leave is not None:
+                    leave, self._leave = self._leave, None
+                    return kept, leave
+        if waits is None:
+            self._arrived.wait(idle)
+        elif idle:
+            self.attempts.stopping.wait(min(waits, _LONGEST_LOOK))  # what arrives meanwhile may not be written either
+        self._arrived.clear()
         return None
 
-    def _store(self, kept: Kept) -> None:
+    def _ask_leave(self) -> float | None:
+        """Get leave for one write, unless there is one; else the seconds until it is worth asking again."""
+        if self._leave is None:
+            grant = pace.take(self.db, self.artifacts.dependency, 1, start=self.settings.drive_writes)
+            if not grant.count:
+                return grant.wait
+            self._leave = grant
+        return None
+
+    def _store(self, kept: Kept, leave: Grant) -> None:
         """Upload one PDF and end its round."""
         held = kept.claim
         attempt = Attempt(leases.UPLOADS, held.row, time.monotonic() + self.settings.job_timeout + HARD_GRACE)
         self.attempts.begin(attempt)
         self.meters.resumed(held.row, kept.worked)
         try:
-            began = time.monotonic()
-            link = put_pdf(self.db, self.settings, self.artifacts, held, kept.pdf)
-            seconds = time.monotonic() - began
-            self.meters.stage("uploading", seconds)
-            log.info("job.stage_done", stage="uploading", seconds=round(seconds, 3))
+            try:
+                seconds, link = self._put(held, kept.pdf, leave)
+            except RateLimited as limited:
+                rendered.put_back(self.db, held, 0.0)  # the pace says when: it costs nothing and waits in its rank
+                self.meters.handed_over()
+                log.info("job.upload_waits", job_id=held.job_id, detail=limited.detail)
+                return
             self.finish(held, link, kept.worked + seconds)
-            self._note(seconds)
+            jobs.note_duration(self.db, STORE, seconds)
         except Exception as error:
-            self.settle(attempt, error)
+            if self.attempts.current() is None:  # the round has ended; only its duration could not be noted
+                log.warning("job.duration_not_noted", job_id=held.job_id)
+            else:
+                self.settle(attempt, error)
         finally:
             self.attempts.end()
             structlog.contextvars.clear_contextvars()
+
+    def upload(self, held: Claim, pdf: bytes) -> str:
+        """Store a PDF in the caller's own attempt, once there is leave to write; the link for people."""
+        if self.artifacts.dependency == "folder":
+            return self._put(held, pdf, None)[1]
+        while True:
+            with self._looking:
+                waits = self._ask_leave()
+                leave, self._leave = self._leave, None
+            if leave is not None:
+                return self._put(held, pdf, leave)[1]
+            if self.attempts.stopping.wait(min(waits or 0.0, _LONGEST_LOOK)):
+                raise Returned("The worker is being stopped.")
+
+    def _put(self, held: Claim, pdf: bytes, leave: Grant | None) -> tuple[float, str]:
+        """Put the bytes into the store and tell the pace what became of them; seconds, and the link."""
+        began = time.monotonic()
+        try:
+            link = put_pdf(self.db, self.settings, self.artifacts, held, pdf)
+        except RateLimited as limited:
+            if leave is not None:
+                pace.note(self.db, self.artifacts.dependency, leave, refused=1, retry_after=limited.retry_after)
+            raise
+        seconds = time.monotonic() - began
+        if leave is not None:
+            pace.note(self.db, self.artifacts.dependency, leave, written=1)
+        self.meters.stage("uploading", seconds)
+        log.info("job.stage_done", stage="uploading", seconds=round(seconds, 3))
+        return seconds, link
 
     def finish(self, held: Claim, link: str, seconds: float, *, saved: bool = True) -> None:
         """End the round of a job whose PDF is stored; `seconds` since its attempt began. Raises LeaseLost."""
@@ -147,10 +200,3 @@ class Storing:
                     pauses.note_success(self.db, scope)
         except DatabaseDown:
             log.warning("job.streak_not_ended", job_id=held.job_id)
-
-    def _note(self, seconds: float) -> None:
-        """Note an upload's duration, for estimates; it may be lost without harm."""
-        try:
-            jobs.note_duration(self.db, STORE, seconds)
-        except DatabaseDown:
-            log.warning("job.duration_not_noted")

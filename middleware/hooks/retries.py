@@ -22,7 +22,7 @@ from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
 from middleware.hooks.lifecycle import Attempt, Attempts
 from middleware.hooks.outages import note_outage
-from schema.errors import Cancelled, DependencyDown, LeaseLost, Returned
+from schema.errors import Cancelled, DependencyDown, LeaseLost, RateLimited, Returned
 from schema.life import rounds
 from schema.life.rounds import MOST_RETURNS, TIMEOUT, Became, Failure, RetryPolicy
 from schema.rows.jobs import ClaimedJob
@@ -91,6 +91,8 @@ class JobRetries(dramatiq.Middleware):
         if isinstance(error, DatabaseDown) and returns < MOST_RETURNS:
             # The database answers again. Perhaps it failed for this job alone, so each return waits longer.
             return rounds.give_back(self.db, job, seconds=self.policy.delay(returns) if returns else 0.0)
+        if isinstance(error, RateLimited) and returns < MOST_RETURNS:
+            return rounds.give_back(self.db, job, seconds=error.retry_after or self.settings.probe_every)
         failure = Failure.of(error, "".join(traceback.format_exception(error)))
         if isinstance(error, DependencyDown):
             return self._outage(job, error, failure)

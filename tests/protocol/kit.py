@@ -276,7 +276,7 @@ def make_world(db: Database, folder: Path, **settings: Any) -> World:
     published, files, reports, pen, mouth = Published(), Files(), Reports(), Pen(), Mouth()
     chosen: dict[str, Any] = {
         "run_dir": str(folder / "run"), "retry_backoff": 5.0, "switch_poll": 0.05, "broker_url": "amqp://unused",
-        "max_queue_size": 100, "webhook_allow": "hooks.example", "lease": 20.0,
+        "max_queue_size": 100, "webhook_allow": "hooks.example", "lease": 20.0, "drive_writes": 1000.0,
     }  # fmt: skip
     chosen |= settings
     ordered_here = chosen.pop("ordered_here", False)

@@ -54,7 +54,17 @@ DEAD_HOST, HOST = "n8n.example:443", "hooks.example:443"
 CALLBACK = "https://hooks.example/webhook/x"
 
 # Small whatever comes in: one row for each worker, pause, dependency, product, key or switch.
-SMALL = {"workers", "pauses", "dependencies", "durations", "api_keys", "switches", "rendered", "paces", "schema_migration"}
+SMALL = {
+    "workers",
+    "pauses",
+    "dependencies",
+    "durations",
+    "api_keys",
+    "switches",
+    "rendered",
+    "paces",
+    "schema_migration",
+}
 # They count what waits, which must be read for it: on an index alone, and no more often than costs a twentieth of the time
 # (gauges, estimates) or while somebody looks (overview, queues) or acts (bulk replay).
 COUNTS = {

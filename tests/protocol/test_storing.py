@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from actors.render.storing import FOR_HIGH_JOBS
-from schema.errors import DependencyDown, Permanent, Transient
+from schema.errors import DependencyDown, Permanent, RateLimited, Transient
 from schema.life import rounds
-from schema.rows import rendered
+from schema.rows import pace, pauses, rendered
 from schema.rows.jobs import Claim
 from schema.sql.database import Database, DatabaseDown
 from tests.protocol.kit import World
@@ -199,6 +199,28 @@ def test_a_stale_uploader_changes_nothing(world: World) -> None:
     with pytest.raises(Exception, match="taken over"):
         rendered.put_back(world.db, old, 1)
     assert world.job(job_id) == before
+
+
+def test_a_rate_limit_costs_nothing_pauses_nothing_and_waits_in_its_rank(world: World) -> None:
+    first, second = draw(world), draw(world, code="K2")
+    world.files.fail = [RateLimited("drive", "slow down", retry_after=0.0)]
+    assert world.runtime.storing.step()
+    row = world.job(first)
+    assert (row["status"], row["stage"], row["lease_until"], row["tries"], row["returns"]) == (
+        "processing", "storing", None, 0, 0,
+    )  # fmt: skip
+    assert world.attempts(first) == []
+    assert pauses.in_force(world.db) == {}
+    assert rendered.next_due(world.db, 4) == [first, second]
+    seen = pace.state(world.db, "drive")
+    assert seen is not None
+    assert (seen.refused, seen.rate is not None) == (1, True)
+    for _ in range(100):
+        if {world.job(job_id)["status"] for job_id in (first, second)} == {"completed"}:
+            break
+        world.runtime.storing.step(0.1)
+    assert [world.attempts(job_id) for job_id in (first, second)] == [["completed"], ["completed"]]
+    assert world.pen.renders == 2
 
 
 def test_a_paused_store_is_left_alone_and_nothing_is_lost(world: World) -> None:
