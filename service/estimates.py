@@ -17,8 +17,9 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from schema.errors import Refused
-from schema.rows import messages, workers
+from schema.rows import messages, pace, rendered, workers
 from schema.rows.columns import JobRow
+from schema.rows.jobs import STORE
 from schema.settings import Settings
 from schema.sql.cached import Cached
 from schema.sql.database import Database, DatabaseDown, Row
@@ -66,6 +67,13 @@ class _Picture:
     threads: int = 0
     durations: dict[str, float] = field(default_factory=dict)  # product → seconds
     mean: float = _DEFAULT
+    stored: dict[int, int] = field(default_factory=dict)  # turn → kept PDFs that wait for the store
+    upload: float = 0.0  # seconds of one upload; 0: the render threads store by themselves
+    stores: float = float("inf")  # uploads/s that places and the store's pace allow
+
+    def after(self, drawn: float, ahead: int) -> str:
+        """When a PDF is stored that is drawn in `drawn` seconds, with `ahead` others to be stored before it."""
+        return _moment(max(drawn, ahead / self.stores) + self.upload)
 
     @property
     def waiting(self) -> int:
@@ -108,19 +116,24 @@ class QueueView:
         with self._mutex:
             ahead = sum(line.count for t, line in picture.lines.items() if t <= turn)
             picture.lines.setdefault(turn, _Line(0)).count += 1
-        return ahead + 1, self._estimate(picture, ahead, product_id)
+        return ahead + 1, self._estimate(picture, ahead, turn, product_id)
 
     def of(self, job: JobRow) -> tuple[int | None, str | None]:
         """Position and estimate of a job: of a waiting one both, of a working one the estimate, of an ended one none."""
         if job["status"] == "processing":
             picture = self.picture()
+            if job["stage"] == "storing":
+                return 0, picture.after(0.0, rendered.ahead_of(self._db, job))
+            if job["stage"] == "uploading":
+                return 0, picture.after(-picture.upload / 2, 0)  # half done on average
             own = picture.durations.get(job["product_id"], picture.mean)
-            return 0, _moment(max(0.0, own * (100 - job["progress"]) / 100))
+            left = max(0.0, own * (100 - job["progress"]) / 100)
+            return 0, picture.after(left, _upto(picture.stored, job["turn"]))
         if job["status"] != "queued":
             return None, None
         picture = self.picture()
         ahead = self._count(job) if picture.waiting <= _EXACT else self._read_off(picture, job)
-        return ahead + 1, self._estimate(picture, ahead, job["product_id"])
+        return ahead + 1, self._estimate(picture, ahead, job["turn"], job["product_id"])
 
     def _count(self, job: JobRow) -> int:
         turn, moment = job["turn"], job["requested_at"]
@@ -166,14 +179,28 @@ class QueueView:
         )
         total = sum(int(row["n"]) for row in rows)
         measured = self._db.fetch_all("SELECT product_id, seconds, samples FROM durations")
+        upload = next((float(row["seconds"]) for row in measured if row["product_id"] == STORE), 0.0)
+        measured = [row for row in measured if row["product_id"] != STORE]
         samples = sum(row["samples"] for row in measured)
+        threads = workers.threads(self._db, 2 * self._settings.lease, messages.RENDER)
         return _Picture(
             lines={int(row["turn"]): self._line(row, sliced=total > _EXACT) for row in rows},
             processing=int(self._db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='processing'")),
-            threads=workers.threads(self._db, 2 * self._settings.lease, messages.RENDER),
+            threads=threads,
             durations={row["product_id"]: float(row["seconds"]) for row in measured},
             mean=sum(row["seconds"] * row["samples"] for row in measured) / samples if samples else _DEFAULT,
+            stored={row["turn"]: int(row["count"]) for row in rendered.waiting(self._db)},
+            upload=upload,
+            stores=self._stores(upload, threads),
         )
+
+    def _stores(self, upload: float, threads: int) -> float:
+        """Uploads/s: what the places of the uploaders allow, or the store's own limit."""
+        if not upload:
+            return float("inf")
+        places = max(1, threads) * self._settings.uploads / upload
+        paced = pace.state(self._db, "drive")
+        return min(places, paced.rate) if paced is not None and paced.rate else places
 
     def _line(self, row: Row, *, sliced: bool) -> _Line:
         first, last = as_time(row["first"]), as_time(row["last"])
@@ -206,13 +233,19 @@ class QueueView:
         line.count = max(line.count, done)
         return line
 
-    def _estimate(self, picture: _Picture, ahead: int, product_id: str) -> str:
+    def _estimate(self, picture: _Picture, ahead: int, turn: int, product_id: str) -> str:
         threads = max(1, picture.threads)
         own = picture.durations.get(product_id, picture.mean)
-        busy = min(picture.processing, threads)
+        stored = sum(picture.stored.values())
+        busy = min(picture.processing - stored, threads)
         # Those at work are half done on average; a free thread starts at once.
         wait = (ahead + busy * 0.5) * picture.mean / threads if ahead or busy >= threads else 0.0
-        return _moment(wait + own)
+        return picture.after(wait + own, _upto(picture.stored, turn) + picture.processing - stored + ahead)
+
+
+def _upto(counts: dict[int, int], turn: int) -> int:
+    """How many stand at this turn or before it."""
+    return sum(count for place, count in counts.items() if place <= turn)
 
 
 def _moment(seconds: float) -> str:

@@ -34,7 +34,6 @@ log = structlog.get_logger()
 
 HARD_GRACE = 5.0  # Seconds between the limit of an attempt and the moment its lease is given up.
 FOR_HIGH_JOBS = 2  # So many uploaders of a process take high jobs only, if it has more.
-STORE = ""  # The name under which `durations` holds an upload's seconds; no product has it.
 _LONGEST_LOOK = 1.0  # Seconds after which an uploader that has no leave to write asks again.
 _IDLE = 0.5  # Seconds between looks when nobody wakes the uploaders.
 _FRONT = 4  # Rows read at a look: others may take the first of them.
@@ -141,7 +140,7 @@ class Storing:
                 log.info("job.upload_waits", job_id=held.job_id, detail=limited.detail)
                 return
             self.finish(held, link, kept.worked + seconds)
-            jobs.note_duration(self.db, STORE, seconds)
+            jobs.note_duration(self.db, jobs.STORE, seconds)
         except Exception as error:
             if self.attempts.current() is None:  # the round has ended; only its duration could not be noted
                 log.warning("job.duration_not_noted", job_id=held.job_id)

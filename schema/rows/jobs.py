@@ -25,6 +25,7 @@ _EMPTY = {"owner": "", "inline_data": 0}  # What these columns hold without a va
 _INSERTS = 5  # Tries while the row that has the idempotency key vanishes before it is read.
 PRIORITIES = {"high": 9, "normal": 5, "low": 0}
 HIGHEST = 9
+STORE = ""  # The name under which `durations` holds an upload's seconds; no product has it.
 PROMOTED = 7
 # What an attempt needs of its row, from the claim to the end: each further column costs the client as much as a statement.
 NEEDED = (

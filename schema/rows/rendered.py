@@ -37,8 +37,9 @@ class Kept:
 
 
 class Waiting(TypedDict):
-    """How much waits for the store."""
+    """How much of one rank waits for the store."""
 
+    turn: int
     count: int
     bytes: int
 
@@ -124,13 +125,25 @@ def put_back(db: Database, held: Claim, seconds: float) -> None:
     db.transaction(work)
 
 
-def waiting(db: Database) -> Waiting:
-    """How many kept PDFs wait for the store, and their bytes."""
-    row = db.fetch_one(
-        "SELECT COUNT(*) AS count, COALESCE(SUM(bytes), 0) AS bytes FROM rendered WHERE store_at IS NOT NULL",
+def waiting(db: Database) -> list[Waiting]:
+    """How many kept PDFs of each rank wait for the store, and their bytes."""
+    return db.fetch_all(
+        "SELECT turn, COUNT(*) AS count, SUM(bytes) AS bytes FROM rendered WHERE store_at IS NOT NULL GROUP BY turn",
         of=Waiting,
     )
-    return Waiting(count=int(row["count"]), bytes=int(row["bytes"])) if row else Waiting(count=0, bytes=0)
+
+
+def ahead_of(db: Database, job: JobRow) -> int:
+    """How many kept PDFs are stored before this job's, which waits."""
+    own = db.fetch_one("SELECT turn, saved_at FROM rendered WHERE job_id=%s", (job["job_id"],))
+    if own is None:
+        return 0
+    return int(
+        db.scalar(
+            "SELECT COUNT(*) FROM rendered WHERE store_at IS NOT NULL AND (turn < %s OR (turn = %s AND saved_at < %s))",
+            (own["turn"], own["turn"], own["saved_at"]),
+        )
+    )
 
 
 def orphans(db: Database, limit: int = 100) -> list[JobRow]:
@@ -161,4 +174,5 @@ class StoreBacklog:
     def _share(self) -> float:
         """The part of the bound that is used."""
         seen, most = self._seen.get(), self._settings
-        return max(seen["count"] / most.keep_rendered, seen["bytes"] / (most.keep_rendered_mb * 2**20))
+        count, size = sum(int(row["count"]) for row in seen), sum(int(row["bytes"]) for row in seen)
+        return max(count / most.keep_rendered, size / (most.keep_rendered_mb * 2**20))
