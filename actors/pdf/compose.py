@@ -57,6 +57,7 @@ class Composer:
     headings: list[tuple[int, int, str]] = field(default_factory=list)
     _contents: list[tuple[int, b.Contents]] = field(default_factory=list)
     _height: float = 0.0  # points, of what is composed
+    _open: list[int] = field(default_factory=list)  # levels of the headings that what follows stands below
 
     def items(self) -> list[Item]:
         """The whole document as one column."""
@@ -81,7 +82,7 @@ class Composer:
             listed = [entry for entry in self.headings if entry[1] < 3]
             if len(listed) < block.at_least:
                 continue
-            made = heading_items(block.title, 1, MEASURE, -1) + contents_items(listed, MEASURE)
+            made = heading_items(block.title, 1, MEASURE, -1, 1) + contents_items(listed, MEASURE)
             made[0].starts_page = True
             column[place:place] = made
 
@@ -171,7 +172,7 @@ class Composer:
                 text = self._fill(block, "text", at)
                 number = len(self.headings)
                 self.headings.append((number, block.level, text))
-                items = heading_items(text, block.level, at.measure, number)
+                items = heading_items(text, block.level, at.measure, number, self._depth(block.level))
                 if block.new_page:
                     self._start_page(items[0])
                 return items
@@ -209,6 +210,13 @@ class Composer:
             case _:
                 return []
 
+    def _depth(self, level: int) -> int:
+        """How deep a heading stands below others; a template may skip levels, and a screen reader's list must not."""
+        while self._open and self._open[-1] >= level:
+            self._open.pop()
+        self._open.append(level)
+        return len(self._open)
+
     def _cover(self, block: b.Cover, at: _Spot) -> Item:
         kicker, title, subtitle, name, note = (
             self._fill(block, field, at) for field in ("kicker", "title", "subtitle", "name", "note")
@@ -222,7 +230,7 @@ class Composer:
         return cover_item(kicker, title, subtitle, name, details, note)
 
     def _columns(self, block: b.Columns, at: _Spot) -> list[Item]:
-        known, height = len(self.headings), self._height
+        known, height, opened = len(self.headings), self._height, list(self._open)
         narrow = (at.measure - GUTTER) * block.share
         wide = at.measure - GUTTER - narrow
         left_spot, right_spot = at.below("left"), at.below("right")
@@ -230,7 +238,7 @@ class Composer:
         right = self._column(block.right, replace(right_spot, measure=wide))
         if max(total(left), total(right)) > BODY_HEIGHT - 4 * GRID:
             del self.headings[known:], left, right  # both columns are composed again, in the full measure
-            self._height = height
+            self._height, self._open = height, opened
             return self._column(block.left, left_spot) + self._column(block.right, right_spot)
         first, second = boxed(left), boxed(right)
         height = max(first.height, second.height)

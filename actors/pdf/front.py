@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
-from actors.pdf.page.flow import Draw, Item, Place, Tag, keep
+from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place, Tag, keep
 from actors.pdf.product.values import escaped
-from actors.pdf.prose import balanced_lines, baseline, line_items, opening, plain_lines, put
+from actors.pdf.prose import balanced_lines, baseline, line_item, opening, plain_lines, put
 from actors.pdf.style import (
     ACCENT,
     BODY,
@@ -30,9 +31,11 @@ from actors.pdf.style import (
     TINT,
     TOP,
     WHITE,
+    Colour,
     Type,
 )
 from actors.pdf.text.linebreak import Line
+from actors.pdf.text.words import emphasis
 
 BAND = 27 * GRID  # the dark upper part of the cover
 SMALLEST = 9.0  # points: a name or a title is never set smaller
@@ -45,21 +48,30 @@ def cover_item(
 
     def draw(place: Place, _x: float, _top: float) -> None:
         canvas = place.canvas
-        canvas.rectangle(0, 0, PAGE_WIDTH, BAND, DEEP)
-        canvas.rectangle(0, BAND, PAGE_WIDTH, 4, ACCENT)
+        with place.tagged(ARTIFACT):
+            canvas.rectangle(0, 0, PAGE_WIDTH, BAND, DEEP)
+            canvas.rectangle(0, BAND, PAGE_WIDTH, 4, ACCENT)
         kicker_lines = plain_lines(kicker, replace(COVER_LABEL, size=9), MEASURE, 2)
-        y = put(place, kicker_lines, COVER_LABEL, LEFT, TOP, colour=TINT)
+        y = _said(place, kicker_lines, COVER_LABEL, LEFT, TOP, TINT)
         lines, type_ = fitted(title, COVER_TITLE, MEASURE, BAND - TOP - 9 * GRID)
         block = len(lines) * type_.leading
         subtitle_lines = balanced_lines(opening(subtitle, 3), COVER_SUBTITLE, MEASURE)
         if len(subtitle_lines) > 3:
             subtitle_lines = plain_lines(subtitle, COVER_SUBTITLE, MEASURE, 3)
         start = max(y + GRID, BAND - 3 * GRID - block - len(subtitle_lines) * COVER_SUBTITLE.leading)
-        y = put(place, lines, type_, LEFT, start, colour=WHITE)
-        put(place, subtitle_lines, COVER_SUBTITLE, LEFT, y + HALF, colour=TINT)
+        y = _said(place, lines, type_, LEFT, start, WHITE)
+        _said(place, subtitle_lines, COVER_SUBTITLE, LEFT, y + HALF, TINT)
         _person(place, name, details, note)
 
-    return Item(BODY_HEIGHT, draw, full_page=True, tag=Tag("P"))
+    return Item(BODY_HEIGHT, draw, full_page=True)
+
+
+def _said(
+    place: Place, lines: Sequence[Line], type_: Type, x: float, top: float, colour: Colour | None = None
+) -> float:
+    """Draw lines that are read out as one paragraph; returns the top of the next."""
+    with place.tagged(Tag("P")) if any(line.chunks for line in lines) else nullcontext():
+        return put(place, lines, type_, x, top, colour=colour)
 
 
 def fitted(text: str, type_: Type, measure: float, height: float) -> tuple[list[Line], Type]:
@@ -78,8 +90,9 @@ def fitted(text: str, type_: Type, measure: float, height: float) -> tuple[list[
 
 def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: str) -> None:
     lines, type_ = fitted(name, COVER_NAME, MEASURE, 6 * GRID)
-    y = put(place, lines, type_, LEFT, BAND + 3 * GRID) + GRID
-    place.canvas.rule(LEFT, y, LEFT + MEASURE, y, RULE, 0.6)
+    y = _said(place, lines, type_, LEFT, BAND + 3 * GRID) + GRID
+    with place.tagged(ARTIFACT):
+        place.canvas.rule(LEFT, y, LEFT + MEASURE, y, RULE, 0.6)
     y += HALF
     foot = PAGE_HEIGHT - 4.5 * GRID
     half = MEASURE / 2
@@ -87,16 +100,17 @@ def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: s
         tall = 0.0
         for side, (label, value) in enumerate(details[number : number + 2]):
             x = LEFT + side * half
-            put(place, plain_lines(label, COVER_LABEL, half - 16, 1), COVER_LABEL, x, y)
             value_lines = plain_lines(value, COVER_VALUE, half - 16, 3)
-            put(place, value_lines, COVER_VALUE, x, y + 0.9 * GRID)
+            with place.tagged(Tag("P")):
+                put(place, plain_lines(label, COVER_LABEL, half - 16, 1), COVER_LABEL, x, y)
+                put(place, value_lines, COVER_VALUE, x, y + 0.9 * GRID)
             tall = max(tall, (len(value_lines) + 1.5) * GRID)
         if y + tall > foot - 3 * GRID:
             break
         y += tall
     small = replace(FURNITURE, leading=10.5)
     lines = plain_lines(note, small, MEASURE, 4)
-    put(place, lines, small, LEFT, foot - len(lines) * small.leading + GRID)
+    _said(place, lines, small, LEFT, foot - len(lines) * small.leading + GRID)
 
 
 def furniture(header: str, document_id: str) -> Callable[[Place], None]:
@@ -122,21 +136,24 @@ def furniture(header: str, document_id: str) -> Callable[[Place], None]:
 def contents_items(headings: Sequence[tuple[int, int, str]], measure: float) -> list[Item]:
     """One line for each heading `(number, level, text)`, with a dotted leader and its page."""
     items: list[Item] = []
+    contents = Tag("TOC")
     for number, level, text in headings:
         indent = 0.0 if level == 1 else GRID
         type_ = replace(BODY, plain="sans-bold" if level == 1 else "body", size=9.2)
         lines = plain_lines(text, type_, measure - indent - 34, 2)
-        entry = line_items(lines, type_)
+        plain = "".join(part for part, _ in emphasis(text))
+        link = Tag("Link", Tag("TOCI", contents))
+        entry = [line_item(line, type_, tag=link) for line in lines]
         for item in entry:
             item.indent = indent
         entry[0].before = HALF if level == 1 else 0.0
         keep(entry[:-1])
-        entry[-1].draw = _leader(entry[-1], lines[-1].width, number, type_, measure - indent)
+        entry[-1].draw = _leader(entry[-1], lines[-1].width, number, type_, measure - indent, link, plain)
         items += entry
     return items
 
 
-def _leader(item: Item, width: float, number: int, type_: Type, measure: float) -> Draw:
+def _leader(item: Item, width: float, number: int, type_: Type, measure: float, link: Tag, says: str) -> Draw:
     inner = item.draw
 
     def draw(place: Place, x: float, top: float) -> None:
@@ -151,6 +168,6 @@ def _leader(item: Item, width: float, number: int, type_: Type, measure: float) 
         end = x + measure - figure.width - 5
         if end > start:
             place.canvas.path([(start, down - 1), (end, down - 1)], stroke=RULE, width=0.8, close=False, dash="0.8 3.2")
-        place.document.jump(x, top, measure, item.height, page, max(0.0, y - GRID))
+        place.document.jump(link, says, (x, top, measure, item.height), page, max(0.0, y - GRID))
 
     return draw

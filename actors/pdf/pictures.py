@@ -8,8 +8,9 @@ from fpdf.image_datastructures import RasterImageInfo
 from fpdf.image_parsing import preload_image
 from PIL import Image
 
-from actors.pdf.page.flow import Item, Place
+from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag
 from actors.pdf.style import BODY_HEIGHT, GRID, HALF
+from actors.pdf.text.words import one_line
 
 
 def image_item(file: Path, alternative: str, width: float, measure: float) -> Item:
@@ -24,10 +25,10 @@ def image_item(file: Path, alternative: str, width: float, measure: float) -> It
     def draw(place: Place, x: float, top: float) -> None:
         _name, _data, info = preload_image(place.document.image_cache, str(file))
         assert isinstance(info, RasterImageInfo)
-        place.document.figure(place.canvas, alternative, alternative)
         number = info["i"]
         assert isinstance(number, int)
         place.canvas.image(number, x + (measure - width) / 2, top, width, height)
-        place.canvas.close_mark()
 
-    return Item(-(-height // HALF) * HALF, draw, before=HALF)
+    said = one_line(alternative).strip()
+    tag = Tag("Figure", alternative=said) if said else ARTIFACT
+    return Item(-(-height // HALF) * HALF, draw, before=HALF, tag=tag)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, keep, keep_ends
+from actors.pdf.page.flow import draw as draw_column
 from actors.pdf.style import ACCENT, BODY, CAPTION, GRID, HALF, HEADINGS, LEAD, SMALL, TINT, Colour, Type
 from actors.pdf.text.linebreak import Line, justified, ragged
 from actors.pdf.text.words import LONGEST, PLAIN, Chunk, emphasis, longest, measured, right_to_left
@@ -34,9 +35,9 @@ def line_item(line: Line, type_: Type, indent: float = 0.0, colour: Colour | Non
     return Item(type_.leading, draw, indent=indent, tag=tag)
 
 
-def line_items(lines: Sequence[Line], type_: Type, name: str = "P") -> list[Item]:
+def line_items(lines: Sequence[Line], type_: Type, name: str = "P", parent: Tag | None = None) -> list[Item]:
     """Lines of text, read out as one `name` (P, H1 …)."""
-    tag = Tag(name)
+    tag = Tag(name, parent)
     return [line_item(line, type_, tag=tag) for line in lines]
 
 
@@ -129,7 +130,9 @@ def snapped(items: list[Item]) -> list[Item]:
     return items
 
 
-def paragraph(text: str, type_: Type, measure: float, *, before: float = 0.0, indent: float = 0.0) -> list[Item]:
+def paragraph(
+    text: str, type_: Type, measure: float, *, before: float = 0.0, indent: float = 0.0, tag: Tag | None = None
+) -> list[Item]:
     """Lines, none of which is left alone on a page; they are justified where the measure allows it.
 
     Text that runs from right to left starts at the right, `indent` points from its edge.
@@ -138,7 +141,7 @@ def paragraph(text: str, type_: Type, measure: float, *, before: float = 0.0, in
     lines: list[Line] = []
     for chunks in measured(emphasis(text), type_):
         lines += set_lines(chunks, measure - indent)
-    tag = Tag("P")
+    tag = tag or Tag("P")
     items = [line_item(line, type_, measure - indent - line.width if line.rtl else indent, tag=tag) for line in lines]
     items[0].before = before
     keep_ends(items)
@@ -154,8 +157,9 @@ def text_items(text: str, style: str, measure: float) -> list[Item]:
             continue
         gap = HALF if items else 0.0
         if part.lstrip().startswith("- "):
+            entries = Tag("L", attributes="<</O/List/ListNumbering/Square>>")
             for number, entry in enumerate(f"\n{part.strip()}".split("\n- ")[1:]):
-                items += _bullet(entry, type_, measure, BETWEEN_BULLETS if number else gap)
+                items += _bullet(entry, type_, measure, BETWEEN_BULLETS if number else gap, Tag("LI", entries))
             continue
         items += paragraph(" ".join(part.split("\n")), type_, measure, before=gap)
     if items:
@@ -164,25 +168,31 @@ def text_items(text: str, style: str, measure: float) -> list[Item]:
     return items
 
 
-def _bullet(text: str, type_: Type, measure: float, before: float) -> list[Item]:
-    items = paragraph(" ".join(text.split()), type_, measure, before=before, indent=BULLET_INDENT)
+def _bullet(text: str, type_: Type, measure: float, before: float, entry: Tag) -> list[Item]:
+    sign, body = Tag("Lbl", entry, actual="•"), Tag("LBody", entry)
+    items = paragraph(" ".join(text.split()), type_, measure, before=before, indent=BULLET_INDENT, tag=body)
     first = items[0]
     inner = first.draw
     left = measure - first.indent - BULLET_INDENT + 9.0 if right_to_left(text) else 2.5 - BULLET_INDENT
 
     def draw(place: Place, x: float, top: float) -> None:
         middle = top + baseline(type_) - type_.size * 0.27
-        place.canvas.rectangle(x + left, middle - 1.3, 2.6, 2.6, ACCENT)
-        inner(place, x, top)
+        with place.tagged(sign):
+            place.canvas.rectangle(x + left, middle - 1.3, 2.6, 2.6, ACCENT)
+        with place.tagged(body):
+            inner(place, x, top)
 
-    first.draw = draw
+    first.draw, first.tag = draw, None
     return items
 
 
-def heading_items(text: str, level: int, measure: float, number: int) -> list[Item]:
-    """A heading that stays with what follows; its box fills whole lines of the grid."""
+def heading_items(text: str, level: int, measure: float, number: int, depth: int) -> list[Item]:
+    """A heading that stays with what follows; its box fills whole lines of the grid.
+
+    It looks like one of its `level`, and is read out as one of its `depth`, which skips no level.
+    """
     type_ = HEADINGS[level - 1]
-    items = line_items(balanced_lines(text, type_, measure), type_, f"H{level}")
+    items = line_items(balanced_lines(text, type_, measure), type_, f"H{depth}")
     plain = "".join(part for part, _ in emphasis(text))
     inner = items[0].draw
 
@@ -240,10 +250,11 @@ def _ground(place: Place, x: float, top: float, measure: float, height: float) -
 
 def _tinted(item: Item, measure: float, pad: float, number: int) -> Item:
     above = item.before if number else 0.0
-    inner, indent, height = item.draw, item.indent, item.height
+    height = item.height
 
     def draw(place: Place, x: float, top: float) -> None:
-        _ground(place, x, top, measure, height + above)
-        inner(place, x + pad + indent, top + above)
+        with place.tagged(ARTIFACT):
+            _ground(place, x, top, measure, height + above)
+        draw_column([(above, item)], place, x + pad, top)
 
-    return Item(height + above, draw, keep=item.keep, tag=item.tag)
+    return Item(height + above, draw, keep=item.keep)

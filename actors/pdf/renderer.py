@@ -9,7 +9,8 @@ from pathlib import Path
 from actors.pdf.compose import Composer
 from actors.pdf.fonts.families import scripts_of
 from actors.pdf.front import furniture
-from actors.pdf.page.document import Document, Metadata
+from actors.pdf.page.archive import Metadata
+from actors.pdf.page.document import Document
 from actors.pdf.page.flow import Place, draw, paginated
 from actors.pdf.product.template import NAME, Template
 from actors.pdf.style import TOP

@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actors.pdf.page.flow import Item, Place, Tag, headed, keep_rows
+from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, headed, keep_rows
 from actors.pdf.product.blocks import Column, Scale
+from actors.pdf.product.values import band_of
+from actors.pdf.product.values import number as spelled
 from actors.pdf.prose import put, snapped, text_lines
 from actors.pdf.scales import draw_bands, share
 from actors.pdf.style import (
@@ -53,14 +55,16 @@ def column_widths(columns: Sequence[Column], measure: float) -> list[float]:
 def table_items(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], measure: float) -> list[Item]:
     """The head and the rows. Only a row that is taller than a page is divided."""
     widths = column_widths(columns, measure)
-    parts = [part for row in rows for part in _row(columns, row, widths, measure)]
-    items = headed(_head(columns, widths, measure), parts)
+    table = Tag("Table")
+    parts = [part for row in rows for part in _row(columns, row, widths, measure, Tag("TR", table))]
+    items = headed(_head(columns, widths, measure, Tag("TR", table)), parts)
     closing = items[-1]
     inner, bottom = closing.draw, closing.height
 
     def draw(place: Place, x: float, top: float) -> None:
         inner(place, x, top)
-        place.canvas.rule(x, top + bottom, x + measure, top + bottom, DEEP, 0.7)
+        with place.tagged(ARTIFACT):
+            place.canvas.rule(x, top + bottom, x + measure, top + bottom, DEEP, 0.7)
 
     closing.draw = draw
     snapped(items)
@@ -73,25 +77,33 @@ def _room(width: float) -> float:
     return max(width - 2 * PAD, 12.0)
 
 
-def _head(columns: Sequence[Column], widths: Sequence[float], measure: float) -> Item:
+def _head(columns: Sequence[Column], widths: Sequence[float], measure: float, row: Tag) -> Item:
+    tags = [Tag("TH", row, attributes="<</O/Table/Scope/Column>>") for _ in columns]
     cells = [text_lines(column.title, CELL_HEAD, _room(width)) for column, width in zip(columns, widths, strict=True)]
     tallest = max(len(lines) for lines in cells)
     height = math.ceil((tallest * CELL_HEAD.leading + 7) / HALF) * HALF
 
     def draw(place: Place, x: float, top: float) -> None:
         canvas = place.canvas
-        canvas.rule(x, top, x + measure, top, DEEP, 1.1)
-        canvas.rule(x, top + height, x + measure, top + height, DEEP, 0.5)
+        canvas.muted = place.document.structure.knows(row)  # on a table's later pages it is not read out again
+        with place.tagged(ARTIFACT):
+            canvas.rule(x, top, x + measure, top, DEEP, 1.1)
+            canvas.rule(x, top + height, x + measure, top + height, DEEP, 0.5)
         left = x
-        for lines, column, width in zip(cells, columns, widths, strict=True):
+        for lines, column, width, tag in zip(cells, columns, widths, tags, strict=True):
             block = len(lines) * CELL_HEAD.leading
-            put(place, lines, CELL_HEAD, left + PAD, top + height - block - 3, _room(width), column.align)
+            with place.tagged(tag):
+                put(place, lines, CELL_HEAD, left + PAD, top + height - block - 3, _room(width), column.align)
             left += width
+        canvas.muted = False
 
-    return Item(height, draw, before=HALF, keep=True, tag=Tag("P"))
+    return Item(height, draw, before=HALF, keep=True)
 
 
-def _row(columns: Sequence[Column], row: Sequence[Cell], widths: Sequence[float], measure: float) -> list[Item]:
+def _row(
+    columns: Sequence[Column], row: Sequence[Cell], widths: Sequence[float], measure: float, whole: Tag
+) -> list[Item]:
+    tags = [Tag("TD", whole) for _ in columns]
     types = [CELL_STRONG if column.strong else CELL for column in columns]
     cells = [
         [] if cell.scale else text_lines(cell.text, type_, _room(width))
@@ -103,7 +115,7 @@ def _row(columns: Sequence[Column], row: Sequence[Cell], widths: Sequence[float]
     for first in range(0, tallest, fitting):
         part = [lines[first : first + fitting] for lines in cells]
         meters = row if first == 0 else ()
-        items.append(_row_part(columns, part, meters, types, widths, measure))
+        items.append(_row_part(columns, part, meters, types, widths, measure, tags))
     return items
 
 
@@ -114,23 +126,34 @@ def _row_part(
     types: Sequence[Type],
     widths: Sequence[float],
     measure: float,
+    tags: Sequence[Tag],
 ) -> Item:
     tallest = max((len(lines) for lines in cells), default=1) or 1
     height = math.ceil((LEAST_ROW + (tallest - 1) * CELL.leading) / QUARTER) * QUARTER
     above = (height - tallest * CELL.leading) / 2
 
     def draw(place: Place, x: float, top: float) -> None:
-        place.canvas.rule(x, top + height, x + measure, top + height, RULE, 0.35)
+        with place.tagged(ARTIFACT):
+            place.canvas.rule(x, top + height, x + measure, top + height, RULE, 0.35)
         left = x
         for number, (lines, column, type_, width) in enumerate(zip(cells, columns, types, widths, strict=True)):
+            place.document.structure.element(tags[number])  # an empty cell is a cell
             if lines:
-                put(place, lines, type_, left + PAD, top + above, _room(width), column.align)
+                with place.tagged(tags[number]):
+                    put(place, lines, type_, left + PAD, top + above, _room(width), column.align)
             elif row and (scale := row[number].scale):
-                middle = top + above + CELL.leading / 2
-                _draw_meter(place, scale, row[number].value, left + PAD, middle, width - 2 * PAD)
+                middle, value = top + above + CELL.leading / 2, row[number].value
+                with place.tagged(Tag("Figure", tags[number], _spoken(scale, value))):
+                    _draw_meter(place, scale, value, left + PAD, middle, width - 2 * PAD)
             left += width
 
-    return Item(height, draw, tag=Tag("P"))
+    return Item(height, draw)
+
+
+def _spoken(scale: Scale, value: float | None) -> str:
+    """What a meter says."""
+    band = f" ({band_of(scale, value)[1].label})" if value is not None else ""
+    return f"{spelled(value, scale.decimals)}{band}"
 
 
 def _draw_meter(place: Place, scale: Scale, value: float | None, x: float, middle: float, width: float) -> None:

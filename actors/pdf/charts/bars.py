@@ -18,7 +18,7 @@ def bars_items(title: str, data: Sequence[Datum], scale: Scale, measure: float) 
     label_width = measure * 0.33
     left = label_width + 8
     track = measure - left - VALUE_WIDTH
-    rows = [figure(_bar(datum, scale, label_width, left, track), title, [datum], scale) for datum in data]
+    rows = figure([_bar(datum, scale, label_width, left, track) for datum in data], title, data, scale)
     items = headed(scale_head(scale, left, track), rows)
     keep_rows(items, SHORT)
     return with_foot(items, scale, left, track, measure)

@@ -44,4 +44,4 @@ def gauge_items(title: str, value: float | None, scale: Scale, measure: float) -
             text = f"{text} · {band_of(scale, value)[1].label}"
         put(place, plain_lines(text, big, measure, 1), big, x, base + 8, measure, "center")
 
-    return [figure(Item(height, draw, before=HALF), title, [Datum(title, value)], scale)]
+    return figure([Item(height, draw, before=HALF)], title, [Datum(title, value)], scale)

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actors.pdf.page.flow import ARTIFACT, Item, Place
+from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag
 from actors.pdf.product.blocks import Scale
 from actors.pdf.product.values import band_of, number
 from actors.pdf.prose import plain_lines, put
 from actors.pdf.scales import share, stretches
 from actors.pdf.style import BANDS, GRID, HALF, RULE, SMALL
 from actors.pdf.text.linebreak import Line
-from actors.pdf.text.words import PLAIN, measured
+from actors.pdf.text.words import PLAIN, measured, one_line
 
 VALUE_WIDTH = 34.0
 LEGEND_GAP = 21.0  # Points between the end of one entry and the text of the next.
 MOST_LINES = 20  # Of a label: a longer one ends in an ellipsis, because a chart must fit on a page.
 SHORT = 20 * GRID
-NAMED = 300  # characters of a chart's title that each of its parts repeats
+NAMED = 300  # characters of a chart's title that its alternative text repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +36,17 @@ def shown(scale: Scale, value: float | None) -> str:
     return number(value, scale.decimals)
 
 
-def figure(item: Item, title: str, data: Sequence[Datum], scale: Scale) -> Item:
-    """The item as a figure, with an alternative text that says what the chart says, value by value."""
+def figure(items: Sequence[Item], title: str, data: Sequence[Datum], scale: Scale) -> list[Item]:
+    """The items as one figure, with an alternative text that says what the chart says, value by value."""
     name = title[:NAMED] or "Grafik"
     parts = []
     for datum in data:
         band = f" ({band_of(scale, datum.value)[1].label})" if datum.value is not None else ""
         parts.append(f"{datum.label}: {shown(scale, datum.value)}{band}")
-    alternative = f"{name}. {'; '.join(parts)}."
-    inner = item.draw
-
-    def draw(place: Place, x: float, top: float) -> None:
-        place.document.figure(place.canvas, name, alternative)
-        inner(place, x, top)
-        place.canvas.close_mark()
-
-    item.draw = draw
-    return item
+    tag = Tag("Figure", alternative=one_line(f"{name}. {'; '.join(parts)}."))
+    for item in items:
+        item.tag = tag
+    return list(items)
 
 
 def _band_names(scale: Scale, width: float) -> list[list[Line]] | None:

@@ -26,8 +26,8 @@ def profile_items(title: str, data: Sequence[Datum], scale: Scale, measure: floa
     parts = []
     for rows in _profile_parts([_profile_row(datum, widths) for datum in data]):
         part = Item(sum(row.height for row in rows), _profile_drawing(rows, scale, widths))
-        parts.append(figure(part, title, [row.datum for row in rows], scale))
-    items = headed(scale_head(scale, widths.left, widths.track), parts)
+        parts.append(part)
+    items = headed(scale_head(scale, widths.left, widths.track), figure(parts, title, data, scale))
     return with_foot(items, scale, widths.left, widths.track, measure)
 
 

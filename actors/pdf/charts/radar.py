@@ -62,8 +62,8 @@ def radar_items(title: str, data: Sequence[Datum], scale: Scale, measure: float)
         for angle, datum in zip(angles, spokes, strict=True):
             _spoke_label(place, datum, scale, at(angle, 1.0), angle, label_width, label_lines)
 
-    chart = figure(Item(height, draw, before=HALF, keep=True), title, data, scale)
-    return [chart, legend_item(scale, measure), *(_key(data, scale, measure) if crowded else ())]
+    chart = figure([Item(height, draw, before=HALF, keep=True)], title, data, scale)
+    return [*chart, legend_item(scale, measure), *(_key(data, scale, measure) if crowded else ())]
 
 
 def _key(data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:

@@ -15,10 +15,16 @@ from pathlib import Path
 
 import uharfbuzz as hb
 
-from actors.pdf.fonts.font_file import CORE_TEXT, FontFile
+from actors.pdf.fonts.font_file import CORE_TEXT, SOFT_HYPHEN, FontFile
 
 _LIGATURE = re.compile("f[fijl]")
 _MISSPELT = "\u2010"  # drawn with the hyphen's glyph, which copies as "-"
+# The language that a voice should read a script in; a text names none, so it is the one most people write in it.
+_LANGUAGE = re.compile(
+    "(?P<ar>[\u0600-\u08ff\ufb50-\ufdff\ufe70-\ufeff])|(?P<hi>[\u0900-\u097f\u1cd0-\u1cff\ua830-\ua83f\ua8e0-\ua8ff])|"
+    "(?P<jv>[\ua980-\ua9df])|(?P<ban>[\u1b00-\u1b7f])|(?P<su>[\u1b80-\u1bbf\u1cc0-\u1ccf])|"
+    "(?P<ko>[\u1100-\u11ff\uac00-\ud7af])|(?P<ja>[\u3040-\u30ff])|(?P<zh>[\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,7 @@ class Run:
     core: bool  # All its glyphs belong to the core subset.
     actual: bool  # The glyphs do not spell the text: copying needs /ActualText.
     placed: tuple[Placed, ...] = ()  # Instead of `shows`: right-to-left glyphs that do not spell the text.
+    language: bytes = b""  # of its script, when that is not Latin
     missing: str = ""  # Characters that no face has; their numbers are shown.
 
 
@@ -70,11 +77,12 @@ class Face(FontFile):
             infos, positions = self._shape(char, "ltr")
             if len(infos) == 1:
                 simple[char] = f"{infos[0].codepoint:04X}", round(positions[0].x_advance * self.scale)
+        simple[SOFT_HYPHEN] = f"{self.soft_hyphen:04X}", simple["-"][1]
         return simple
 
     def _kern_of(self, pair: str) -> int:
         """What HarfBuzz adds between two simple characters; `_kern` asks once for each pair."""
-        _, positions = self._shape(pair, "ltr")
+        _, positions = self._shape(pair.replace(SOFT_HYPHEN, "-"), "ltr")
         apart = self._simple[pair[0]][1] + self._simple[pair[1]][1]
         together: int = round(sum(position.x_advance for position in positions) * self.scale)
         return together - apart
@@ -123,14 +131,15 @@ class Face(FontFile):
         """The run for `text`, all of whose characters this face covers; without a direction it has its script's."""
         if self.latin and direction is None and (simple := self._simply_shaped(text)):
             return simple
-        infos, positions = self._shape(text, direction)
+        divided = text.endswith(SOFT_HYPHEN)
+        infos, positions = self._shape(f"{text[:-1]}-" if divided else text, direction)
         scale, advance_of = self.scale, self._font.get_glyph_h_advance
         shows: list[tuple[int, bytes]] = []
         current, rise, width, pending = b"", 0, 0, 0
         hexed = ""
         spelled = []
         for info, position in zip(infos, positions, strict=True):
-            glyph = info.codepoint
+            glyph = self.soft_hyphen if divided and info.cluster == len(text) - 1 else info.codepoint
             spelled.append(self.spelling.get(glyph, ""))
             x_offset, y_offset = round(position.x_offset * scale), round(position.y_offset * scale)
             if y_offset != rise:
@@ -150,14 +159,18 @@ class Face(FontFile):
             width += moved
         current += _close(hexed, pending)
         shows.append((rise, current))
-        glyphs = frozenset(info.codepoint for info in infos)
+        glyphs = frozenset([info.codepoint for info in infos] + [self.soft_hyphen] * divided)
         backwards = bool(infos) and infos[0].cluster > infos[-1].cluster
         # Readers turn right-to-left glyphs round by themselves. They would turn an /ActualText round as well.
         plain = "".join(reversed(spelled) if backwards else spelled) == text and (len(shows) == 1 or not backwards)
         placed = self._placed(text, infos, positions) if backwards and not plain else ()
         actual = not backwards and not plain
         width = round(width * self.zoom)
-        return Run(self, text, width, tuple(shows), glyphs, glyphs <= self.core, actual, placed)
+        return Run(self, text, width, tuple(shows), glyphs, glyphs <= self.core, actual, placed, self._language(text))
+
+    def _language(self, text: str) -> bytes:
+        found = None if self.latin else _LANGUAGE.search(text)
+        return found.lastgroup.encode() if found and found.lastgroup else b""
 
     def _placed(
         self, text: str, infos: Sequence[hb.GlyphInfo], positions: Sequence[hb.GlyphPosition]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from actors.pdf.fonts.faces import Face, Run
-from actors.pdf.fonts.font_file import FONTS
+from actors.pdf.fonts.font_file import FONTS, SOFT_HYPHEN
 
 WORDS = 3_000  # measured words that a family remembers: the texts of a few products, 2 MB.
 # Han, Kana and Hangul are optional: they need Debian's fonts-droid-fallback (4 MB).
@@ -97,7 +97,7 @@ class Family:
             found = tuple(
                 (
                     place,
-                    sum(run.width for run in self.runs(word[:place] + "-")),
+                    sum(run.width for run in self.runs(word[:place] + SOFT_HYPHEN)),
                     sum(run.width for run in self.runs(word[place:])),
                 )
                 for place in places

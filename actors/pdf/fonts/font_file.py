@@ -16,6 +16,7 @@ import uharfbuzz as hb
 FONTS = Path(__file__).parent
 # Every Latin face always embeds these, compressed once per process; a document that needs more pays for a subset.
 CORE_TEXT = "".join(map(chr, range(0x20, 0x7F))) + "éèêëáàâäóòôöúùûüíìîïñçÉ×·°±–—‘’“”„…•‹›«»−≤≥→½§©\u00a0\u2010"
+SOFT_HYPHEN = "\u00ad"  # at a line's end; a reader that copies joins the word again (ISO 32000-1, 14.8.2.2.3)
 _LIGATURES = ("fi", "fl", "ff", "ffi", "ffl")
 _SUBSET_FLAGS = (
     hb.SubsetFlags.RETAIN_GIDS
@@ -76,7 +77,13 @@ class FontFile:
         for text in (*CORE_TEXT, *_LIGATURES):
             infos, _ = self._shape(text, "ltr")
             glyphs.update(info.codepoint for info in infos)
-        return frozenset(glyphs)
+        return frozenset({*glyphs, self.soft_hyphen})
+
+    @cached_property
+    def soft_hyphen(self) -> int:
+        """The glyph of a divided word's hyphen. HarfBuzz would hide it."""
+        found: int | None = self._font.get_nominal_glyph(ord(SOFT_HYPHEN))
+        return found or 0
 
     def _shape(self, text: str, direction: str | None) -> tuple[list[hb.GlyphInfo], list[hb.GlyphPosition]]:
         buffer = hb.Buffer()

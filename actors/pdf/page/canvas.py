@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 from actors.pdf.fonts.faces import Face, Placed, Run
+from actors.pdf.fonts.font_file import SOFT_HYPHEN
 from actors.pdf.style import PAGE_HEIGHT, Colour
 from actors.pdf.text.bidi import Piece, in_visual_order
 from actors.pdf.text.linebreak import Line
@@ -29,7 +30,7 @@ class Ink:
 
     def code(self, face: Face, placed: Placed) -> int:
         """The code that shows a glyph and says its text: the glyph's own number, or one beyond all glyphs."""
-        if face.spelling.get(placed.glyph, "") == placed.text:
+        if face.spelling.get(placed.glyph) == placed.text:
             return placed.glyph
         known = self.aliases[face.number]
         return known.setdefault((placed.glyph, placed.text), face.glyph_count + len(known))
@@ -52,6 +53,7 @@ class Canvas:
         self.out: list[bytes] = []
         self.fonts: set[int] = set()
         self.images: set[int] = set()
+        self.muted = False  # whatever is drawn now was read out before: a table's head on its second page
         self._fill: Colour | None = None
         self._stroke: Colour | None = None
         self._width = -1.0
@@ -67,7 +69,7 @@ class Canvas:
         if not line.chunks:
             return
         chunks: Sequence[Chunk | Piece] = line.chunks
-        ends_with_space = not line.chunks[-1].text.endswith("-")
+        ends_with_space = not line.chunks[-1].text.endswith(("-", SOFT_HYPHEN))
         if any(chunk.rtl for chunk in line.chunks):
             chunks = in_visual_order(line)
             ends_with_space = ends_with_space and not line.rtl
@@ -91,6 +93,9 @@ class Canvas:
                     ink.use(run)
                 if run.missing:
                     ink.missing.update(run.missing)
+                if run.language:
+                    _flush(parts, shown)
+                    parts.append(b"/Span <</Lang(%s)>> BDC" % run.language)
                 if run.placed:
                     _flush(parts, shown)
                     _show_placed(parts, run, ink, set_size)
@@ -99,6 +104,9 @@ class Canvas:
                     _show_spelled(parts, run, set_size)
                 else:
                     shown.append(run.shows[0][1])
+                if run.language:
+                    _flush(parts, shown)
+                    parts.append(b"EMC")
             # Where a word ends a line, a space follows: without it a screen reader joins the word to the next line.
             if chunk.space if place != last else ends_with_space:
                 main = chunk.family.main
@@ -253,11 +261,17 @@ def _show_spelled(parts: list[bytes], run: Run, size: float) -> None:
 def _show_placed(parts: list[bytes], run: Run, ink: Ink, size: float) -> None:
     """The glyphs where they stand: TJ moves from each to the next, and at last to the end of the run."""
     face, at = run.face, 0
+    silent = False
     for placed in run.placed:
+        if not (placed.text or silent):  # marks stand last, and say nothing
+            silent = True
+            parts.append(b"/Span <</ActualText()>> BDC")
         if placed.rise:
             parts.append(b"%.2f Ts" % (placed.rise * size / 1000))
         parts.append(b"[%d <%04X>]TJ" % (at - placed.x, ink.code(face, placed)))
         if placed.rise:
             parts.append(b"0 Ts")
         at = placed.x + face.advance(placed.glyph)
+    if silent:
+        parts.append(b"EMC")
     parts.append(b"[%d]TJ" % (at - round(run.width / face.zoom)))

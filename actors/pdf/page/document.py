@@ -1,7 +1,7 @@
-"""The finished file: pages of operators handed to fpdf2 with shared fonts, metadata, bookmarks, figures.
+"""The finished file: pages of operators handed to fpdf2 with shared fonts, metadata, bookmarks, and tags.
 
-fpdf2 (pinned) writes the objects. This module alone touches two of its inner parts. It replaces the step that embeds
-fonts, because fpdf2 would parse and subset every font for every document. It calls the step that marks figures.
+fpdf2 (pinned) writes the objects. This module and its neighbours replace two of its inner steps. fpdf2 would parse and
+subset every font for every document, and its structure tree is one flat list.
 """
 
 from __future__ import annotations
@@ -9,34 +9,24 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from fpdf import FPDF
-from fpdf.enums import PDFResourceType
+from fpdf import FPDF, ViewerPreferences
+from fpdf.annotations import PDFAnnotation
+from fpdf.enums import OutputIntentSubType, PDFResourceType
 from fpdf.output import CIDSystemInfo, OutputProducer, PDFFont, PDFType3Font
-from fpdf.syntax import Name, PDFArray, PDFContentStream, PDFObject, Raw
+from fpdf.syntax import DestinationXYZ, Name, PDFArray, PDFContentStream, PDFObject, Raw
 
 from actors.pdf.fonts.font_file import FontFile
+from actors.pdf.page.archive import PRODUCER, Metadata, colours, xmp
 from actors.pdf.page.canvas import Canvas, Ink
+from actors.pdf.page.structure import ARTIFACT, Structure, Tag
 from actors.pdf.style import PAGE_HEIGHT, PAGE_WIDTH
 from actors.pdf.text.words import one_line
 
-PRODUCER = "reportq"
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """What a PDF reader shows about the document."""
-
-    title: str
-    author: str
-    subject: str
-    language: str
-    document_id: str
-    date: datetime
+SILENT = "\u200b"  # said by glyphs that say nothing by themselves: every code must say something (PDF/A-2, 6.2.11.7.2)
 
 
 class _Packed(PDFContentStream):
@@ -77,8 +67,8 @@ class _Embedded:
 
 def _embedded(face: FontFile, glyphs: frozenset[int], aliases: Mapping[tuple[int, str], int]) -> _Embedded:
     file, plain_length = face.subset(glyphs)
-    spelled = [(glyph, face.spelling[glyph]) for glyph in sorted(glyphs) if glyph in face.spelling]
-    spelled += [(code, text) for (_, text), code in aliases.items() if text]
+    spelled = [(glyph, face.spelling.get(glyph, SILENT)) for glyph in sorted(glyphs) if glyph]
+    spelled += [(code, text or SILENT) for (_, text), code in aliases.items()]
     widths = face.widths(glyphs, {code: glyph for (glyph, _), code in aliases.items()})
     tag = "".join(chr(65 + byte % 26) for byte in hashlib.sha256(repr(sorted(glyphs)).encode()).digest()[:6])
     return _Embedded(file, plain_length, widths, zlib.compress(_to_unicode(spelled)), tag)
@@ -117,6 +107,13 @@ class _Producer(OutputProducer):
             for number, face in sorted(ink.faces.items())
         }
 
+    def _add_structure_tree(self) -> PDFObject:
+        document = self.fpdf
+        assert isinstance(document, Document)
+        for element in document.structure.objects():
+            self._add_pdf_obj(element, "structure_tree")
+        return document.structure
+
     def _embed(self, face: FontFile, extra: set[int], aliases: Mapping[tuple[int, str], int]) -> PDFFont:
         glyphs = face.core | extra
         plain = extra <= face.core and face.latin and not aliases
@@ -149,20 +146,34 @@ class _Producer(OutputProducer):
 
 
 class Document(FPDF):
-    """One report's file. `page_canvas` opens a page; while it is drawn, call `bookmark`, `figure` and `jump`."""
+    """One report's file. `page_canvas` opens a page; while it is drawn, call `bookmark`, `mark` and `jump`."""
 
     def __init__(self, metadata: Metadata) -> None:
         super().__init__(unit="pt", format=(PAGE_WIDTH, PAGE_HEIGHT))
+        self.pdf_version = "1.7"
         self.ink = Ink()
         self.canvases: list[Canvas] = []
-        self._marks: dict[int, int] = {}  # elements of the structure tree on each page
+        self.structure = Structure(self.pages)
         self.allow_images_transparency = False
         self.set_auto_page_break(False)
-        self.set_title(one_line(metadata.title))
-        self.set_author(one_line(metadata.author))
-        self.set_subject(one_line(metadata.subject))
-        self.set_keywords(one_line(metadata.document_id))
+        identity = one_line(metadata.document_id)
+        metadata = replace(
+            metadata,
+            title=one_line(metadata.title).strip() or identity,
+            author=one_line(metadata.author),
+            subject=one_line(metadata.subject),
+            document_id=identity,
+        )
+        self.set_title(metadata.title)
+        self.set_author(metadata.author)
+        self.set_subject(metadata.subject)
+        self.set_keywords(identity)
         self.set_lang(metadata.language)
+        self.set_xmp_metadata(xmp(metadata))
+        self.viewer_preferences = ViewerPreferences(display_doc_title=True)
+        self.add_output_intent(
+            OutputIntentSubType.PDFA, output_condition_identifier="sRGB", dest_output_profile=colours(), info="sRGB2014"
+        )
         self.set_creator(PRODUCER)
         self.set_producer(PRODUCER)
         self.set_creation_date(metadata.date)
@@ -184,30 +195,26 @@ class Document(FPDF):
         self.y = y
         self.start_section(one_line(name), level=min(level, deepest))
 
-    def mark(self, canvas: Canvas, name: str) -> None:
-        """All that is drawn until `canvas.close_mark()` is read out as a `name` (P, H1 …), or not at all (Artifact)."""
-        if name == "Artifact":
+    def mark(self, canvas: Canvas, tag: Tag) -> None:
+        """All that is drawn until `canvas.close_mark()` belongs to the tag's element, or is not read out (ARTIFACT)."""
+        if tag is ARTIFACT or canvas.muted:
             canvas.open_artifact()
         else:
-            canvas.open_mark(name, self._element(name))
+            canvas.open_mark(tag.name, self.structure.mark(self.page, tag))
 
-    def figure(self, canvas: Canvas, title: str, alternative: str) -> None:
-        """All that is drawn until `canvas.close_mark()` is one figure, described by `alternative`."""
-        canvas.open_mark("Figure", self._element("Figure", title=one_line(title), alt_text=one_line(alternative)))
-
-    def _element(self, name: str, **described: str) -> int:
-        """A new element of the structure tree; its number on the page. fpdf2 would count all elements each time."""
-        number = self._marks.get(self.page, 0)
-        self._marks[self.page] = number + 1
-        self._add_marked_content(struct_type=f"/{name}", mcid=number, **described)
-        return number
-
-    def jump(self, x: float, y: float, width: float, height: float, page: int, target: float) -> None:
-        """A clickable area that leads to `target` points below the top of `page`."""
-        self.link(x, y, width, height, self.add_link(page=page, y=target))
+    def jump(self, tag: Tag, says: str, box: tuple[float, float, float, float], page: int, target: float) -> None:
+        """A clickable area (left, top, width, height) that leads to `target` points below the top of `page`."""
+        x, y, width, height = box
+        goal = DestinationXYZ(page, top=PAGE_HEIGHT - target)
+        link = PDFAnnotation("Link", x, PAGE_HEIGHT - y, width, height, dest=goal, contents=one_line(says) or str(page))
+        self.pages[self.page].add_annotation(link)
+        self.structure.link(tag, link)
 
     def finish(self) -> bytes:
         catalog: Any = self._resource_catalog
+        for number, page in self.pages.items():
+            page.struct_parents = number - 1
+            page.tabs = Name("S")  # type: ignore[attr-defined]
         for number, canvas in enumerate(self.canvases, start=1):
             self.pages[number].contents = canvas.content()
             for font in canvas.fonts:

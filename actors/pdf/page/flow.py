@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from actors.pdf.page.canvas import Canvas
 from actors.pdf.page.document import Document
+from actors.pdf.page.structure import ARTIFACT as ARTIFACT
+from actors.pdf.page.structure import Tag as Tag
 from actors.pdf.style import BODY_HEIGHT, LEFT, TOP
 
 
@@ -20,18 +23,15 @@ class Place:
     pages: int
     found: dict[int, tuple[int, float]]  # where each heading landed: number → (page, y)
 
+    @contextmanager
+    def tagged(self, tag: Tag) -> Iterator[None]:
+        """What is drawn meanwhile belongs to the tag. Such marks do not stand within each other."""
+        self.document.mark(self.canvas, tag)
+        yield
+        self.canvas.close_mark()
+
 
 Draw = Callable[[Place, float, float], None]  # (place, x, top)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tag:
-    """What a screen reader is told of a paragraph or a heading; all its items share one tag, compared by identity."""
-
-    name: str  # of a standard structure type (ISO 32000-1, 14.8.4): P, H1, H2, H3
-
-
-ARTIFACT = Tag("Artifact")  # not read out: furniture, and what a figure's description says as well
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ def draw(placed: Sequence[tuple[float, Item]], place: Place, x: float = LEFT, to
                 place.canvas.close_mark()
             opened = item.tag
             if opened:
-                place.document.mark(place.canvas, opened.name)
+                place.document.mark(place.canvas, opened)
         item.draw(place, x + item.indent, top + y)
     if opened:
         place.canvas.close_mark()

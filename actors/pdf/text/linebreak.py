@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
+from actors.pdf.fonts.font_file import SOFT_HYPHEN
 from actors.pdf.text.words import Chunk, hyphen_places, right_to_left, shredded
 
 STRETCH, SHRINK = 0.55, 0.33  # of a word space, at ratio 1
@@ -85,7 +86,7 @@ def ragged(chunks: list[Chunk], measure: float, *, hyphenate: bool = True) -> li
 
 def _divide(chunk: Chunk, room: float) -> tuple[Chunk, Chunk] | None:
     for place in reversed(hyphen_places(chunk.text)):
-        head = Chunk(chunk.text[:place] + "-", chunk.family, chunk.type, 0.0, breakable=True)
+        head = Chunk(chunk.text[:place] + SOFT_HYPHEN, chunk.family, chunk.type, 0.0, breakable=True)
         if head.width <= room:
             return head, Chunk(chunk.text[place:], chunk.family, chunk.type, chunk.space, chunk.breakable)
     return None
@@ -225,10 +226,10 @@ class _Breaks:
         """The line's chunks, the first one from letter `head` on, the last one up to `tail` and hyphenated."""
         first, final = picked[0], picked[-1]
         if len(picked) == 1:
-            text = first.text[head : tail or None] + ("-" if tail else "")
+            text = first.text[head : tail or None] + (SOFT_HYPHEN if tail else "")
             return [Chunk(text, first.family, first.type, first.space)]
         if head:
             picked[0] = Chunk(first.text[head:], first.family, first.type, first.space)
         if tail:
-            picked[-1] = Chunk(final.text[:tail] + "-", final.family, final.type, 0.0)
+            picked[-1] = Chunk(final.text[:tail] + SOFT_HYPHEN, final.family, final.type, 0.0)
         return picked

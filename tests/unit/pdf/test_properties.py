@@ -57,7 +57,7 @@ def drawn(renderer: PdfRenderer, product: str, report: dict[str, Any], watched: 
     watched.boxes.clear()
     watched.too_wide.clear()
     pdf = renderer.render(request(product, report))
-    assert pdf.startswith(b"%PDF-1.4")
+    assert pdf.startswith(b"%PDF-1.7")
     return misplaced(watched.boxes) + watched.too_wide
 
 

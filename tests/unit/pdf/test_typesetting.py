@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from actors.pdf.fonts.families import STYLES, families
+from actors.pdf.fonts.font_file import SOFT_HYPHEN
 from actors.pdf.page.canvas import Canvas, Ink
 from actors.pdf.page.flow import Item, Place, paginated
 from actors.pdf.product.blocks import Band, Column, Scale
@@ -60,7 +61,7 @@ def test_no_word_is_lost_by_breaking_lines() -> None:
         said = ""
         for line in broken:
             said += "".join(chunk.text + (" " if chunk.space else "") for chunk in line.chunks)
-            said = said[:-1] if said.endswith("-") and not line.chunks[-1].space else said.rstrip() + " "
+            said = said[:-1] if said.endswith(("-", SOFT_HYPHEN)) and not line.chunks[-1].space else said.rstrip() + " "
         assert said.replace(" ", "").replace("-", "") == "".join(words).replace("-", "")
 
 
