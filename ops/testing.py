@@ -107,7 +107,7 @@ STAGES: dict[str, Callable[[list[str]], bool]] = {
         stage: _pytest(stage)
         for stage in (
             "unit", "protocol", "contracts", "integration", "api", "e2e", "crashes", "observability", "browser", "chaos",
-            "cluster", "n8n", "soak",
+            "cluster", "n8n", "soak", "verapdf",
         )
         if (ROOT / "tests" / stage).is_dir()
     },
