@@ -96,6 +96,9 @@ class Settings:
     download_redirect: bool = setting(False, "answer downloads with 302 to the storage's link where it has one")
     rollout_percent: int = setting(0, "share of codes the synchronous endpoint queues at once", least=0, most=100)
     sync_enabled: bool = setting(True, "whether POST /api/reports/generate is served")
+    sync_sunset_after: float = setting(
+        15_552_000.0, "seconds from a rollout of 100 % to the Sunset that POST /api/reports/generate announces", least=0
+    )
 
     # Callbacks.
     webhook_threads: int = setting(16, "callbacks sent at the same time by one webhook worker", least=1, most=256)

@@ -28,6 +28,7 @@ from service.routes.downloads import Downloads
 from service.routes.generate import Generate
 from service.routes.health import Live, Ready
 from service.routes.jobs import Job, Jobs
+from service.routes.me import Whoever
 from service.routes.metrics import Metrics
 from service.routes.overview import Overview
 from service.routes.queues import QueueAct, Queues
@@ -77,6 +78,7 @@ def create_app(parts: ApiParts) -> Any:
     app.add_route("/api/queues", Queues(parts))
     for act in ("pause", "drain", "resume"):
         app.add_route(f"/api/queues/{{name}}/{act}", QueueAct(parts, act))
+    app.add_route("/api/me", Whoever(parts))
     app.add_route("/api/overview", Overview(parts))
     app.add_route("/", console := Console(links))
     app.add_route("/console/{name}", console)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from schema.http import traces
+from schema.http.webhooks import ReportCancelled, ReportCompleted, ReportFailed
 from schema.ports import End
 from schema.rows.deliveries import ClaimedDelivery
 
 
 def callback_body(end: End) -> bytes:
     """The body of a callback."""
-    moment = end.ended_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    body: dict[str, Any] = {"type": f"report.{end.status}", "job_id": end.job_id, "status": end.status}
+    at = end.ended_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if end.status == "completed":
-        body |= {"google_drive_link": end.google_drive_link, "completed_at": moment}
-    else:
-        error = end.error_message or "The job was cancelled."
-        body |= {"error": error, "error_code": end.error_code or "cancelled"}
-        body |= {"failed_at" if end.status == "failed" else "cancelled_at": moment, "retry_count": end.retry_count}
-    return msgspec.json.encode(body | {"meta": end.meta})
+        done = ReportCompleted("report.completed", end.job_id, "completed", end.google_drive_link or "", at, end.meta)
+        return msgspec.json.encode(done)
+    error = end.error_message or "The job was cancelled."
+    told = (error, end.error_code or "cancelled", at, end.retry_count, end.meta)
+    if end.status == "failed":
+        return msgspec.json.encode(ReportFailed("report.failed", end.job_id, "failed", *told))
+    return msgspec.json.encode(ReportCancelled("report.cancelled", end.job_id, "cancelled", *told))
 
 
 def correlation(row: ClaimedDelivery) -> dict[str, str]:

@@ -11,6 +11,7 @@ from schema import VERSION
 from schema.http.operations import ALWAYS, JSON, OPERATIONS, PDF, PROBLEM, Operation, Success
 from schema.http.problems import CATALOGUE, TYPE_BASE, problem_of
 from schema.http.responses import Problem
+from schema.http.webhooks import EVENTS, SIGNED
 
 _TAGS = {
     "reports": "Ask for reports",
@@ -48,6 +49,11 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "description": "Set when an earlier request with this key made the job",
         "schema": {"type": "string", "const": "true"},
     },
+    "Deprecation": {
+        "description": "Since when this endpoint is deprecated (RFC 9745): once the rollout is at 100 %",
+        "schema": {"type": "string", "examples": ["@1795456803"]},
+    },
+    "Sunset": {"description": "When it may go (RFC 8594)", "schema": {"type": "string"}},
     "Preference-Applied": {"description": "How long was waited", "schema": {"type": "string"}},
 }  # fmt: skip
 
@@ -55,7 +61,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
 def document(server: str, *, secured: bool) -> dict[str, Any]:
     """The whole description; `secured` tells whether keys are needed."""
     (*_, problem), components = msgspec.json.schema_components(
-        [*_kinds(), Problem], ref_template="#/components/schemas/{name}"
+        [*_kinds(), *map(type, EVENTS), Problem], ref_template="#/components/schemas/{name}"
     )
     components["Problem"]["properties"]["code"]["examples"] = list(CATALOGUE)[:3]
     paths: dict[str, Any] = {}
@@ -72,6 +78,7 @@ def document(server: str, *, secured: bool) -> dict[str, Any]:
         "servers": [{"url": server}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
+        "webhooks": {event.type: {"post": _webhook(event)} for event in EVENTS},  # type: ignore[attr-defined]
         "components": {"schemas": components},
     }
     if secured:
@@ -114,6 +121,26 @@ def _operation(operation: Operation, problem: Any, secured: bool) -> dict[str, A
             content["examples"] = {"usual": {"value": operation.example}}
         described["requestBody"] = {"required": operation.body_required, "content": {JSON: content}}
     return described
+
+
+def _webhook(event: msgspec.Struct) -> dict[str, Any]:
+    """A callback: the request that the receiver gets. Its answer's status decides; a body is not needed."""
+    kind = type(event)
+    name = kind.__name__[:1].lower() + kind.__name__[1:]
+    return {
+        "operationId": name,
+        "summary": kind.__doc__,
+        "description": "Signed as Standard Webhooks describe. The same `webhook-id` may come twice: it is one event.",
+        "parameters": [
+            {"name": header, "in": "header", "required": header != SIGNED[-1], "schema": {"type": "string"}}
+            for header in SIGNED
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {JSON: {"schema": _schema(kind), "examples": {"usual": {"value": event}}}},
+        },
+        "responses": {"2XX": {"description": "It has arrived and is not sent again"}},
+    }
 
 
 def _told(operation: Operation, secured: bool) -> str:

@@ -77,8 +77,11 @@ OPERATIONS: list[Operation] = [
     Operation(
         "POST", "/api/reports/generate", "generateReport", "Ask for a report and wait for the PDF", "submit",
         {
-            200: Success("The PDF", PDF, ("Location",)),
-            202: Success("It takes longer: ask for the job", responses.Accepted, ("Location", "Retry-After"), _FOLLOW),
+            200: Success("The PDF", PDF, ("Location", "Deprecation", "Sunset")),
+            202: Success(
+                "It takes longer: ask for the job", responses.Accepted,
+                ("Location", "Retry-After", "Deprecation", "Sunset"), _FOLLOW,
+            ),
         },
         detail="Waits at most 60 s, or `Prefer: wait=N`. Kept for simple use; `Prefer: respond-async`, many waiting "
         "callers, or the migration's share answer 202 at once. A failed job is answered 409 with its own code.",
@@ -186,6 +189,10 @@ OPERATIONS: list[Operation] = [
             ("pause", "Start nothing more from a queue"), ("drain", "Pause a queue until nothing is worked on"),
             ("resume", "Let a queue go on"),
         )
+    ),
+    Operation(
+        "GET", "/api/me", "getMe", "Whose key is this, and what may it do?", "read",
+        {200: Success("Name, role and limits", state_responses.Me)}, tag="health",
     ),
     Operation(
         "GET", "/api/overview", "getOverview", "How everything stands", "read",

@@ -130,4 +130,22 @@ class Readiness(Struct):
     parts: dict[str, Part]
 
 
+class Limits(Struct):
+    """How much one caller may send."""
+
+    requests_per_minute: Annotated[int | None, Meta(description="Of this key; null: no limit")]
+    body_bytes: int
+    max_batch: Annotated[int, Meta(description="Jobs of one batch")]
+    max_backlog: Annotated[int, Meta(description="Jobs of all callers that may wait")]
+    longest_wait: Annotated[float, Meta(description="Seconds that `Prefer: wait` may ask for")]
+
+
+class Me(Struct):
+    """Who the caller is to this service."""
+
+    name: Annotated[str, Meta(description="The key's name; `local` for a program of this machine without a key")]
+    role: Literal["read", "submit", "operate"]
+    limits: Limits
+
+
 prepare(__name__)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 
 from schema.rows import audit
 from schema.settings import Settings
 from schema.sql.cached import Cached
 from schema.sql.database import Database, put
+from schema.sql.times import as_time
 
 PERCENT, SYNC = "rollout_percent", "sync_enabled"
 
@@ -19,6 +21,7 @@ class Rollout:
 
     percent: int  # 0–100: the share of codes whose synchronous requests are answered 202 at once
     sync_enabled: bool  # whether the synchronous endpoint is served at all
+    complete_since: datetime | None = None  # since when the share is 100 %; None: it is less
 
     def answers_at_once(self, code: str) -> bool:
         """Whether this code belongs to the share. Its answer stays the same, and a code stays in when the share grows."""
@@ -38,13 +41,14 @@ class RolloutBoard:
 
 
 def stored(db: Database, settings: Settings) -> Rollout:
-    """The rows, or the settings' starting values."""
-    rows = db.fetch_all("SELECT name, value FROM switches WHERE name IN (%s, %s)", (PERCENT, SYNC))
+    """The rows, or the settings' starting values. A share of 100 % that the settings gave counts from the installation."""
+    rows = db.fetch_all("SELECT name, value, changed_at FROM switches WHERE name IN (%s, %s)", (PERCENT, SYNC))
     values = {row["name"]: row["value"] for row in rows}
-    return Rollout(
-        percent=int(values.get(PERCENT, settings.rollout_percent)),
-        sync_enabled=values.get(SYNC, "on" if settings.sync_enabled else "off") == "on",
-    )
+    percent, since = int(values.get(PERCENT, settings.rollout_percent)), None
+    if percent == 100:
+        turned = [row["changed_at"] for row in rows if row["name"] == PERCENT]
+        since = as_time(turned[0] if turned else db.scalar("SELECT MIN(applied) FROM schema_migration"))
+    return Rollout(percent, values.get(SYNC, "on" if settings.sync_enabled else "off") == "on", since)
 
 
 def set_rollout(db: Database, *, by: str, percent: int | None = None, sync_enabled: bool | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from email.utils import formatdate
 
 import falcon
 
@@ -33,10 +34,15 @@ class Generate(Single):
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """200 with the PDF, 202 when it takes longer, 409 with the job's error when it failed, 410 when switched off."""
         rollout = self.rollout.now()
-        if not rollout.sync_enabled:
-            self.meters.count(metrics.SYNC_REQUESTS, result="disabled")
+        if rollout.complete_since is not None or not rollout.sync_enabled:
             path = f"{req.context.links_path}/api/reports/generate-async"
             resp.set_header("Link", f'<{path}>; rel="successor-version"')
+        if rollout.complete_since is not None:
+            since = int(rollout.complete_since.timestamp())
+            resp.set_header("Deprecation", f"@{since}")
+            resp.set_header("Sunset", formatdate(since + self.parts.settings.sync_sunset_after, usegmt=True))
+        if not rollout.sync_enabled:
+            self.meters.count(metrics.SYNC_REQUESTS, result="disabled")
             raise Refused("The synchronous endpoint is switched off.", code="sync_disabled")
         longest = self.parts.settings.longest_wait
         prefer = queries.preference(req.get_header("Prefer"), longest)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import falcon.testing
 import pytest
@@ -228,6 +231,26 @@ def test_the_share_of_the_rollout_is_answered_at_once_and_stays_in_it(api_of: Ca
     assert chosen <= {code for code in codes if half.answers_at_once(code)}
     answer = api.post(SYNC, {**BODY, "code": min(chosen)})
     assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("turned", [True, False], ids=["by a switch", "by the settings"])
+def test_the_synchronous_endpoint_is_announced_to_go_once_the_rollout_is_whole(
+    api_of: Callable[..., Api], turned: bool
+) -> None:
+    before = api_of().post(SYNC, BODY, headers={"Prefer": "wait=0"})
+    assert not {"deprecation", "sunset"} & set(before.headers)
+    if turned:
+        switches.set_rollout(before_db := api_of().db, by="test", percent=100)
+        assert before_db.scalar("SELECT COUNT(*) FROM switches") == 1
+    api = api_of(sync_sunset_after=86_400.0, rollout_percent=0 if turned else 100)
+    for body, status in ((BODY, 202), ({}, 422)):
+        answer = api.post(SYNC, body)
+        assert answer.status_code == status
+        since = int(re.fullmatch(r"@(\d+)", answer.headers["deprecation"])[1])  # type: ignore[index]
+        assert abs(since - time.time()) < (3600 if turned else 1e9)
+        assert parsedate_to_datetime(answer.headers["sunset"]).timestamp() == since + 86_400
+        assert 'rel="successor-version"' in answer.headers["link"]
+    assert "deprecation" not in api.post("/api/reports/generate-async", BODY).headers
 
 
 def test_the_switched_off_endpoint_names_the_other_one(api_of: Callable[..., Api]) -> None:
