@@ -31,6 +31,7 @@ from service.routes.jobs import Job, Jobs
 from service.routes.me import Whoever
 from service.routes.metrics import Metrics
 from service.routes.overview import Overview
+from service.routes.products import Products
 from service.routes.queues import QueueAct, Queues
 from service.routes.reports import Batch, GenerateAsync
 from service.waiters import WaiterBoard
@@ -60,6 +61,9 @@ def create_app(parts: ApiParts) -> Any:
     app.add_route("/api/reports/generate-async", GenerateAsync(parts, view))
     app.add_route("/api/reports/generate", Generate(parts, view, waiters, downloads, rollout, meters))
     app.add_route("/api/reports/batch", Batch(parts, view, rates))
+    app.add_route("/api/products", products := Products(parts))
+    for part in ("schema", "validate"):
+        app.add_route(f"/api/products/{{product_id}}/{part}", products, suffix=part)
     app.add_route("/api/jobs", Jobs(parts))
     app.add_route("/api/jobs/{job_id}", job := Job(parts, view, waiters))
     app.add_route("/api/jobs/{job_id}/download", downloads)

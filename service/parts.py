@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from schema.callbacks.allow_list import AllowList
 from schema.ports import Artifacts, Documents
 from schema.settings import Settings
 from schema.sql.database import Database
+
+if TYPE_CHECKING:
+    from actors.pdf.product.templates import Templates
 
 
 @dataclass(frozen=True)
@@ -28,3 +33,10 @@ class ApiParts:
     def allow(self) -> AllowList:
         """Where callbacks may go beyond the public internet."""
         return AllowList.parse(self.settings.webhook_allow)
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The products' templates, without fonts; loaded by the first who asks for one."""
+        from actors.pdf.product.templates import Templates
+
+        return Templates([Path(folder) for folder in self.settings.templates_dir.split(":") if folder])

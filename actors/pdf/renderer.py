@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,16 +11,15 @@ from actors.pdf.front import furniture
 from actors.pdf.page.archive import Metadata
 from actors.pdf.page.document import Document
 from actors.pdf.page.flow import Place, draw, paginated
-from actors.pdf.product.template import NAME, Template
+from actors.pdf.product.templates import TEMPLATES as TEMPLATES
+from actors.pdf.product.templates import Templates
 from actors.pdf.style import TOP
-from schema.errors import Permanent
 from schema.ports import RenderRequest
 
-TEMPLATES = Path(__file__).parent / "templates"
 COMPOSED, DRAWN = 60, 95  # per cent of the work after composing the blocks and after drawing the pages
 
 
-class PdfRenderer:
+class PdfRenderer(Templates):
     """Draws reports from the templates of `template_dirs`, and then from those that ship here.
 
     Where a character has no font, the report shows its number, [U+738B]; `missing` is told the id and the scripts.
@@ -34,42 +32,8 @@ class PdfRenderer:
         template_dirs: Sequence[Path] = (),
         missing: Callable[[str, Sequence[str]], None] = lambda document_id, scripts: None,
     ) -> None:
+        super().__init__(template_dirs)
         self._missing = missing
-        self._folders = (*template_dirs, TEMPLATES)
-        self._read: dict[Path, tuple[tuple[int, ...], Template]] = {}
-        self._reading = threading.Lock()
-
-    def products(self) -> Sequence[str]:
-        """The names of all products that can be drawn, sorted."""
-        return sorted(
-            {
-                path.parent.name
-                for folder in self._folders
-                for path in folder.glob("*/template.yaml")
-                if NAME.fullmatch(path.parent.name)
-            }
-        )
-
-    def template(self, product_id: str) -> Template:
-        """The product's template, read again when a file of its folder has changed."""
-        for folder in self._folders if NAME.fullmatch(product_id) else ():
-            home = folder / product_id
-            if not (home / "template.yaml").is_file():
-                continue
-            stamp = tuple(
-                entry.stat().st_mtime_ns for entry in sorted(home.iterdir()) if entry.suffix in (".yaml", ".json")
-            )
-            with self._reading:
-                kept = self._read.get(home)
-                if kept is None or kept[0] != stamp:
-                    kept = self._read[home] = (stamp, Template(home))
-            return kept[1]
-        known = ", ".join(self.products())
-        raise Permanent(
-            f"There is no template for product {product_id[:100]!r}. Known products: {known}.",
-            code="template_not_found",
-            product_id=product_id[:100],
-        )
 
     def render(self, request: RenderRequest, progress: Callable[[int], None] = lambda percent: None) -> bytes:
         """The PDF of one report. An exception from `progress` ends the drawing and reaches the caller."""

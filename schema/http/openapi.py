@@ -15,6 +15,7 @@ from schema.http.webhooks import EVENTS, SIGNED
 
 _TAGS = {
     "reports": "Ask for reports",
+    "products": "What can be asked for, and what each needs",
     "jobs": "Follow, fetch, cancel and replay them",
     "deliveries": "What became of callbacks",
     "dead letters": "What gave up, and trying it again",
@@ -36,8 +37,9 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": "^[!-~]{1,255}$", "examples": ["1234-0"]},
     },
     "Prefer": {
-        "description": "`wait=N`: seconds to wait for the end, at most 60; `respond-async`: do not wait (RFC 7240)",
-        "schema": {"type": "string", "examples": ["wait=30", "respond-async"]},
+        "description": "`wait=N`: seconds to wait for the end, at most 60; `respond-async`: do not wait; "
+        "`handling=strict`: check `data` before the job is made (RFC 7240)",
+        "schema": {"type": "string", "examples": ["wait=30", "respond-async", "handling=strict"]},
     },
     "traceparent": {
         "description": "W3C Trace Context; kept with the job. One that cannot be read is passed over.",

@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schema.http import letter_responses, requests, responses, state_responses
-from schema.http.queries import LettersQuery, ListQuery
+from schema.http import letter_responses, product_responses, requests, responses, state_responses
+from schema.http.queries import LettersQuery, ListQuery, SubmitQuery
 
 JSON, PDF, PROBLEM = "application/json", "application/pdf", "application/problem+json"
 # What any call with a role may be answered, besides its own.
 ALWAYS = ("unauthorized", "forbidden", "host_refused", "rate_limited", "database_unavailable")
 _BODY = ("invalid_json", "invalid_request", "body_too_large", "unsupported_media_type")
-_SUBMIT = (*_BODY, "callback_refused", "idempotency_key_reused", "invalid_header", "backlog_full")
+_HEADERS = ("Prefer", "Idempotency-Key", "traceparent")
+_SUBMIT = (*_BODY, "callback_refused", "idempotency_key_reused", "invalid_header", "invalid_data", "backlog_full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ OPERATIONS: list[Operation] = [
         "POST", "/api/reports/generate-async", "submitReport", "Ask for a report", "submit",
         {202: _ACCEPTED},
         detail="Answers at once; the callback tells the end. Send an Idempotency-Key to be safe against doubled requests.",
-        body=requests.Submission, headers=("Idempotency-Key", "traceparent"), problems=_SUBMIT, example=_EXAMPLE,
+        body=requests.Submission, query=SubmitQuery, headers=_HEADERS, problems=_SUBMIT, example=_EXAMPLE,
         tag="reports",
     ),
     Operation(
@@ -85,7 +86,7 @@ OPERATIONS: list[Operation] = [
         },
         detail="Waits at most 60 s, or `Prefer: wait=N`. Kept for simple use; `Prefer: respond-async`, many waiting "
         "callers, or the migration's share answer 202 at once. A failed job is answered 409 with its own code.",
-        body=requests.Submission, headers=("Prefer", "Idempotency-Key", "traceparent"),
+        body=requests.Submission, query=SubmitQuery, headers=_HEADERS,
         problems=(*_SUBMIT, "sync_disabled", "job_failed", "job_cancelled", "artifact_gone", "storage_unavailable"),
         example=_EXAMPLE, tag="reports",
     ),
@@ -93,8 +94,24 @@ OPERATIONS: list[Operation] = [
         "POST", "/api/reports/batch", "submitBatch", "Ask for many reports at once", "submit",
         {202: Success("All are written", responses.BatchAccepted, ("Retry-After", "Idempotent-Replayed"))},
         detail="All or nothing: one job that cannot be accepted refuses the batch, and names itself.",
-        body=requests.Batch, headers=("Idempotency-Key", "traceparent"), problems=(*_SUBMIT, "batch_too_large"),
+        body=requests.Batch, query=SubmitQuery, headers=_HEADERS, problems=(*_SUBMIT, "batch_too_large"),
         example={"jobs": [_EXAMPLE, {"code": "K2", "productId": "minatBakatUmum", "priority": "low"}]}, tag="reports",
+    ),
+    Operation(
+        "GET", "/api/products", "listProducts", "List what can be asked for", "read",
+        {200: Success("Every product", product_responses.ProductList)}, tag="products",
+    ),
+    Operation(
+        "GET", "/api/products/{product_id}/schema", "getProductSchema", "Get the JSON Schema of a product's data", "read",
+        {200: Success("JSON Schema 2020-12", dict[str, Any])},
+        problems=("product_not_found", "template_invalid"), tag="products",
+    ),
+    Operation(
+        "POST", "/api/products/{product_id}/validate", "validateData", "Check data before it is sent", "submit",
+        {200: Success("Whether it fits, and every place where it does not", product_responses.Checked)},
+        detail="Nothing is queued. `?validate=true` or `Prefer: handling=strict` of a submission checks in the same way.",
+        body=requests.Check, problems=(*_BODY, "product_not_found", "template_invalid"),
+        example={"data": {"peserta": {"nama": "Ani"}}}, tag="products",
     ),
     Operation(
         "GET", "/api/jobs", "listJobs", "List jobs, newest first", "read",

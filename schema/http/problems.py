@@ -58,6 +58,7 @@ CATALOGUE: dict[str, Problem] = {
     "job_cancelled": Problem(409, "The job was cancelled, so there is no PDF", "Replay the job, or submit it again."),
     "too_late": Problem(409, "It is too late to cancel", "The PDF is being stored; wait for the job to end."),
     "already_ended": Problem(409, "The job has ended", "Nothing is left to cancel."),
+    "product_not_found": Problem(404, "No such product", "See GET /api/products for the products that there are."),
     "queue_not_found": Problem(404, "No such queue", "See GET /api/queues for the names."),
     "dead_letter_not_found": Problem(404, "No such dead letter", "See GET /api/dead-letters for those that are open."),
     "delivery_not_found": Problem(404, "No such delivery", "See GET /api/jobs/{job_id}/deliveries for the job's own."),
@@ -90,7 +91,7 @@ CATALOGUE: dict[str, Problem] = {
         409, "There is no template for this product", "Check productId, or add a template folder for the product."
     ),
     "template_invalid": Problem(409, "The product's template is wrong", "Run `ops/reportq templates check` and correct it."),
-    "invalid_data": Problem(409, "The report's data does not fit the template", "Correct the data at the path named."),
+    "invalid_data": Problem(422, "The report's data does not fit the template", "Correct the data at the path named."),
     "report_not_found": Problem(
         409, "There is no such report", "Check code and productId, or send the report's content in `data`."
     ),

@@ -53,6 +53,21 @@ def preference(header: str | None, longest: float) -> Preference:
     return Preference(wait, respond_async)
 
 
+class SubmitQuery(Struct):
+    """The query of a submission."""
+
+    validate: Annotated[bool, Meta(description="Refuse `data` that does not fit the product, with every fault")] = False
+
+
+def strict(params: Mapping[str, Any], header: str | None) -> bool:
+    """Whether a submission's data is to be checked first: `?validate=true`, or `Prefer: handling=strict`."""
+    asked = params.get("validate", "false")
+    if asked not in ("true", "false"):
+        raise invalid({"validate": "must be true or false"})
+    wishes = (header or "").lower().replace(" ", "").replace('"', "").split(",")
+    return asked == "true" or any(wish.partition(";")[0] == "handling=strict" for wish in wishes)
+
+
 def traceparent(header: str | None) -> str | None:
     """The caller's trace (W3C Trace Context), or None when it is not one: a broken trace must not cost a report."""
     return header if header and _TRACEPARENT.fullmatch(header) and header[:2] != "ff" else None

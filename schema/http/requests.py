@@ -70,6 +70,12 @@ class Replay(Body, rename={"failure_callback": "failureCallback"}):
     ] = None
 
 
+class Check(Body):
+    """The body of POST /api/products/{product_id}/validate."""
+
+    data: Annotated[dict[str, Any], Meta(description="What would be the `data` of a request")]
+
+
 class Batch(Body):
     """The body of POST /api/reports/batch: all of it is accepted, or nothing."""
 
@@ -125,7 +131,7 @@ def read(body: bytes, kind: type[T], allow: AllowList = _NOTHING) -> T:
     if isinstance(request, Batch):
         for index, submission in enumerate(request.jobs):
             _check(submission, allow, f"jobs[{index}].")
-    elif isinstance(request, Submission | Replay):
+    elif isinstance(request, Submission | Replay | Check):
         _check(request, allow)
     return request
 
@@ -151,9 +157,9 @@ def derived(key: str, part: str) -> str:
     return hashlib.sha256(f"{key}\0{part}".encode()).hexdigest()
 
 
-def _check(request: Submission | Replay, allow: AllowList, where: str = "") -> None:
-    for name, value in (("callback", request.callback), ("failureCallback", request.failure_callback)):
-        if value is not None:
+def _check(request: Submission | Replay | Check, allow: AllowList, where: str = "") -> None:
+    for name, column in (("callback", "callback"), ("failureCallback", "failure_callback")):
+        if (value := getattr(request, column, None)) is not None:
             try:
                 check_literal(value, allow, field=name)
             except Refused as refused:

@@ -20,6 +20,7 @@ from schema.sql.database import patiently
 from service.door.rates import RateLimits
 from service.estimates import QueueView
 from service.intake import Intake
+from service.routes.products import require_fitting
 from service.routes.route import Route, answer
 
 log = structlog.get_logger()
@@ -80,6 +81,8 @@ class Single(Submitting):
     def submit(self, req: falcon.Request) -> tuple[NewJob, JobRow | None]:
         """Write the job of the body, with None; or with the row of the job that its Idempotency-Key has made before."""
         submission = self.asked(req, requests.Submission)
+        if queries.strict(req.params, req.get_header("Prefer")):
+            require_fitting(self.parts, {"": submission})
         job = new_job(submission, req)
         earlier = self.write(req, [job], lambda: self.intake.submit(job), "another body")
         if earlier:
@@ -117,6 +120,8 @@ class Batch(Submitting):
         batch = self.asked(req, requests.Batch)
         if len(batch.jobs) > most:
             raise Refused(f"A batch may have {most} jobs.", code="batch_too_large")
+        if queries.strict(req.params, req.get_header("Prefer")):
+            require_fitting(self.parts, {f"jobs[{place}].": one for place, one in enumerate(batch.jobs)})
         wanted = _keyed(req, batch)
         another = "another batch, or some of its jobs are cleaned away by now"
         rows = self.write(req, wanted, lambda: self.parts.db.transaction(lambda: self._insert(wanted)), another)

@@ -28,10 +28,12 @@ READ = {
     ("GET", "/api/jobs"), ("GET", "/api/jobs/{job_id}"), ("GET", "/api/jobs/{job_id}/download"),
     ("GET", "/api/jobs/{job_id}/deliveries"), ("GET", "/api/dead-letters"), ("GET", "/api/dead-letters/{letter_id}"),
     ("GET", "/api/queues"), ("GET", "/metrics"), ("GET", "/api/me"),
+    ("GET", "/api/products"), ("GET", "/api/products/{product_id}/schema"),
 }  # fmt: skip
 SUBMIT = {
     ("POST", "/api/reports/generate-async"), ("POST", "/api/reports/generate"), ("POST", "/api/reports/batch"),
     ("DELETE", "/api/jobs/{job_id}"), ("POST", "/api/jobs/{job_id}/cancel"), ("POST", "/api/jobs/{job_id}/replay"),
+    ("POST", "/api/products/{product_id}/validate"),
 }  # fmt: skip
 PEOPLE = ("/", "/favicon.ico")  # the console's files need no key: they ask for one
 

@@ -187,24 +187,31 @@ class Template:
         validator: Validator = LinearValidator(source, registry=Registry())  # fetches nothing
         return validator
 
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The JSON Schema that a report's data must fit."""
+        assert isinstance(self._validator.schema, Mapping)
+        return self._validator.schema
+
     def checked(self, report: Mapping[str, Any]) -> dict[str, Any]:
         """The report's data as far as the template names it; raises Permanent(invalid_data) naming path and rule.
 
         Each text and each expression gets a copy of the data; what the template does not name would be copied with it.
         """
+        for where, expected in self.errors(report):
+            raise Permanent(
+                f"The report's data does not fit {self.product}: {where}: {expected}", code="invalid_data", path=where
+            )
+        return {key: report[key] for key in report if key in self.expressions.words and key not in IGNORED_KEYS}
+
+    def errors(self, report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Each place where the data does not fit the schema, with what was expected there; found as it is asked for."""
         data = {key: value for key, value in report.items() if key not in IGNORED_KEYS}
         try:
-            error = next(self._validator.iter_errors(data), None)
+            for error in self._validator.iter_errors(data):
+                yield _dotted(tuple(error.absolute_path)), _expected(error)
         except Unresolvable as missing:
             raise invalid(self.folder / "schema.json", 1, f"a $ref leads nowhere: {missing}") from missing
-        if error is not None:
-            where = _dotted(tuple(error.absolute_path))
-            raise Permanent(
-                f"The report's data does not fit {self.product}: {where}: {_expected(error)}",
-                code="invalid_data",
-                path=where,
-            )
-        return {key: value for key, value in data.items() if key in self.expressions.words}
 
 
 _JSON_TYPES = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}

@@ -1,0 +1,86 @@
+"""The products that there are: a folder each, found by name, read once and again when a file has changed.
+
+It knows no font: the API lists products and checks data with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from actors.pdf.product.template import NAME, Template
+from schema.errors import Permanent
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+class Templates:
+    """The templates of `template_dirs`, and then those that ship here.
+
+    Raises Permanent with code template_not_found or template_invalid.
+    """
+
+    def __init__(self, template_dirs: Sequence[Path] = ()) -> None:
+        self._folders = (*template_dirs, TEMPLATES)
+        self._read: dict[Path, tuple[tuple[int, ...], Template]] = {}
+        self._reading = threading.Lock()
+
+    def products(self) -> Sequence[str]:
+        """The names of all products that can be drawn, sorted."""
+        return sorted(
+            {
+                path.parent.name
+                for folder in self._folders
+                for path in folder.glob("*/template.yaml")
+                if NAME.fullmatch(path.parent.name)
+            }
+        )
+
+    def template(self, product_id: str) -> Template:
+        """The product's template, read again when a file of its folder has changed."""
+        for folder in self._folders if NAME.fullmatch(product_id) else ():
+            home = folder / product_id
+            if not (home / "template.yaml").is_file():
+                continue
+            stamp = tuple(
+                entry.stat().st_mtime_ns for entry in sorted(home.iterdir()) if entry.suffix in (".yaml", ".json")
+            )
+            with self._reading:
+                kept = self._read.get(home)
+                if kept is None or kept[0] != stamp:
+                    kept = self._read[home] = (stamp, Template(home))
+            return kept[1]
+        known = ", ".join(self.products())
+        raise Permanent(
+            f"There is no template for product {product_id[:100]!r}. Known products: {known}.",
+            code="template_not_found",
+            product_id=product_id[:100],
+        )
+
+
+def version_of(template: Template) -> str:
+    """The first 12 hex digits of a hash over the names and bytes of the template's files."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in template.folder.iterdir() if path.is_file()):
+        content = file.read_bytes()
+        digest.update(f"{file.name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:12]
+
+
+def title_of(template: Template) -> str:
+    """What the product's reports are called: the title without what each report puts into it."""
+    plain = template.layout.title.partition("{")[0].strip(" –—-·:|,")
+    return plain or template.product
+
+
+def sample_of(template: Template) -> dict[str, Any] | None:
+    """Data that fits, to try the product with; None when its folder has none."""
+    try:
+        sample = json.loads((template.folder / "sample.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return sample if isinstance(sample, dict) else None
