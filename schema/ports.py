@@ -25,6 +25,7 @@ class End:
     error_message: str | None = None
     retry_count: int = 0
     meta: Any = None  # what the caller sent: any JSON value
+    file_name: str | None = None  # what the caller wanted the PDF to be called
     callback: str | None = None  # "not_sent": the resume URL was used up by an earlier round
 
 
@@ -40,6 +41,18 @@ class Documents(Protocol):
 
     def find_end(self, job_id: str) -> End | None:
         """The last recorded end of a job, for jobs whose row was cleaned away."""
+
+    def find_ends(
+        self,
+        code: str,
+        *,
+        product_id: str | None = None,
+        status: str | None = None,
+        since: str = "",
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[End]:
+        """Recorded ends of a code, newest job first: job ids from `since` on and below `before`; at most `limit`."""
 
     def ends_of(self, code: str, product_id: str | None) -> list[End]:
         """Every recorded end of one report, or (None) of all reports of a code: for erasing a person."""

@@ -26,6 +26,8 @@ OWED_FOR = 72 * 3600.0
 # A host, a port, and a path whose odd characters are percent-encoded; no user, no query.
 _PUBLIC_URL = re.compile(r"(?i:https?)://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[\w.~!$&'()*+,;=:@%-]+)*/?", re.ASCII)
 _API_KEY = re.compile(r"(?P<name>[^:]{1,64}):(?P<role>submit|read|operate):(?P<key>[!-~]{16,})")
+FILE_NAME_FIELD = re.compile(r"\{([^{}]*)\}")
+_FILE_NAME_FIELDS = ("product_id", "code", "job_id", "date")
 _RUN_TOGETHER = re.compile(r":(submit|read|operate):")
 
 # The plan's "Resource Allocation" table.
@@ -94,6 +96,15 @@ class Settings:
     )
     rate_limit: int = setting(0, "requests a minute of a key without a rate of its own; 0: no limit", least=0)
     download_redirect: bool = setting(False, "answer downloads with 302 to the storage's link where it has one")
+    file_name: str = setting(
+        "{product_id}-{code}.pdf", "what PDFs are called; fields: {product_id}, {code}, {job_id}, {date}"
+    )
+    callback_link_for: float = setting(
+        0.0,
+        "seconds that a link in callbacks opens the PDF without a key; 0: callbacks name the download, which needs one",
+        least=0,
+        most=7_776_000,
+    )
     rollout_percent: int = setting(0, "share of codes the synchronous endpoint queues at once", least=0, most=100)
     sync_enabled: bool = setting(True, "whether POST /api/reports/generate is served")
     sync_sunset_after: float = setting(
@@ -189,6 +200,9 @@ class Settings:
                 "a URL with a user in it" if "@" in self.public_url else repr(self.public_url),
                 "http:// or https://, a host, a port, and a path whose odd characters are percent-encoded",
             )
+        for field in FILE_NAME_FIELD.findall(self.file_name):
+            if field not in _FILE_NAME_FIELDS:
+                raise SettingsError("REPORTQ_FILE_NAME", f"{{{field}}}", f"the fields {', '.join(_FILE_NAME_FIELDS)}")
         parse_api_keys(self.api_keys)
         parse_webhook_secrets(self.webhook_secrets)
 

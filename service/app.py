@@ -28,6 +28,7 @@ from service.routes.downloads import Downloads
 from service.routes.generate import Generate
 from service.routes.health import Live, Ready
 from service.routes.jobs import Job, Jobs
+from service.routes.links import Links, Opened
 from service.routes.me import Whoever
 from service.routes.metrics import Metrics
 from service.routes.overview import Overview
@@ -67,6 +68,9 @@ def create_app(parts: ApiParts) -> Any:
     app.add_route("/api/jobs", Jobs(parts))
     app.add_route("/api/jobs/{job_id}", job := Job(parts, view, waiters))
     app.add_route("/api/jobs/{job_id}/download", downloads)
+    app.add_route("/api/jobs/{job_id}/links", reader_links := Links(parts, downloads))
+    app.add_route("/api/jobs/{job_id}/links/{link_id}", reader_links, suffix="one")
+    app.add_route("/l/{token}", Opened(parts, downloads, rates))
     for act in ("cancel", "replay"):
         app.add_route(f"/api/jobs/{{job_id}}/{act}", job, suffix=act)
     app.add_route("/openapi.json", docs := Docs(parts.settings.links_base, keys))

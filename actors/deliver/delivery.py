@@ -21,7 +21,7 @@ from schema.callbacks.verdicts import History, Verdict, judge
 from schema.errors import DependencyDown, ReportqError
 from schema.life.rounds import MAX_CRASHES, Failure, refund
 from schema.ports import Answer, Documents, End, Post, Sender
-from schema.rows import deliveries, leases, letters, outbox, posts
+from schema.rows import deliveries, leases, letters, links, outbox, posts
 from schema.rows.columns import PostEnd
 from schema.rows.deliveries import DeliveryClaim, Unclaimed
 from schema.rows.messages import WEBHOOKS
@@ -164,13 +164,13 @@ class Delivering:
     def _post(self, held: DeliveryClaim, url: str, end: End) -> None:
         row = held.row
         asked = time.monotonic()
+        body = callback_body(self._linked(end))
         number = deliveries.begin_post(self.db, held, row["post_kind"])
         if isinstance(number, str):
             if number == "delivered":
                 deliveries.end(self.db, held, "delivered")
             return
         webhook_id = f"msg_{row['job_id']}_{row['round']}"
-        body = callback_body(end)
         earlier = posts.earlier(self.db, row, number) if number > 1 else History()
         if time.monotonic() - asked > self.settings.lease:
             # This process was stopped or starved for a lease: another worker may have posted meanwhile.
@@ -197,6 +197,17 @@ class Delivering:
         if stopped is not None:
             self.meters.given_up(stopped)
         note_answer(self.db, self.board, self.settings.host_probe_every, held, answer)
+
+    def _linked(self, end: End) -> End:
+        """The end with a link that needs no key in place of our own download, when the settings want that.
+
+        Each POST has a link of its own: no token is kept that a later POST could repeat.
+        """
+        seconds, own = self.settings.callback_link_for, self.settings.links_base
+        if not seconds or end.status != "completed" or not (end.google_drive_link or "").startswith(f"{own}/"):
+            return end
+        _, token, _ = links.make(self.db, end.job_id, seconds=seconds)
+        return replace(end, google_drive_link=f"{own}/l/{token}")
 
     def _write(self, held: DeliveryClaim, number: int, answer: Answer, verdict: Verdict) -> str | None:
         """Write the attempt row and the delivery's new state in one commit; returns the code if it was given up."""

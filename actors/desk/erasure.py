@@ -19,7 +19,7 @@ from schema.environment.fitting import fit
 from schema.errors import ReportqError
 from schema.life import retention, rounds
 from schema.ports import Artifacts, Documents
-from schema.rows import audit
+from schema.rows import audit, links, used_keys
 from schema.rows.states import IS_OPEN
 from schema.sql.database import Database, marks
 
@@ -85,6 +85,8 @@ def erase(
         ends = documents.ends_of(code, product_id)
         for end in ends:
             delete(end.artifact_id)
+        for start in range(0, len(ends), _BATCH):
+            _forget(db, [end.job_id for end in ends[start : start + _BATCH]])
         erased.jobs += jobs
         erased.records += documents.forget(code, product_id)
         if not jobs and not ends and not _count(db, "pdf_job_results", code, product_id):
@@ -155,9 +157,16 @@ def _remove_free(db: Database, ids: list[str]) -> int:
         posting = {row["job_id"] for row in owed if row["status"] == "processing"}
         free = [row["job_id"] for row in ended if row["job_id"] not in posting]
         retention.remove(db, free)
+        _forget(db, free)
         return len(free)
 
     return db.transaction(work)
+
+
+def _forget(db: Database, job_ids: list[str]) -> None:
+    """Remove what outlives a job's row: links to its PDF, and its idempotency key."""
+    links.forget(db, job_ids)
+    used_keys.forget(db, job_ids)
 
 
 def _scrub_audit(db: Database, code: str) -> None:

@@ -14,6 +14,7 @@ class Retention(EndedRows):
         """Clean for about `seconds`; returns how many jobs went. Ends early when nothing is left."""
         until = time.monotonic() + seconds
         self.remove_letters()
+        self.remove_others()
         removed = 0
         while True:
             began = time.monotonic()

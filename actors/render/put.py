@@ -5,6 +5,7 @@ from __future__ import annotations
 from schema.errors import Permanent
 from schema.ports import Artifacts
 from schema.rows import jobs
+from schema.rows.file_names import file_name
 from schema.rows.jobs import Claim
 from schema.settings import Settings
 from schema.sql.database import Database
@@ -18,7 +19,7 @@ def put_pdf(db: Database, settings: Settings, artifacts: Artifacts, held: Claim,
         return artifacts.put(artifact_id, name, pdf, replace=replace, labels=labels)
 
     labels = {"job_id": held.job_id, "code": held.row["code"], "product_id": held.row["product_id"]}
-    name = f"{held.row['product_id']}-{held.row['code']}.pdf"
+    name = file_name(held.row, settings.file_name)
     try:
         link = put(held.row["artifact_id"] or artifacts.reserve(), replace=held.round > 1)
     except Permanent as error:

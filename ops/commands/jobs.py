@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any
 
 import msgspec
@@ -25,12 +26,13 @@ from ops.commands.terminal import (
 from schema.callbacks import urls
 from schema.documents import open_documents
 from schema.errors import Refused
+from schema.http.queries import ListQuery
 from schema.life import rounds
 from schema.life.rounds import CancelOutcome
-from schema.rows import jobs
+from schema.rows import found, jobs
 from schema.rows.columns import AttemptRow
 from schema.rows.letter_search import moment_of
-from schema.sql.times import as_column, moment
+from schema.sql.times import instant, moment
 from service.routes.deliveries import delivery_log
 from service.routes.jobs import error_of
 
@@ -80,22 +82,14 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
     as_json: Json = False,
 ) -> None:
-    """Jobs, newest first."""
+    """Jobs, newest first; with --code also those whose rows are gone, from the permanent record."""
     with desk() as here:
-        parts, params = ["1=1"], []
-        for column, value in (("status", status), ("code", code), ("product_id", product)):
-            if value is not None:
-                parts.append(f"{column}=%s")
-                params.append(value)
-        if since:
-            parts.append("requested_at >= %s")
-            params.append(as_column(moment_of(since, here.db.clock())))
-        rows = here.db.fetch_all(
-            "SELECT job_id, status, code, product_id, round, retry_count, requested_at, ended_at, error_code "
-            f"FROM pdf_job_results WHERE {' AND '.join(parts)} ORDER BY job_id DESC LIMIT %s",
-            (*params, limit),
-        )
-    shown = [row | {"requested_at": moment(row["requested_at"]), "ended_at": moment(row["ended_at"])} for row in rows]
+        moment_ = None if since is None else instant(moment_of(since, here.db.clock()))
+        query = ListQuery(status=status, code=code, product_id=product, since=moment_, limit=limit)  # type: ignore[arg-type]
+        with contextlib.closing(open_documents(here.settings.documents_url, here.db)) as documents:
+            rows, _ = found.page(here.db, documents, query)
+    names = ("job_id", "status", "code", "product_id", "round", "retry_count", "requested_at", "ended_at", "error_code")
+    shown = [{name: moment(row[name]) if name.endswith("_at") else row[name] for name in names} for row in rows]
     if as_json:
         print_json({"jobs": shown})
         return

@@ -60,6 +60,7 @@ class MongoDocuments:
         self._database = database
         self._sources = database[SOURCES]
         self._results = database[RESULTS]
+        self._indexed = False
 
     def find_report(self, code: str, product_id: str) -> dict[str, Any] | None:
         require_text(code=code, product_id=product_id)
@@ -71,6 +72,7 @@ class MongoDocuments:
     def record_end(self, end: End) -> None:
         require_text(job_id=end.job_id, code=end.code, product_id=end.product_id)
         with _outages():
+            self._index()
             self._write_result(end)
             self._write_generation(end)
 
@@ -79,6 +81,23 @@ class MongoDocuments:
         with _outages():
             found = self._results.find_one({"_id": {"$eq": job_id}}, {"record": 1})
         return None if found is None else from_json(found["record"])
+
+    def find_ends(
+        self,
+        code: str,
+        *,
+        product_id: str | None = None,
+        status: str | None = None,
+        since: str = "",
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[End]:
+        query = _report(code, product_id) | {"_id": {"$gte": since} | ({} if before is None else {"$lt": before})}
+        if status is not None:
+            query["status"] = {"$eq": status}
+        with _outages():
+            found = list(self._results.find(query, {"record": 1}).sort("_id", pymongo.DESCENDING).limit(limit))
+        return [from_json(result["record"]) for result in found]
 
     def ends_of(self, code: str, product_id: str | None) -> list[End]:
         with _outages(), pymongo.timeout(_LONG):
@@ -115,6 +134,13 @@ class MongoDocuments:
 
     def close(self) -> None:
         self._client.close()
+
+    def _index(self) -> None:
+        """Once a process: the index that lists a code's results. Without the right to make it, lists are slower."""
+        if not self._indexed:
+            self._indexed = True
+            with contextlib.suppress(errors.PyMongoError), pymongo.timeout(_LONG):
+                self._results.create_index([("code", 1), ("_id", -1)])
 
     def _write_result(self, end: End) -> None:
         record = {

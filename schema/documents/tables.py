@@ -42,6 +42,30 @@ class TableDocuments:
         row = self._database.fetch_one("SELECT body FROM report_results WHERE job_id = %s", (job_id,))
         return None if row is None else from_json(row["body"])
 
+    def find_ends(
+        self,
+        code: str,
+        *,
+        product_id: str | None = None,
+        status: str | None = None,
+        since: str = "",
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[End]:
+        where, params = _report(code, product_id)
+        told: list[object] = [*params, since]
+        where += " AND job_id >= %s"
+        if before is not None:
+            where, told = f"{where} AND job_id < %s", [*told, before]
+        if status is not None:
+            text = "JSON_EXTRACT(body, '$.status')"
+            unquoted = f"JSON_UNQUOTE({text})" if self._database.dialect == "mysql" else text
+            where, told = f"{where} AND {unquoted} = %s", [*told, status]
+        rows = self._database.fetch_all(
+            f"SELECT body FROM report_results WHERE {where} ORDER BY job_id DESC LIMIT %s", [*told, limit]
+        )
+        return [from_json(row["body"]) for row in rows]
+
     def ends_of(self, code: str, product_id: str | None) -> list[End]:
         where, params = _report(code, product_id)
         rows = self._database.fetch_all(f"SELECT body FROM report_results WHERE {where} ORDER BY job_id", params)

@@ -116,7 +116,8 @@ OPERATIONS: list[Operation] = [
     Operation(
         "GET", "/api/jobs", "listJobs", "List jobs, newest first", "read",
         {200: Success("One page", responses.JobPage)},
-        query=ListQuery, problems=("invalid_request",),
+        detail="With `code` also jobs whose rows are gone, from the permanent record.",
+        query=ListQuery, problems=("invalid_request", "storage_unavailable"),
     ),
     Operation(
         "GET", "/api/jobs/{job_id}", "getJob", "See how a job stands", "read",
@@ -152,6 +153,26 @@ OPERATIONS: list[Operation] = [
         },
         detail="A failed job is answered 409 with its own code.",
         problems=("job_not_found", "not_ready", "job_failed", "job_cancelled", "artifact_gone", "storage_unavailable"),
+    ),
+    Operation(
+        "POST", "/api/jobs/{job_id}/links", "makeLink", "Make a link that opens the PDF without a key", "submit",
+        {201: Success("The link, shown once", responses.LinkMade)},
+        detail="For a reader. Its page shows a button; only the button counts as a use, since previews of links use GET.",
+        body=requests.Link, body_required=False, example={"expires_in": 604800, "uses": 3},
+        problems=(*_BODY, "job_not_found", "not_ready", "job_failed", "job_cancelled", "storage_unavailable"),
+    ),
+    Operation(
+        "DELETE", "/api/jobs/{job_id}/links/{link_id}", "revokeLink", "Revoke a link", "submit",
+        {200: Success("It opens nothing any more", responses.Revoked)}, problems=("link_not_found",),
+    ),
+    Operation(
+        "GET", "/l/{token}", "showLink", "The page of a link: a button", None,
+        {200: Success("The page; it tells nothing of the report", "text/html")}, problems=("rate_limited",),
+    ),
+    Operation(
+        "POST", "/l/{token}", "openLink", "What the button of a link does", None,
+        {200: Success("The PDF", PDF), 404: Success("The link opens nothing (any more)", "text/html")},
+        problems=("rate_limited", "database_unavailable", "storage_unavailable"),
     ),
     Operation(
         "GET", "/api/jobs/{job_id}/deliveries", "getDeliveries", "See every try of a job's callbacks", "read",

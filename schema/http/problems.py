@@ -59,6 +59,7 @@ CATALOGUE: dict[str, Problem] = {
     "too_late": Problem(409, "It is too late to cancel", "The PDF is being stored; wait for the job to end."),
     "already_ended": Problem(409, "The job has ended", "Nothing is left to cancel."),
     "product_not_found": Problem(404, "No such product", "See GET /api/products for the products that there are."),
+    "link_not_found": Problem(404, "No such link", "It was revoked before, has expired, or belongs to another job."),
     "queue_not_found": Problem(404, "No such queue", "See GET /api/queues for the names."),
     "dead_letter_not_found": Problem(404, "No such dead letter", "See GET /api/dead-letters for those that are open."),
     "delivery_not_found": Problem(404, "No such delivery", "See GET /api/jobs/{job_id}/deliveries for the job's own."),

@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.urls import check_literal
@@ -37,7 +37,9 @@ Ids = Annotated[list[Word], Meta(max_length=1000)]
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-class Submission(Body, rename={"product_id": "productId", "failure_callback": "failureCallback"}):
+class Submission(
+    Body, rename={"product_id": "productId", "failure_callback": "failureCallback", "file_name": "fileName"}
+):
     """The body of POST /api/reports/generate-async."""
 
     code: Annotated[Name, Meta(description="The report's identifier", examples=["rb5YrWGWJXOHoj6r"])]
@@ -47,6 +49,10 @@ class Submission(Body, rename={"product_id": "productId", "failure_callback": "f
     ] = "normal"
     callback: Annotated[Url | None, Meta(description="Told when the job has ended")] = None
     failure_callback: Annotated[Url | None, Meta(description="Told instead when it failed or was cancelled")] = None
+    # Not null but absent without a value: a fingerprint of before this field stays what it was.
+    file_name: Annotated[OrNull[Name] | UnsetType, Meta(description="What the PDF is called", examples=["Ani.pdf"])] = (
+        UNSET
+    )
     data: Annotated[dict[str, Any] | None, Meta(description="The report's content, when it is not in MongoDB")] = None
     meta: Annotated[Any, Meta(description="Anything; echoed in every callback")] = None
 
@@ -67,6 +73,17 @@ class Replay(Body, rename={"failure_callback": "failureCallback"}):
         ]
         | None,
         Meta(description="Kept in the audit"),
+    ] = None
+
+
+class Link(Body):
+    """The optional body of POST /api/jobs/{job_id}/links."""
+
+    expires_in: Annotated[
+        OrNull[Annotated[int, Meta(ge=60, le=7_776_000)]], Meta(description="Seconds; at most 90 days")
+    ] = 604_800
+    uses: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000)] | None, Meta(description="Downloads; null: as many as wanted")
     ] = None
 
 

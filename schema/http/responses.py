@@ -111,7 +111,7 @@ class JobSummary(Struct):
     code: str
     product_id: str
     status: Status
-    priority: Literal["high", "normal", "low"]
+    priority: Annotated[Literal["high", "normal", "low"] | None, Meta(description="null: only its record is left")]
     round: int
     progress: int
     created_at: Moment | None
@@ -136,6 +136,23 @@ class CancelAnswer(Struct):
         Literal["cancelled", "processing"], Meta(description="processing: it stops at the next checkpoint")
     ]
     cancel_requested: bool
+
+
+class LinkMade(Struct):
+    """A link that needs no key. Its URL is shown once."""
+
+    link_id: str
+    job_id: JobId
+    url: Annotated[str, Meta(description="Shows a button; the button downloads the PDF")]
+    expires_at: Moment
+    uses: Annotated[int | None, Meta(description="Downloads; null: as many as wanted")]
+
+
+class Revoked(Struct):
+    """The link opens nothing any more."""
+
+    link_id: str
+    revoked: Literal[True]
 
 
 class Post(Struct):

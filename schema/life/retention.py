@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from schema.rows.columns import DeliveryStatus, JobId
+from schema.rows import links, used_keys
+from schema.rows.columns import DeliveryStatus, JobId, KnownJob
 from schema.rows.states import OPEN
 from schema.sql.database import Database, Place, beyond, marks
 from schema.sql.times import Moment
@@ -53,9 +54,11 @@ class EndedRows:
 
         def work() -> int:
             jobs = self.db.fetch_all(
-                f"SELECT job_id, round FROM pdf_job_results WHERE job_id IN ({marks(ids)}) AND status IN {_ENDED} "
+                "SELECT job_id, round, status, idempotency_key, fingerprint FROM pdf_job_results "
+                f"WHERE job_id IN ({marks(ids)}) AND status IN {_ENDED} "
                 f"AND ended_at <= {self.db.later(-self.keep)} ORDER BY job_id{self.db.lock()}",
                 ids,
+                of=_Ended,
             )
             rounds = {row["job_id"]: row["round"] for row in jobs}
             if not rounds:
@@ -67,6 +70,7 @@ class EndedRows:
                 of=_Owed,
             )
             free = sorted(_settled(rounds, deliveries) - self._unanswered(list(rounds)))
+            used_keys.keep(self.db, [job for job in jobs if job["job_id"] in free])
             remove(self.db, free)
             return len(free)
 
@@ -78,6 +82,11 @@ class EndedRows:
             f"SELECT job_id FROM dead_letters WHERE job_id IN ({marks(ids)}) AND status='open'", ids
         )
         return {row["job_id"] for row in rows}
+
+    def remove_others(self) -> None:
+        """Keys whose jobs are gone, and links that have expired; a page at each call."""
+        used_keys.remove_old(self.db)
+        links.remove_old(self.db)
 
     def remove_letters(self) -> None:
         """Resolved dead letters whose copy is gone from `.XQ`, after a longer time; a page at each call."""
@@ -101,6 +110,10 @@ class EndedRows:
             self._letters_after[status] = last
 
 
+class _Ended(KnownJob):
+    round: int
+
+
 class _Owed(TypedDict):
     job_id: JobId
     round: int
@@ -108,7 +121,7 @@ class _Owed(TypedDict):
     recorded_at: Moment | None
 
 
-def _settled(rounds: Mapping[str, int], deliveries: Sequence[_Owed]) -> set[JobId]:
+def _settled(rounds: Mapping[JobId, int], deliveries: Sequence[_Owed]) -> set[JobId]:
     """The jobs whose last round is recorded for good, or given up, and whose callbacks have all ended.
 
     A delivery that was given up without a record has a dead letter: its job stays until that letter is closed.

@@ -78,6 +78,7 @@ class HeldJob(ReportColumns, StartColumns):
     callback: str | None  # The caller's URL, byte for byte.
     failure_callback: str | None
     meta: str | None  # JSON, echoed in every callback.
+    file_name: str | None  # What the caller wants the PDF to be called; NULL: as the settings say.
     inline_data: int  # Flag: the report came with the request (table `report_data`).
     artifact_id: str | None  # Reserved before the first upload: one file per job.
     request_id: str | None  # The caller's own.
@@ -106,6 +107,31 @@ class JobRow(HeldJob, ListedJob, LeaseColumns, PublishedColumns):
     owner: str  # The API key's name; empty without keys.
     idempotency_key: str | None  # Hash of the owner and of the key that the caller sent.
     fingerprint: str | None  # Hash of the request behind that key: tells a repetition from another request.
+
+
+class KnownJob(TypedDict):
+    """What is told to who sends an Idempotency-Key again."""
+
+    job_id: JobId
+    status: JobStatus
+    idempotency_key: str | None
+    fingerprint: str | None
+
+
+class UsedKey(KnownJob):
+    """The key of a job whose row is gone (table `used_keys`); its status is the one that the job ended with."""
+
+    removed_at: Moment  # When the row went.
+
+
+class LinkRow(TypedDict):
+    """A link for a reader who has no key (table `links`)."""
+
+    link_id: str  # lnk_ and a ULID.
+    job_id: JobId
+    hash: str  # SHA-256 of the token in the URL; the token itself is kept nowhere.
+    uses_left: int | None  # Downloads that are left; NULL: as many as wanted.
+    expires_at: Moment
 
 
 class AttemptRow(TypedDict):

@@ -18,7 +18,8 @@ from typing import Any, Literal, final
 import peewee
 
 from schema.errors import Cancelled, LeaseLost, ReportqError
-from schema.rows.columns import AttemptRow, HeldJob, JobRow, Seconds, Stage
+from schema.rows import used_keys
+from schema.rows.columns import AttemptRow, HeldJob, JobRow, Seconds, Stage, UsedKey
 from schema.sql.database import AT_ONCE, Database, DatabaseDown, is_duplicate, put
 
 _EMPTY = {"owner": "", "inline_data": 0}  # What these columns hold without a value; others hold NULL.
@@ -30,7 +31,7 @@ PROMOTED = 7
 # What an attempt needs of its row, from the claim to the end: each further column costs the client as much as a statement.
 NEEDED = (
     "job_id, code, product_id, priority, turn, status, requested_at, round, start_no, tries, crashes, returns, retry_count, "
-    "worker_id, callback, failure_callback, meta, inline_data, artifact_id, request_id, traceparent"
+    "worker_id, callback, failure_callback, meta, file_name, inline_data, artifact_id, request_id, traceparent"
 )
 
 
@@ -55,6 +56,7 @@ class NewJob:
     callback: str | None = None
     failure_callback: str | None = None
     meta: bytes | None = None  # JSON
+    file_name: str | None = None
     inline: bytes | None = None  # JSON: the report's content
     owner: str = ""
     idempotency_key: str | None = None
@@ -64,17 +66,19 @@ class NewJob:
 
 
 class KeyTaken(ReportqError):
-    """The idempotency key belongs to a row that is there already: `row`."""
+    """The idempotency key belongs to a job that is, or was, there already: `row`."""
 
     code = "idempotency_key_taken"
 
-    def __init__(self, row: JobRow) -> None:
+    def __init__(self, row: JobRow | UsedKey) -> None:
         super().__init__("This Idempotency-Key was used before.")
         self.row = row
 
 
 def submit(db: Database, job: NewJob) -> None:
     """Write the job: ONE insert (two when the report comes inline). Harmless when repeated with the same job_id.
+
+    Behind an Idempotency-Key one question more is asked in the same transaction: of keys whose rows are gone.
 
     When the connection was lost at once, it asks once more: a restarted database has dropped every connection. Else
     callers would be refused although the database is up.
@@ -89,13 +93,18 @@ def submit(db: Database, job: NewJob) -> None:
 
 
 def _write(db: Database, job: NewJob) -> None:
-    if job.inline is None:
+    if job.inline is None and job.idempotency_key is None:
         _insert(db, job)
         return
 
     def work() -> None:
-        if _insert(db, job):
-            db.defer("INSERT INTO report_data (job_id, body) VALUES (%s, %s)", (job.job_id, job.inline.decode()))  # type: ignore[union-attr]
+        if not _insert(db, job):
+            return
+        # Asked after the insert, which waits for a retention that just deletes the row with this key.
+        if job.idempotency_key is not None and (used := used_keys.find(db, job.idempotency_key)) is not None:
+            raise KeyTaken(used)
+        if job.inline is not None:
+            db.defer("INSERT INTO report_data (job_id, body) VALUES (%s, %s)", (job.job_id, job.inline.decode()))
 
     db.transaction(work)
 
@@ -147,6 +156,7 @@ def _columns(job: NewJob) -> dict[str, Any]:
         "callback": job.callback,
         "failure_callback": job.failure_callback,
         "meta": job.meta.decode() if job.meta else None,
+        "file_name": job.file_name,
         "inline_data": None if job.inline is None else 1,
         "owner": job.owner or None,
         "idempotency_key": job.idempotency_key,
@@ -160,6 +170,11 @@ def _columns(job: NewJob) -> dict[str, Any]:
 def find(db: Database, job_id: str) -> JobRow | None:
     """The row, or None."""
     return db.fetch_one("SELECT * FROM pdf_job_results WHERE job_id=%s", (job_id,), of=JobRow)
+
+
+def known(db: Database, key: str) -> JobRow | UsedKey | None:
+    """The job that this idempotency key has made, whether its row is there or gone; or None."""
+    return find_by_key(db, key) or used_keys.find(db, key)
 
 
 def find_by_key(db: Database, key: str) -> JobRow | None:

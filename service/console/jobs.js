@@ -53,7 +53,7 @@ const text = (label, name, chosen, narrow) => h("label", {}, label,
 
 function nothing(chosen) {
   return chosen.code || chosen.product_id || chosen.status || chosen.since
-    ? "No job fits. Codes are compared exactly, capitals included; rows of ended jobs are cleaned away after a while, and are then found by their job id only."
+    ? "No job fits. Codes are compared exactly, capitals included; rows of ended jobs are cleaned away after a while; they are then found by their code or job id only."
     : "No jobs yet.";
 }
 
@@ -65,6 +65,6 @@ function table(jobs) {
       h("td", { "data-label": "State" }, h("span", {}, word(job.status), job.status === "processing" ? [" ", bar(job.progress, `${job.progress} %`)] : null,
         job.error_code ? [" ", h("code", {}, job.error_code)] : null, job.round > 1 ? h("span", { class: "quiet" }, ` round ${job.round}`) : null)),
       h("td", { class: "free", "data-label": "Code" }, h("span", {}, job.code)), h("td", { class: "free", "data-label": "Product" }, h("span", {}, job.product_id)),
-      h("td", { "data-label": "Priority" }, h("span", {}, job.priority)), h("td", { "data-label": "Submitted" }, when(job.created_at, { ago: true })),
+      h("td", { "data-label": "Priority" }, h("span", {}, job.priority ?? "–")), h("td", { "data-label": "Submitted" }, when(job.created_at, { ago: true })),
       h("td", { class: "number", "data-label": "Took" }, h("span", {}, job.completed_at ? span(between(job.created_at, job.completed_at)) : "–"))))));
 }

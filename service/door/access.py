@@ -88,8 +88,8 @@ class Access:
 
 
 def is_public(path: str) -> bool:
-    """What is shown without a key: documentation, and the console's files (they ask for a key themselves)."""
-    return path in ("/", "/openapi.json", "/favicon.ico") or path.startswith(("/docs", "/console/"))
+    """What is shown without a key: documentation, the console's files (they ask for a key themselves), readers' links."""
+    return path in ("/", "/openapi.json", "/favicon.ico") or path.startswith(("/docs", "/console/", "/l/"))
 
 
 def _key_of(req: falcon.Request) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import falcon
 
 from schema.errors import Permanent, Refused
+from schema.rows.file_names import disposition, file_name
 from schema.rows.jobs import find
 from service.routes.route import Route, no_job
 
@@ -21,12 +22,10 @@ class Downloads(Route):
         row = find(self.parts.db, job_id)
         self.serve(resp, job_id, row, redirect=self.parts.settings.download_redirect)
 
-    def serve(
-        self, resp: falcon.Response, job_id: str, row: Mapping[str, Any] | None, *, redirect: bool = False
-    ) -> None:
-        """Stream the PDF of a completed job (`row`, or the permanent record of a cleaned one) into the answer.
+    def stored(self, resp: falcon.Response, job_id: str, row: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """The row, or the permanent record, of a job that has a PDF.
 
-        Refused: a failed job's own code, job_cancelled, not_ready, artifact_gone, job_not_found.
+        Refused: a failed job's own code, job_cancelled, not_ready, job_not_found.
         """
         if row is None:
             end = self.parts.documents.find_end(job_id)
@@ -41,6 +40,22 @@ class Downloads(Route):
         if row["status"] != "completed" or row["artifact_id"] is None:
             resp.set_header("Retry-After", "2")
             raise Refused(f"The job is {row['status']}.", code="not_ready")
+        return row
+
+    def serve(
+        self,
+        resp: falcon.Response,
+        job_id: str,
+        row: Mapping[str, Any] | None,
+        *,
+        redirect: bool = False,
+        kind: str = "inline",
+    ) -> None:
+        """Stream the PDF of a completed job (`row`, or the permanent record of a cleaned one) into the answer.
+
+        Refused: what `stored` refuses, artifact_gone.
+        """
+        row = self.stored(resp, job_id, row)
         link = row["google_drive_link"] or ""
         if redirect and self.parts.artifacts.dependency == "drive" and link.startswith("https://"):
             resp.status = falcon.HTTP_302
@@ -52,6 +67,6 @@ class Downloads(Route):
             raise Refused(error.detail, code="artifact_gone") from None
         resp.status = falcon.HTTP_200
         resp.content_type = "application/pdf"
-        resp.set_header("Content-Disposition", f'inline; filename="{job_id}.pdf"')
+        resp.set_header("Content-Disposition", disposition(file_name(row, self.parts.settings.file_name), kind))
         resp.set_header("Cache-Control", "private, no-store")
         resp.stream = chunks

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 import falcon
 
@@ -13,8 +14,8 @@ from schema.http.problems import problem_of
 from schema.http.responses import shown
 from schema.life import rounds
 from schema.ports import End
-from schema.rows import deliveries, jobs, listing
-from schema.rows.columns import DeliveryRow, JobRow, ListedJob
+from schema.rows import deliveries, found, jobs
+from schema.rows.columns import DeliveryRow, JobRow
 from schema.rows.states import OPEN
 from schema.sql.times import moment
 from service.estimates import QueueView
@@ -27,10 +28,8 @@ class Jobs(Route):
     """GET /api/jobs."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """A page of jobs, newest first."""
-        query = queries.list_query(req.params)
-        rows, more = listing.page(self.parts.db, query)
-        cursor = listing.cursor_after(rows[-1]["job_id"]) if more else None
+        """A page of jobs, newest first; of a code also those whose rows are gone."""
+        rows, cursor = found.page(self.parts.db, self.parts.documents, queries.list_query(req.params))
         answer(resp, responses.JobPage([_summary(row) for row in rows], cursor))
 
 
@@ -126,7 +125,7 @@ class Job(Route):
         )
 
 
-def _submitted_at(row: ListedJob) -> str | None:
+def _submitted_at(row: Mapping[str, Any]) -> str | None:
     """When the job was asked for. The plan's `created_at` has whole seconds on MariaDB; a replay moves `requested_at`."""
     return moment(row["requested_at"] if row["round"] == 1 else row["created_at"])
 
@@ -150,11 +149,11 @@ def _webhook(rows: list[DeliveryRow], job: JobRow) -> responses.Webhook | None:
     )
 
 
-def _summary(row: ListedJob) -> responses.JobSummary:
+def _summary(row: Mapping[str, Any]) -> responses.JobSummary:
     return shown(
         responses.JobSummary,
         row,
-        priority=jobs.priority_word(row["priority"]),
+        priority=None if row["priority"] is None else jobs.priority_word(row["priority"]),
         created_at=_submitted_at(row),
         completed_at=moment(row["ended_at"]),
         error_code=row["error_code"] if row["status"] == "failed" else None,

@@ -14,8 +14,8 @@ from schema.errors import Refused
 from schema.http import queries, requests
 from schema.http.responses import Accepted, BatchAccepted
 from schema.rows import jobs
-from schema.rows.columns import JobRow
-from schema.rows.jobs import PRIORITIES, KeyTaken, NewJob, find_by_key, turn_of
+from schema.rows.columns import JobRow, UsedKey
+from schema.rows.jobs import PRIORITIES, KeyTaken, NewJob, known, turn_of
 from schema.sql.database import patiently
 from service.door.rates import RateLimits
 from service.estimates import QueueView
@@ -36,13 +36,13 @@ class Submitting(Route):
 
     def write(
         self, req: falcon.Request, wanted: list[NewJob], insert: Callable[[], None], another: str
-    ) -> list[JobRow]:
+    ) -> list[JobRow | UsedKey]:
         """Write the jobs; return nothing, or the rows that this Idempotency-Key has made before, even without room for more.
 
         `another` says what the key was sent with before, when it was not this body. Raises Refused: backlog_full,
         idempotency_key_reused.
         """
-        earlier: list[JobRow] = []
+        earlier: list[JobRow | UsedKey] = []
         try:
             self.view.admit(len(wanted))
         except Refused:
@@ -64,8 +64,8 @@ class Submitting(Route):
         req.context.repeated = True
         return earlier
 
-    def _earlier(self, wanted: list[NewJob]) -> list[JobRow]:
-        rows = [find_by_key(self.parts.db, job.idempotency_key) for job in wanted if job.idempotency_key]
+    def _earlier(self, wanted: list[NewJob]) -> list[JobRow | UsedKey]:
+        rows = [known(self.parts.db, job.idempotency_key) for job in wanted if job.idempotency_key]
         return [row for row in rows if row is not None]
 
 
@@ -78,7 +78,7 @@ class Single(Submitting):
     def __post_init__(self) -> None:
         self.intake = Intake(self.parts.db, self.parts.wake)
 
-    def submit(self, req: falcon.Request) -> tuple[NewJob, JobRow | None]:
+    def submit(self, req: falcon.Request) -> tuple[NewJob, JobRow | UsedKey | None]:
         """Write the job of the body, with None; or with the row of the job that its Idempotency-Key has made before."""
         submission = self.asked(req, requests.Submission)
         if queries.strict(req.params, req.get_header("Prefer")):
@@ -91,7 +91,7 @@ class Single(Submitting):
         log.info("job.submitted", job_id=job.job_id, priority=submission.priority, request_id=job.request_id)
         return job, None
 
-    def reply(self, resp: falcon.Response, job: NewJob, earlier: JobRow | None) -> None:
+    def reply(self, resp: falcon.Response, job: NewJob, earlier: JobRow | UsedKey | None) -> None:
         """The plan's 202."""
         if earlier is None:
             accepted(resp, waiting(self.view, job))
@@ -123,7 +123,7 @@ class Batch(Submitting):
         if queries.strict(req.params, req.get_header("Prefer")):
             require_fitting(self.parts, {f"jobs[{place}].": one for place, one in enumerate(batch.jobs)})
         wanted = _keyed(req, batch)
-        another = "another batch, or some of its jobs are cleaned away by now"
+        another = "another batch"
         rows = self.write(req, wanted, lambda: self.parts.db.transaction(lambda: self._insert(wanted)), another)
         if rows:
             resp.set_header("Idempotent-Replayed", "true")
@@ -169,6 +169,7 @@ def new_job(submission: requests.Submission, req: falcon.Request) -> NewJob:
         failure_callback=submission.failure_callback,
         meta=None if submission.meta is None else msgspec.json.encode(submission.meta),
         inline=None if submission.data is None else msgspec.json.encode(submission.data),
+        file_name=submission.file_name or None,
         owner=req.context.owner,
         idempotency_key=key,
         fingerprint=None if key is None else requests.fingerprint(submission),  # compared only behind a key
@@ -183,9 +184,9 @@ def waiting(view: QueueView, job: NewJob) -> Accepted:
     return Accepted(job.job_id, "queued", estimate, position)
 
 
-def standing(view: QueueView, row: JobRow) -> Accepted:
-    """How the job of a row stands."""
-    position, estimate = view.of(row)
+def standing(view: QueueView, row: JobRow | UsedKey) -> Accepted:
+    """How the job stands that was made before."""
+    position, estimate = (None, None) if "removed_at" in row else view.of(row)
     return Accepted(row["job_id"], row["status"], estimate, position)
 
 

@@ -34,13 +34,14 @@ SUBMIT = {
     ("POST", "/api/reports/generate-async"), ("POST", "/api/reports/generate"), ("POST", "/api/reports/batch"),
     ("DELETE", "/api/jobs/{job_id}"), ("POST", "/api/jobs/{job_id}/cancel"), ("POST", "/api/jobs/{job_id}/replay"),
     ("POST", "/api/products/{product_id}/validate"),
+    ("POST", "/api/jobs/{job_id}/links"), ("DELETE", "/api/jobs/{job_id}/links/{link_id}"),
 }  # fmt: skip
 PEOPLE = ("/", "/favicon.ico")  # the console's files need no key: they ask for one
 
 
 def expected(method: str, template: str, role: str | None) -> str:
     call = (method, template)
-    if template in ("/livez", "/readyz") or template in PEOPLE or template.startswith("/console"):
+    if template in ("/livez", "/readyz", "/l/{token}") or template in PEOPLE or template.startswith("/console"):
         return "in"
     if role is None:
         return "unauthorized" if not template.startswith("/docs") else "in"

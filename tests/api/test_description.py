@@ -40,7 +40,9 @@ def test_every_answer_is_of_the_kind_that_is_described(api: Api, db: Database) -
     api.post("/api/queues/webhooks/pause", {"why": "for the overview"})
     checked, at_once = 0, {"Prefer": "respond-async"}
     for operation in operations.OPERATIONS:
-        path = operation.path.format(job_id=job_id, letter_id=letter_id, name="pdf", delivery_id="d", product_id="p")
+        path = operation.path.format(
+            job_id=job_id, letter_id=letter_id, name="pdf", delivery_id="d", product_id="p", link_id="l", token="t"
+        )
         for view in ("?view=letters", "") if path == "/api/dead-letters" else ("",):
             body = bodies.get(path, BODY if "reports" in path else None) if operation.method == "POST" else None
             answer = api.client.simulate_request(

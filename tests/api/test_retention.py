@@ -15,10 +15,12 @@ from tests.api.conftest import Api
 TABLES = ("pdf_job_results", "report_data", "attempts", "rendered", "deliveries", "delivery_attempts")
 
 
-def finished(api: Api, status: str = "completed", *, hours_ago: float = 2, told: bool = True) -> str:
+def finished(
+    api: Api, status: str = "completed", *, hours_ago: float = 2, told: bool = True, file_name: str | None = None
+) -> str:
     """A job that went the whole way, `hours_ago`."""
     db = api.db
-    job_id = api.submit(data={"name": "Ani"}, callback="https://hooks.example/pdf-complete")
+    job_id = api.submit(data={"name": "Ani"}, callback="https://hooks.example/pdf-complete", fileName=file_name)
     db.execute("UPDATE pdf_job_results SET status='processing', start_no=1 WHERE job_id=%s", (job_id,))
     artifact = api.artifacts.reserve()
     api.artifacts.put(artifact, "x.pdf", b"%PDF-1.7 kept", replace=False, labels={})

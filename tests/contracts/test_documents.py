@@ -545,3 +545,23 @@ def test_what_was_recorded_of_a_report_can_be_listed_and_forgotten(store: Store)
     assert store.documents.find_end("pdf_1") is None
     assert store.documents.forget("K1", None) == 1
     assert store.documents.find_end("pdf_3") == stranger
+
+
+def test_ends_of_a_code_are_listed_newest_job_first_a_page_at_a_time(store: Store) -> None:
+    ends = [
+        replace(FIRST, job_id=f"pdf_{n:02}", product_id="ab"[n % 2], status=("completed", "failed")[n % 3 == 0])
+        for n in range(10)
+    ]
+    for end in [*ends, replace(FIRST, job_id="pdf_x", code="K2"), replace(FIRST, job_id="pdf_y", code="K1 ")]:
+        store.documents.record_end(end)
+
+    def found(**query: Any) -> list[str]:
+        return [end.job_id for end in store.documents.find_ends("K1", **query)]
+
+    assert store.documents.find_ends("K1", limit=3) == ends[:6:-1]
+    assert found() == [end.job_id for end in reversed(ends)]
+    assert found(product_id="a", limit=2) == ["pdf_08", "pdf_06"]
+    assert found(status="failed", before="pdf_09") == ["pdf_06", "pdf_03", "pdf_00"]
+    assert found(since="pdf_04", before="pdf_06") == ["pdf_05", "pdf_04"]
+    assert found(product_id="c") == []
+    assert store.documents.find_ends("K3") == []

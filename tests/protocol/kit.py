@@ -26,8 +26,8 @@ from schema.sql.database import Database, Row
 
 TABLES = (
     "pdf_job_results", "report_data", "attempts", "rendered", "deliveries", "delivery_attempts", "dead_letters", "pauses",
-    "dependencies", "switches", "workers", "durations", "audit", "report_documents", "report_results",
-    "paces",
+    "dependencies", "switches", "workers", "durations", "audit", "used_keys", "links", "report_documents",
+    "report_results", "paces",
 )  # fmt: skip
 
 
@@ -112,6 +112,9 @@ class Reports:
 
     def find_end(self, job_id: str) -> End | None:
         return next((end for end in reversed(self.ends) if end.job_id == job_id), None)
+
+    def find_ends(self, code: str, **query: Any) -> list[End]:
+        return [end for end in reversed(self.ends) if end.code == code]
 
     def ends_of(self, code: str, product_id: str | None) -> list[End]:
         return [end for end in self.ends if end.code == code and product_id in (None, end.product_id)]

@@ -43,7 +43,7 @@ CENSUS: dict[str, dict[str, int]] = {
     "pdf_job_results": {
         "job_id": 4 + _ULID, "code": _NAME, "product_id": _NAME, "stage": len("rendering"), "artifact_id": 100,
         "error_code": _CODES, "owner": _OWNER, "idempotency_key": _HASH, "fingerprint": _HASH, "request_id": 64,
-        "traceparent": 64, **_LEASE,
+        "file_name": _NAME, "traceparent": 64, **_LEASE,
     },
     "report_data": {"job_id": 4 + _ULID},
     "attempts": {
@@ -73,6 +73,8 @@ CENSUS: dict[str, dict[str, int]] = {
     "durations": {"product_id": _NAME},
     "api_keys": {"key_id": 4 + _ULID, "name": _OWNER, "role": max(len(role) for role in ROLES), "hash": _HASH},
     "audit": {"who": 128, "act": len("bulk_discard"), "subject": 255},
+    "used_keys": {"idempotency_key": _HASH, "fingerprint": _HASH, "job_id": 4 + _ULID, "status": len("completed")},
+    "links": {"link_id": 4 + _ULID, "job_id": 4 + _ULID, "hash": _HASH},
     "report_documents": {"code": _NAME, "product_id": _NAME, "requested_at": 27},
     "report_results": {"job_id": 4 + _ULID, "code": _NAME, "product_id": _NAME, "requested_at": 27},
 }  # fmt: skip

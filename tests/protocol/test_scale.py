@@ -30,6 +30,7 @@ from schema.rows import (
     leadership,
     leases,
     letter_search,
+    links,
     owed,
     pace,
     pauses,
@@ -84,7 +85,8 @@ SORTS = {
 }  # fmt: skip
 # What only people and starts ask; a file, or a function in it.
 ASKED_BY_PEOPLE = {
-    "actors/desk/erasure.py", "schema/rows/listing.py", "ops/commands/story.py", "schema/sql/migrate.py",
+    "actors/desk/erasure.py", "schema/rows/listing.py", "schema/rows/found.py", "schema/documents/tables.py:find_ends",
+    "schema/rows/used_keys.py:forget", "schema/rows/links.py:forget", "ops/commands/story.py", "schema/sql/migrate.py",
     "schema/rows/keys.py:work",
     "schema/rows/audit.py:of", "schema/rows/switches.py:_put", "schema/rows/letter_search.py:groups",
     "schema/documents/tables.py:ends_of", "schema/documents/tables.py:work", "schema/documents/tables.py:save_report",
@@ -177,9 +179,16 @@ def fill(db: Recorder) -> None:
     rows("dead_letters", {**resolved, "fingerprint": "f2", "status": "discarded"}, "dl_01B", job_id=job_id)
     rows("dead_letters", {**resolved, "fingerprint": "f1"}, "dl_01C", job_id=job_id)
     rows("dead_letters", {**letter, "published_at": old, "fingerprint": "f1"}, "dl_01D", job_id=job_id, code=code)
+    gone = {"job_id": "pdf_gone", "status": "completed", "removed_at": new}
+    rows("used_keys", gone, "", idempotency_key=lambda n: f"old{n}")
+    rows(
+        "links", {"job_id": "pdf_gone", "expires_at": "2030-01-01 00:00:00"}, "", link_id=lambda n: f"lnk_{n}", hash=str
+    )
     rows("audit", {"at": old, "who": "t", "act": "replay", "subject": "s"}, "")
     if db.dialect == "mysql":
-        for table in ("pdf_job_results", "attempts", "deliveries", "delivery_attempts", "dead_letters", "audit"):
+        for table in (
+            "pdf_job_results", "attempts", "deliveries", "delivery_attempts", "dead_letters", "audit", "used_keys", "links"
+        ):  # fmt: skip
             db.fetch_all(f"ANALYZE TABLE {table}")
 
 
@@ -346,7 +355,7 @@ def relay(world: World) -> None:
 def housekeeping(world: World) -> None:
     """Rescue, lost hints, probes, retention, letters, the workers' registry."""
     db, keeper = world.db, world.runtime.housekeeper
-    work(world, ended := urgent(world))
+    work(world, ended := urgent(world, idempotency_key="soon old"))
     db.execute("UPDATE pdf_job_results SET ended_at=%s WHERE job_id=%s", ("2019-01-01 00:00:00", ended))
     lost = [urgent(world) for _ in range(3)]
     for job_id in lost:
@@ -364,6 +373,7 @@ def housekeeping(world: World) -> None:
     keeper.step()
     assert {world.job(job_id)["status"] for job_id in lost} == {"queued"}
     assert jobs.find(db, ended) is None, "it was cleaned away"
+    assert jobs.known(db, "soon old") is not None, "and its key is known"
     world.relay()
     for _ in range(2):
         keeper.lost_messages.step()
@@ -375,6 +385,8 @@ def housekeeping(world: World) -> None:
     dead_letters.shown(db, "pdf")
     dead_letters.homes(db, [f"dl_01D{n:022}" for n in range(9)])
     assert dead_letters.bury_raw(db, "pdf", "dl_raw", b"x", "undecodable_message", "x")
+    db.execute("UPDATE used_keys SET removed_at=%s WHERE idempotency_key=%s", ("2020-01-01 00:00:00", "old1"))
+    db.execute("UPDATE links SET expires_at=%s WHERE link_id=%s", ("2020-01-01 00:00:00", "lnk_1"))
     for swept in (True, False):
         Retention(db, keep=60, keep_letters=0, letters_are_swept=swept).step()
     card = workers.Card("w/pdf", "pdf", "h", 1, 2, "0")
@@ -399,8 +411,14 @@ def looks(world: World) -> None:
     QueueView(db, settings)._see()
     Overview(world.runtime)._look()  # type: ignore[arg-type]
     queues.states(db, settings)
-    switches.stored(db, settings)
+    for percent in (0, 100):
+        switches.stored(db, replace(settings, rollout_percent=percent))
     keys.everything(db)
+    _, token, _ = links.make(db, "pdf_nobody", seconds=60, uses=1)
+    link = links.spend(db, token)
+    assert link is not None
+    links.give_back(db, link)
+    assert links.revoke(db, "pdf_nobody", link["link_id"])
     WaiterBoard(db, 10).wait(f"pdf_01A{0:022}", 10)
     documents = open_documents("database:", db)
     end = deliveries.end_of(world.db.fetch_all("SELECT * FROM deliveries WHERE status='recorded'")[0])

@@ -191,7 +191,8 @@ def test_no_next_step_of_a_command_speaks_of_requests(code: str) -> None:
 HTTP_ONLY = {
     "invalid_json", "body_too_large", "unsupported_media_type", "idempotency_key_reused", "idempotency_key_taken",
     "invalid_header", "batch_too_large", "sync_disabled", "unauthorized", "forbidden", "rate_limited", "host_refused",
-    "not_found", "product_not_found", "method_not_allowed", "backlog_full", "internal_error", "database_unavailable",
+    "product_not_found", "link_not_found",
+    "not_found", "method_not_allowed", "backlog_full", "internal_error", "database_unavailable",
 }  # fmt: skip
 
 
