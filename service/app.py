@@ -20,6 +20,7 @@ from service.door.rates import RateLimits
 from service.door.request import Doorway, Request
 from service.estimates import QueueView
 from service.parts import ApiParts
+from service.routes.batches import Batches
 from service.routes.console import Console
 from service.routes.dead_letters import DeadLetters
 from service.routes.deliveries import Deliveries
@@ -65,6 +66,9 @@ def create_app(parts: ApiParts) -> Any:
     app.add_route("/api/products", products := Products(parts))
     for part in ("schema", "validate"):
         app.add_route(f"/api/products/{{product_id}}/{part}", products, suffix=part)
+    app.add_route("/api/batches/{batch_id}", batches := Batches(parts, view, waiters))
+    for act in ("cancel", "replay", "download"):
+        app.add_route(f"/api/batches/{{batch_id}}/{act}", batches, suffix=act)
     app.add_route("/api/jobs", Jobs(parts))
     app.add_route("/api/jobs/{job_id}", job := Job(parts, view, waiters))
     app.add_route("/api/jobs/{job_id}/download", downloads)

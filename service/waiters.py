@@ -21,7 +21,7 @@ _EVERY = 0.1  # seconds between looks while anybody waits
 
 
 class WaiterBoard:
-    """Who waits for which job. The poller's thread lives only while somebody waits.
+    """Who waits for which job or batch. The poller's thread lives only while somebody waits.
 
     `stopping` says that this process works on no more jobs: then every waiter is answered.
     """
@@ -30,12 +30,12 @@ class WaiterBoard:
         self._db = db
         self._most = most
         self._stopping = stopping
-        self._waiters: dict[threading.Event, str] = {}  # set when the job has ended → job_id
+        self._waiters: dict[threading.Event, str] = {}  # set when it has ended → its id
         self._polling = False
         self._mutex = threading.Lock()
 
     def wait(self, job_id: str, seconds: float) -> bool:
-        """Wait until the job has ended (or is gone), for at most `seconds`; False, at once, when too many wait."""
+        """Wait until the job (or batch) has ended, or is gone, for at most `seconds`; False, at once, when too many wait."""
         ended = threading.Event()
         with self._mutex:
             if len(self._waiters) >= self._most:
@@ -74,6 +74,11 @@ class WaiterBoard:
         rows = self._db.fetch_all(
             f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)}) AND {IS_OPEN}", ids
         )
+        if batches := [key for key in ids if key.startswith("bat_")]:
+            rows += self._db.fetch_all(
+                f"SELECT batch_id AS job_id FROM batches WHERE batch_id IN ({marks(batches)}) AND ended_at IS NULL",
+                batches,
+            )
         going_on = {row["job_id"] for row in rows}
         for ended, job_id in waiters.items():
             if job_id not in going_on or self._stopping():

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from actors.deliver.batch_body import batch_body
 from actors.deliver.callback_body import callback_body, correlation
 from actors.deliver.host_pauses import note_answer
 from middleware.hooks.lifecycle import Attempt, Attempts
@@ -120,15 +121,17 @@ class Delivering:
 
     def _deliver(self, held: DeliveryClaim) -> None:
         row = held.row
-        end = deliveries.end_of(row)
+        end = None if deliveries.of_batch(row) else deliveries.end_of(row)
         spent = deliveries.resume_url_used(self.db, row)
-        if spent:
+        if end is not None and spent:
             end = replace(end, callback="not_sent")
         too_old = float(row["age"]) > self.settings.delivery_deadline
-        if row["recorded_at"] is None and not self._record(held, end, last=too_old):
+        if end is not None and row["recorded_at"] is None and not self._record(held, end, last=too_old):
             return
         if row["url"] and not spent and not too_old:
-            self._post(held, row["url"], end)  # it notes the record in its own commit
+            body = self._batch(held) if end is None else callback_body(self._linked(end))
+            if body is not None:
+                self._post(held, row["url"], body)  # it notes the record in its own commit
             self.wake()
             return
         deliveries.note_recorded(self.db, held)
@@ -140,6 +143,18 @@ class Delivering:
         else:
             self._give_up(held, "webhook_too_old", _TOO_OLD)
         self.wake()
+
+    def _batch(self, held: DeliveryClaim) -> bytes | None:
+        """The body of a batch's callback; None when it has to wait, or when a newer round of the batch tells."""
+        seconds = _RECORD_AGAIN * random.uniform(0.5, 1.0)
+        try:
+            body = batch_body(self.db, self.documents, held.row, self.settings.links_base)
+        except DependencyDown as error:
+            note_outage(self.db, self.settings, error, (held.delivery_id, held.start_no))
+            body = None
+        if body is None:
+            deliveries.wait(self.db, held.row, seconds=seconds)
+        return body
 
     def _record(self, held: DeliveryClaim, end: End, *, last: bool) -> bool:
         """Write the permanent record; False when it has to wait, or when the delivery was given up at its `last` try.
@@ -161,10 +176,9 @@ class Delivering:
         log.info("delivery.recorded", seconds=round(time.monotonic() - began, 3))
         return True
 
-    def _post(self, held: DeliveryClaim, url: str, end: End) -> None:
+    def _post(self, held: DeliveryClaim, url: str, body: bytes) -> None:
         row = held.row
         asked = time.monotonic()
-        body = callback_body(self._linked(end))
         number = deliveries.begin_post(self.db, held, row["post_kind"])
         if isinstance(number, str):
             if number == "delivered":

@@ -22,5 +22,6 @@ class Retention(EndedRows):
             removed += count
             took = time.monotonic() - began
             if not more or time.monotonic() + 2 * took > until:
+                self.remove_batches()
                 return removed  # nothing is left, or another batch would take longer than the time that is
             time.sleep(took)  # submissions find the database half free

@@ -27,6 +27,7 @@ from schema.callbacks import urls
 from schema.documents import open_documents
 from schema.errors import Refused
 from schema.http.queries import ListQuery
+from schema.http.responses import error_of
 from schema.life import rounds
 from schema.life.rounds import CancelOutcome
 from schema.rows import found, jobs
@@ -34,7 +35,6 @@ from schema.rows.columns import AttemptRow
 from schema.rows.letter_search import moment_of
 from schema.sql.times import instant, moment
 from service.routes.deliveries import delivery_log
-from service.routes.jobs import error_of
 
 app = typer.Typer(help="Jobs.", no_args_is_help=True)
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from schema import VERSION
-from schema.http.operations import ALWAYS, JSON, OPERATIONS, PDF, PROBLEM, Operation, Success
+from schema.http.operations import ALWAYS, JSON, OPERATIONS, PDF, PROBLEM, ZIP, Operation, Success
 from schema.http.problems import CATALOGUE, TYPE_BASE, problem_of
 from schema.http.responses import Problem
 from schema.http.webhooks import EVENTS, SIGNED
@@ -17,6 +17,7 @@ _TAGS = {
     "reports": "Ask for reports",
     "products": "What can be asked for, and what each needs",
     "jobs": "Follow, fetch, cancel and replay them",
+    "batches": "Jobs that were asked for together",
     "deliveries": "What became of callbacks",
     "dead letters": "What gave up, and trying it again",
     "queues": "How much waits, and pausing it",
@@ -202,8 +203,8 @@ def _always(secured: bool) -> tuple[str, ...]:
 
 def _answer(operation: Operation, answer: Success) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.description}
-    if answer.body == PDF:
-        described["content"] = {PDF: {"schema": {"type": "string", "contentMediaType": PDF}}}
+    if answer.body in (PDF, ZIP):
+        described["content"] = {answer.body: {"schema": {"type": "string", "contentMediaType": answer.body}}}
     elif isinstance(answer.body, str):
         described["content"] = {answer.body: {"schema": {"type": "string"}}}
         if operation.negotiated:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schema.http import letter_responses, product_responses, requests, responses, state_responses
-from schema.http.queries import LettersQuery, ListQuery, SubmitQuery
+from schema.http import batch_responses, letter_responses, product_responses, requests, responses, state_responses
+from schema.http.queries import BatchQuery, LettersQuery, ListQuery, SubmitQuery
 
 JSON, PDF, PROBLEM = "application/json", "application/pdf", "application/problem+json"
+ZIP = "application/zip"
 # What any call with a role may be answered, besides its own.
 ALWAYS = ("unauthorized", "forbidden", "host_refused", "rate_limited", "database_unavailable")
 _BODY = ("invalid_json", "invalid_request", "body_too_large", "unsupported_media_type")
@@ -92,10 +93,44 @@ OPERATIONS: list[Operation] = [
     ),
     Operation(
         "POST", "/api/reports/batch", "submitBatch", "Ask for many reports at once", "submit",
-        {202: Success("All are written", responses.BatchAccepted, ("Retry-After", "Idempotent-Replayed"))},
-        detail="All or nothing: one job that cannot be accepted refuses the batch, and names itself.",
+        {202: Success("All are written", responses.BatchAccepted, ("Location", "Retry-After", "Idempotent-Replayed"))},
+        detail="All or nothing: one job that cannot be accepted refuses the batch, and names itself. The batch's own "
+        "callback tells once that all have ended, besides or instead of one per job.",
         body=requests.Batch, query=SubmitQuery, headers=_HEADERS, problems=(*_SUBMIT, "batch_too_large"),
-        example={"jobs": [_EXAMPLE, {"code": "K2", "productId": "minatBakatUmum", "priority": "low"}]}, tag="reports",
+        example={
+            "jobs": [_EXAMPLE, {"code": "K2", "productId": "minatBakatUmum", "priority": "low"}],
+            "callback": "https://n8n.example.com/webhook/batch-complete", "meta": {"execution": 1234},
+        },
+        tag="reports",
+    ),
+    Operation(
+        "GET", "/api/batches/{batch_id}", "getBatch", "See how a batch stands", "read",
+        {200: Success("The batch, with a page of its jobs", batch_responses.BatchState, ("Retry-After", "Preference-Applied"))},
+        detail="Results come in the order of submission, 100 a page. With `Prefer: wait=N` the answer comes when all of its "
+        "jobs have ended, or after N seconds (at most 60).",
+        query=BatchQuery, headers=("Prefer",), tag="batches",
+        problems=("batch_not_found", "invalid_request", "invalid_header", "storage_unavailable"),
+    ),
+    Operation(
+        "GET", "/api/batches/{batch_id}/download", "downloadBatch", "Get every PDF of a batch", "read",
+        {200: Success("A ZIP archive; `missing.txt` in it names the jobs without a PDF", ZIP)},
+        problems=("batch_not_found", "not_ready", "storage_unavailable"), tag="batches",
+    ),
+    Operation(
+        "POST", "/api/batches/{batch_id}/cancel", "cancelBatch", "Cancel what has not ended of a batch", "submit",
+        {
+            200: Success("What was cancelled", batch_responses.BatchCancelled),
+            202: Success("Some stop at their next checkpoint", batch_responses.BatchCancelled),
+        },
+        problems=("batch_not_found", "already_ended"), tag="batches",
+    ),
+    Operation(
+        "POST", "/api/batches/{batch_id}/replay", "replayBatch", "Try the failed jobs of a batch again", "submit",
+        {202: Success("They wait in a new round", batch_responses.BatchReplayed, ("Location", "Retry-After"))},
+        detail="A batch that had ended is open again, and tells its next end once. `callback` is the batch's own; the jobs "
+        "keep theirs.",
+        body=requests.Replay, body_required=False, example={"why": "the data was corrected"}, tag="batches",
+        problems=(*_BODY, "callback_refused", "batch_not_found", "not_replayable"),
     ),
     Operation(
         "GET", "/api/products", "listProducts", "List what can be asked for", "read",

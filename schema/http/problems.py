@@ -53,6 +53,7 @@ CATALOGUE: dict[str, Problem] = {
     "not_found": Problem(404, "There is nothing at this path", "See /openapi.json for the paths."),
     "method_not_allowed": Problem(405, "This path does not take that method", "Use a method named in the Allow header."),
     "job_not_found": Problem(404, "No such job", "Check the job_id; ended jobs are kept for a limited time."),
+    "batch_not_found": Problem(404, "No such batch", "Check the batch_id; ended batches are kept for a limited time."),
     "not_ready": Problem(409, "The PDF is not ready", "Ask for the job's status, or wait for its callback."),
     "job_failed": Problem(409, "The job failed, so there is no PDF", "Read `error`, correct the cause, and replay the job."),
     "job_cancelled": Problem(409, "The job was cancelled, so there is no PDF", "Replay the job, or submit it again."),

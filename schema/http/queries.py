@@ -113,6 +113,15 @@ def list_query(params: Mapping[str, Any]) -> ListQuery:
     return query
 
 
+class BatchQuery(Struct, forbid_unknown_fields=True):
+    """The query string of GET /api/batches/{batch_id}."""
+
+    cursor: Annotated[
+        Annotated[str, Meta(pattern="^[0-9]{1,5}$", extra={"words": "is not a cursor of this list"})] | None,
+        Meta(description="`next_cursor` of the page before"),
+    ] = None
+
+
 class LettersQuery(Struct, forbid_unknown_fields=True):
     """The query string of GET /api/dead-letters; unknown names are refused, so that a typo never widens a list."""
 

@@ -93,10 +93,15 @@ class Check(Body):
     data: Annotated[dict[str, Any], Meta(description="What would be the `data` of a request")]
 
 
-class Batch(Body):
+class Batch(Body, rename={"failure_callback": "failureCallback"}):
     """The body of POST /api/reports/batch: all of it is accepted, or nothing."""
 
     jobs: Annotated[list[Submission], Meta(min_length=1, max_length=5000)]
+    callback: Annotated[Url | None, Meta(description="Told once, when all of its jobs have ended")] = None
+    failure_callback: Annotated[
+        Url | None, Meta(description="Told instead when one of its jobs failed or was cancelled")
+    ] = None
+    meta: Annotated[Any, Meta(description="Anything; echoed in the batch's callback")] = None
 
 
 class Act(Body):
@@ -148,7 +153,7 @@ def read(body: bytes, kind: type[T], allow: AllowList = _NOTHING) -> T:
     if isinstance(request, Batch):
         for index, submission in enumerate(request.jobs):
             _check(submission, allow, f"jobs[{index}].")
-    elif isinstance(request, Submission | Replay | Check):
+    if isinstance(request, Submission | Replay | Check | Batch):
         _check(request, allow)
     return request
 
@@ -174,7 +179,7 @@ def derived(key: str, part: str) -> str:
     return hashlib.sha256(f"{key}\0{part}".encode()).hexdigest()
 
 
-def _check(request: Submission | Replay | Check, allow: AllowList, where: str = "") -> None:
+def _check(request: Submission | Replay | Check | Batch, allow: AllowList, where: str = "") -> None:
     for name, column in (("callback", "callback"), ("failureCallback", "failure_callback")):
         if (value := getattr(request, column, None)) is not None:
             try:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from schema.http.problems import problem_of
 from schema.prepared import prepare
 from schema.sql.times import moment
 
@@ -45,6 +46,7 @@ class Accepted(Struct):
 class BatchAccepted(Struct):
     """One result per job of the batch, in its order."""
 
+    batch_id: str
     jobs: list[Accepted]
 
 
@@ -79,6 +81,11 @@ class JobError(Struct):
     code: str
     message: str | None
     next_step: str
+
+
+def error_of(code: str | None, message: str | None) -> JobError | None:
+    """Why a job failed, and what to do."""
+    return None if code is None else JobError(code, message, problem_of(code).next_step)
 
 
 class Job(Struct):

@@ -1,8 +1,9 @@
 """Removes ended jobs' rows once their time is over; what is permanent (the record, the PDF) stays (DESIGN §4).
 
 A job stays while anything is owed: a delivery that has not ended, a permanent record that is not written, an open dead
-letter. Candidates are read off an index alone, in small batches. Each batch is locked by primary key and looked at again
-before it goes. So a replay or a submission waits for one small transaction at most.
+letter. A batch of jobs stays as long, and while a row of its jobs does. Candidates are read off an index alone, a few at
+a time. These are locked by primary key and looked at again before they go. So a replay or a submission waits for one
+small transaction at most.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from schema.rows import links, used_keys
-from schema.rows.columns import DeliveryStatus, JobId, KnownJob
+from schema.rows import batches, links, used_keys
+from schema.rows.columns import BatchRow, DeliveryStatus, JobId, KnownJob
 from schema.rows.states import OPEN
 from schema.sql.database import Database, Place, beyond, marks
 from schema.sql.times import Moment
@@ -31,6 +32,7 @@ class EndedRows:
     keep_letters: float  # Seconds after it was resolved that a dead letter stays.
     letters_are_swept: bool = True  # Whether copies lie in .XQ that must go first.
     _after: Place | None = None  # (ended_at, job_id) of the last candidate looked at.
+    _batches_after: Place | None = None
     _letters_after: dict[str, Place | None] = field(default_factory=dict)  # Status → the last letter looked at.
 
     def remove_jobs(self) -> tuple[int, bool]:
@@ -87,6 +89,27 @@ class EndedRows:
         """Keys whose jobs are gone, and links that have expired; a page at each call."""
         used_keys.remove_old(self.db)
         links.remove_old(self.db)
+
+    def remove_batches(self) -> None:
+        """Batches that ended long enough ago and of whose jobs no row is left; a page at each call."""
+        further, params = beyond(self._batches_after, "ended_at", "batch_id")
+        page = self.db.fetch_all(
+            f"SELECT * FROM batches WHERE ended_at <= {self.db.later(-self.keep)}{further} "
+            "ORDER BY ended_at, batch_id LIMIT %s",
+            (*params, _BATCH),
+            of=BatchRow,
+        )
+        for row in page:
+            # A replay needs a job's row: a batch without them is never opened again.
+            if not batches.has_members(self.db, row):
+                self.db.transaction(lambda batch_id=row["batch_id"]: self._remove_batch(batch_id))  # type: ignore[misc]
+        self._batches_after = (page[-1]["ended_at"], page[-1]["batch_id"]) if len(page) == _BATCH else None
+
+    def _remove_batch(self, batch_id: str) -> None:
+        told = self.db.fetch_all(f"SELECT status FROM deliveries WHERE job_id=%s{self.db.lock()}", (batch_id,))
+        if not self._unanswered([batch_id]) and not any(row["status"] in OPEN for row in told):
+            _remove_deliveries(self.db, [batch_id])
+            self.db.execute("DELETE FROM batches WHERE batch_id=%s", (batch_id,))
 
     def remove_letters(self) -> None:
         """Resolved dead letters whose copy is gone from `.XQ`, after a longer time; a page at each call."""
@@ -148,6 +171,12 @@ def remove(db: Database, ids: Sequence[str]) -> None:
     """Delete jobs with all that hangs on them but dead letters, inside the caller's transaction, by primary keys."""
     if not ids:
         return
+    _remove_deliveries(db, ids)
+    for table in ("report_data", "rendered", "attempts", "pdf_job_results"):
+        db.execute(f"DELETE FROM {table} WHERE job_id IN ({marks(ids)})", ids)
+
+
+def _remove_deliveries(db: Database, ids: Sequence[str]) -> None:
     deliveries = [
         row["delivery_id"]
         for row in db.fetch_all(f"SELECT delivery_id FROM deliveries WHERE job_id IN ({marks(ids)})", ids)
@@ -155,5 +184,3 @@ def remove(db: Database, ids: Sequence[str]) -> None:
     if deliveries:
         db.execute(f"DELETE FROM delivery_attempts WHERE delivery_id IN ({marks(deliveries)})", deliveries)
         db.execute(f"DELETE FROM deliveries WHERE delivery_id IN ({marks(deliveries)})", deliveries)
-    for table in ("report_data", "rendered", "attempts", "pdf_job_results"):
-        db.execute(f"DELETE FROM {table} WHERE job_id IN ({marks(ids)})", ids)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
 from schema.errors import Permanent, ReportqError
-from schema.rows import audit, deliveries, letters
+from schema.rows import audit, batches, deliveries, letters
 from schema.rows.columns import AttemptOutcome, HeldJob, JobEnd, JobRow, JobStatus
 from schema.rows.jobs import find
 from schema.rows.leases import ExpiredJob
@@ -116,6 +116,8 @@ def finish(
         deliveries.owe(db, job, end)
         if status == "failed" and failure is not None:
             letters.bury_job(db, job, failure.code, failure.message, failure.traceback)
+        if job["batch_id"] is not None:
+            batches.count_end(db, job["batch_id"], status, job["turn"])
         if saved:
             db.defer("DELETE FROM rendered WHERE job_id=%s", (job["job_id"],))
         return True
@@ -300,6 +302,8 @@ def replay(
         )
         deliveries.supersede(db, job_id)
         letters.resolve_of_job(db, job_id, "replayed", by)
+        if job["batch_id"] is not None:
+            batches.reopen(db, job["batch_id"], job["status"], by)
         audit.note(db, by, "replay", job_id, why)
         return "replayed"
 

@@ -83,6 +83,7 @@ class HeldJob(ReportColumns, StartColumns):
     artifact_id: str | None  # Reserved before the first upload: one file per job.
     request_id: str | None  # The caller's own.
     traceparent: str | None  # The caller's trace, as W3C writes it.
+    batch_id: str | None  # The batch that it is a member of.
 
 
 class ListedJob(ReportColumns):
@@ -134,6 +135,24 @@ class LinkRow(TypedDict):
     expires_at: Moment
 
 
+class BatchRow(TypedDict):
+    """Jobs that were asked for together (table `batches`)."""
+
+    batch_id: str  # bat_ and a ULID.
+    owner: str  # The API key's name; empty without keys.
+    created_at: Moment
+    callback: str | None  # Told when every job has ended.
+    failure_callback: str | None  # Told instead when one of them failed or was cancelled.
+    meta: str | None  # JSON, echoed in the batch's callback.
+    total: int  # Jobs.
+    round: int  # 1 for the submission, one more for each time that an ended batch was opened by a replay.
+    open: int  # Jobs whose round has not ended.
+    completed: int
+    failed: int
+    cancelled: int
+    ended_at: Moment | None  # When the last job of this round ended.
+
+
 class AttemptRow(TypedDict):
     """An attempt that is over (table `attempts`). A running one is the job's row itself."""
 
@@ -152,7 +171,7 @@ class HeldDelivery(StartColumns):
     """The columns of a delivery that a start needs, from its claim to its end."""
 
     delivery_id: DeliveryId
-    job_id: JobId
+    job_id: JobId  # Of a batch's delivery: the batch's id.
     round: int  # The round whose end it tells.
     status: DeliveryStatus
     url: str | None  # Where to POST, byte for byte; NULL: only the permanent record is owed.
@@ -167,7 +186,7 @@ class HeldDelivery(StartColumns):
 class DeliveryRow(HeldDelivery, LeaseColumns, PublishedColumns):
     """The promise to tell one round's end (table `deliveries`)."""
 
-    event: JobEnd  # How the round ended.
+    event: JobEnd | Literal["batch"]  # How the round ended.
     turn: int  # The job's, when the round ended.
     ended_at: Moment | None
     last_status: int | None  # HTTP status of the last answer.

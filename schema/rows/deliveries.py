@@ -73,6 +73,11 @@ def end_of(row: HeldDelivery) -> End:
     return msgspec.convert(record, End)
 
 
+def of_batch(row: HeldDelivery) -> bool:
+    """Whether it tells the end of a batch's round, not of a job's."""
+    return row["job_id"].startswith("bat_")
+
+
 def find(db: Database, delivery_id: str) -> DeliveryRow | None:
     """The row, or None."""
     return db.fetch_one("SELECT * FROM deliveries WHERE delivery_id=%s", (delivery_id,), of=DeliveryRow)
@@ -205,9 +210,13 @@ def forbids(row: HeldDelivery, attempt: PostRow, kind: PostKind) -> bool:
 
 
 def overtaken(db: Database, row: HeldDelivery) -> bool:
-    """Whether the job was replayed since: then a newer round's delivery tells. Locks the job's row in a transaction."""
+    """Whether the job (or a job of the batch) was replayed since: then a newer round's delivery tells.
+
+    Locks the job's or the batch's row in a transaction.
+    """
     lock = db.lock() if db.in_transaction() else ""
-    round_ = db.scalar(f"SELECT round FROM pdf_job_results WHERE job_id=%s{lock}", (row["job_id"],))
+    where = "batches WHERE batch_id" if of_batch(row) else "pdf_job_results WHERE job_id"
+    round_ = db.scalar(f"SELECT round FROM {where}=%s{lock}", (row["job_id"],))
     return round_ is not None and int(round_) > row["round"]
 
 

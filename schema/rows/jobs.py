@@ -31,7 +31,7 @@ PROMOTED = 7
 # What an attempt needs of its row, from the claim to the end: each further column costs the client as much as a statement.
 NEEDED = (
     "job_id, code, product_id, priority, turn, status, requested_at, round, start_no, tries, crashes, returns, retry_count, "
-    "worker_id, callback, failure_callback, meta, file_name, inline_data, artifact_id, request_id, traceparent"
+    "worker_id, callback, failure_callback, meta, file_name, inline_data, artifact_id, request_id, traceparent, batch_id"
 )
 
 
@@ -63,6 +63,7 @@ class NewJob:
     fingerprint: str | None = None
     request_id: str | None = None
     traceparent: str | None = None
+    batch_id: str | None = None
 
 
 class KeyTaken(ReportqError):
@@ -163,6 +164,7 @@ def _columns(job: NewJob) -> dict[str, Any]:
         "fingerprint": job.fingerprint,
         "request_id": job.request_id,
         "traceparent": job.traceparent,
+        "batch_id": job.batch_id,
     }
     return {column: value for column, value in values.items() if value is not None}
 

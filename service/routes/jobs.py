@@ -11,11 +11,11 @@ import falcon
 from schema.errors import Refused
 from schema.http import queries, requests, responses
 from schema.http.problems import problem_of
-from schema.http.responses import shown
+from schema.http.responses import error_of, shown
 from schema.life import rounds
 from schema.ports import End
 from schema.rows import deliveries, found, jobs
-from schema.rows.columns import DeliveryRow, JobRow
+from schema.rows.columns import BatchRow, DeliveryRow, JobRow
 from schema.rows.states import OPEN
 from schema.sql.times import moment
 from service.estimates import QueueView
@@ -121,7 +121,7 @@ class Job(Route):
             completed_at=moment(row["ended_at"]),
             attempts=tried,
             error=error_of(row["error_code"], row["error_message"]) if row["status"] == "failed" else None,
-            webhook=_webhook(deliveries.of_job(db, row["job_id"]), row),
+            webhook=webhook_of(deliveries.of_job(db, row["job_id"]), row),
         )
 
 
@@ -130,12 +130,8 @@ def _submitted_at(row: Mapping[str, Any]) -> str | None:
     return moment(row["requested_at"] if row["round"] == 1 else row["created_at"])
 
 
-def error_of(code: str | None, message: str | None) -> responses.JobError | None:
-    """Why a job failed, and what to do."""
-    return None if code is None else responses.JobError(code, message, problem_of(code).next_step)
-
-
-def _webhook(rows: list[DeliveryRow], job: JobRow) -> responses.Webhook | None:
+def webhook_of(rows: list[DeliveryRow], job: JobRow | BatchRow) -> responses.Webhook | None:
+    """How far the callback of the current round has come, by its deliveries, the newest first."""
     if not rows or rows[0]["round"] != job["round"]:
         return responses.Webhook("not_due", 0, None, None, None) if job["callback"] else None
     last = rows[0]

@@ -13,7 +13,8 @@ from ulid import ULID
 from schema.errors import Refused
 from schema.http import queries, requests
 from schema.http.responses import Accepted, BatchAccepted
-from schema.rows import jobs
+from schema.rows import batches
+from schema.rows.batches import NewBatch
 from schema.rows.columns import JobRow, UsedKey
 from schema.rows.jobs import PRIORITIES, KeyTaken, NewJob, known, turn_of
 from schema.sql.database import patiently
@@ -115,17 +116,26 @@ class Batch(Submitting):
     rates: RateLimits
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """One row per job in one transaction; 202 with one result per job, in order."""
+        """The batch's row and one per job in one transaction; 202 with one result per job, in order."""
         most = self.parts.settings.max_batch
         batch = self.asked(req, requests.Batch)
         if len(batch.jobs) > most:
             raise Refused(f"A batch may have {most} jobs.", code="batch_too_large")
         if queries.strict(req.params, req.get_header("Prefer")):
             require_fitting(self.parts, {f"jobs[{place}].": one for place, one in enumerate(batch.jobs)})
-        wanted = _keyed(req, batch)
+        new = NewBatch(
+            batch_id=f"bat_{ULID()}",
+            owner=req.context.owner,
+            callback=batch.callback,
+            failure_callback=batch.failure_callback,
+            meta=None if batch.meta is None else msgspec.json.encode(batch.meta),
+        )
+        batch_id = new.batch_id
+        wanted = _keyed(req, batch, batch_id)
         another = "another batch"
-        rows = self.write(req, wanted, lambda: self.parts.db.transaction(lambda: self._insert(wanted)), another)
+        rows = self.write(req, wanted, lambda: batches.submit(self.parts.db, new, wanted), another)
         if rows:
+            batch_id = batches.of_first(rows[0]["job_id"])
             resp.set_header("Idempotent-Replayed", "true")
             answers = [standing(self.view, row) for row in rows]
         else:
@@ -134,22 +144,19 @@ class Batch(Submitting):
             if caller is not None:
                 self.rates.owe(caller.key_id, caller.rate, len(wanted) - 1)
             req.context.asked = tuple(submission.priority for submission in batch.jobs)
-            log.info("batch.submitted", count=len(wanted), request_id=req.context.request_id)
+            log.info("batch.submitted", batch_id=batch_id, count=len(wanted), request_id=req.context.request_id)
             answers = [waiting(self.view, job) for job in wanted]
+        resp.set_header("Location", f"/api/batches/{batch_id}")
         resp.set_header("Retry-After", "2")
-        answer(resp, BatchAccepted(answers), falcon.HTTP_202)
-
-    def _insert(self, wanted: list[NewJob]) -> None:
-        for job in wanted:
-            jobs.submit(self.parts.db, job)
+        answer(resp, BatchAccepted(batch_id, answers), falcon.HTTP_202)
 
 
-def _keyed(req: falcon.Request, batch: requests.Batch) -> list[NewJob]:
+def _keyed(req: falcon.Request, batch: requests.Batch, batch_id: str) -> list[NewJob]:
     """The rows of a batch; each key and fingerprint stands for one place in this very batch."""
     whole = requests.fingerprint(batch)
     wanted = []
     for place, submission in enumerate(batch.jobs):
-        job = new_job(submission, req)
+        job = replace(new_job(submission, req), job_id=batches.member(batch_id, place), batch_id=batch_id)
         if job.idempotency_key is not None:
             key = requests.derived(job.idempotency_key, f"batch {place}")
             job = replace(job, idempotency_key=key, fingerprint=whole)

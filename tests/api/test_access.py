@@ -29,12 +29,15 @@ READ = {
     ("GET", "/api/jobs/{job_id}/deliveries"), ("GET", "/api/dead-letters"), ("GET", "/api/dead-letters/{letter_id}"),
     ("GET", "/api/queues"), ("GET", "/metrics"), ("GET", "/api/me"),
     ("GET", "/api/products"), ("GET", "/api/products/{product_id}/schema"),
+    ("GET", "/api/batches/{batch_id}"),
+    ("GET", "/api/batches/{batch_id}/download"),
 }  # fmt: skip
 SUBMIT = {
     ("POST", "/api/reports/generate-async"), ("POST", "/api/reports/generate"), ("POST", "/api/reports/batch"),
     ("DELETE", "/api/jobs/{job_id}"), ("POST", "/api/jobs/{job_id}/cancel"), ("POST", "/api/jobs/{job_id}/replay"),
     ("POST", "/api/products/{product_id}/validate"),
     ("POST", "/api/jobs/{job_id}/links"), ("DELETE", "/api/jobs/{job_id}/links/{link_id}"),
+    ("POST", "/api/batches/{batch_id}/cancel"), ("POST", "/api/batches/{batch_id}/replay"),
 }  # fmt: skip
 PEOPLE = ("/", "/favicon.ico")  # the console's files need no key: they ask for one
 

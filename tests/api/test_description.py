@@ -34,6 +34,7 @@ def test_every_route_is_described_and_every_description_is_a_route(api: Api) -> 
 def test_every_answer_is_of_the_kind_that_is_described(api: Api, db: Database) -> None:
     """Decoded as the struct and encoded again it is the same: no field too many, none missing, none of another type."""
     job_id = api.submit(callback="https://hooks.example/webhook/x")
+    batch_id = api.post("/api/reports/batch", {"jobs": [BODY], "callback": "https://hooks.example/x"}).json["batch_id"]
     letter_id = letters.bury_job(db, api.row(api.submit()), "render_failed", "It broke.", None)
     bodies = {"/api/reports/batch": {"jobs": [BODY]}, "/api/dead-letters/replay": {"ids": [letter_id]},
               "/api/dead-letters/discard": {"filter": {}, "dry_run": True}}  # fmt: skip
@@ -41,7 +42,14 @@ def test_every_answer_is_of_the_kind_that_is_described(api: Api, db: Database) -
     checked, at_once = 0, {"Prefer": "respond-async"}
     for operation in operations.OPERATIONS:
         path = operation.path.format(
-            job_id=job_id, letter_id=letter_id, name="pdf", delivery_id="d", product_id="p", link_id="l", token="t"
+            job_id=job_id,
+            letter_id=letter_id,
+            batch_id=batch_id,
+            name="pdf",
+            delivery_id="d",
+            product_id="p",
+            link_id="l",
+            token="t",
         )
         for view in ("?view=letters", "") if path == "/api/dead-letters" else ("",):
             body = bodies.get(path, BODY if "reports" in path else None) if operation.method == "POST" else None

@@ -27,7 +27,7 @@ from schema.sql.database import Database, Row
 TABLES = (
     "pdf_job_results", "report_data", "attempts", "rendered", "deliveries", "delivery_attempts", "dead_letters", "pauses",
     "dependencies", "switches", "workers", "durations", "audit", "used_keys", "links", "report_documents",
-    "report_results", "paces",
+    "report_results", "paces", "batches",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ this test reaches fails it, until it is reached or stands in ASKED_BY_PEOPLE.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from schema.errors import DependencyDown, Permanent, Transient
 from schema.life import queues, replays, rounds
 from schema.metrics import gauges
 from schema.rows import (
+    batches,
     deliveries,
     jobs,
     keys,
@@ -81,7 +83,7 @@ COUNTS = {
 # They sort what is few by its nature: a job's letters, a report's jobs, a batch, what the workers have in hand.
 SORTS = {
     ("schema/rows/letters.py", "open_of_job"), ("schema/rows/letter_search.py", "newer_completed"),
-    ("schema/life/retention.py", "work"), ("schema/rows/leases.py", "expired"),
+    ("schema/life/retention.py", "work"), ("schema/rows/leases.py", "expired"), ("schema/rows/batches.py", "line"),
 }  # fmt: skip
 # What only people and starts ask; a file, or a function in it.
 ASKED_BY_PEOPLE = {
@@ -121,7 +123,8 @@ def fill(db: Recorder) -> None:
         table: str, values: dict[str, Any], name: str, count: int = MANY, **differing: Callable[[int], Any]
     ) -> None:
         """`count` rows, their key `name` and a number; `differing` columns are made from the number."""
-        key = {"deliveries": "delivery_id", "dead_letters": "dead_letter_id"}.get(table, "job_id")
+        keys_ = {"deliveries": "delivery_id", "dead_letters": "dead_letter_id", "batches": "batch_id"}
+        key = keys_.get(table, "job_id")
         columns = [key, *values, *differing] if name else [*values, *differing]
         for start in range(0, count, 1000):
             made = [
@@ -184,10 +187,13 @@ def fill(db: Recorder) -> None:
     rows(
         "links", {"job_id": "pdf_gone", "expires_at": "2030-01-01 00:00:00"}, "", link_id=lambda n: f"lnk_{n}", hash=str
     )
+    together = {"created_at": old, "ended_at": old, "total": 1, "open": 0}
+    rows("batches", together, "bat_01A")
     rows("audit", {"at": old, "who": "t", "act": "replay", "subject": "s"}, "")
     if db.dialect == "mysql":
         for table in (
-            "pdf_job_results", "attempts", "deliveries", "delivery_attempts", "dead_letters", "audit", "used_keys", "links"
+            "pdf_job_results", "attempts", "deliveries", "delivery_attempts", "dead_letters", "audit", "used_keys", "links",
+            "batches",
         ):  # fmt: skip
             db.fetch_all(f"ANALYZE TABLE {table}")
 
@@ -322,6 +328,37 @@ def live(world: World) -> None:
     assert rounds.give_back(db, held.row) == "cancelled"
     jobs.find(db, running)
     jobs.attempts_of(db, running)
+    together(world)
+
+
+def together(world: World) -> None:
+    """A batch from its submission to its second end."""
+    db, batch_id = world.db, f"bat_{ULID()}"
+    ids = [batches.member(batch_id, place) for place in range(2)]
+    batches.submit(
+        db,
+        batches.NewBatch(batch_id, callback=CALLBACK),
+        [NewJob(job_id, "L", "p", priority=9, batch_id=batch_id) for job_id in ids],
+    )
+    row = batches.find(db, batch_id)
+    assert row is not None
+    WaiterBoard(db, 10)._look({threading.Event(): batch_id})
+    assert len(batches.line(db, row)) == 2
+    for job_id in ids:
+        held = jobs.claim(db, job_id, worker_id="w", lease=20, timeout=300)
+        assert isinstance(held, jobs.Claim)
+        assert batches.processing(db, row) == 1
+        failure = rounds.Failure("small", "x", permanent=True)
+        rounds.finish(db, held.row, "failed", outcome="failed", failure=failure)
+    batches.redirect(db, batch_id, CALLBACK, None)
+    done = db.transaction(
+        lambda: batches.each(db, row, "status='failed'", lambda job_id: rounds.replay(db, job_id, by="t"))
+    )
+    assert done == ["replayed"] * 2
+    assert [rounds.cancel(db, job_id) for job_id in ids] == ["cancelled"] * 2
+    work(world, batch_id)
+    assert [told["status"] for told in deliveries.of_job(db, batch_id)] == ["delivered", "superseded"]
+    batches.has_members(db, row)
 
 
 def relay(world: World) -> None:

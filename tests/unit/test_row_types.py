@@ -17,6 +17,7 @@ from schema.sql.migrate import migrate
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = {
     "pdf_job_results": columns.JobRow,
+    "batches": columns.BatchRow,
     "attempts": columns.AttemptRow,
     "deliveries": columns.DeliveryRow,
     "delivery_attempts": columns.PostRow,
