@@ -1,6 +1,6 @@
 """Faults, load, rest, verdict:
 
-    python -m ops.chaos --jobs 2000 --seed 1 [--sabotage NAME] [--folder DIR]
+    python -m ops.chaos --jobs 2000 --seed 1 [--batch 2000] [--sabotage NAME] [--folder DIR]
 
 The last line is the verdict; the exit code is 0 only when its zeros are zeros, and `gauges_wrong` above it too. The same
 seed makes the same schedule.
@@ -35,19 +35,22 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.chaos", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--jobs", type=int, default=200, help="submit until so many are accepted (200)")
     parser.add_argument("--seed", type=int, default=1, help="makes the schedule (1)")
+    parser.add_argument("--batch", type=int, default=0, help="jobs of the first batch; the others have 2 to 12")
     parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="break one guard of the system under test")
     parser.add_argument("--folder", type=Path, help="keep everything there instead of a temporary folder")
     options = parser.parse_args(argv)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="reportq-chaos-"))
     try:
-        verdict, happened = run(folder, options.jobs, options.seed, options.sabotage)
+        verdict, happened = run(folder, options.jobs, options.seed, options.sabotage, options.batch)
     finally:
         if options.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
     return report(verdict, happened, options.seed)
 
 
-def run(folder: Path, jobs: int, seed: int, sabotage: str | None = None) -> tuple[Verdict, Counter[str]]:
+def run(
+    folder: Path, jobs: int, seed: int, sabotage: str | None = None, batch: int = 0
+) -> tuple[Verdict, Counter[str]]:
     """Start, strike, heal, wait, judge."""
     began = time.monotonic()
 
@@ -60,7 +63,7 @@ def run(folder: Path, jobs: int, seed: int, sabotage: str | None = None) -> tupl
     with System(folder, sabotage).running() as system:
         tell("the system runs; load and faults begin")
         faults = Faults(system, tell)
-        load = Load(system, seed, jobs, lambda: faults.share)
+        load = Load(system, seed, jobs, lambda: faults.share, batch)
         faults.strikes.receiver_back = load.script_again
         load.start()
         lanes = faults.run(faults_planned)
@@ -73,19 +76,19 @@ def run(folder: Path, jobs: int, seed: int, sabotage: str | None = None) -> tupl
         embedded = system.embedded
         tell(
             f"{len(load.accepted)} and {len(embedded.accepted)} accepted, {load.unconfirmed} and {embedded.unconfirmed} "
-            f"unconfirmed, refused {load.refused}; faults stop"
+            f"unconfirmed, {len(load.batches)} batches, refused {load.refused}; faults stop"
         )
         system.heal()
         left = _rest(system, REST + REST_A_JOB * jobs)
         tell(
-            f"at rest; {load.replays} replays, cancels {Counter(load.cancels.values())}"
+            f"at rest; {load.replays} replays, cancels {Counter(load.cancels.values())}, of batches {load.acts}"
             if not left
             else f"left: {left}"
         )
         evidence = collect(system.stack)
         add_embedded(evidence, embedded.evidence())
         accepted = [*load.accepted, *embedded.accepted]
-        verdict = judge(evidence, accepted, load.unconfirmed + embedded.unconfirmed)
+        verdict = judge(evidence, accepted, load.unconfirmed + embedded.unconfirmed, load.batches)
         for trouble in faults.troubles:
             tell(f"trouble with {trouble}")
         verdict.gauges_wrong, compared = compare(system.stack, faults.happened)

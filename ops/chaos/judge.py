@@ -73,6 +73,7 @@ class Evidence:
     files: dict[str, list[Row]]  # Drive, by job
     received: dict[str, list[Row]]  # the receiver's log, by webhook-id
     unread: dict[str, int] = field(default_factory=dict)  # messages that nobody has taken or let go of, by queue
+    batches: dict[str, Row] = field(default_factory=dict)
 
 
 def collect(stack: Stack) -> Evidence:
@@ -97,6 +98,7 @@ def collect(stack: Stack) -> Evidence:
         files,
         received,
         left_in_queues(stack),
+        {row["batch_id"]: row for row in stack.sql("SELECT * FROM batches")},
     )
 
 
@@ -114,8 +116,11 @@ def add_embedded(evidence: Evidence, rows: Mapping[str, list[Row]]) -> None:
         into |= _by(key, rows[name])
 
 
-def judge(evidence: Evidence, accepted: Iterable[str], unconfirmed: int = 0) -> Verdict:
-    """Weigh the evidence. Rows of unconfirmed submissions are judged like the others, but not counted as accepted."""
+def judge(evidence: Evidence, accepted: Iterable[str], unconfirmed: int = 0, batches: Iterable[str] = ()) -> Verdict:
+    """Weigh the evidence; `batches` were accepted, too.
+
+    Rows of unconfirmed submissions are judged like the others, but not counted as accepted.
+    """
     verdict = Verdict(unconfirmed=unconfirmed)
     promised = set(accepted)
     verdict.accepted = len(promised)
@@ -123,6 +128,8 @@ def judge(evidence: Evidence, accepted: Iterable[str], unconfirmed: int = 0) -> 
     verdict.completed, verdict.failed, verdict.cancelled = (ends[status] for status in ENDED)
     for job_id in sorted(promised | set(evidence.jobs)):
         _judge_job(verdict, evidence, job_id)
+    for batch_id in sorted({*batches, *evidence.batches}):
+        _judge_batch(verdict, evidence, batch_id)
     for deliveries in evidence.deliveries.values():
         for delivery in deliveries:
             _judge_posts(verdict, evidence, delivery)
@@ -214,6 +221,33 @@ def _judge_told(verdict: Verdict, evidence: Evidence, job: Row) -> None:
             verdict.untold.append(f"{name}: only recorded, although it had a callback")
         elif row["status"] == "superseded" and round_ == rounds:
             verdict.untold.append(f"{name}: superseded, and no newer round tells")
+
+
+def _judge_batch(verdict: Verdict, evidence: Evidence, batch_id: str) -> None:
+    """Each of its rounds has one end, told like a job's; its counts are its jobs', in the row and in what was told."""
+    batch = evidence.batches.get(batch_id)
+    if batch is None:
+        verdict.lost.append(f"{batch_id}: accepted, and no row")
+        return
+    states = Counter(job["status"] for job in evidence.jobs.values() if job.get("batch_id") == batch_id)
+    counts = {status: int(batch[status]) for status in ENDED}
+    if states.total() != batch["total"] or any(states[status] != n for status, n in counts.items()):
+        verdict.lost.append(f"{batch_id}: {batch['total']} jobs, counted {counts}, rows {dict(states)}")
+    if batch["open"] or batch["ended_at"] is None:
+        verdict.lost.append(f"{batch_id}: round {batch['round']} has not ended, {batch['open']} open")
+    owed = Counter(row["round"] for row in evidence.deliveries.get(batch_id, []))
+    if any(n > 1 or round_ > batch["round"] for round_, n in owed.items()):
+        verdict.double_ends.append(f"{batch_id}: ends by round {dict(owed)}, and its round is {batch['round']}")
+    if batch["callback"]:
+        ended = batch["ended_at"] is not None
+        _judge_told(verdict, evidence, {**batch, "job_id": batch_id, "status": ENDED[0] if ended else "queued"})
+    for round_ in range(1, int(batch["round"]) + 1):
+        bodies = [post["body"] for post in evidence.received.get(f"msg_{batch_id}_{round_}", [])]
+        heard = [body["counts"] for body in bodies]
+        for told in heard:
+            same = round_ < batch["round"] or all(told[status] == n for status, n in counts.items())
+            if told != heard[0] or not same or sum(told[status] for status in ENDED) != batch["total"]:
+                verdict.double_ends.append(f"{batch_id} round {round_}: told {heard}, counted {counts}")
 
 
 def _judge_posts(verdict: Verdict, evidence: Evidence, delivery: Row) -> None:

@@ -7,14 +7,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import requests
 
-from ops.chaos.schedule import Order, order
+from ops.chaos.schedule import BATCH_EVERY, Order, order
 from ops.chaos.system import SOURCES, System
 
 CALLERS = 4
+MEMBERS = 1_000_000  # the numbers of a batch's jobs begin with this many times the batch's own and one
 PAUSE = 0.1  # seconds between two submissions of a caller
 RUNNING = '{"code":409,"message":"The execution \\"7\\" is running already."}'
 
@@ -35,11 +37,15 @@ _TAKEN = ("huge", "drip", "interim")
 class Load:
     """The callers of one run. `accepted` holds what was answered 202, `unconfirmed` counts what was not answered."""
 
-    def __init__(self, system: System, seed: int, jobs: int, share: Callable[[], float]) -> None:
-        """`share` says how much of the faults is done, 0 to 1: as much of the load may be submitted, and a little more."""
+    def __init__(self, system: System, seed: int, jobs: int, share: Callable[[], float], batch: int = 0) -> None:
+        """`share` says how much of the faults is done, 0 to 1: as much of the load may be submitted, and a little more.
+
+        `batch` is the size of the first batch; 0: as the seed wants it.
+        """
         self._system = system
         self._seed = seed
         self._jobs = jobs
+        self._batch = batch
         self._share = share
         self._ahead = max(20, jobs // 20)
         self._mutex = threading.Lock()
@@ -47,6 +53,8 @@ class Load:
         self._stop = threading.Event()
         self._scripted: list[Order] = []
         self.accepted: dict[str, Order] = {}
+        self.batches: dict[str, Order] = {}
+        self.acts: Counter[str] = Counter()  # on whole batches, with their answers
         self.unconfirmed = 0
         self.refused: dict[str, int] = {}
         self.replays = 0
@@ -94,21 +102,19 @@ class Load:
                 session = _session()
 
     def _submit(self, session: requests.Session, wanted: Order) -> None:
-        path = _path(wanted)
-        if wanted.receiver:
-            with self._mutex:
-                self._scripted.append(wanted)
-            self._script(wanted)
-        body = {
-            "code": f"K{wanted.number % SOURCES}" if wanted.product != "missing" else "nobody",
-            "productId": wanted.product,
-            "priority": wanted.priority,
-            "callback": self._system.stack.receiver.url(path),
-            "failureCallback": self._system.stack.receiver.url(path),
-            "meta": {"number": wanted.number},
-        }
+        members = self._members(wanted)
+        for one in (wanted, *members):
+            if one.receiver:
+                with self._mutex:
+                    self._scripted.append(one)
+                self._script(one)
+        body, path = self._body(wanted), "generate-async"
+        if members:
+            # Every second batch alone is told; of the others the jobs are, too.
+            jobs = [self._body(one, told=wanted.number % 2 == 0) for one in members]
+            body, path = {"jobs": jobs, "callback": body["callback"], "meta": body["meta"]}, "batch"
         headers = {"Idempotency-Key": f"run-{self._seed}-{wanted.number}"} if wanted.keyed else {}
-        url = f"{self._system.stack.url}/api/reports/generate-async"
+        url = f"{self._system.stack.url}/api/reports/{path}"
         for _ in range(8 if wanted.keyed else 1):
             try:
                 answer = session.post(url, json=body, headers=headers, timeout=15)
@@ -118,15 +124,41 @@ class Load:
                 time.sleep(0.5)
                 continue
             if answer.status_code == 202:
-                job_id = str(answer.json()["job_id"])
+                told = answer.json()
+                made = {
+                    str(job["job_id"]): one
+                    for job, one in zip(told.get("jobs", [told]), members or [wanted], strict=True)
+                }
                 with self._mutex:
-                    self.accepted[job_id] = wanted
-                self._plan_second_thoughts(job_id, wanted)
+                    self.accepted |= made
+                    if members:
+                        self.batches[told["batch_id"]] = wanted
+                for job_id, one in made.items():
+                    self._plan_second_thoughts(job_id, one)
+                if members:
+                    self._plan_batch(told["batch_id"], wanted)
                 break
             with self._mutex:
                 self.refused[str(answer.status_code)] = self.refused.get(str(answer.status_code), 0) + 1
                 self.unconfirmed += answer.status_code >= 500
             time.sleep(0.5)
+
+    def _members(self, wanted: Order) -> list[Order]:
+        """The jobs of a batch, which go by numbers of their own; none when the order is a single job."""
+        if not wanted.batch:
+            return []
+        size = self._batch if self._batch and wanted.number < BATCH_EVERY else wanted.batch
+        return [replace(order(self._seed, MEMBERS * (wanted.number + 1) + n), batch=0) for n in range(size)]
+
+    def _body(self, wanted: Order, told: bool = True) -> dict[str, Any]:
+        url = self._system.stack.receiver.url(_path(wanted))
+        return {
+            "code": f"K{wanted.number % SOURCES}" if wanted.product != "missing" else "nobody",
+            "productId": wanted.product,
+            "priority": wanted.priority,
+            **({"callback": url, "failureCallback": url} if told else {}),
+            "meta": {"number": wanted.number},
+        }
 
     def _script(self, wanted: Order) -> None:
         try:
@@ -149,6 +181,23 @@ class Load:
         elif wanted.product in ("bad", "missing") and wanted.number % 2:
             with self._mutex:
                 self._later.append((now + 3.0, lambda session: self._replay(session, job_id)))
+
+    def _plan_batch(self, batch_id: str, wanted: Order) -> None:
+        """One batch of three is replayed as far as it has failed, one of four cancelled as far as that goes."""
+
+        def plan(after: float, act: str) -> None:
+            url = f"{self._system.stack.url}/api/batches/{batch_id}/{act}"
+            self._later.append((time.monotonic() + after, lambda session: self._act_on(session, url)))
+
+        with self._mutex:
+            if wanted.batch % 3 == 0:
+                plan(6.0, "replay")
+            if wanted.batch % 4 == 1:
+                plan(2.0, "cancel")
+
+    def _act_on(self, session: requests.Session, url: str) -> None:
+        answer = session.post(url, timeout=60)
+        self.acts[f"{url.rpartition('/')[2]} {answer.status_code}"] += 1
 
     def _act_later(self) -> None:
         session = _session()
@@ -182,7 +231,8 @@ def _path(wanted: Order) -> str:
 
 def troubled(system: System, load: Load) -> dict[str, int]:
     """How many POSTs really met a receiver's trouble, by kind; asked once the system is at rest."""
-    kinds = {sent.number: sent.receiver for sent in load.accepted.values() if sent.receiver}
+    sent = [*load.accepted.values(), *load.batches.values()]
+    kinds = {one.number: one.receiver for one in sent if one.receiver}
     rows = system.stack.sql(
         "SELECT d.url AS url, a.outcome AS outcome FROM delivery_attempts a "
         "JOIN deliveries d ON d.delivery_id = a.delivery_id"

@@ -111,8 +111,10 @@ class Order:
     receiver: str  # "" answers 200
     keyed: bool  # with an Idempotency-Key, sent again when the answer was lost
     cancel_after: float | None  # seconds
+    batch: int = 0  # so many jobs together, which are orders of their own; 0: a single one
 
 
+BATCH_EVERY = 24  # of so many submissions one is a batch
 PRODUCTS = (("short", 70), ("noop", 12), ("long", 6), ("flaky", 6), ("bad", 3), ("missing", 3))
 
 
@@ -138,4 +140,5 @@ def order(seed: int, number: int) -> Order:
         receiver,
         chance.random() < 0.3,
         chance.uniform(0.0, 2.0) if chance.random() < 0.04 else None,
+        random.Random(f"batch {seed} {number}").randint(2, 12) if number % BATCH_EVERY == BATCH_EVERY - 1 else 0,
     )

@@ -58,6 +58,7 @@ def of_job(db: Database, job: JobRow) -> list[Event]:
         Event(_submitted_at(job, tried), 0, "Submitted", _lines(
             f"report {job['code']}, product {job['product_id']}",
             f"request {job['request_id']}" if job["request_id"] else None,
+            f"in batch {job['batch_id']}" if job["batch_id"] else None,
         )),
         *(_attempt(row) for row in tried),
         *(_end(row, tried) for row in owed),

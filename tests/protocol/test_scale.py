@@ -84,6 +84,7 @@ COUNTS = {
 SORTS = {
     ("schema/rows/letters.py", "open_of_job"), ("schema/rows/letter_search.py", "newer_completed"),
     ("schema/life/retention.py", "work"), ("schema/rows/leases.py", "expired"), ("schema/rows/batches.py", "line"),
+    ("schema/rows/batches.py", "each"),
 }  # fmt: skip
 # What only people and starts ask; a file, or a function in it.
 ASKED_BY_PEOPLE = {
@@ -188,7 +189,7 @@ def fill(db: Recorder) -> None:
         "links", {"job_id": "pdf_gone", "expires_at": "2030-01-01 00:00:00"}, "", link_id=lambda n: f"lnk_{n}", hash=str
     )
     together = {"created_at": old, "ended_at": old, "total": 1, "open": 0}
-    rows("batches", together, "bat_01A")
+    rows("batches", together, "bat_01E0")
     rows("audit", {"at": old, "who": "t", "act": "replay", "subject": "s"}, "")
     if db.dialect == "mysql":
         for table in (

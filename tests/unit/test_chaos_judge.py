@@ -282,3 +282,86 @@ def test_metrics_that_lie_fail_a_run_above_the_last_line(capsys: pytest.CaptureF
     assert lines[-2] == "gauges_wrong=1"
     assert "gauges_wrong: reportq_jobs{queued,high} tells 1, rows 0" in lines
     assert lines[-1] == verdict.line(0, 3)
+
+
+BATCH = "bat_1"
+
+
+def together() -> Evidence:
+    """The same job, as the only one of a batch that was told in its only round."""
+    seen = evidence()
+    seen.jobs[JOB]["batch_id"] = BATCH
+    seen.batches[BATCH] = {
+        "batch_id": BATCH, "round": 1, "total": 1, "open": 0, "completed": 1, "failed": 0, "cancelled": 0,
+        "ended_at": ENDED, "callback": "http://r/",
+    }  # fmt: skip
+    seen.deliveries[BATCH] = [{**seen.deliveries[JOB][0], "delivery_id": "d2", "job_id": BATCH, "event": "batch"}]
+    seen.posts["d2"] = [{"outcome": "delivered", "ended_at": ENDED}]
+    counts = {"total": 1, "completed": 1, "failed": 0, "cancelled": 0}
+    seen.received["msg_bat_1_1"] = [{"time": AFTER - 1, "body": {"status": "completed", "counts": counts}}]
+    return seen
+
+
+def batch_without_a_row(seen: Evidence) -> None:
+    seen.batches.clear()
+
+
+def batch_still_open(seen: Evidence) -> None:
+    seen.batches[BATCH] |= {"open": 1}
+
+
+def batch_without_an_end(seen: Evidence) -> None:
+    seen.batches[BATCH] |= {"ended_at": None}
+
+
+def an_end_counted_twice(seen: Evidence) -> None:
+    seen.batches[BATCH] |= {"completed": 2}
+
+
+def a_member_never_written(seen: Evidence) -> None:
+    seen.batches[BATCH] |= {"total": 2}
+
+
+def batch_ended_twice(seen: Evidence) -> None:
+    seen.deliveries[BATCH] *= 2
+
+
+def batch_told_of_a_round_that_never_was(seen: Evidence) -> None:
+    seen.deliveries[BATCH].append({**seen.deliveries[BATCH][0], "round": 2})
+
+
+def batch_never_owed(seen: Evidence) -> None:
+    seen.deliveries[BATCH].clear()
+
+
+def batch_still_owed(seen: Evidence) -> None:
+    seen.deliveries[BATCH][0] |= {"status": "queued"}
+
+
+def batch_told_other_counts(seen: Evidence) -> None:
+    seen.received["msg_bat_1_1"][0]["body"]["counts"] |= {"completed": 0, "failed": 1}
+
+
+def batch_told_too_early(seen: Evidence) -> None:
+    seen.received["msg_bat_1_1"][0]["body"]["counts"] |= {"completed": 0}
+
+
+def batch_told_after_a_2xx(seen: Evidence) -> None:
+    seen.received["msg_bat_1_1"].append({**seen.received["msg_bat_1_1"][0], "time": AFTER + 0.01})
+
+
+@pytest.mark.parametrize(
+    ("harm", "zero"),
+    [
+        (batch_without_a_row, "lost"), (batch_still_open, "lost"), (batch_without_an_end, "lost"),
+        (an_end_counted_twice, "lost"), (a_member_never_written, "lost"), (batch_ended_twice, "double_ends"),
+        (batch_told_of_a_round_that_never_was, "double_ends"), (batch_never_owed, "untold"),
+        (batch_still_owed, "untold"), (batch_told_other_counts, "double_ends"), (batch_told_too_early, "double_ends"),
+        (batch_told_after_a_2xx, "posts_after_recorded_2xx"),
+    ],
+)  # fmt: skip
+def test_each_harm_to_a_batch_is_found(harm: Callable[[Evidence], None], zero: str) -> None:
+    seen = together()
+    assert judge(seen, [JOB], batches=[BATCH]).good
+    harm(seen)
+    assert getattr(judge(seen, [JOB], batches=[BATCH]), zero)
