@@ -3,6 +3,7 @@
 Words. Each means one thing here, and nothing else is called by it.
 
     job          what was asked: one report for one code and product
+    batch        jobs that were asked for together (`bat_…`): counted as they end, told once when all have
     round        a submission (round 1) or a replay of a job: a budget, one end and one delivery of its own
     message      what RabbitMQ carries: which row to look at. The row is the truth, the message is a hint
     admit        let a due row into the broker, as far as its window reaches; the relay does it
@@ -32,6 +33,12 @@ The job (table `pdf_job_results`; who moves it; rule of DESIGN)
     queued     → cancelled   whoever asks, at once; processing → cancelled at the next checkpoint (2.13)
     failed, cancelled → queued   replay: the next round (2.11, 7)
     Guard: job_id, round, start_no and the state that is left. Every end is written by rounds.finish alone.
+
+The batch (table `batches`; `open` counts its jobs whose round has not ended)
+
+    open  → ended   the last of its jobs ends, in that very transaction, which owes the batch's delivery (2.15)
+    ended → open    a replay of one of its jobs: the batch's next round
+    Its delivery is a row of `deliveries` with the batch's id as `job_id`; no permanent record is owed for it.
 
 The delivery (table `deliveries`)
 

@@ -215,7 +215,7 @@ def _answer(operation: Operation, answer: Success) -> dict[str, Any]:
         described["headers"] = {name: _HEADERS[name] for name in answer.headers}
     if answer.links:
         described["links"] = {
-            target: {"operationId": target, "parameters": {"job_id": f"$response.body#{pointer}"}}
+            target: {"operationId": target, "parameters": {pointer.rpartition("/")[2]: f"$response.body#{pointer}"}}
             for target, pointer in answer.links.items()
         }
     return described

@@ -29,7 +29,7 @@ class Success:
     description: str
     body: Any = None  # a struct, or a media type of bytes or text
     headers: tuple[str, ...] = ()
-    links: Mapping[str, str] = field(default_factory=dict)  # operation id → pointer to a job_id in the body
+    links: Mapping[str, str] = field(default_factory=dict)  # operation id → pointer to its parameter in the body
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Operation:
 
 
 _FOLLOW = {"getJob": "/job_id", "downloadPdf": "/job_id", "cancelJob": "/job_id", "replayJob": "/job_id"}
+_FOLLOW_BATCH = {f"{act}Batch": "/batch_id" for act in ("get", "download", "cancel", "replay")}
 _ACCEPTED = Success(
     "The job is written and will be worked on, or was by an earlier request with this Idempotency-Key",
     responses.Accepted,
@@ -93,7 +94,7 @@ OPERATIONS: list[Operation] = [
     ),
     Operation(
         "POST", "/api/reports/batch", "submitBatch", "Ask for many reports at once", "submit",
-        {202: Success("All are written", responses.BatchAccepted, ("Location", "Retry-After", "Idempotent-Replayed"))},
+        {202: Success("All are written", responses.BatchAccepted, _ACCEPTED.headers, _FOLLOW_BATCH)},
         detail="All or nothing: one job that cannot be accepted refuses the batch, and names itself. The batch's own "
         "callback tells once that all have ended, besides or instead of one per job.",
         body=requests.Batch, query=SubmitQuery, headers=_HEADERS, problems=(*_SUBMIT, "batch_too_large"),

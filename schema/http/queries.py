@@ -117,7 +117,7 @@ class BatchQuery(Struct, forbid_unknown_fields=True):
     """The query string of GET /api/batches/{batch_id}."""
 
     cursor: Annotated[
-        Annotated[str, Meta(pattern="^[0-9]{1,5}$", extra={"words": "is not a cursor of this list"})] | None,
+        Annotated[str, Meta(pattern=r"^[0-9]{1,5}$(?!\n)", extra={"words": "is not a cursor of this list"})] | None,
         Meta(description="`next_cursor` of the page before"),
     ] = None
 

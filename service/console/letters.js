@@ -4,7 +4,7 @@ import { get, may, post, setRole, whyNot } from "./api.js";
 import { action } from "./ask.js";
 import { h, prose } from "./dom.js";
 import { Run, runSheet } from "./replay.js";
-import { count, jobLink, place, plural, when, word } from "./words.js";
+import { count, jobLink, plural, when, word } from "./words.js";
 
 const FILTERS = ["status", "queue", "error", "code", "product_id", "job_id", "fingerprint", "since"];
 
@@ -113,7 +113,7 @@ function groupsTable(groups, picked, pick, look, open) {
       h("td", {}, open ? tick(`Select the group ${group.error_code}`, picked.has(group.fingerprint), (on) => pick(group.fingerprint, group, on)) : null),
       h("td", { "data-label": "Letters" }, h("button", { type: "button", class: "plain", onclick: () => look(group.fingerprint) }, count(group.count))),
       h("td", { "data-label": "Died of" }, h("code", {}, group.error_code)),
-      h("td", { class: "long", "data-label": "Newest example" }, h("span", {}, prose(group.example.error), group.example.job_id ? h("span", { class: "quiet" }, " ", h("a", { href: place("jobs", group.example.job_id) }, group.example.code ?? group.example.job_id)) : null)),
+      h("td", { class: "long", "data-label": "Newest example" }, h("span", {}, prose(group.example.error), group.example.job_id ? h("span", { class: "quiet" }, " ", jobLink(group.example.job_id, group.example.code ?? group.example.job_id)) : null)),
       h("td", { class: "long", "data-label": "What to do" }, h("span", {}, prose(group.next_step))),
       h("td", { "data-label": "Last" }, when(group.last_at, { ago: true })),
       h("td", { "data-label": "First seen" }, h("span", {}, when(group.appeared_at, { ago: true }), group.appeared_in_version ? h("span", { class: "quiet" }, ` in ${group.appeared_in_version}`) : null))))));

@@ -51,4 +51,5 @@ export function bar(percent, label) {
 
 export const short = (id) => (id && id.length > 18 ? `${id.slice(0, 4)}…${id.slice(-8)}` : id);
 export const place = (...parts) => "#/" + parts.map(encodeURIComponent).join("/");
-export const jobLink = (id, text = id) => h("a", { href: place("jobs", id), class: "mono" }, text);
+// A batch (its callback may be a dead letter) has no page of its own.
+export const jobLink = (id, text = id) => (id.startsWith("bat_") ? h("code", {}, text) : h("a", { href: place("jobs", id), class: "mono" }, text));
