@@ -37,6 +37,7 @@ from service.routes.products import Products
 from service.routes.queues import QueueAct, Queues
 from service.routes.reports import Batch, GenerateAsync
 from service.waiters import WaiterBoard
+from service.watch import Watch
 
 
 def create_app(parts: ApiParts) -> Any:
@@ -49,6 +50,16 @@ def create_app(parts: ApiParts) -> Any:
     waiters = WaiterBoard(parts.db, parts.settings.waiters, parts.stopping)
     downloads = Downloads(parts)
     rollout = RolloutBoard(parts.db, parts.settings)
+    watch = Watch(
+        parts.settings,
+        parts.db,
+        {
+            "database": parts.db.ping,
+            "documents": parts.documents.ping,
+            "artifacts": parts.artifacts.ping,
+            "broker": parts.broker_ping,
+        },
+    )
     router = CompiledRouter()
     doors: list[Any] = [
         Headers(),
@@ -80,7 +91,7 @@ def create_app(parts: ApiParts) -> Any:
     app.add_route("/openapi.json", docs := Docs(parts.settings.links_base, keys))
     app.add_route("/docs", docs, suffix="people")
     app.add_route("/docs/problems", docs, suffix="problems")
-    app.add_route("/metrics", Metrics(parts))
+    app.add_route("/metrics", Metrics(parts, watch))
     app.add_route("/api/jobs/{job_id}/deliveries", deliveries := Deliveries(parts))
     app.add_route("/api/jobs/{job_id}/deliveries/{delivery_id}/resend", deliveries, suffix="resend")
     app.add_route("/api/dead-letters", letters := DeadLetters(parts))
@@ -91,12 +102,12 @@ def create_app(parts: ApiParts) -> Any:
     for act in ("pause", "drain", "resume"):
         app.add_route(f"/api/queues/{{name}}/{act}", QueueAct(parts, act))
     app.add_route("/api/me", Whoever(parts))
-    app.add_route("/api/overview", Overview(parts))
+    app.add_route("/api/overview", Overview(parts, watch))
     app.add_route("/", console := Console(links))
     app.add_route("/console/{name}", console)
     app.add_route("/favicon.ico", console, suffix="icon")
     app.add_route("/livez", Live())
-    app.add_route("/readyz", Ready(parts))
+    app.add_route("/readyz", Ready(parts, watch))
     app.add_error_handler(Exception, unexpected)
     app.add_error_handler(falcon.HTTPError, http_error)
     app.add_error_handler(ReportqError, refused)

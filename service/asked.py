@@ -23,6 +23,8 @@ class Ping(NamedTuple):
     up: bool
     seconds: float  # it took to answer, or has taken so far
     detail: str | None = None  # for a person: why it is down, or the note that it answered with
+    code: str = ""  # of the error
+    lasting: float = 0.0  # seconds for which it has been down
 
 
 class Asked:
@@ -44,9 +46,15 @@ class Asked:
         self._sleep = sleep
         self._changed = threading.Condition()
         self._answers: dict[str, tuple[Ping, float]] = {}  # with the moment it was given
+        self._down: dict[str, float] = {}  # since when it is down
         self._out: dict[str, float] = {}  # when the question that is out was put
         self._running: set[str] = set()
         self._wanted_at = 0.0
+
+    @property
+    def names(self) -> list[str]:
+        """Every dependency that is asked."""
+        return list(self._pings)
 
     def answers(self, wait: float = 0.0) -> dict[str, Ping]:
         """What is known now. Dependencies that have not answered yet get `wait` seconds to do so."""
@@ -70,9 +78,11 @@ class Asked:
             waited = now - self._out.get(name, now)
             answer, at = self._answers.get(name, (None, 0.0))
             if waited > HANGS:
-                known[name] = Ping(False, waited, f"No answer for {waited:.0f} s.")
+                known[name] = Ping(
+                    False, waited, f"No answer for {waited:.0f} s.", lasting=now - self._down.get(name, now - waited)
+                )
             elif answer is not None and now - at < FRESH:
-                known[name] = answer
+                known[name] = answer._replace(lasting=now - self._down.get(name, now))
         return known
 
     def _run(self, name: str) -> None:
@@ -82,7 +92,11 @@ class Asked:
             answer = self._ask(name)
             with self._changed:
                 del self._out[name]
-                self._answers[name] = (answer, self._clock())
+                now = self._clock()
+                self._answers[name] = (answer, now)
+                self._down = {one: at for one, at in self._down.items() if one != name or not answer.up}
+                if not answer.up:
+                    self._down.setdefault(name, now - answer.seconds)
                 self._changed.notify_all()
             self._sleep(EVERY)
             with self._changed:
@@ -96,5 +110,10 @@ class Asked:
             note = self._pings[name]()
         except Exception as error:  # whatever a client library raises: the dependency did not answer
             log.debug("dependency.down", dependency=name, error=type(error).__name__)
-            return Ping(False, self._clock() - began, getattr(error, "detail", type(error).__name__))
+            return Ping(
+                False,
+                self._clock() - began,
+                getattr(error, "detail", type(error).__name__),
+                str(getattr(error, "code", "")),
+            )
         return Ping(True, self._clock() - began, note if isinstance(note, str) else None)

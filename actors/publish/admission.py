@@ -18,7 +18,7 @@ from actors.publish.promotion import EXEMPT_TURN, Promotion
 from actors.publish.wakeup import Listener
 from schema.errors import DependencyDown
 from schema.ports import Message, Publisher
-from schema.rows import messages, outbox, workers
+from schema.rows import leadership, messages, outbox, workers
 from schema.rows.outbox import D, Outbox, Taken
 from schema.rows.pauses import PauseBoard
 from schema.rows.rendered import StoreBacklog
@@ -36,6 +36,7 @@ _PACE, _SLOWEST = 0.003, 0.048
 # Each band has its own window: high jobs, promoted jobs and the rest never wait for one another's places.
 _BANDS = ("turn = 0", f"turn BETWEEN 1 AND {EXEMPT_TURN}", f"turn > {EXEMPT_TURN}")
 _BAND = f"CASE WHEN {_BANDS[0]} THEN 0 WHEN turn <= {EXEMPT_TURN} THEN 1 ELSE 2 END"
+_NOTED_EVERY = 5.0  # seconds
 _CHUNKS = 10  # a window is refilled when at least one part in so many is free
 
 
@@ -50,6 +51,8 @@ class Relay:
     backlog: StoreBacklog
     busy_since: float | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
+    _noted: tuple[str, float] = ("", float("-inf"))  # the trouble that was noted last, and when
+    _trouble_since: float = 0.0
 
     def __post_init__(self) -> None:
         self._ordered_here = self.settings.embedded or self.settings.queue_type == "quorum"
@@ -66,18 +69,20 @@ class Relay:
         pause, pace = 0.0, _PACE
         try:
             while not self.stopping.is_set():
-                more = False
+                more, trouble = False, ""
                 began = time.monotonic()
                 try:
                     more = self.step() > 0
                     pause = 0.0
                 except (DatabaseDown, DependencyDown) as error:
                     log.warning("relay.waits", code=error.code, detail=error.detail)
+                    trouble = error.detail
                     pause = min(2.0, max(0.1, pause * 2))
                 except Exception:
                     log.exception("relay.failed")
                     pause = 1.0
                 finally:
+                    self._note(trouble)
                     self.busy_since = None
                 if pause:
                     self.stopping.wait(pause)
@@ -87,6 +92,20 @@ class Relay:
                 self.stopping.wait(max(0.0, began + pace - time.monotonic()))
         finally:
             listener.close()
+
+    def _note(self, trouble: str) -> None:
+        """Tell in a row that this relay looks, and what keeps it from publishing; the verdict knows it from there."""
+        now = time.monotonic()
+        told, at = self._noted
+        if trouble == told and now - at < _NOTED_EVERY:
+            return
+        if not (trouble and told):
+            self._trouble_since = now
+        self._noted = trouble, now
+        try:
+            leadership.note_look(self.db, trouble, now - self._trouble_since)
+        except DatabaseDown:
+            log.debug("relay.not_noted")
 
     def step(self) -> int:
         """One look at all three tables; returns how many messages were published."""

@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 # Time for an orderly end when the parent was killed or a thread has died; after it the process ends at once.
 ORPHAN_SECONDS = 60.0
-_TABLES = {RENDER: leases.JOBS, WEBHOOKS: leases.DELIVERIES}
+_TABLES: Mapping[str, leases.Leased[Any]] = {RENDER: leases.JOBS, WEBHOOKS: leases.DELIVERIES}
 
 
 @dataclass(eq=False, kw_only=True)
@@ -161,6 +161,11 @@ class Heartbeats(dramatiq.Middleware):
             self._arm()  # many attempts on a slow database do not mean that the process hangs
         for card, worker in self._cards:
             card.threads = _threads_that_work(worker)
+            card.dead = sum(
+                not thread.is_alive() for kind in ("workers", "consumers") for thread in _threads(worker, kind)
+            )
+            begun = self.attempts.last_begun.get(_TABLES[card.kind].table)
+            card.claimed = None if begun is None else time.monotonic() - begun
             workers.seen(self.db, card, busy=sum(_TABLES[card.kind] is attempt.leased for attempt in running))
 
     def _arm(self) -> None:

@@ -46,12 +46,14 @@ class Attempts:
         self._mutex = threading.Lock()
         self.stopping = threading.Event()
         self.begun: Callable[[Attempt], None] = lambda attempt: None
+        self.last_begun: dict[str, float] = {}  # table → monotonic moment of its last claim here
 
     def begin(self, attempt: Attempt) -> None:
         """This thread now works on that row: its lease is prolonged, and its log lines name the row."""
         structlog.contextvars.bind_contextvars(**traces.fields_of(attempt.row))
         with self._mutex:
             self._by_thread[threading.get_ident()] = attempt
+            self.last_begun[attempt.leased.table] = attempt.began
         self.begun(attempt)
 
     def current(self) -> Attempt | None:

@@ -24,4 +24,5 @@ def note_outage(
         window=settings.outage_window,
         probe_every=settings.probe_every,
         reason=error.detail,
+        code=error.code,
     )

@@ -31,6 +31,7 @@ class ConfirmingLine:
         self._open: dict[int, tuple[Batch, int, str]] = {}
         self._opened = threading.Event()
         self.usable = False
+        self.blocked = ""  # why RabbitMQ takes nothing on this connection; empty: it does
         self._connection: Any = pika.SelectConnection(
             node,
             on_open_callback=self._on_open,
@@ -58,9 +59,16 @@ class ConfirmingLine:
 
     def _on_channel(self, channel: Any) -> None:
         self._channel = channel
+        channel.connection.add_on_connection_blocked_callback(
+            lambda _connection, frame: self._block(frame.method.reason)
+        )
+        channel.connection.add_on_connection_unblocked_callback(lambda _connection, _frame: self._block(""))
         channel.add_on_close_callback(lambda _ch, _reason: self._channel_lost())
         channel.add_on_return_callback(self._on_return)
         channel.confirm_delivery(self._on_confirm, callback=self._on_ready)
+
+    def _block(self, reason: str) -> None:
+        self.blocked = reason
 
     def _on_ready(self, _frame: Any) -> None:
         self.usable = True

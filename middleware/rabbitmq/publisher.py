@@ -48,6 +48,8 @@ class RabbitPublisher:
             if not batch.done.wait(self.timeout) or batch.returned:
                 # A connection that stalls is given up. One that lacked a queue is too: the next one declares the queue.
                 self._drop()
+            if line.blocked and not any(batch.results):
+                raise DependencyDown("broker", f"RabbitMQ blocks publishing: {line.blocked}.")
             return list(batch.results)
 
     def ready(self, queue: str) -> int:

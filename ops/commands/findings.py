@@ -17,8 +17,7 @@ from actors.process.runtime import Runtime
 from ops.commands.terminal import counted
 from schema import VERSION
 from schema.host import run_folder
-from schema.metrics import gauges
-from schema.rows import letters, workers
+from schema.rows import letters, signs, workers
 from schema.rows.keys import KeyRing
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS, xq
 from schema.sql import fitness
@@ -90,7 +89,7 @@ def _database(runtime: Runtime) -> Iterator[Finding]:
     if abs(skew) > _SKEW:
         said = f"Its clock is {skew:+.0f} s from this machine's; only the database's decides."
         yield Finding("clock", "warning", said, "Let both follow a time server: log times will not match.")
-    if behind := gauges.clock_behind(db, runtime.settings):
+    if behind := signs.clock_behind(db, runtime.settings):
         said = f"The database's clock was set back by {behind:.0f} s: what was submitted before waits so long."
         yield Finding(
             "clock set back", "bad", said, "Let a time server put it right; see ops/runbooks/ReportqClockSetBack.md."

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.http.responses import Moment
 from schema.prepared import prepare
+from schema.rows.verdict import Verdict
 
 
 class Pause(Struct):
@@ -103,6 +104,7 @@ class Overview(Struct):
     minutes: Annotated[list[Minute], Meta(description="The last 60, oldest first")]
     workers: list[WorkerShown]
     pauses: list[PauseShown]
+    verdict: Annotated[Verdict, Meta(description="How things stand at this moment, however old the rest is")]
 
 
 class Alive(Struct):
@@ -128,6 +130,7 @@ class Readiness(Struct):
     ]
     down: list[str]
     parts: dict[str, Part]
+    verdict: Annotated[Verdict, Meta(description="How things stand; without a key only keys and severities")]
 
 
 class Limits(Struct):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from schema.metrics import labels
 from schema.metrics import table as metrics
 from schema.metrics.table import Metric
-from schema.rows import leadership, pauses
+from schema.rows import pauses, signs
 from schema.rows.jobs import priority_word
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
 from schema.rows.states import IS_OPEN, OPEN
@@ -99,26 +99,9 @@ def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
         yield Reading(metrics.RELAY_LAG, {"queue": queue}, lag)
     until = db.fetch_one(f"SELECT {db.age('changed_at')} AS age FROM switches WHERE name='leader'")
     yield Reading(metrics.HOUSEKEEPING_OVERDUE, {}, _number(until, "age") if until else 0)
-    yield Reading(metrics.CLOCK_BEHIND, {}, clock_behind(db, settings))
+    yield Reading(metrics.CLOCK_BEHIND, {}, signs.clock_behind(db, settings))
     waiting = int(db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='queued'"))
     yield Reading(metrics.ACCEPTING, {}, int(waiting < settings.max_backlog))
-
-
-def clock_behind(db: Database, settings: Settings) -> float:
-    """Seconds by which the database's clock was set back, as far as rows can tell; 0 for less than one second.
-
-    Until the clock has caught up, rows from before are not due, and a new housekeeper finds the turn taken. Ids sort by
-    time, so the key finds each table's last row.
-    """
-    looks = (
-        f"SELECT {db.age('requested_at')} AS age FROM pdf_job_results WHERE job_id > '' ORDER BY job_id DESC LIMIT 1",
-        f"SELECT {db.age('owed_at')} AS age FROM deliveries WHERE delivery_id > '' ORDER BY delivery_id DESC LIMIT 1",
-        f"SELECT {db.age('MAX(seen_at)')} AS age FROM workers",
-        f"SELECT {db.age('changed_at')} + {leadership.turn(settings.sweep)} AS age FROM switches WHERE name='leader'",
-    )
-    ages = [db.scalar(look) for look in looks]
-    behind = -min((float(age) for age in ages if age is not None), default=0.0)
-    return behind if behind >= 1.0 else 0.0
 
 
 def _desk(db: Database) -> Iterator[Reading]:

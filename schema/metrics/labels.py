@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from schema.callbacks import answers
+from schema.rows.verdict import KINDS
 
 PRIORITIES = ("high", "normal", "low")
 QUEUES = ("pdf", "webhooks")
@@ -36,6 +37,8 @@ ANSWERS = (
     "too_large",
 )
 VERDICTS = ("delivered", "again", "stop")
+FACTS = tuple(KINDS)
+SEVERITIES: Mapping[str, int] = MappingProxyType({"info": 1, "warn": 2, "bad": 3})
 DEPENDENCIES = ("database", "documents", "artifacts", "broker")
 REPLAYS = ("job", "callback")
 # A callback is given up after an answer, when owed for too long, when it cannot be prepared, or after three dead workers.

@@ -21,6 +21,7 @@ from schema.metrics.labels import (
     ATTEMPT_OUTCOMES,
     CANARY_RESULTS,
     DEPENDENCIES,
+    FACTS,
     GIVEN_UP_CODES,
     JOB_CODES,
     PRIORITIES,
@@ -265,6 +266,11 @@ DEPENDENCY_UP = _rows(
 )
 DEPENDENCY_SECONDS = _rows(
     "reportq_dependency_latency_seconds", "How long the dependency took to answer then.", dependency=DEPENDENCIES
+)
+FACT = _rows(
+    "reportq_fact",
+    "What the verdict says of this: 0 nothing, 1 info, 2 warn, 3 bad. Told by each API of what it knows.",
+    fact=FACTS,
 )
 BUILD_INFO = _rows(
     "reportq_build_info", "Always 1; which release runs, on which kind of broker.", version=None, broker=None

@@ -260,6 +260,7 @@ class PauseRow(TypedDict):
     reason: str
     set_by: str  # The operator, or "outage".
     since: Moment
+    code: str | None  # Of an outage: the code of the error that opened it.
 
 
 class PaceRow(TypedDict):
@@ -283,6 +284,9 @@ class WorkerRow(TypedDict):
     version: str
     started_at: Moment
     seen_at: Moment  # The last heartbeat.
+    dead: int  # Threads that have died.
+    claimed_at: Moment | None  # When it last claimed a row, as far as this heartbeat knows.
+    clock: Moment | None  # What its own clock said at the last heartbeat.
 
 
 class KeyRow(TypedDict):

@@ -20,6 +20,7 @@ from schema.sql.database import Database
 ROLES = ("read", "submit", "operate")  # each may do what the one before may
 PREFIX = "rq_"
 _EVERY = 3.0  # Seconds between reads, within which a revoked key stops working.
+_PATIENCE = 0.8  # Seconds that a request waits for a read: then the keys of before count.
 _UNKNOWN_EVERY = 0.5  # Seconds: an unknown key may just have been made, but guesses must not become queries.
 
 
@@ -53,7 +54,7 @@ class KeyRing:
             hash_of(key): Caller(name, role, f"env:{name}", self._rate)
             for name, role, key in parse_api_keys(settings.api_keys)
         }
-        self._ring = Cached(self._read, _EVERY)
+        self._ring = Cached(self._read, _EVERY, patience=_PATIENCE, db=db)
 
     def find(self, key: str) -> Caller | None:
         """The caller of a key, or None."""

@@ -1,4 +1,5 @@
-"""Who keeps house, and from when rescue is safe: two rows of `switches`, by the database's clock (DESIGN §2.6, §2.7).
+"""Who keeps house, from when rescue is safe, and when a relay last looked: three rows of `switches`, by the database's
+clock (DESIGN §2.6, §2.7).
 
 Workers cannot beat while the database is away, and live all the same. So rescue waits a whole lease after such a time.
 That moment is kept in a row: a new process goes on waiting where the last one stopped, and does not begin anew.
@@ -11,7 +12,7 @@ import peewee
 from schema.sql.database import Database, put
 
 LEAST_TURN = 10.0  # seconds
-_LEADER, _RESCUE = "leader", "rescue_from"
+LEADER, _RESCUE, RELAY = "leader", "rescue_from", "relay"
 
 
 def turn(sweep: float) -> float:
@@ -24,10 +25,10 @@ def lead(db: Database, token: str, *, turn: float, lease: float) -> bool:
 
     When there was no leader for a whole lease, the database may have been away: then rescue waits a lease.
     """
-    row = db.fetch_one(f"SELECT value, {db.age('changed_at')} AS late FROM switches WHERE name='{_LEADER}'")
+    row = db.fetch_one(f"SELECT value, {db.age('changed_at')} AS late FROM switches WHERE name='{LEADER}'")
     won = db.execute(
         f"UPDATE switches SET value=%s, changed_at={db.later(turn)} "
-        f"WHERE name='{_LEADER}' AND (value=%s OR changed_at <= {db.now()})",
+        f"WHERE name='{LEADER}' AND (value=%s OR changed_at <= {db.now()})",
         (token, token),
     )
     if not won and row is None:
@@ -51,9 +52,17 @@ def may_rescue(db: Database) -> bool:
     )
 
 
+def note_look(db: Database, trouble: str, lasting: float) -> None:
+    """A relay has just looked for due rows. `trouble` is what keeps it from publishing, for `lasting` seconds; or empty."""
+    value = f"{lasting:.0f} {trouble}" if trouble else ""
+    change = f"UPDATE switches SET value=%s, changed_at={db.now()} WHERE name='{RELAY}'"
+    insert = f"INSERT INTO switches (name, value, changed_at) VALUES ('{RELAY}',%s,{db.now()})"
+    put(db, change, (value,), insert, (value,))
+
+
 def _first(db: Database, token: str, turn: float) -> int:
     """Write the leader's row where there is none yet: 1, or 0 when another process was first."""
-    insert = f"INSERT INTO switches (name, value, changed_at) VALUES ('{_LEADER}',%s,{db.later(turn)})"
+    insert = f"INSERT INTO switches (name, value, changed_at) VALUES ('{LEADER}',%s,{db.later(turn)})"
     try:
         return db.execute(insert, (token,))
     except peewee.IntegrityError:

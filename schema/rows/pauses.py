@@ -72,14 +72,16 @@ def hosts_of(scopes: Iterable[str]) -> list[str]:
     return [scope.removeprefix(HOST) for scope in scopes if scope.startswith(HOST)]
 
 
-def pause(db: Database, scope: str, *, reason: str, by: str, seconds: float | None = None) -> None:
+def pause(
+    db: Database, scope: str, *, reason: str, by: str, seconds: float | None = None, code: str | None = None
+) -> None:
     """Pause a scope, or change the reason of its pause; without `seconds` until somebody resumes it."""
     until = "NULL" if seconds is None else db.later(seconds)
     # Only operators change an operator's pause: an outage changes only its own.
     mine = f" AND set_by='{OUTAGE}'" if by == OUTAGE else ""
-    change = f"UPDATE pauses SET until={until}, reason=%s, set_by=%s WHERE scope=%s{mine}"
-    insert = f"INSERT INTO pauses (scope, until, reason, set_by, since) VALUES (%s,{until},%s,%s,{db.now()})"
-    put(db, change, (reason, by, scope), insert, (scope, reason, by))
+    change = f"UPDATE pauses SET until={until}, reason=%s, set_by=%s, code=%s WHERE scope=%s{mine}"
+    insert = f"INSERT INTO pauses (scope, until, reason, set_by, since, code) VALUES (%s,{until},%s,%s,{db.now()},%s)"
+    put(db, change, (reason, by, code, scope), insert, (scope, reason, by, code))
 
 
 def resume(db: Database, scope: str, *, outages_only: bool = False) -> bool:
@@ -107,6 +109,7 @@ def note_failure(
     probe_every: float,
     reason: str,
     opens: str | None = None,
+    code: str | None = None,
 ) -> list[tuple[str, int]] | None:
     """Count one outage-like error of `member` (row key, start number); returns the streak's members when it opens a pause.
 
@@ -143,7 +146,7 @@ def note_failure(
         long = window is not None and age >= window
         if failures < streak or not (many or long):
             return None
-        pause(db, opens or scope, reason=reason, by=OUTAGE, seconds=probe_every)
+        pause(db, opens or scope, reason=reason, by=OUTAGE, seconds=probe_every, code=code)
         return members
 
     try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import resource
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from schema.rows.columns import WorkerRow
 from schema.sql.database import Database, put
+from schema.sql.times import as_column
 
 
 @dataclass(slots=True)
@@ -20,18 +22,22 @@ class Card:
     pid: int
     threads: int  # that live and are given messages
     version: str
+    dead: int = 0  # threads that have died
+    claimed: float | None = None  # seconds since the process last claimed a row; None: it has not yet
 
 
 def seen(db: Database, card: Card, busy: int) -> None:
     """The worker is alive."""
-    rss = _rss_mb()
+    rss, clock = _rss_mb(), as_column(datetime.now(UTC))
+    claimed = "claimed_at" if card.claimed is None else db.later(-card.claimed)
     put(
         db,
-        f"UPDATE workers SET threads=%s, busy=%s, rss_mb=%s, seen_at={db.now()} WHERE worker_id=%s",
-        (card.threads, busy, rss, card.worker_id),
-        "INSERT INTO workers (worker_id, kind, host, pid, threads, busy, rss_mb, version, started_at, seen_at) "
-        f"VALUES (%s,%s,%s,%s,%s,%s,%s,%s,{db.now()},{db.now()})",
-        (card.worker_id, card.kind, card.host, card.pid, card.threads, busy, rss, card.version),
+        f"UPDATE workers SET threads=%s, dead=%s, busy=%s, rss_mb=%s, seen_at={db.now()}, clock=%s, claimed_at={claimed} "
+        "WHERE worker_id=%s",
+        (card.threads, card.dead, busy, rss, clock, card.worker_id),
+        "INSERT INTO workers (worker_id, kind, host, pid, threads, dead, busy, rss_mb, version, clock, started_at, seen_at) "
+        f"VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,{db.now()},{db.now()})",
+        (card.worker_id, card.kind, card.host, card.pid, card.threads, card.dead, busy, rss, card.version, clock),
     )
 
 

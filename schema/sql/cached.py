@@ -5,13 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from schema.sql.away import PATIENCE, DatabaseDown
 
 T = TypeVar("T")
 
 REST = 2.0  # most seconds without a read after one that hung: callers are told at once
+
+
+class _Closing(Protocol):
+    def close(self) -> None: ...
+
+
 _SILENT = DatabaseDown("The database did not answer.")
 
 
@@ -21,9 +27,21 @@ class Cached(Generic[T]):
     After a read that took s seconds, at least s × `share` pass without one. While the database is away the last value
     stays for ever, or with `stale` for so many seconds. Then `get` raises DatabaseDown, in bounded time however many
     ask: a read that hung is not tried again by each of them.
+
+    With `patience` a thread of its own reads, and closes its connection to `db`. A caller waits so many seconds for it
+    at most, and all callers together so long: then the last value is told, or DatabaseDown raised.
     """
 
-    def __init__(self, read: Callable[[], T], every: float, *, stale: float | None = None, share: float = 0.0) -> None:
+    def __init__(
+        self,
+        read: Callable[[], T],
+        every: float,
+        *,
+        stale: float | None = None,
+        share: float = 0.0,
+        patience: float | None = None,
+        db: _Closing | None = None,
+    ) -> None:
         self._read = read
         self._every = every
         self._stale = stale
@@ -32,13 +50,19 @@ class Cached(Generic[T]):
         self._at = float("-inf")
         self._cost = 0.0
         self._rest_until = float("-inf")
-        self._why = _SILENT
+        self._why: Exception = _SILENT
         self._mutex = threading.Lock()
+        self._patience = patience
+        self._db = db
+        self._reader: threading.Thread | None = None
+        self._began = 0.0
 
     def get(self, within: float | None = None) -> T:
         """The value, at most `within` seconds old (default: `every`) unless the database is down."""
         limit = self._every if within is None else within
-        if self._due(limit):
+        if self._patience is not None:
+            self._read_aside(limit, self._patience)
+        elif self._due(limit):
             # A first value and one wanted fresher than usual are waited for; an ordinary refresh is one thread's work.
             waits = within is not None or not self._usable()
             if self._mutex.acquire(timeout=PATIENCE if waits else 0):
@@ -48,6 +72,8 @@ class Cached(Generic[T]):
                 finally:
                     self._mutex.release()
         if not self._usable():
+            if not isinstance(self._why, DatabaseDown):
+                raise self._why
             raise type(self._why)(self._why.detail)
         assert self.last is not None
         return self.last
@@ -64,6 +90,32 @@ class Cached(Generic[T]):
         if self.last is None or self._stale is None:
             return self.last is not None
         return time.monotonic() - self._at < self._stale + self._share * self._cost
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the last value was read; None before the first."""
+        return None if self.last is None else time.monotonic() - self._at
+
+    def _read_aside(self, limit: float, patience: float) -> None:
+        with self._mutex:
+            if self._due(limit) and (self._reader is None or not self._reader.is_alive()):
+                self._reader = threading.Thread(target=self._run, name="reads-rows", daemon=True)
+                self._began = time.monotonic()
+                self._reader.start()
+            reader = self._reader
+        if reader is not None:
+            reader.join(max(0.0, self._began + patience - time.monotonic()))
+            if reader.is_alive():
+                self._why = _SILENT
+
+    def _run(self) -> None:
+        try:
+            self._refresh()
+        except Exception as error:
+            self._why = error
+        finally:
+            if self._db is not None:
+                self._db.close()
 
     def _refresh(self) -> None:
         began = time.monotonic()

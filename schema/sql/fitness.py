@@ -51,3 +51,8 @@ def default_engine(db: Database) -> str | None:
         return None
     engine = str(db.scalar("SELECT @@GLOBAL.default_storage_engine"))
     return engine if engine != ENGINE else None
+
+
+def data_folder(db: Database) -> str:
+    """Where the server keeps its data, on its own machine."""
+    return str(db.scalar("SELECT @@datadir"))

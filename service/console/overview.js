@@ -28,15 +28,16 @@ const sum = (items, name) => items.reduce((total, item) => total + item[name], 0
 // What was seen before is still shown, but not as how things stand.
 const unknown = () => h("div", { class: "note bad" }, h("p", {}, "Not known at the moment. What follows was seen earlier."));
 
-function verdict(data) {
-  const serving = (queue) => sum(data.workers.filter((worker) => worker.queue === queue), "threads");
-  const faults = [];
-  if (!data.accepting) faults.push("The backlog is full: submissions are refused with 429.");
-  if (!serving("pdf")) faults.push("No worker renders: jobs wait.");
-  if (!serving("webhooks")) faults.push("No worker sends callbacks: they wait.");
-  for (const pause of data.pauses) faults.push(`${pause.scope} ${pause.outage ? "is down" : "is paused"}: ${pause.reason}`);
-  if (!faults.length) return h("div", { class: "note good" }, h("p", {}, word("running", "Working"), " Jobs are accepted and worked on; nothing is paused or known to be down."));
-  return h("div", { class: "note wait" }, faults.map((fault) => h("p", {}, fault)));
+const STATES = { bad: ["down", "Not working"], warn: ["paused", "Working, with trouble"], good: ["running", "Working"] };
+
+// The verdict as the API gives it: the same facts stand in `ops/reportq status`, `doctor` and /readyz.
+function verdict({ verdict: { state, facts, age } }) {
+  const told = facts.filter((fact) => fact.severity !== "info");
+  return h("div", { class: `note ${{ bad: "bad", warn: "wait", good: "good" }[state]}` },
+    h("p", {}, word(...STATES[state]), told.length ? null : " Jobs are accepted and worked on; nothing is paused or known to be down."),
+    told.map((fact) => h("p", { "data-key": `${fact.key} ${fact.subject ?? ""}` }, fact.means, fact.since ? [" Since ", when(fact.since, { ago: true }), "."] : null,
+      " ", h("span", { class: "quiet" }, `${fact.to_do} (${fact.runbook})`))),
+    age > 10 ? h("p", {}, `What the rows tell was seen ${span(age)} ago.`) : null);
 }
 
 function tiles(data) {

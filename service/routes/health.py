@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Literal
 
 import falcon
@@ -12,15 +13,16 @@ from schema import VERSION
 from schema.http.state_responses import Alive, Part, Readiness
 from schema.rows import workers
 from schema.rows.messages import QUEUES
+from schema.rows.verdict import plain
 from schema.sql.cached import Cached
 from schema.sql.database import DatabaseDown
 from schema.sql.migrate import pending
-from service.asked import Asked
 from service.parts import ApiParts
 from service.routes.route import answer
+from service.watch import PATIENCE, Watch
 
 _DATABASE_EVERY = 1.0  # Seconds between questions to the database, however many probes come.
-_WAIT = 2.0  # Seconds that the other parts get for their first answers after a quiet time.
+_WAIT = 1.8  # Seconds that all parts together get for their first answers after a quiet time.
 
 
 class Live:
@@ -36,28 +38,25 @@ class Ready:
 
     Only the database is needed to accept jobs; without it the answer is 503. Whatever else is down is named, and jobs
     wait for it. Probes need no key, so they must be cheap: the database is asked at most once a second. A thread for each
-    other part asks it in the background, so that a part that hangs delays no request.
+    part asks it in the background, so that a part that hangs delays no request for more than two seconds.
     """
 
-    def __init__(self, parts: ApiParts) -> None:
+    def __init__(self, parts: ApiParts, watch: Watch) -> None:
         self._parts = parts
+        self._watch = watch
         self._migrated = False
-        self._database = Cached(self._look, _DATABASE_EVERY, stale=_DATABASE_EVERY)
-        self._others = Asked(
-            {
-                "documents": parts.documents.ping,
-                "artifacts": parts.artifacts.ping,
-                "broker": parts.broker_ping,
-            }
-        )
+        self._database = Cached(self._look, _DATABASE_EVERY, stale=_DATABASE_EVERY, patience=PATIENCE, db=parts.db)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Each part with "up", "down", or "unknown" before its first answer; what to look at for callers with a key."""
+        until = time.monotonic() + _WAIT
+        self._watch.answers()  # the others are asked while the database is
         try:
             parts = dict(self._database.get())
         except DatabaseDown as error:
             parts = {"database": Part("down", error.detail)}
-        pings = self._others.answers(wait=_WAIT)
+        verdict = self._watch.look(max(0.0, until - time.monotonic()))
+        pings = self._watch.answers()
         for name in ("documents", "artifacts", "broker"):
             ping = pings.get(name)
             parts[name] = Part("up" if ping.up else "down", ping.detail or UNSET) if ping else Part("unknown")
@@ -67,8 +66,8 @@ class Ready:
         if ready:
             status = "degraded" if down else "ready"
         if not req.context.role:
-            parts = {name: Part(part.state) for name, part in parts.items()}
-        answer(resp, Readiness(status, down, parts), falcon.HTTP_200 if ready else falcon.HTTP_503)
+            parts, verdict = {name: Part(part.state) for name, part in parts.items()}, plain(verdict)
+        answer(resp, Readiness(status, down, parts, verdict), falcon.HTTP_200 if ready else falcon.HTTP_503)
 
     def _look(self) -> dict[str, Part]:
         """The database, and what is known by it; raises DatabaseDown."""

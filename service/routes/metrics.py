@@ -21,13 +21,13 @@ from prometheus_client.samples import Sample
 from middleware.meters.counters import folder_of
 from middleware.meters.exposition import FileCollector
 from schema import VERSION
-from schema.metrics import gauges
+from schema.metrics import gauges, labels
 from schema.metrics import table as metrics
 from schema.metrics.gauges import Reading
 from schema.metrics.table import DATABASE
 from schema.sql.database import DatabaseDown
-from service.asked import Asked
 from service.parts import ApiParts
+from service.watch import Watch
 
 log = structlog.get_logger()
 
@@ -40,13 +40,13 @@ _FRESH = 30.0  # Seconds that an old reading is shown while the next one is unde
 class Metrics:
     """GET /metrics: the API's own counters and the state of the whole cluster; with a key when keys are configured."""
 
-    def __init__(self, parts: ApiParts) -> None:
+    def __init__(self, parts: ApiParts, watch: Watch) -> None:
         embedded = parts.settings.embedded
         folder = folder_of(parts.settings.run_dir, metrics.API)
         self._registry = CollectorRegistry()
         serves = (metrics.API, metrics.WORKERS) if embedded else (metrics.API,)
         self._registry.register(FileCollector(folder, serves))
-        self._registry.register(RowCollector(parts))
+        self._registry.register(RowCollector(parts, watch))
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Prometheus's text format, or OpenMetrics when asked for."""
@@ -58,21 +58,14 @@ class Metrics:
 class RowCollector(Collector):
     """The gauges of schema/metrics/gauges.py, and whether the dependencies answer."""
 
-    def __init__(self, parts: ApiParts) -> None:
+    def __init__(self, parts: ApiParts, watch: Watch) -> None:
         self._rows = Rows(parts)
         self._broker = parts.settings.broker_url.partition(":")[0]
-        self._asked = Asked(
-            {
-                "database": parts.db.ping,
-                "documents": parts.documents.ping,
-                "artifacts": parts.artifacts.ping,
-                "broker": parts.broker_ping,
-            }
-        )
+        self._watch = watch
 
     def collect(self) -> Iterator[Family]:
         """One family a gauge; while the database is away only `reportq_accepting 0` and the dependencies are told."""
-        readings = [*self._rows.readings(), *self._dependencies()]
+        readings = [*self._rows.readings(), *self._dependencies(), *self._facts()]
         readings.append(Reading(metrics.BUILD_INFO, {"version": VERSION, "broker": self._broker}, 1))
         families: dict[str, Family] = {}
         for metric in metrics.TABLE.values():
@@ -84,10 +77,19 @@ class RowCollector(Collector):
         return iter(families.values())
 
     def _dependencies(self) -> Iterator[Reading]:
-        for name, answer in self._asked.answers().items():
+        for name, answer in self._watch.answers().items():
+            if name not in labels.DEPENDENCIES:
+                continue
             yield Reading(metrics.DEPENDENCY_UP, {"dependency": name}, int(answer.up))
             if answer.up:
                 yield Reading(metrics.DEPENDENCY_SECONDS, {"dependency": name}, answer.seconds)
+
+    def _facts(self) -> Iterator[Reading]:
+        worst = dict.fromkeys(labels.FACTS, 0)
+        for fact in self._watch.look().facts:
+            worst[fact.key] = max(worst[fact.key], labels.SEVERITIES[fact.severity])
+        for key, value in worst.items():
+            yield Reading(metrics.FACT, {"fact": key}, value)
 
 
 class Rows:

@@ -15,32 +15,42 @@ from schema.http import state_responses as responses
 from schema.http.responses import shown
 from schema.rows import jobs, pauses, workers
 from schema.rows.states import IS_OPEN
+from schema.rows.verdict import Verdict
 from schema.sql.cached import Cached
 from schema.sql.database import Database
 from schema.sql.times import as_column, as_time, moment
 from service.parts import ApiParts
 from service.routes.route import answer
+from service.watch import Watch
 
 _EVERY = 2.0  # Seconds.
-_STALE = 10.0  # Seconds after which what was seen is too old to be shown.
+_PATIENCE = 1.5  # Seconds that a caller waits for a reading.
 _SHOWN = 60  # Minutes.
 _SETTLING = timedelta(minutes=2)  # So long after its start a minute may still change.
 _MOST_WORKERS = 200
 _ENDS = ("completed", "failed", "cancelled")
 
+_NOTHING = Verdict("good", [], None)  # replaced in each answer
+
 
 class Overview:
     """GET /api/overview."""
 
-    def __init__(self, parts: ApiParts) -> None:
+    def __init__(self, parts: ApiParts, watch: Watch) -> None:
         self._parts = parts
         self._minutes = Minutes(parts.db)
-        self._seen = Cached(self._look, _EVERY, stale=_STALE)
+        self._watch = watch
+        self._seen = Cached(self._look, _EVERY, patience=_PATIENCE, db=parts.db)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """How everything stands, at most two seconds old; DatabaseDown when nothing newer than ten is known."""
+        """How everything stands. The verdict is of this moment; `at` says how old the rest is while the database is away.
+
+        DatabaseDown when this process has seen nothing yet.
+        """
         caller = req.context.caller
-        answer(resp, msgspec.structs.replace(self._seen.get(), role=caller.role if caller else None))
+        seen = self._seen.get()
+        verdict = self._watch.look()
+        answer(resp, msgspec.structs.replace(seen, role=caller.role if caller else None, verdict=verdict))
 
     def _look(self) -> responses.Overview:
         db, settings = self._parts.db, self._parts.settings
@@ -55,6 +65,7 @@ class Overview:
             at=moment(db.clock()),
             version=VERSION,
             role=None,
+            verdict=_NOTHING,
             lines=lines,
             accepting=sum(line.queued for line in lines) < settings.max_backlog,
             callbacks_owed=int(callbacks["n"]),

@@ -251,9 +251,8 @@ def test_an_outage_of_the_database_is_said_and_nothing_old_is_told_as_working(co
     console.wait_text("Jobs are accepted and worked on")
     stack.mariadb.kill()
     try:
-        told = console.wait_text("The database did not answer.", "Not known at the moment", "(stale)")
+        told = console.wait_text("Not working", "Nothing is accepted", "What the rows tell was seen")
         assert "Jobs are accepted and worked on" not in told
-        assert console.one("#trouble").is_displayed()
     finally:
         stack.mariadb.start()
     console.wait_text("Jobs are accepted and worked on")

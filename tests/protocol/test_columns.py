@@ -64,7 +64,7 @@ CENSUS: dict[str, dict[str, int]] = {
         "delivery_id": 4 + _ULID, "code": _NAME, "product_id": _NAME, "error_code": _CODES, "fingerprint": 16,
         "version": len(VERSION), "resolved_by": 128, "relay_token": _ULID,
     },
-    "pauses": {"scope": len("host:") + 200, "set_by": 128},
+    "pauses": {"scope": len("host:") + 200, "set_by": 128, "code": _CODES},
     "dependencies": {"scope": len("host:") + 200},
     "paces": {"scope": len("drive")},
     "switches": {"name": len("rollout_percent")},

@@ -38,6 +38,7 @@ from schema.rows import (
     pauses,
     rendered,
     replay_outcomes,
+    signs,
     switches,
     workers,
 )
@@ -78,6 +79,7 @@ COUNTS = {
     ("schema/life/queues.py", "states"),
     ("schema/life/queues.py", "_state"), ("schema/rows/letter_search.py", "count"),
     ("schema/rows/letter_search.py", "sizes"),
+    ("schema/rows/signs.py", "_waits"), ("schema/rows/signs.py", "_letters"),
     ("schema/rows/letters.py", "copies"), ("schema/rows/letters.py", "shown"), ("actors/publish/promotion.py", "step"),
 }  # fmt: skip
 # They sort what is few by its nature: a job's letters, a report's jobs, a batch, what the workers have in hand.
@@ -447,7 +449,10 @@ def looks(world: World) -> None:
     db, settings = world.db, world.runtime.settings
     gauges.read(db, settings)
     QueueView(db, settings)._see()
-    Overview(world.runtime)._look()  # type: ignore[arg-type]
+    Overview(world.runtime, None)._look()  # type: ignore[arg-type]
+    for _ in range(2):
+        leadership.note_look(db, "x", 1.0)
+    signs.read(db, settings)
     queues.states(db, settings)
     for percent in (0, 100):
         switches.stored(db, replace(settings, rollout_percent=percent))

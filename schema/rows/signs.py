@@ -1,0 +1,145 @@
+"""The signs by which the rows tell how things stand: read here, judged in `schema/rows/verdict.py`.
+
+Each look reads what is small, one index of what waits, and the last few hundred ends and posts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypedDict
+
+from schema.rows import leadership, pauses
+from schema.rows.columns import PauseRow, WorkerRow
+from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
+from schema.settings import Settings
+from schema.sql.database import Database, Row, marks
+from schema.sql.times import Moment, as_time
+
+LATELY = 300.0  # Seconds that count as "lately" for ends and posts.
+_MOST = 300  # Ends, and posts, that one look reads.
+
+
+class End(TypedDict):
+    """A round that ended lately."""
+
+    status: str
+    error_code: str | None
+    ended_at: Moment
+
+
+class Post(TypedDict):
+    """A post that was made lately."""
+
+    host: str
+    outcome: str
+    status: int | None
+    failure: str | None
+    started_at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What the rows tell, all of one moment."""
+
+    at: datetime  # by the database's clock
+    skew: float  # seconds by which the database's clock is ahead of this process's
+    behind: float  # seconds by which the database's clock was set back
+    looked_at: datetime | None  # when a relay last looked
+    trouble: str  # what keeps the relay from publishing; empty: nothing
+    trouble_since: datetime | None
+    led_until: datetime | None  # how long somebody keeps house
+    pauses: Mapping[str, PauseRow]
+    workers: list[WorkerRow]  # also those that were not heard of lately
+    waiting: Mapping[str, int]  # queue → rows that wait
+    due_since: Mapping[str, datetime | None]  # queue → since when its oldest row that nothing holds back is due
+    ends: list[End]  # newest first
+    posts: list[Post]  # newest first
+    letters: int  # open ones
+
+
+def read(db: Database, settings: Settings) -> Signs:
+    """Look once; raises DatabaseDown."""
+    before = datetime.now(UTC)
+    at = db.clock()
+    skew = (at - before - (datetime.now(UTC) - before) / 2).total_seconds()
+    notes = {row["name"]: row for row in db.fetch_all("SELECT name, value, changed_at FROM switches")}
+    paused = pauses.in_force(db)
+    looked, trouble, since = _relay(notes.get(leadership.RELAY))
+    led = notes.get(leadership.LEADER)
+    waits = {queue: _waits(db, queue, pauses.hosts_of(paused)) for queue in QUEUES}
+    return Signs(
+        at=at,
+        skew=skew,
+        behind=clock_behind(db, settings),
+        looked_at=looked,
+        trouble=trouble,
+        trouble_since=since,
+        led_until=as_time(led["changed_at"]) if led else None,
+        pauses=paused,
+        workers=db.fetch_all("SELECT * FROM workers ORDER BY worker_id", of=WorkerRow),
+        waiting={queue: int(row["n"]) for queue, row in waits.items()},
+        due_since={
+            queue: None if pauses.hold(paused, queue) or row["since"] is None else as_time(row["since"])
+            for queue, row in waits.items()
+        },
+        ends=db.fetch_all(
+            f"SELECT status, error_code, ended_at FROM pdf_job_results WHERE ended_at >= {db.later(-LATELY)} "
+            "ORDER BY ended_at DESC LIMIT %s",
+            (_MOST,),
+            of=End,
+        ),
+        posts=db.fetch_all(
+            "SELECT d.host AS host, a.outcome AS outcome, a.status AS status, a.failure AS failure, "
+            "a.started_at AS started_at FROM delivery_attempts a JOIN deliveries d ON d.delivery_id = a.delivery_id "
+            "WHERE a.id > (SELECT COALESCE(MAX(id), 0) FROM delivery_attempts) - %s "
+            f"AND a.started_at >= {db.later(-LATELY)} AND a.outcome <> 'sending' ORDER BY a.id DESC",
+            (_MOST,),
+            of=Post,
+        ),
+        letters=_letters(db),
+    )
+
+
+def clock_behind(db: Database, settings: Settings) -> float:
+    """Seconds by which the database's clock was set back, as far as rows can tell; 0 for less than one second.
+
+    Until the clock has caught up, rows from before are not due, and a new housekeeper finds the turn taken. Ids sort by
+    time, so the key finds each table's last row.
+    """
+    looks = (
+        f"SELECT {db.age('requested_at')} AS age FROM pdf_job_results WHERE job_id > '' ORDER BY job_id DESC LIMIT 1",
+        f"SELECT {db.age('owed_at')} AS age FROM deliveries WHERE delivery_id > '' ORDER BY delivery_id DESC LIMIT 1",
+        f"SELECT {db.age('MAX(seen_at)')} AS age FROM workers",
+        f"SELECT {db.age('changed_at')} + {leadership.turn(settings.sweep)} AS age FROM switches WHERE name='leader'",
+    )
+    ages = [db.scalar(look) for look in looks]
+    behind = -min((float(age) for age in ages if age is not None), default=0.0)
+    return behind if behind >= 1.0 else 0.0
+
+
+def _letters(db: Database) -> int:
+    return int(db.scalar("SELECT COUNT(*) FROM dead_letters WHERE status='open'"))
+
+
+def _relay(note: Row | None) -> tuple[datetime | None, str, datetime | None]:
+    """When a relay last looked, what keeps it from publishing, and since when."""
+    if note is None:
+        return None, "", None
+    looked = as_time(note["changed_at"])
+    lasting, _, trouble = str(note["value"]).partition(" ")
+    return looked, trouble, looked - timedelta(seconds=float(lasting)) if trouble else None
+
+
+def _waits(db: Database, queue: str, hosts: list[str]) -> dict[str, Any]:
+    """How many rows wait, and since when the oldest is due; callbacks to paused hosts are not due."""
+    table, free = "pdf_job_results" if queue == RENDER else "deliveries", "1=1"
+    if queue == WEBHOOKS and hosts:
+        free = f"host NOT IN ({marks(hosts)})"
+    [row] = db.fetch_all(
+        f"SELECT COUNT(*) AS n, MIN(CASE WHEN run_at <= {db.now()} AND {free} THEN run_at END) AS since FROM {table} "
+        "WHERE status='queued'",
+        tuple(hosts) if queue == WEBHOOKS else (),
+    )
+    return row
