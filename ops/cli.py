@@ -6,45 +6,50 @@ or the settings cannot be used · 130 interrupted.
 
 from __future__ import annotations
 
+import importlib
 import sys
+from typing import Any
 
 import typer
 
-from ops.commands import (
-    backup,
-    config,
-    dead_letters,
-    doctor,
-    erase,
-    jobs,
-    keys,
-    queues,
-    rollout,
-    status,
-    templates,
-    webhooks,
-)
 from ops.commands.terminal import explained
 
-app = typer.Typer(help="Operate reportq.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(queues.app, name="queues")
-app.add_typer(webhooks.app, name="webhooks")
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(templates.app, name="templates")
-app.command("render")(templates.render)
-app.add_typer(keys.app, name="keys")
-app.add_typer(rollout.app, name="rollout")
-app.add_typer(config.app, name="config")
-app.add_typer(backup.app, name="backup")
-app.command("erase")(erase.erase)
-app.command("status")(status.status)
-app.command("doctor")(doctor.doctor)
+# Command → its module and what stands there: a Typer of more commands, or one command. Only the one that is asked for is
+# loaded: a person waits for it.
+COMMANDS = {
+    "dead-letters": ("dead_letters", "app"), "queues": ("queues", "app"), "webhooks": ("webhooks", "app"),
+    "jobs": ("jobs", "app"), "templates": ("templates", "app"), "render": ("templates", "render"), "keys": ("keys", "app"),
+    "rollout": ("rollout", "app"), "config": ("config", "app"), "backup": ("backup", "app"), "erase": ("erase", "erase"),
+    "status": ("status", "status"), "doctor": ("doctor", "doctor"),
+}  # fmt: skip
+
+
+def app_of(*names: str) -> typer.Typer:
+    """The command line with these commands."""
+    app = typer.Typer(
+        help="Operate reportq.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+    )
+    app.callback()(lambda: None)  # else a single command would lose its name
+    for name in names:
+        module, part = COMMANDS[name]
+        found = getattr(importlib.import_module(f"ops.commands.{module}"), part)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        return app_of(*COMMANDS)
+    raise AttributeError(name)
 
 
 def main() -> int:
     """Run one command; every expected failure is one sentence on stderr and an exit code."""
-    return explained(lambda: app(prog_name="reportq"))
+    wanted = [word for word in sys.argv[1:2] if word in COMMANDS]
+    return explained(lambda: app_of(*(wanted or COMMANDS))(prog_name="reportq"))
 
 
 if __name__ == "__main__":

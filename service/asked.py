@@ -7,10 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import structlog
-
-log = structlog.get_logger()
-
 EVERY = 15.0  # Seconds between two questions to one dependency.
 HANGS = 10.0  # Seconds without an answer after which the dependency counts as "down".
 FRESH = 45.0  # Seconds that an answer counts as new.
@@ -109,7 +105,6 @@ class Asked:
         try:
             note = self._pings[name]()
         except Exception as error:  # whatever a client library raises: the dependency did not answer
-            log.debug("dependency.down", dependency=name, error=type(error).__name__)
             return Ping(
                 False,
                 self._clock() - began,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -45,13 +46,16 @@ class Watch:
         )
         self._asked = Asked({**pings, "disks": lambda: look_at_disks(settings, db)})
 
-    def look(self, wait: float = 0.0) -> Verdict:
-        """How things stand; dependencies that were not asked yet get `wait` seconds to answer."""
+    def look(self, wait: float = 0.0, away: str | None = None) -> Verdict:
+        """How things stand; dependencies that were not asked yet get `wait` seconds to answer.
+
+        `away` is why the rows cannot be read, where that is known already.
+        """
         until = time.monotonic() + wait
         self._asked.answers()  # they are asked while the rows are read
-        away = None
         try:
-            self._signs.get()
+            if away is None:
+                self._signs.get()
         except DatabaseDown as error:
             away = error.detail
         answers = self.answers(max(0.0, until - time.monotonic()))
@@ -80,7 +84,8 @@ def look_at_disks(settings: Settings, db: Database) -> None:
     if settings.database_url.startswith("sqlite:"):
         folders["the database"] = os.path.dirname(os.path.abspath(sqlite_path(settings.database_url)))
     elif mysql(settings.database_url).host in _LOOPBACK:
-        folders["the database"] = fitness.data_folder(db)
+        with contextlib.suppress(DatabaseDown):  # which is told by itself
+            folders["the database"] = fitness.data_folder(db)
     low = []
     for name, folder in folders.items():
         if Path(folder).exists():  # another machine's, or a container's, is not there

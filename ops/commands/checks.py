@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import peewee
 
 from actors.process.runtime import Runtime
+from ops.commands.outlook import side_by_side
 from ops.commands.terminal import there, words_of
 from schema.callbacks.allow_list import AllowList
 from schema.errors import ReportqError
@@ -29,14 +31,31 @@ class Ask:
     rows: Callable[[Runtime], bool] = lambda runtime: False  # whether the answer stands in the database
 
 
-def faults(runtime: Runtime) -> dict[Ask, str | None]:
-    """Every question with what is wrong, None where nothing is; what a bad database would only say again is not asked."""
+def faults(runtime: Runtime, wait: float = 60.0) -> dict[Ask, str | None]:
+    """Every question with what is wrong, None where nothing is; what a bad database would only say again is not asked.
+
+    What stands in the database is asked in turn, everything else beside it; what takes longer than `wait` seconds is told.
+    """
+    until = time.monotonic() + wait
+    first = [one for one in ASKS if one.part == "database" or one.rows(runtime)]
     found: dict[Ask, str | None] = {}
-    usable = True
-    for one in ASKS:
-        found[one] = NOT_ASKED if one.rows(runtime) and not usable else _fault(one, runtime)
-        usable = usable and not (found[one] and one.part in ("database", "tables"))
-    return found
+
+    def in_turn() -> None:
+        usable = True
+        for one in first:
+            found[one] = _fault(one, runtime) if usable else NOT_ASKED
+            usable = usable and not (found[one] and one.part in ("database", "tables"))
+
+    def alone(one: Ask) -> Callable[[], None]:
+        return lambda: found.__setitem__(one, _fault(one, runtime))
+
+    side_by_side({"": in_turn} | {one.name: alone(one) for one in ASKS if one not in first}, until)
+    late = f"It has not answered within {wait:g} s."
+    told = dict(found)
+    if any(one not in told for one in first):  # only the first of them was waited for
+        rest = [one for one in first if one not in told]
+        told |= {rest[0]: late} | dict.fromkeys(rest[1:], NOT_ASKED)
+    return {one: told.get(one, late) for one in ASKS}
 
 
 def _fault(one: Ask, runtime: Runtime) -> str | None:

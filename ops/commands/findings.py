@@ -197,10 +197,6 @@ def _processes(runtime: Runtime) -> Iterator[Finding]:
             yield Finding(f"workers of {queue}", "good", f"{count} alive")
         else:
             yield Finding(f"workers of {queue}", "bad", f"None is heard of: {_UNDONE[queue]}.", _start(runtime, queue))
-    paused = [str(row["scope"]) for row in runtime.db.fetch_all("SELECT scope FROM pauses ORDER BY scope")]
-    if paused:
-        said = f"Paused: {', '.join(paused)}."
-        yield Finding("pauses", "warning", said, "ops/reportq queues list says why; outages end by themselves.")
     versions = sorted({str(worker["version"]) for worker in live} - {VERSION})
     if versions:
         said = f"Workers of {', '.join(versions)} run beside {VERSION}."

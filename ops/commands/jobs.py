@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from ops.commands import story
+from ops.commands.outlook import PATIENCE, holding, watch_of
 from ops.commands.terminal import (
     REFUSED,
     Desk,
@@ -33,6 +34,8 @@ from schema.life.rounds import CancelOutcome
 from schema.rows import found, jobs
 from schema.rows.columns import AttemptRow
 from schema.rows.letter_search import moment_of
+from schema.rows.messages import QUEUES
+from schema.rows.states import OPEN
 from schema.sql.times import instant, moment
 from service.routes.deliveries import delivery_log
 
@@ -52,7 +55,7 @@ def show(job_id: str, as_json: Json = False) -> None:
 
     URLs are shown without what makes them capabilities. A job that was cleaned away is told from its permanent record.
     """
-    with desk() as here:
+    with desk(quick=True) as here:
         job = _shown(here, job_id)
     if as_json:
         print_json(job)
@@ -144,6 +147,11 @@ def _shown(here: Desk, job_id: str) -> dict[str, Any]:
     row = jobs.find(here.db, job_id)
     if row is None:
         return _recorded(here, job_id)
+    log = delivery_log(here.db, job_id)
+    held: dict[str, list[str]] = {queue: [] for queue in QUEUES}
+    if row["status"] in OPEN or any(delivery.state == "pending" for delivery in log.deliveries):
+        verdict = watch_of(here.settings, here.db).look(PATIENCE)
+        held = {queue: holding(verdict, queue) for queue in QUEUES}
     return {
         "job_id": row["job_id"],
         "status": row["status"],
@@ -162,8 +170,8 @@ def _shown(here: Desk, job_id: str) -> dict[str, Any]:
         "worker": row["worker_id"] if row["status"] == "processing" else None,
         "error": msgspec.to_builtins(error_of(row["error_code"], row["error_message"])),
         "attempts": [_attempt(attempt) for attempt in jobs.attempts_of(here.db, job_id)],
-        "deliveries": msgspec.to_builtins(delivery_log(here.db, job_id).deliveries),
-        "story": [_event(event) for event in story.of_job(here.db, row)],
+        "deliveries": msgspec.to_builtins(log.deliveries),
+        "story": [_event(event) for event in story.of_job(here.db, row, held)],
     }
 
 

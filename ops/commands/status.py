@@ -2,39 +2,55 @@
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
+from ops.commands.outlook import PATIENCE, print_verdict, quick, watch_of
 from ops.commands.queues import print_queues
-from ops.commands.terminal import Json, age, counted, desk, out, print_json, print_table
+from ops.commands.terminal import Json, age, counted, migrated, out, print_json, print_table, there
 from schema import VERSION
 from schema.environment.server_urls import without_password
-from schema.rows import workers
+from schema.settings import Settings
 from schema.sql.database import Row
 from service.routes.queues import queue_states
 
 
 def status(as_json: Json = False) -> None:
-    """Jobs by status, queues, workers, pauses and dead letters."""
-    with desk() as here:
-        db = here.db
+    """How things stand; jobs by status, queues, workers, pauses and dead letters. Answers within three seconds."""
+    settings = Settings.from_env(os.environ)
+    there(settings)
+    db = quick(settings)
+    head = {"version": VERSION, "database": without_password(settings.database_url)}
+    try:
+        watch = watch_of(settings, db)
+        watch.answers()
+        away = migrated(db)
+        verdict = watch.look(PATIENCE, away.detail if away else None)
+        if away is not None:
+            if as_json:
+                print_json(head | {"verdict": msgspec.to_builtins(verdict)})
+            else:
+                print_verdict(verdict)
+            raise away
         jobs = {
             row["status"]: int(row["n"])
             for row in db.fetch_all("SELECT status, COUNT(*) AS n FROM pdf_job_results GROUP BY status")
         }
-        shown = queue_states(db, here.settings).queues
+        shown = queue_states(db, settings).queues
         live = db.fetch_all(
             f"SELECT worker_id, kind, threads, busy, rss_mb, version, {db.age('started_at')} AS up FROM workers "
-            f"WHERE seen_at >= {db.later(-here.settings.lease)} ORDER BY kind, worker_id"
+            f"WHERE seen_at >= {db.later(-settings.lease)} ORDER BY kind, worker_id"
         )
         dead = int(db.scalar("SELECT COUNT(*) FROM dead_letters WHERE status='open'"))
         not_sent = int(db.scalar("SELECT COUNT(*) FROM deliveries WHERE status='not_sent'"))
-        database = without_password(here.settings.database_url)
-        leader = workers.live(db, here.settings.lease) != []
+    finally:
+        db.close()
     if as_json:
         print_json(
-            {
-                "version": VERSION,
-                "database": database,
+            head
+            | {
+                "verdict": msgspec.to_builtins(verdict),
                 "jobs": jobs,
                 "queues": msgspec.to_builtins(shown),
                 "workers": [_worker(row) for row in live],
@@ -44,10 +60,9 @@ def status(as_json: Json = False) -> None:
         )
         return
     out.print(f"[bold]reportq {VERSION}[/]   " + "   ".join(f"{name} {n}" for name, n in sorted(jobs.items())))
-    out.print(f"database: {database}", markup=False)
+    out.print(f"database: {head['database']}", markup=False)
+    print_verdict(verdict)
     print_queues(shown)
-    if not leader:
-        out.print("[yellow]No worker is alive.[/]")
     print_table(
         ("worker", "queue", "threads", "busy", "MB", "version", "up"),
         [
@@ -55,8 +70,6 @@ def status(as_json: Json = False) -> None:
             for w in live
         ],
     )
-    if dead:
-        out.print(f"[red]{counted(dead, 'dead letter')}[/]: ops/reportq dead-letters list")
     if not_sent:
         were = "was not sent, its resume URL" if not_sent == 1 else "were not sent, their resume URLs"
         out.print(f"{counted(not_sent, 'callback')} {were} being used up (see jobs show).")

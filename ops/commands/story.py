@@ -43,8 +43,11 @@ class Event:
     lines: tuple[str, ...] = ()
 
 
-def of_job(db: Database, job: JobRow) -> list[Event]:
-    """Everything that the rows know of a job, oldest first, and last what comes next."""
+def of_job(db: Database, job: JobRow, holding: Mapping[str, list[str]]) -> list[Event]:
+    """Everything that the rows know of a job, oldest first, and last what comes next.
+
+    `holding` is what keeps work of each queue from being started.
+    """
     job_id = job["job_id"]
     tried = jobs.attempts_of(db, job_id)
     owed = deliveries.of_job(db, job_id)[::-1]
@@ -68,7 +71,7 @@ def of_job(db: Database, job: JobRow) -> list[Event]:
           for act in acts),
     ]  # fmt: skip
     happened.sort(key=lambda event: (event.at is None, event.at, event.rank))
-    return [*happened, *_now(job), *_next(job, tried, owed, pauses.in_force(db))]
+    return [*happened, *_now(job), *_next(db, job, tried, owed, holding)]
 
 
 def of_end(end: End) -> list[Event]:
@@ -166,24 +169,46 @@ def _now(job: JobRow) -> Iterator[Event]:
 
 
 def _next(
-    job: JobRow, tried: Iterable[AttemptRow], owed: list[DeliveryRow], paused: Mapping[str, PauseRow]
+    db: Database, job: JobRow, tried: Iterable[AttemptRow], owed: list[DeliveryRow], holding: Mapping[str, list[str]]
 ) -> Iterator[Event]:
+    paused = pauses.in_force(db)
     if job["status"] == "queued":
         again = any(row["round"] == job["round"] for row in tried)
         title = "Next: tried again when its turn comes" if again else "Next: waits for a worker"
-        yield Event(as_time(job["run_at"]), 9, title, _held_by(pauses.hold(paused, messages.RENDER)))
+        yield Event(
+            as_time(job["run_at"]),
+            9,
+            title,
+            (_place(db, job), *_held_by(pauses.hold(paused, messages.RENDER), holding[messages.RENDER])),
+        )
     if owed and owed[-1]["status"] == "queued":
         last = owed[-1]
         title = "Next: callback is tried again" if last["tries"] else "Next: callback is sent"
         hold = pauses.hold(paused, messages.WEBHOOKS) or paused.get(f"{pauses.HOST}{last['host']}")
         if last["recorded_at"] is None:
             hold = hold or paused.get(pauses.MONGODB)
-        yield Event(as_time(last["run_at"]), 9, title if last["url"] else "Next: recorded for good", _held_by(hold))
+        yield Event(
+            as_time(last["run_at"]),
+            9,
+            title if last["url"] else "Next: recorded for good",
+            _held_by(hold, holding[messages.WEBHOOKS]),
+        )
 
 
-def _held_by(pause: PauseRow | None) -> tuple[str, ...]:
+def _place(db: Database, job: JobRow) -> str:
+    """Which of those that wait it is, in the order in which they are started."""
+    ahead = "turn < %s OR (turn = %s AND (requested_at < %s OR (requested_at = %s AND job_id < %s)))"
+    [row] = db.fetch_all(
+        f"SELECT COUNT(*) AS n, COALESCE(SUM(CASE WHEN {ahead} THEN 1 ELSE 0 END), 0) AS ahead FROM pdf_job_results "
+        "WHERE status='queued'",
+        (job["turn"], job["turn"], job["requested_at"], job["requested_at"], job["job_id"]),
+    )
+    return f"{int(row['ahead']) + 1:,} of {int(row['n']):,} that wait"
+
+
+def _held_by(pause: PauseRow | None, holding: Iterable[str]) -> tuple[str, ...]:
     if pause is None:
-        return ()
+        return tuple(f"but: {sentence}" for sentence in holding)
     since = as_time(pause["since"])
     who = "since it does not answer" if pause["set_by"] == pauses.OUTAGE else f"by {pause['set_by']}"
     return (f"but {pause['scope']} is paused {who}, {since:%Y-%m-%d %H:%M:%S} UTC: {pause['reason']}",)

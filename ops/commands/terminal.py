@@ -61,6 +61,7 @@ _INSTEAD = {
 # Columns that are copied from the screen into the next command.
 _IDS = ("job_id", "dead_letter_id", "delivery_id", "fingerprint", "key", "worker")
 
+QUICK = {"connect_timeout": 1.0, "io_timeout": 1.5}  # seconds: with what starts and shows a command, three in all
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
 Why = Annotated[str | None, typer.Option("--why", help="The reason, kept in the audit.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -77,20 +78,32 @@ class Desk:
 
 
 @contextmanager
-def desk() -> Iterator[Desk]:
-    """The database of the settings in the environment; raises DatabaseDown when it was never set up."""
+def desk(*, quick: bool = False) -> Iterator[Desk]:
+    """The database of the settings in the environment; raises DatabaseDown when it was never set up.
+
+    With `quick` no question to it takes longer than a person waits: it is asked for little.
+    """
     settings = Settings.from_env(os.environ)
     there(settings)
-    db = Database(settings.database_url)
+    db = Database(settings.database_url, **(QUICK if quick else {}))
     wake = Waker(settings.run_dir)
     try:
-        steps = pending(db)
-        if steps:
-            raise DatabaseDown(f"It lacks {', '.join(steps)}: start the service once, or check REPORTQ_DATABASE_URL.")
+        if away := migrated(db):
+            raise away
         yield Desk(settings, db, wake, _operator())
     finally:
         wake.close()
         db.close()
+
+
+def migrated(db: Database) -> DatabaseDown | None:
+    """Why the database cannot be used: it does not answer, or was never brought up to date; None when it can be."""
+    try:
+        steps = pending(db)
+    except DatabaseDown as error:
+        return error
+    lacks = f"It lacks {', '.join(steps)}: start the service once, or check REPORTQ_DATABASE_URL."
+    return DatabaseDown(lacks) if steps else None
 
 
 def _operator() -> str:

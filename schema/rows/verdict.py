@@ -98,7 +98,7 @@ def judge(
 
     `away` is why the rows cannot be read now. Then `signs` are the last that were read, `age` seconds ago.
     """
-    facts = [*_of_process(said, away)]
+    facts = [*_of_process(said, away, seen=signs is not None)]
     if signs is not None:
         facts += _of_rows(settings, signs, {fact.subject for fact in facts})
     return verdict_of(facts, age)
@@ -125,9 +125,13 @@ def _fact(
     )
 
 
-def _of_process(said: Mapping[str, Said | None], away: str | None) -> Iterator[Fact]:
+def _of_process(said: Mapping[str, Said | None], away: str | None, *, seen: bool) -> Iterator[Fact]:
     if away is not None:
-        yield _fact("database_down", f"{away} Nothing is accepted. What else is told here was seen before.", "database")
+        yield _fact(
+            "database_down",
+            f"{away} Nothing is accepted.{' What else is told here was seen before.' if seen else ''}",
+            "database",
+        )
     for name, answer in said.items():
         if name == "database":
             continue  # the rows tell it sooner

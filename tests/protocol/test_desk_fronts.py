@@ -15,7 +15,7 @@ from falcon import testing
 from schema.documents.tables import TableDocuments
 from schema.errors import Permanent
 from schema.ports import End
-from schema.rows import pauses, workers
+from schema.rows import leadership, pauses, workers
 from service.app import ApiParts, create_app
 from tests.command_line import Command, command_line
 from tests.protocol.kit import World, answer
@@ -398,3 +398,15 @@ def test_command_line_without_a_database_is_one_sentence(
     code, shown = reportq("status")
     assert code == 4
     assert "start the service once" in shown
+
+
+def test_command_line_tells_what_keeps_a_job_from_being_started(world: World, reportq: Command) -> None:
+    first, second = world.submit(), world.submit()
+    leadership.note_look(world.db, "RabbitMQ blocks publishing: low on memory.", 30.0)
+    shown = reportq("jobs", "show", second)[1]
+    assert "2 of 2 that wait" in shown
+    assert "but: The relay cannot publish: RabbitMQ blocks publishing: low on memory." in shown
+    assert "No render worker is alive" in shown
+    assert "No webhook worker" not in shown, "that keeps no job"
+    pauses.pause(world.db, "queue:pdf", reason="Moving house.", by="ann")
+    assert "but queue:pdf is paused by ann" in reportq("jobs", "show", first)[1]

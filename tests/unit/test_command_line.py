@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +26,7 @@ from schema.sql.migrate import migrate
 from tests.command_line import Command, command_line
 
 READING = [
-    "status", "jobs list", "jobs show pdf_x", "dead-letters list", "dead-letters show dl_x", "queues list",
+    "jobs list", "jobs show pdf_x", "dead-letters list", "dead-letters show dl_x", "queues list",
     "queues pause pdf", "webhooks log pdf_x", "webhooks resend-failed --since 1h", "rollout show", "keys list",
     "erase --code K1 --dry-run",
 ]  # fmt: skip
@@ -58,10 +62,44 @@ def test_a_server_that_says_nothing_is_one_sentence(reportq: Command, monkeypatc
     monkeypatch.setattr(terminal, "Database", functools.partial(Database, io_timeout=0.3))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("REPORTQ_DATABASE_URL", f"mysql://root:x@127.0.0.1:{silent.getsockname()[1]}/reportq")
-        code, shown = reportq("status")
+        code, shown = reportq("jobs", "list")
     assert code == 4
     assert shown.startswith("The database cannot be used: ")
     assert len(shown.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["status", "doctor"])
+def test_while_everything_is_frozen_the_verdict_is_told(tmp_path: Path, command: str) -> None:
+    """As SIGSTOP leaves servers: the kernel takes each connection, and nobody ever speaks."""
+
+    def told(*options: str) -> tuple[int, str]:
+        with contextlib.ExitStack() as held:
+            ports = [held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(3)]
+            environ = {
+                "PATH": os.environ["PATH"],
+                "REPORTQ_RUN_DIR": str(tmp_path / "run"),
+                "REPORTQ_ARTIFACTS_URL": f"file:{tmp_path / 'artifacts'}",
+                "REPORTQ_DATABASE_URL": f"mysql://root:hunter2@127.0.0.1:{ports[0]}/reportq",
+                "REPORTQ_DOCUMENTS_URL": f"mongodb://127.0.0.1:{ports[1]}/workflow",
+                "REPORTQ_BROKER_URL": f"amqp://127.0.0.1:{ports[2]}",
+            }
+            done = subprocess.run(
+                [sys.executable, "-m", "ops.cli", command, *options],
+                env=environ, capture_output=True, text=True, timeout=100, check=False,
+            )  # fmt: skip
+        assert "hunter2" not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.returncode, done.stdout
+
+    code, shown = told("--json")
+    assert code == (4 if command == "status" else 1)
+    verdict = json.loads(shown)["verdict"]
+    assert (verdict["state"], verdict["facts"][0]["key"]) == ("bad", "database_down")
+    subjects = {fact.get("subject") for fact in verdict["facts"]}
+    assert subjects == {"database", "documents", "broker"}, "what has not answered is not up"
+    plain = told()[1]
+    assert "Not working" in plain
+    assert "Everything works" not in plain
 
 
 def test_a_malformed_url_is_refused_without_its_password(reportq: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +110,7 @@ def test_a_malformed_url_is_refused_without_its_password(reportq: Command, monke
     assert "hun" not in shown
 
 
-@pytest.mark.parametrize("command", [*READING, "doctor", "config check", "backup make {folder}"])
+@pytest.mark.parametrize("command", [*READING, "status", "doctor", "config check", "backup make {folder}"])
 def test_nothing_makes_a_database_but_the_service(
     reportq: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
 ) -> None:
@@ -90,7 +128,7 @@ def test_a_file_that_is_no_database_is_one_sentence(
     file = tmp_path / "x.db"
     file.write_text("These are not the pages of a database. " * 100)
     monkeypatch.setenv("REPORTQ_DATABASE_URL", f"sqlite:///{file}")
-    code, shown = reportq("status")
+    code, shown = reportq("jobs", "list")
     assert code == 4
     assert shown.startswith(f"The database cannot be used: sqlite:///{file}: ")
     assert len(shown.splitlines()) == 1
