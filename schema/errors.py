@@ -38,7 +38,8 @@ class Transient(ReportqError):
 class DependencyDown(Transient):
     """A whole dependency did not answer, or answered 5xx.
 
-    `dependency` is the pause scope's name: "drive", "mongodb", "folder".
+    `dependency` is the pause scope's name: "drive", "mongodb", "folder". Fields: `at_once`, when the first error is enough
+    for a pause, and `pause`, how many seconds nobody need ask.
     """
 
     code = "dependency_unavailable"

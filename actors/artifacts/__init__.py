@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from schema.environment.server_urls import drive_folder, folder_path
 from schema.ports import Artifacts
 
+TRIAL = 1_000_000  # Bytes by which a full store is asked whether it takes a report again.
+
 
 @dataclass(frozen=True, slots=True)
 class DriveOptions:
@@ -36,3 +38,17 @@ def open_artifacts(url: str, drive: DriveOptions | None = None) -> Artifacts:
 
         return GoogleDrive(drive_folder(url), drive or DriveOptions())
     raise ValueError(f"the artifacts URL starts with {scheme!r}; allowed are file:, gdrive:")
+
+
+def try_out(store: Artifacts, name: str, size: int = 0) -> bool:
+    """Store a file of at least `size` bytes, read it back, delete it: a ping tells nothing of quota and little of rights.
+
+    Returns whether it came back whole; raises as the store does. `name` stands in the file's name and its labels.
+    """
+    pdf = b"%%PDF-1.4\n%%%s: this file can be deleted\n%s\n%%%%EOF\n" % (name.encode(), b"%" * size)
+    artifact_id = store.reserve()
+    store.put(artifact_id, f"{name}.pdf", pdf, replace=False, labels={"job_id": name})
+    try:
+        return b"".join(store.read(artifact_id)) == pdf
+    finally:
+        store.delete(artifact_id)

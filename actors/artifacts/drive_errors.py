@@ -1,6 +1,7 @@
 """Sorts every failure of Google Drive: wait for it, try again, or tell a person.
 
 the service is away or asks us to slow down   → DependencyDown("drive"): counted, pauses the dependency
+it is full, or the day's limit is spent       → the same with a code of its own, and the first one pauses
 a person has to change something first        → Permanent, one code each: the members of Refusal
 credentials refused                           → Transient: Google refuses a new key too, for some minutes
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import enum
 import http.client
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httplib2
@@ -35,7 +37,7 @@ FAILURES = (
 # https://developers.google.com/workspace/drive/api/guides/handle-errors
 SLOW_DOWN = frozenset(
     {
-        "rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceeded", "sharingRateLimitExceeded",
+        "rateLimitExceeded", "userRateLimitExceeded", "sharingRateLimitExceeded",
         "backendError", "internalError",
     }
 )  # fmt: skip
@@ -43,9 +45,14 @@ FULL = frozenset(
     {
         "storageQuotaExceeded", "quotaExceeded", "teamDriveFileLimitExceeded",
         "numChildrenInNonRootLimitExceeded",
-        "activeItemCreationLimitExceeded", "uploadTooLarge",
+        "activeItemCreationLimitExceeded",
     }
 )  # fmt: skip
+NO_ROOM = (
+    "Google Drive has no room for the PDF. Free space, or use a shared drive or a delegated user: service accounts may "
+    "own no storage."
+)
+DAY_IS_SPENT = "Google Drive's limit for this day is spent. It is reset at midnight, Pacific time."
 # Answers of the token endpoint that only a person can change (RFC 6749 §5.2).
 REFUSED_GRANTS = (
     "invalid_grant", "invalid_client", "unauthorized_client", "access_denied", "invalid_scope", "deleted_client",
@@ -55,12 +62,6 @@ REFUSED_GRANTS = (
 class Refusal(enum.Enum):
     """What a person has to put right: code, whether to try again, sentence."""
 
-    QUOTA = (
-        "drive_quota_exceeded",
-        Permanent,
-        "Google Drive has no room for the PDF. Free space, or use a shared drive or a delegated user: "
-        "service accounts may own no storage.",
-    )
     PERMISSION = (
         "drive_permission_denied",
         Permanent,
@@ -103,6 +104,16 @@ def sort(error: BaseException, action: str, missing: str) -> ReportqError:
     return DependencyDown("drive", f"Could not {action}: Google Drive could not be reached ({type(error).__name__}).")
 
 
+def until_reset(now: datetime | None = None) -> float:
+    """Seconds until Google resets the limits of a day: midnight in California, where summer time holds from March to
+    November. On a day that turns the clocks it may be an hour more, and is never less."""
+    at = now or datetime.now(UTC)
+    summer = datetime(at.year, 3, 8 + (6 - datetime(at.year, 3, 8).weekday()), 10, tzinfo=UTC)
+    winter = datetime(at.year, 11, 1 + (6 - datetime(at.year, 11, 1).weekday()), 9, tzinfo=UTC)
+    here = at - timedelta(hours=7 if summer <= at < winter else 8)
+    return 86400.0 - (here - here.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+
+
 def refusal_of(error: HttpError) -> str:
     """The `reason` of an answer's first error, empty when the body is not Google's JSON."""
     try:
@@ -114,10 +125,14 @@ def refusal_of(error: HttpError) -> str:
 
 def _sort_answer(error: HttpError, action: str, missing: str) -> ReportqError:
     status, reason = int(error.resp.status), refusal_of(error)
+    if reason in FULL:
+        return DependencyDown("drive", NO_ROOM, code="drive_quota_exceeded", at_once=True)
+    if reason == "dailyLimitExceeded":
+        return DependencyDown("drive", DAY_IS_SPENT, code="drive_daily_limit", at_once=True, pause=until_reset())
+    if reason == "uploadTooLarge":
+        return Refusal.REQUEST.error("The PDF is too large for Google Drive.")
     if status >= 500 or status in (408, 429) or reason in SLOW_DOWN:
         return DependencyDown("drive", f"Could not {action}: Google Drive answered {status} {reason}".rstrip() + ".")
-    if reason in FULL:
-        return Refusal.QUOTA.error()
     if status == 401:
         return Refusal.CREDENTIALS.error()
     if status == 403:

@@ -9,14 +9,14 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import InitVar, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dramatiq
 import structlog
 
-from actors.artifacts import DriveOptions, open_artifacts
+from actors.artifacts import TRIAL, DriveOptions, open_artifacts, try_out
 from actors.publish.wakeup import Waker
 from middleware.hooks.heartbeats import Heartbeats
 from middleware.hooks.lifecycle import Attempts, Lifecycle
@@ -248,7 +248,11 @@ class Parts:
         from actors.housekeeping.retention import Retention
 
         s = self.settings
-        asks = {"mongodb": self.documents.ping, self.artifacts.dependency: self.artifacts.ping}
+        full = {"drive_quota_exceeded": partial(try_out, self.artifacts, "reportq-probe", TRIAL)}
+        asks: dict[str, Callable[[], object]] = {
+            "mongodb": self.documents.ping,
+            self.artifacts.dependency: self.artifacts.ping,
+        }
         return Housekeeper(
             s,
             self.db,
@@ -259,7 +263,7 @@ class Parts:
                 keep_letters=s.keep_resolved_letters,
                 letters_are_swept=isinstance(self.publisher, RabbitPublisher),
             ),
-            Probes(self.db, self.board, asks, s.probe_every, self.wake),
+            Probes(self.db, self.board, asks, full, s.probe_every, self.wake),
             LostMessages(self.db, self.publisher, s.lost_hint_after, self.wake),
             LetterTidying(self.db, self.publisher, s.sweep),
         )

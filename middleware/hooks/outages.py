@@ -15,14 +15,15 @@ def note_outage(
     db: Database, settings: Settings, error: DependencyDown, member: tuple[str, int]
 ) -> list[tuple[str, int]] | None:
     """Count this error of `member` (row key, start number); returns the streak's members when it opens a pause."""
+    certain = "at_once" in error.fields  # full, or a day's limit is spent: the next job would meet the same
     return pauses.note_failure(
         db,
         pauses.DEPENDENCY + error.dependency,
         member,
-        streak=STREAK,
-        owners=OWNERS,
+        streak=1 if certain else STREAK,
+        owners=1 if certain else OWNERS,
         window=settings.outage_window,
-        probe_every=settings.probe_every,
+        probe_every=float(str(error.fields.get("pause", settings.probe_every))),
         reason=error.detail,
         code=error.code,
     )

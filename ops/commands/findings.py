@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from actors.artifacts import try_out
 from actors.pdf.fonts.families import SCRIPTS, cjk_fonts
 from actors.process.runtime import Runtime
 from ops.commands.terminal import counted
@@ -23,7 +24,6 @@ from schema.rows.messages import QUEUES, RENDER, WEBHOOKS, xq
 from schema.sql import fitness
 from schema.sql.database import Database
 
-_PDF = b"%PDF-1.4\n%reportq doctor: this file can be deleted\n%%EOF\n"
 _SOCKET = 90  # characters a run_dir may have: paths of sockets end at 108
 _SKEW = 2.0  # seconds between the database's clock and ours that are worth a word
 _DISK = 1_000_000_000  # bytes
@@ -138,12 +138,7 @@ def _documents(runtime: Runtime) -> Iterator[Finding]:
 def _artifacts(runtime: Runtime) -> Iterator[Finding]:
     """Create, read and delete a real file: a ping says nothing of quota, permission or a missing folder."""
     store, began = runtime.artifacts, time.monotonic()
-    artifact_id = store.reserve()
-    store.put(artifact_id, "reportq-doctor.pdf", _PDF, replace=False, labels={"job_id": "reportq-doctor"})
-    try:
-        same = b"".join(store.read(artifact_id)) == _PDF
-    finally:
-        store.delete(artifact_id)
+    same = try_out(store, "reportq-doctor")
     taken = time.monotonic() - began
     if not same:
         yield Finding("PDF store", "bad", "A file read back was not what was stored.", "Check the store itself.")

@@ -27,6 +27,7 @@ REFUSALS = {
     "rate_limit": (403, "userRateLimitExceeded", "User Rate Limit Exceeded"),
     "too_many_requests": (429, "rateLimitExceeded", "Rate Limit Exceeded"),
     "quota": (403, "storageQuotaExceeded", "The user's Drive storage quota has been exceeded."),
+    "daily_limit": (403, "dailyLimitExceeded", "Daily Limit Exceeded"),
     "forbidden": (
         403,
         "insufficientFilePermissions",

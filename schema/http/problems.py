@@ -107,7 +107,10 @@ CATALOGUE: dict[str, Problem] = {
     ),
     "drive_unavailable": Problem(409, "Google Drive did not answer", "Replay the job once Drive answers again."),
     "drive_quota_exceeded": Problem(
-        409, "Google Drive is full", "Free space or use a shared drive, then replay the job."
+        409, "Google Drive is full", "Free space or use a shared drive: jobs wait for it. Replay one that died meanwhile."
+    ),
+    "drive_daily_limit": Problem(
+        409, "Google Drive's limit for the day is spent", "Wait until midnight, Pacific time, or have the limit raised."
     ),
     "drive_permission_denied": Problem(
         409, "Google Drive refused the upload", "Give the service account write access to the folder, then replay."

@@ -6,13 +6,15 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.artifacts import DriveOptions, open_artifacts
+from actors.artifacts import DriveOptions, open_artifacts, try_out
 from actors.artifacts.drive import GoogleDrive
+from actors.artifacts.drive_errors import until_reset
 from ops.servers.drive import DriveDouble
 from ops.servers.loopback_http import call
 from schema.errors import DependencyDown, Permanent, ReportqError, Transient
@@ -191,10 +193,42 @@ def test_outages_pause_the_dependency(
     assert error.code == "drive_unavailable"
 
 
+@pytest.mark.parametrize(("kind", "code"), [("quota", "drive_quota_exceeded"), ("daily_limit", "drive_daily_limit")])
+def test_what_every_other_job_would_meet_too_is_an_outage_at_once(
+    double: DriveDouble, store: GoogleDrive, kind: str, code: str
+) -> None:
+    double.fail("insert", kind)
+    error = raised(lambda: put(store, store.reserve()))
+    assert isinstance(error, DependencyDown)
+    assert (error.code, error.dependency, error.fields["at_once"]) == (code, "drive", True)
+    store.ping()  # which knows nothing of it: therefore it is probed by a file
+    assert raised(lambda: try_out(store, "reportq-probe", 100_000)).code == code
+    double.clear()
+    before = len(double.files())
+    assert try_out(store, "reportq-probe", 100_000)
+    assert len(double.files()) == before
+
+
+@pytest.mark.parametrize(
+    ("at", "hours"),
+    [
+        ("2026-01-15T08:00:00", 24.0),  # winter: UTC-8
+        ("2026-01-15T07:59:00", 1 / 60),
+        ("2026-07-15T06:00:00", 1.0),  # summer: UTC-7
+        ("2026-07-15T12:30:00", 18.5),
+        ("2026-03-08T09:59:00", 22 + 1 / 60),  # the clocks are turned a minute later
+        ("2026-03-08T10:01:00", 20 + 59 / 60),
+        ("2026-11-01T08:59:00", 22 + 1 / 60),
+        ("2026-11-01T09:01:00", 22 + 59 / 60),
+    ],
+)
+def test_a_days_limit_is_reset_at_midnight_in_california(at: str, hours: float) -> None:
+    assert until_reset(datetime.fromisoformat(at).replace(tzinfo=UTC)) == pytest.approx(hours * 3600)
+
+
 @pytest.mark.parametrize(
     ("kind", "code", "sort"),
     [
-        ("quota", "drive_quota_exceeded", Permanent),
         ("forbidden", "drive_permission_denied", Permanent),
         ("not_found", "drive_folder_not_found", Permanent),
         ("unauthorized", "drive_credentials_invalid", Transient),

@@ -246,3 +246,50 @@ def test_a_bad_gateway_neither_lifts_a_silent_hosts_pause_nor_ends_its_streak(wo
     post_to(world, "/webhook/a", 200)
     assert world.db.fetch_all("SELECT scope FROM pauses") == []
     assert world.db.fetch_all("SELECT scope FROM dependencies WHERE failures > 0") == []
+
+
+def test_a_full_store_pauses_at_its_first_error_and_burns_nothing(world: World) -> None:
+    """Its prober stores a file: a folder that answers, and takes nothing, is not back."""
+    full = DependencyDown("drive", "There is no room.", code="drive_quota_exceeded", at_once=True)
+    job_ids = [world.submit(f"K{n}") for n in range(5)]
+    world.files.fail = [full]
+    hints = world.relay()
+    world.hint(hints[0])
+    assert [row["code"] for row in pauses.in_force(world.db).values()] == ["drive_quota_exceeded"]
+    world.runtime.board.active(fresh=True)
+    for hint in hints[1:]:
+        world.hint(hint)
+    assert world.files.puts == 1, "nobody else tries"
+    asked: list[int] = []
+    probes = world.runtime.housekeeper.probes
+    probes.asks["drive"] = lambda: asked.append(1)
+    world.files.fail = [full, full]
+    world.pass_time(10)
+    probes.step()
+    assert "dependency:drive" in pauses.in_force(world.db)
+    world.files.fail = []
+    world.pass_time(10)
+    probes.step()
+    assert not pauses.in_force(world.db)
+    assert not asked, "its answer would say nothing"
+    world.pass_time(60)
+    world.run()
+    assert {world.job(job_id)["status"] for job_id in job_ids} == {"completed"}
+    assert {world.job(job_id)["tries"] + world.job(job_id)["retry_count"] for job_id in job_ids} == {0}
+    assert not world.db.fetch_all("SELECT 1 FROM dead_letters")
+
+
+def test_a_spent_day_is_not_asked_about_before_it_is_over(world: World) -> None:
+    error = DependencyDown("drive", "The day is spent.", code="drive_daily_limit", at_once=True, pause=7200.0)
+    world.submit()
+    world.files.fail = [error]
+    world.hint(world.relay()[0])
+    asked: list[int] = []
+    probes = world.runtime.housekeeper.probes
+    probes.asks["drive"] = lambda: asked.append(1)
+    world.pass_time(7100)
+    probes.step()
+    assert not asked
+    world.pass_time(200)
+    probes.step()
+    assert asked
