@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ops.servers.mariadb import switch
 from ops.servers.process import wait_until
 from ops.servers.redis import Redis
 from ops.stack import Stack
@@ -109,7 +110,7 @@ def check_as_shipped(stack: Stack) -> None:
         )
     finally:
         db.close()
-    if durable is None or int(durable["flush"]) != 1 or str(durable["twice"]) not in ("1", "ON"):
+    if durable is None or int(durable["flush"]) != 1 or switch(durable["twice"]) != "1":
         raise RuntimeError(f"MariaDB is not as durable as in production: {durable}")
     wait_until(lambda: _confirms(stack), 30, "a publisher's channel with confirms")
     metrics = stack.call("GET", "/metrics")

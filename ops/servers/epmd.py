@@ -8,21 +8,15 @@ import threading
 from pathlib import Path
 from typing import ClassVar
 
+from ops.servers.other_debian import inside
 from ops.servers.process import Server, free_port, listening
 
 ROOT = os.environ.get("TEST_RABBITMQ_ROOT")  # of another Debian, whose RabbitMQ and Erlang are to be run
 
 
 def program(*command: str) -> list[str]:
-    """The command, run with the `usr` of ROOT in place of ours: every path in its scripts and binaries stays right.
-
-    The mount is seen by the command alone and ends with it, however it ends; nothing has to be unmounted. Each step
-    replaces itself by the next, so that the process we start is the program. Users other than root get a user namespace.
-    """
-    if ROOT is None:
-        return list(command)
-    user = [] if os.geteuid() == 0 else ["--map-root-user"]
-    return ["unshare", "--mount", *user, "sh", "-c", 'mount --bind "$0" /usr && exec "$@"', f"{ROOT}/usr", *command]
+    """The command, run in that installation, or as it is."""
+    return inside(ROOT, *command)
 
 
 class Epmd(Server):

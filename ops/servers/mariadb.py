@@ -1,9 +1,13 @@
-"""A private MariaDB server with the database `reportq`, durable as in production."""
+"""A private MariaDB or MySQL server with the database `reportq`, durable as in production.
+
+TEST_MYSQL_ROOT makes it MySQL: the root of another Debian (`ops.servers.other_debian`).
+"""
 
 from __future__ import annotations
 
 import getpass
 import hashlib
+import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -11,10 +15,12 @@ from pathlib import Path
 
 import pymysql
 
+from ops.servers.other_debian import inside
 from ops.servers.packages import need
 from ops.servers.process import Server, ServerFailed, free_port, listening, password
 
-DURABLE = {"innodb_flush_log_at_trx_commit": "1", "innodb_doublewrite": "1"}
+MYSQL_ROOT = os.environ.get("TEST_MYSQL_ROOT")
+DURABLE = {"innodb_flush_log_at_trx_commit": "1", "innodb_doublewrite": "ON"}
 
 
 class MariaDB(Server):
@@ -25,7 +31,8 @@ class MariaDB(Server):
     def __init__(self, folder: Path | str, settings: Mapping[str, str] | None = None) -> None:
         """`settings` are options of mariadbd beside, or instead of, ours (`{"max-connections": "20"}`)."""
         super().__init__(folder)
-        need("mariadb-server")
+        if MYSQL_ROOT is None:
+            need("mariadb-server")
         self.settings = dict(settings or {})
         self.port = self.kept("port", free_port)
         self.user, self.password = "reportq", self.kept("password", password)
@@ -68,35 +75,25 @@ class MariaDB(Server):
             **{key.replace("_", "-"): value for key, value in DURABLE.items()},
             **self.settings,
         }
-        return [
-            "/usr/sbin/mariadbd",
+        own = ["--secure-file-priv=NULL", "--mysqlx=OFF"] if MYSQL_ROOT else []
+        return inside(
+            MYSQL_ROOT,
+            "/usr/sbin/mysqld" if MYSQL_ROOT else "/usr/sbin/mariadbd",
             "--no-defaults",
             "--skip-log-bin",
             "--skip-name-resolve",
+            *own,
             *(f"--{key}={value}" for key, value in options.items()),
-        ]
+        )
 
     def prepare(self) -> None:
         self.temporary.mkdir(exist_ok=True)
         if not (self.rows / "mysql").exists():
             made = subprocess.run(
-                [
-                    "mariadb-install-db",
-                    "--no-defaults",
-                    f"--datadir={self.rows}",
-                    f"--tmpdir={self.temporary}",  # two set-ups at one moment take each other's tables out of /tmp
-                    f"--user={getpass.getuser()}",
-                    "--skip-test-db",
-                    "--auth-root-authentication-method=socket",
-                    f"--auth-root-socket-user={getpass.getuser()}",
-                ],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
+                self._installation(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
             )
             if made.returncode:
-                raise ServerFailed(f"mariadb-install-db: {made.stdout}{made.stderr}")
+                raise ServerFailed(f"a new data folder: {made.stdout}{made.stderr}")
         users = self.folder / "users.sql"
         users.touch(mode=0o600)
         # One statement a line: that is how the server reads this file, at each start.
@@ -107,6 +104,17 @@ class MariaDB(Server):
             f"CREATE USER IF NOT EXISTS '{self.admin}'@'127.0.0.1' IDENTIFIED BY '{self.admin_password}';\n"
             f"GRANT ALL PRIVILEGES ON *.* TO '{self.admin}'@'127.0.0.1' WITH GRANT OPTION;\n"
         )
+
+    def _installation(self) -> list[str]:
+        """The command that fills an empty data folder."""
+        user = getpass.getuser()
+        # Two set-ups at one moment would take each other's tables out of /tmp.
+        common = ["--no-defaults", f"--datadir={self.rows}", f"--tmpdir={self.temporary}", f"--user={user}"]
+        if MYSQL_ROOT:
+            own = ["--initialize-insecure", "--secure-file-priv=NULL"]
+            return inside(MYSQL_ROOT, "/usr/sbin/mysqld", *common, *own)
+        owner = f"--auth-root-socket-user={user}"
+        return ["mariadb-install-db", *common, "--skip-test-db", "--auth-root-authentication-method=socket", owner]
 
     def answers(self) -> bool:
         if not listening(self.port):
@@ -121,7 +129,8 @@ class MariaDB(Server):
         """Refuse to be less durable than production: tests that kill us would prove nothing."""
         for name, wanted in DURABLE.items():
             ((found,),) = self.query(f"SELECT @@GLOBAL.{name}")
-            if name not in {key.replace("-", "_") for key in self.settings} and str(found) != wanted:
+            chosen = name in {key.replace("-", "_") for key in self.settings}
+            if not chosen and switch(found) != switch(wanted):
                 raise ServerFailed(f"{name} is {found}, not {wanted}")
 
     def query(self, statement: str, *values: object) -> list[tuple[object, ...]]:
@@ -138,3 +147,9 @@ class MariaDB(Server):
         with connection, connection.cursor() as cursor:
             cursor.execute(statement, values)
             return list(cursor.fetchall())
+
+
+def switch(value: object) -> str:
+    """A variable's value, however the server spells a switch: MariaDB 10.11 answers 1, newer ones and MySQL say ON."""
+    said = str(value).upper()
+    return {"ON": "1", "TRUE": "1", "OFF": "0", "FALSE": "0"}.get(said, said)

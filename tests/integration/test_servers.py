@@ -36,7 +36,7 @@ from actors.deliver.sender import SignedSender
 from ops.servers.alertmanager import Alertmanager
 from ops.servers.drive import DriveDouble
 from ops.servers.epmd import ROOT
-from ops.servers.mariadb import MariaDB
+from ops.servers.mariadb import MariaDB, switch
 from ops.servers.mongodb import MongoWire
 from ops.servers.process import Server, ServerFailed, wait_until
 from ops.servers.prometheus import Prometheus
@@ -164,6 +164,10 @@ class TestMariaDB:
         with pytest.raises(ServerFailed, match="innodb_flush_log_at_trx_commit is 0"):
             careless.start()
         careless.stop()
+
+    @pytest.mark.parametrize("said", [1, "1", "ON", "on", "TRUE"])
+    def test_a_switch_is_on_however_a_server_spells_it(self, said: object) -> None:
+        assert (switch(said), switch("OFF"), switch(0)) == ("1", "0", "0")
 
     def test_user_reaches_its_own_database_only(self, tmp_path: Path) -> None:
         with (

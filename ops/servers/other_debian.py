@@ -1,10 +1,10 @@
-"""Unpacks a newer Debian's RabbitMQ, with the Erlang and the C library it needs, into a cache: 65 MB to fetch, once.
+"""Unpacks a server of another Debian, with the libraries it needs, into a cache; fetched once, 65 MB for RabbitMQ.
 
-    TEST_RABBITMQ_ROOT=$(python -m ops.servers.rabbitmq4_install) ops/test cluster
+    TEST_RABBITMQ_ROOT=$(python -m ops.servers.other_debian rabbitmq) ops/test cluster
+    TEST_MYSQL_ROOT=$(python -m ops.servers.other_debian mysql) ops/test protocol
 
 Nothing of it is installed: the packages' scripts are not run, and root is not needed. Debian's apt resolves what is
-needed as if nothing were there. It checks Debian's signature on what it fetches. The result is run by
-`ops.servers.rabbitmq.program`.
+needed as if nothing were there. It checks Debian's signature on what it fetches. The result is run by `inside`.
 """
 
 from __future__ import annotations
@@ -13,30 +13,48 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from ops.servers.n8n_install import cache
 from ops.servers.packages import PackagesMissing
 
-RELEASE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-# All but the first are essential, so that nothing depends on them by name; RabbitMQ and its start scripts use them.
-PACKAGES = ("rabbitmq-server", "dash", "coreutils", "sed", "libc-bin")
+# By name: the Debian that has it, and its packages. All but a server itself are essential, so that nothing depends on
+# them by name; the server and its start scripts use them.
+SERVERS = {
+    "rabbitmq": ("trixie", ("rabbitmq-server", "dash", "coreutils", "sed", "libc-bin")),
+    "mysql": ("sid", ("mysql-server-core", "dash", "libc-bin")),
+}
 
 
-def install(folder: Path | None = None) -> Path:
-    """The unpacked tree, made now when it is not there yet; a second caller waits for the first."""
-    place = folder or cache() / f"rabbitmq-{RELEASE}"
+def install(server: str) -> Path:
+    """The unpacked tree of one of SERVERS, made now when it is not there yet; a second caller waits for the first."""
+    release, packages = SERVERS[server]
+    place = cache() / f"{server}-{release}"
     place.mkdir(parents=True, exist_ok=True)
     root = place / "root"
     with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not root.exists():
-            _unpack(_fetch(place), root)
+            _unpack(_fetch(place, release, packages), root)
     return root
 
 
-def _fetch(place: Path) -> list[Path]:
+def inside(root: str | None, *command: str) -> list[str]:
+    """The command, run with the `usr` of that tree in place of ours: every path in its scripts and binaries stays right.
+
+    The mount is seen by the command alone and ends with it, however it ends; nothing has to be unmounted. Each step
+    replaces itself by the next, so that the process we start is the program. Users other than root get a user
+    namespace. Without a root the command is run as it is.
+    """
+    if root is None:
+        return list(command)
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    return ["unshare", "--mount", *user, "sh", "-c", 'mount --bind "$0" /usr && exec "$@"', f"{root}/usr", *command]
+
+
+def _fetch(place: Path, release: str, packages: tuple[str, ...]) -> list[Path]:
     """The packages and all that they depend on; apt refuses what Debian has not signed."""
     if not KEYRING.exists():
         raise PackagesMissing(f"{KEYRING} is missing: install the package debian-archive-keyring.")
@@ -44,8 +62,12 @@ def _fetch(place: Path) -> list[Path]:
         (place / name).mkdir(parents=True, exist_ok=True)
     (place / "status").touch()
     (place / "sources.list").write_text(
-        f"deb [signed-by={KEYRING}] http://deb.debian.org/debian {RELEASE} main\n"
-        f"deb [signed-by={KEYRING}] http://deb.debian.org/debian-security {RELEASE}-security main\n"
+        f"deb [signed-by={KEYRING}] http://deb.debian.org/debian {release} main\n"
+        # Unstable has no updates of its own.
+        + (
+            f"deb [signed-by={KEYRING}] http://deb.debian.org/debian-security {release}-security main\n"
+            * (release != "sid")
+        )
     )
     options = {
         "Dir::Etc::SourceList": place / "sources.list",
@@ -62,7 +84,7 @@ def _fetch(place: Path) -> list[Path]:
     for name, value in options.items():
         apt += ["-o", f"{name}={value}"]
     _run(*apt, "--error-on=any", "update")
-    _run(*apt, "--download-only", "install", *PACKAGES)
+    _run(*apt, "--download-only", "install", *packages)
     return sorted((place / "archives").glob("*.deb"))
 
 
@@ -85,4 +107,4 @@ def _run(*command: str) -> None:
 
 
 if __name__ == "__main__":
-    print(install())
+    print(install(sys.argv[1]))
