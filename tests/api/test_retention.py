@@ -11,6 +11,7 @@ from schema.life import retention, rounds
 from schema.rows import deliveries, letters
 from schema.sql.database import Database
 from tests.api.conftest import Api
+from tests.protocol.recorder import EXPLAIN
 
 TABLES = ("pdf_job_results", "report_data", "attempts", "rendered", "deliveries", "delivery_attempts")
 
@@ -101,10 +102,8 @@ def test_candidates_are_read_off_the_index_alone(api: Api) -> None:
     finished(api)
     for after in (None, ("2020-01-01 00:00:00", "pdf_x")):
         sql, params = retention.candidates_query(api.db, 3600, after)
-        explain = "EXPLAIN QUERY PLAN " if api.db.dialect == "sqlite" else "EXPLAIN "
-        cursor = api.db.peewee.execute_sql(
-            explain + sql.replace("%s", "?") if api.db.dialect == "sqlite" else explain + sql, params
-        )
+        sql = EXPLAIN[api.db.dialect] + sql
+        cursor = api.db.peewee.execute_sql(sql.replace("%s", "?") if api.db.dialect == "sqlite" else sql, params)
         plan = str(cursor.fetchall())
         assert "idx_jobs_ended" in plan
         assert "COVERING INDEX" in plan or "Using index" in plan

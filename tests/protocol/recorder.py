@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 _ASKING = {"execute", "fetch_all", "fetch_one", "scalar", "defer"}
 _READS = "SHOW SESSION STATUS WHERE Variable_name LIKE 'Handler_read%%' OR Variable_name='Handler_icp_attempts'"
 
+# As a table: MySQL 9 shows a tree unless it is asked.
+EXPLAIN = {"mysql": "EXPLAIN FORMAT=TRADITIONAL ", "sqlite": "EXPLAIN QUERY PLAN "}
+
 Call = tuple[str, int]  # file and first line of a call of the database in our code
 
 
@@ -52,7 +55,7 @@ class Recorder(Database):
         return cursor
 
     def _explained(self, sql: str, params: Sequence[Any]) -> list[dict[str, Any]]:
-        cursor = super()._run(("EXPLAIN " if self.dialect == "mysql" else "EXPLAIN QUERY PLAN ") + sql, params)
+        cursor = super()._run(EXPLAIN[self.dialect] + sql, params)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

@@ -20,6 +20,7 @@ from schema.ports import Message
 from schema.rows import audit, letter_search, letters, outbox, posts
 from schema.rows.letter_search import LetterFilter
 from tests.protocol.kit import World, answer
+from tests.protocol.recorder import EXPLAIN
 
 HOOK = "https://hooks.example/webhook/pdf-complete"
 WAITING = "https://hooks.example/webhook-waiting/17?signature=abc"
@@ -103,13 +104,12 @@ def test_filters_by_job_and_by_time(world: World) -> None:
 
 def test_the_grouped_listing_reads_an_index_alone(world: World) -> None:
     bury(world, 5)
-    explain = "EXPLAIN " if world.db.dialect == "mysql" else "EXPLAIN QUERY PLAN "
     asked: list[str] = []
     fetch = world.db.fetch_all
     world.db.fetch_all = lambda sql, params=(), **of: asked.append(sql) or fetch(sql, params, **of)  # type: ignore[method-assign,func-returns-value]
     letter_search.groups(world.db, ALL)
     world.db.fetch_all = fetch  # type: ignore[method-assign]
-    plan = world.db.fetch_all(f"{explain}{asked[0]}", ("open", 100))
+    plan = world.db.fetch_all(f"{EXPLAIN[world.db.dialect]}{asked[0]}", ("open", 100))
     shown = str(plan)
     assert "Using index" in shown or "COVERING INDEX idx_dead_groups" in shown, shown
 
@@ -121,8 +121,7 @@ def test_replays_are_counted_on_an_index_alone(world: World) -> None:
     )
     acts = ["replay" if n % 5 == 0 else "discard" for n in range(500)]
     world.db.execute(f"INSERT INTO audit (at, who, act, subject) VALUES {values}", acts)
-    explain = "EXPLAIN " if world.db.dialect == "mysql" else "EXPLAIN QUERY PLAN "
-    plan = str(world.db.fetch_all(explain + gauges.REPLAYS_QUERY))
+    plan = str(world.db.fetch_all(EXPLAIN[world.db.dialect] + gauges.REPLAYS_QUERY))
     assert "idx_audit_act" in plan
     assert "Using index" in plan or "COVERING INDEX" in plan, plan
 

@@ -52,9 +52,9 @@ def text_of(pdf: bytes) -> str:
     return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
 
 
-def copied(pdf: bytes) -> str:
+def copied(pdf: bytes, *options: str) -> str:
     """What poppler's pdftotext reads, /ActualText included; its marks of direction are left out."""
-    done = subprocess.run(["pdftotext", "-", "-"], input=pdf, capture_output=True, check=True, timeout=60)
+    done = subprocess.run(["pdftotext", *options, "-", "-"], input=pdf, capture_output=True, check=True, timeout=60)
     return re.sub("[\u202a-\u202e\u2066-\u2069]", "", done.stdout.decode("utf-8"))
 
 
