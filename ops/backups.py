@@ -3,29 +3,40 @@
 MongoDB and Google Drive are others' and backed up with their own means. A backup is taken while everything runs; it is
 one moment's picture (a single transaction, or SQLite's own online backup). A restore is done with everything stopped;
 afterwards every waiting row is published again, since the broker knows nothing of that moment.
+
+No tool of a database is needed, so that it works in the image too, and on MySQL as on MariaDB. The file of rows is SQL,
+one statement a line: the database's own client can read it. `manifest.json` is written last. It names every file with
+its SHA-256 and every table with its rows: without it a backup is unfinished.
 """
 
 from __future__ import annotations
 
-import os
+import contextlib
+import hashlib
+import json
 import shutil
 import sqlite3
-import subprocess
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
+import pymysql
+
+from ops import sql_dump
+from schema import VERSION
 from schema.environment import server_urls
-from schema.environment.tls import Tls
 from schema.errors import ReportqError
 from schema.rows import outbox
 from schema.settings import Settings
 from schema.sql.database import Database
 from schema.sql.migrate import migrate
 
+MANIFEST = "manifest.json"
+
 
 class BackupFailed(ReportqError):
-    """What the database's own tool said."""
+    """What is wrong with the folder, or what the database said."""
 
     code = "backup_failed"
 
@@ -35,44 +46,113 @@ def make(settings: Settings, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if any(folder.iterdir()):
         raise BackupFailed(f"{folder} is not empty.")
-    if settings.database_url.startswith("sqlite"):
-        target = _closed_file(folder / "reportq.db")
-        with closing(sqlite3.connect(_sqlite_path(settings))) as live, closing(sqlite3.connect(target)) as copy:
-            live.backup(copy)
-    else:
-        target = _closed_file(folder / "reportq.sql")
-        options = ["--single-transaction", "--quick", "--hex-blob", "--skip-lock-tables", "--routines=0"]
-        with target.open("wb") as sink:
-            _run("mariadb-dump", settings, options, stdout=sink)
-    pdfs = _pdf_folder(settings)
-    if pdfs is not None and pdfs.is_dir():
-        shutil.copytree(pdfs, folder / "artifacts", ignore=shutil.ignore_patterns(".*"))
+    with _told("backup"):
+        if settings.database_url.startswith("sqlite"):
+            target = _closed_file(folder / "reportq.db")
+            with closing(sqlite3.connect(_sqlite_path(settings))) as live, closing(sqlite3.connect(target)) as copy:
+                live.backup(copy)
+                rows = _counted(copy)
+        else:
+            with _closed_file(folder / "reportq.sql").open("wb") as sink, closing(_database(settings)) as db:
+                rows = sql_dump.write(db, sink)
+        if (pdfs := _pdf_folder(settings)) is not None:
+            _copy(pdfs, folder / "artifacts")
+    files = {str(file.relative_to(folder)): _digest(file) for file in sorted(folder.rglob("*")) if file.is_file()}
+    manifest = {"version": VERSION, "rows": rows, "files": files}
+    _closed_file(folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
     return sorted(folder.iterdir())
 
 
+def verify(folder: Path) -> dict[str, int]:
+    """Read a backup back, whole; returns its rows by table. Raises BackupFailed when anything is not as it was written."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError):
+        raise BackupFailed(f"{folder} has no whole {MANIFEST}: the backup is unfinished, or no backup.") from None
+    for name, digest in manifest["files"].items():
+        if not (folder / name).is_file():
+            raise BackupFailed(f"{folder / name} is missing.")
+        if _digest(folder / name) != digest:
+            raise BackupFailed(f"{folder / name} is not what was written.")
+    if (file := folder / "reportq.db").exists():
+        with closing(_opened(file)) as copy:
+            faults = [fault for (fault,) in copy.execute("PRAGMA integrity_check") if fault != "ok"]
+            found = _counted(copy)
+    else:
+        faults, found = [], sql_dump.counted(folder / "reportq.sql")
+    if faults or found != manifest["rows"]:
+        raise BackupFailed(f"The rows of {folder} are not whole: {faults or found}")
+    return found
+
+
 def restore(settings: Settings, folder: Path) -> int:
-    """Put a backup into an empty database, bring it to this release's schema; returns how many rows wait again."""
-    db = Database(settings.database_url)
+    """Put a verified backup into an empty database, bring it to this release's schema; returns how many rows wait again."""
+    verify(folder)
+    sqlite = settings.database_url.startswith("sqlite")
+    if not (folder / ("reportq.db" if sqlite else "reportq.sql")).exists():
+        raise BackupFailed(f"{folder} is of another kind of database than {settings.database_url.partition(':')[0]}.")
+    db = _database(settings)
     if "pdf_job_results" in db.peewee.get_tables() and db.scalar("SELECT COUNT(*) FROM pdf_job_results"):
         raise BackupFailed("The database holds jobs already; restore into an empty one.")
-    db.close()
-    if settings.database_url.startswith("sqlite"):
-        with (
-            closing(sqlite3.connect(folder / "reportq.db")) as copy,
-            closing(sqlite3.connect(_sqlite_path(settings))) as target,
-        ):
-            copy.backup(target)
-    else:
-        with (folder / "reportq.sql").open("rb") as source:
-            _run("mariadb", settings, [], stdin=source)
-    pdfs = _pdf_folder(settings)
-    if pdfs is not None and (folder / "artifacts").is_dir():
-        shutil.copytree(folder / "artifacts", pdfs, dirs_exist_ok=True)
+    with _told("restore"):
+        if sqlite:
+            db.close()
+            with (
+                closing(_opened(folder / "reportq.db")) as copy,
+                closing(sqlite3.connect(_sqlite_path(settings))) as target,
+            ):
+                copy.backup(target)
+        else:
+            sql_dump.read(db, folder / "reportq.sql")
+        pdfs = _pdf_folder(settings)
+        if pdfs is not None and (folder / "artifacts").is_dir():
+            shutil.copytree(folder / "artifacts", pdfs, dirs_exist_ok=True)
     migrate(db)
     waiting = sum(box.unpublish_all(db) for box in (outbox.JOBS, outbox.DELIVERIES, outbox.DEAD_LETTERS))
     db.execute("DELETE FROM workers")
     db.close()
     return waiting
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    """What the database or a disk says in one sentence."""
+    try:
+        yield
+    except (pymysql.MySQLError, sqlite3.Error, OSError) as error:
+        raise BackupFailed(f"The {what} ended: {error}") from error
+
+
+def _database(settings: Settings) -> Database:
+    return Database(settings.database_url, io_timeout=600)  # seconds for one statement: an index of millions of rows
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    """A backup's file, for reading: nothing is written beside it, so that it may lie on a medium that only reads."""
+    return sqlite3.connect(f"{file.absolute().as_uri()}?immutable=1", uri=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The PDFs; one that is deleted while we look is of a job that has ended, and not missed."""
+    for file in sorted(source.rglob("*")):
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(source).parts):
+            copy = target / file.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copy2(file, copy)
+            except FileNotFoundError:
+                copy.unlink(missing_ok=True)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _counted(copy: Any) -> dict[str, int]:
+    """Rows by table of an SQLite file."""
+    tables = copy.execute("SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite_%'").fetchall()
+    return {name: copy.execute(f'SELECT COUNT(*) FROM "{name}"').fetchone()[0] for (name,) in tables}
 
 
 def _closed_file(path: Path) -> Path:
@@ -89,28 +169,3 @@ def _pdf_folder(settings: Settings) -> Path | None:
     if not settings.artifacts_url.startswith("file:"):
         return None
     return Path(server_urls.folder_path(settings.artifacts_url)).absolute()
-
-
-def _encryption(tls: Tls | Literal[False] | None) -> list[str]:
-    """The tool's options for what the URL says; it knows no VERIFY_CA, and then asks for the name, too."""
-    if not tls:
-        return [] if tls is None else ["--skip-ssl"]
-    files = {"ca": tls.ca, "cert": tls.cert, "key": tls.key}
-    named = [f"--ssl-{name}={path}" for name, path in files.items() if path]
-    return ["--ssl", *named, *(["--ssl-verify-server-cert"] if tls.trusted else [])]
-
-
-def _run(tool: str, settings: Settings, options: list[str], **streams: object) -> None:
-    """Run MariaDB's own tool; the password goes by the environment, where `ps` does not show it."""
-    server = server_urls.mysql(settings.database_url)
-    command = [
-        tool, "--no-defaults", "--protocol=tcp", f"--host={server.host or '127.0.0.1'}", f"--port={server.port or 3306}",
-        f"--user={server.user or 'root'}", *_encryption(server.tls), *options, server.name or "reportq",
-    ]  # fmt: skip
-    environment = {**os.environ, "MYSQL_PWD": server.password}
-    try:
-        done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, **streams)  # type: ignore[call-overload]
-    except FileNotFoundError:
-        raise BackupFailed(f"{tool} is not installed (Debian: mariadb-client).") from None
-    if done.returncode:
-        raise BackupFailed(f"{tool}: {done.stderr.decode('utf-8', 'replace').strip()[:500]}")

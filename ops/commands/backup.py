@@ -18,12 +18,24 @@ Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
 
 
 @app.command()
-def make(folder: Folder) -> None:
+def make(
+    folder: Folder,
+    verify: Annotated[bool, typer.Option("--verify", help="Read it back, whole, and compare.")] = False,
+) -> None:
     """One moment's picture, taken while everything runs."""
     settings = Settings.from_env(os.environ)
     there(settings)
     for path in backups.make(settings, folder):
         out.print(str(path), markup=False)
+    if verify:
+        check(folder)
+
+
+@app.command("verify")
+def check(folder: Folder) -> None:
+    """Read a backup back and compare it with its manifest; a restore does that first."""
+    rows = backups.verify(folder)
+    out.print(f"Verified: {counted(sum(rows.values()), 'row')} in {counted(len(rows), 'table')}.")
 
 
 @app.command()

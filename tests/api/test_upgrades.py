@@ -12,6 +12,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from playhouse.migrations import Runner
 from ulid import ULID
 
 from middleware.rabbitmq.broker import encode
-from ops import backups
+from ops import backups, sql_dump
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
 from schema.documents.record import from_json
@@ -243,6 +245,80 @@ def test_a_backup_is_closed_to_others_from_its_first_byte(
     monkeypatch.setattr(Path, "chmod", lambda *_: None)
     backups.make(settings, folder)
     assert [path.stat().st_mode & 0o777 for path in folder.glob("reportq.*")] == [0o600]
+
+
+@pytest.mark.parametrize("damage", ["a byte", "its end", "missing", "unfinished", "a row less"])
+def test_a_damaged_backup_is_noticed_and_not_restored(
+    empty: str, mariadb: MariaDB, tmp_path: Path, damage: str
+) -> None:
+    settings = Settings(database_url=empty, artifacts_url=f"file:{tmp_path / 'pdfs'}", run_dir=str(tmp_path))
+    db = Database(empty)
+    migrate.migrate(db)
+    fill(db)
+    db.close()
+    (tmp_path / "pdfs").mkdir()
+    (tmp_path / "pdfs" / "01J.pdf").write_bytes(b"%PDF-1.7")
+    folder = tmp_path / "backup"
+    backups.make(settings, folder)
+    assert backups.verify(folder)["pdf_job_results"] > 0
+    (rows,) = folder.glob("reportq.*")
+    manifest = folder / backups.MANIFEST
+    match damage:
+        case "a byte":
+            content = bytearray(rows.read_bytes())
+            content[len(content) // 2] ^= 1
+            rows.write_bytes(content)
+        case "its end":
+            rows.write_bytes(rows.read_bytes()[:-2])
+        case "missing":
+            (folder / "artifacts" / "01J.pdf").unlink()
+        case "unfinished":
+            manifest.unlink()
+        case "a row less":
+            told = json.loads(manifest.read_text())
+            told["rows"]["pdf_job_results"] += 1
+            manifest.write_text(json.dumps(told))
+    target, drop = _another(empty, mariadb, tmp_path)
+    try:
+        restored = Settings(database_url=target, artifacts_url=f"file:{tmp_path / 'again'}", run_dir=str(tmp_path))
+        with pytest.raises(backups.BackupFailed):
+            backups.restore(restored, folder)
+        again = Database(target)
+        assert again.peewee.get_tables() == [], "nothing was begun"
+        again.close()
+    finally:
+        drop()
+
+
+def test_every_value_comes_back_as_it_was(mariadb: MariaDB, tmp_path: Path) -> None:
+    """Whatever bytes, texts and numbers a row holds; more rows than one statement takes, and one larger than it."""
+    url, drop = _another("mysql:", mariadb, tmp_path)
+    db = Database(url)
+    columns = (
+        "id INT AUTO_INCREMENT PRIMARY KEY, t LONGTEXT, b LONGBLOB, f DOUBLE, d DECIMAL(30,9), m DATETIME(6), l TIME(6)"
+    )
+    db.execute(f"CREATE TABLE odd ({columns}, twice DOUBLE AS (f * 2) STORED) COMMENT 'two\nlines; -- and `more`'")
+    text = 'it\'s "quoted"; \\ back\n\r\n\t\x00\x1a %s é \u2028 \U0001f600 -- /* */ ;\n'
+    moment, long = datetime(2026, 2, 28, 23, 59, 59, 999999), timedelta(hours=-800, microseconds=1)
+    for row in (
+        (text, bytes(range(256)), -1.5e300, Decimal("-123456789012345678901.000000001"), moment, long),
+        ("", b"", 0.1, Decimal(0), None, None),
+        (None, None, None, None, None, None),
+        ("x" * 3_000_000, bytes(range(256)) * 8000, 5e-324, None, moment, timedelta(0)),
+    ):
+        db.execute("INSERT INTO odd (t,b,f,d,m,l) VALUES (%s,%s,%s,%s,%s,%s)", row)
+    db.execute("INSERT INTO odd (t) SELECT CONCAT('row ', seq) FROM (WITH RECURSIVE n(seq) AS "
+               "(SELECT 1 UNION ALL SELECT seq+1 FROM n WHERE seq<900) SELECT seq FROM n) s")  # fmt: skip
+    before = db.fetch_all("SELECT * FROM odd ORDER BY id")
+    with (tmp_path / "dump.sql").open("wb") as sink:
+        assert sql_dump.write(db, sink) == {"odd": 904} == sql_dump.counted(tmp_path / "dump.sql")
+    db.execute("DELETE FROM odd")
+    sql_dump.read(db, tmp_path / "dump.sql")
+    try:
+        assert db.fetch_all("SELECT * FROM odd ORDER BY id") == before
+    finally:
+        db.close()
+        drop()
 
 
 @contextlib.contextmanager
