@@ -22,7 +22,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ops.servers import rabbitmq4_install
+from ops import debian13, image
+from ops.servers import other_debian
 from ops.servers.packages import PackagesMissing
 from ops.servers.rabbitmq import version
 
@@ -71,15 +72,27 @@ def _python313(options: list[str]) -> bool:
 
 def _rabbitmq4(options: list[str]) -> bool:
     """What speaks with RabbitMQ once more, on version 4 of a newer Debian; only when it is named."""
-    try:
-        root = rabbitmq4_install.install()
-    except PackagesMissing as missing:
-        console.print(str(missing))
-        return False
+    root = other_debian.install("rabbitmq")
     console.print(f"RabbitMQ {version(root)} in {root}")
     return _run(
         sys.executable, "-m", "pytest", "-q", *WITH_RABBITMQ, *options, PYTHONHASHSEED="0", TEST_RABBITMQ_ROOT=str(root)
     )
+
+
+def _mysql(options: list[str]) -> bool:
+    """contracts, protocol, api and crashes once more on MySQL 9, from Debian's unstable release."""
+    root = str(other_debian.install("mysql"))
+    return _run(sys.executable, "-m", "pytest", "-q", *WITH_SQL, *options, PYTHONHASHSEED="0", TEST_MYSQL_ROOT=root)
+
+
+def _debian13(options: list[str]) -> bool:
+    """unit, contracts, protocol and `ops/run --once`, alone and with servers, on a Debian 13 in a folder."""
+    return debian13.test(options)
+
+
+def _image(_: list[str]) -> bool:
+    """ops/Dockerfile is built by buildah, and every command of docker-compose.yml runs from the image."""
+    return image.test()
 
 
 def _find_313() -> str | None:
@@ -113,6 +126,9 @@ STAGES: dict[str, Callable[[list[str]], bool]] = {
     },
     "python313": _python313,
     "rabbitmq4": _rabbitmq4,
+    "mysql": _mysql,
+    "debian13": _debian13,
+    "image": _image,
     "quick": _quick,
 }  # fmt: skip
 
@@ -126,11 +142,15 @@ WITH_RABBITMQ = (
     "tests/e2e/test_order.py",
     "tests/cluster",
 )
+WITH_SQL = ("tests/contracts", "tests/protocol", "tests/api", "tests/crashes")
 QUICK = ("lint", "unit", "protocol", "contracts")
 # Not part of `ops/test`, and why; run before an issue is done.
 ON_REQUEST = {
     "soak": "every chaos seed that ever found something, and half an hour without Drive; about 20 minutes",
     "rabbitmq4": "fetches packages of another Debian; about 6 minutes",
+    "mysql": "fetches a server of another Debian; about N minutes",
+    "debian13": "makes a Debian of its own, 2 GB; about N minutes",
+    "image": "makes a base of its own, 1 GB; about N minutes",
     "quick": "a part of the others, for while you work",
 }
 SECOND_LANE = ("n8n", "cluster", "chaos")
@@ -189,7 +209,11 @@ def _stage(name: str, options: list[str], *, shown: bool) -> tuple[str, bool, fl
     began = time.monotonic()
     if shown:
         console.rule(f"[bold]{name}")
-        passed = STAGES[name](options)
+        try:
+            passed = STAGES[name](options)
+        except PackagesMissing as missing:
+            console.print(str(missing))
+            passed = False
         output = ""
     else:
         console.print(f"{name}: started")

@@ -12,7 +12,9 @@ sed -e "s/@ADMIN_PASSWORD@/$(cat "$secrets/rabbitmq_admin_password")/" \
 umask 022
 mkdir -p "$configuration/conf.d"
 cp "$shipped/rabbitmq.conf" "$configuration/conf.d/50-reportq.conf"
-echo "load_definitions = $configuration/definitions.json" > "$configuration/conf.d/60-definitions.conf"
+# Well below the container's memory: an alarm stops publishers, the kernel would stop RabbitMQ.
+printf '%s\n' "load_definitions = $configuration/definitions.json" 'vm_memory_high_watermark.absolute = 600MB' \
+    > "$configuration/conf.d/60-container.conf"
 cp "$shipped/enabled_plugins" "$configuration/enabled_plugins"
 if id rabbitmq > /dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     chown rabbitmq "$configuration/definitions.json" "$configuration/enabled_plugins"

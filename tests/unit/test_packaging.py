@@ -18,13 +18,14 @@ import jsonschema
 import pytest
 import yaml
 
-from ops import credentials
+from ops import credentials, locked
 from schema.rows.messages import QUEUES
 from schema.settings import Settings, known_variables
 from service.web_worker import WebWorker
 
 TOP = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((TOP / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("api", "render", "webhook", "relay", "canary")
 
 
@@ -124,11 +125,41 @@ def test_ports_are_published_on_loopback_only() -> None:
             assert port.startswith("127.0.0.1:")
 
 
-def test_services_restart_and_what_can_be_asked_is_asked() -> None:
-    for name, service in COMPOSE["services"].items():
-        assert service["restart"] == "unless-stopped", name
-        asked = "test" in service.get("healthcheck", {})
-        assert asked is (name not in ("render", "webhook", "relay", "canary")), name
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_restarts_is_asked_and_is_bounded(name: str) -> None:
+    service = SERVICES[name]
+    assert service["restart"] == "unless-stopped"
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert service["deploy"]["resources"]["limits"]["memory"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["logging"]["options"]
+    # What writes into its image's folders itself: these were not tried read-only.
+    assert service.get("read_only", False) is (name not in ("rabbitmq", "mongo", "n8n"))
+
+
+def test_n8n_reaches_only_the_api() -> None:
+    (network,) = SERVICES["n8n"]["networks"]
+    there = {name for name, service in SERVICES.items() if network in service["networks"]}
+    assert there == {"n8n", "api", "webhook"}, "the webhook worker calls n8n and listens to nobody"
+    for database in ("mariadb", "mongo", "rabbitmq"):
+        assert set(SERVICES[database]["networks"]) <= {"data", "watch"}
+
+
+def test_services_that_talk_share_a_network() -> None:
+    talks = {
+        "api": ("mariadb", "mongo", "rabbitmq"), "render": ("mariadb", "mongo", "rabbitmq"), "canary": ("api", "mariadb"),
+        "webhook": ("mariadb", "mongo", "rabbitmq", "n8n", "canary"), "relay": ("mariadb", "mongo", "rabbitmq"),
+        "n8n": ("api",), "prometheus": ("api", "relay", "rabbitmq", "alertmanager"), "grafana": ("prometheus",),
+    }  # fmt: skip
+    for one, others in talks.items():
+        for other in others:
+            assert set(SERVICES[one]["networks"]) & set(SERVICES[other]["networks"]), (one, other)
+
+
+@pytest.mark.parametrize("name", ["mariadb", "mongo", "rabbitmq", "prometheus"])
+def test_what_keeps_data_is_given_time_to_end(name: str) -> None:
+    assert SERVICES[name]["stop_grace_period"] == "60s"
 
 
 def test_mounted_and_copied_paths_exist() -> None:
@@ -139,9 +170,21 @@ def test_mounted_and_copied_paths_exist() -> None:
                 assert (TOP / source).exists(), source
             else:
                 assert source in COMPOSE["volumes"]
-    for source in re.findall(r"^COPY (\S+) ", (TOP / "ops/Dockerfile").read_text(), re.MULTILINE):
+    for source in re.findall(r"^COPY (?!--)(\S+) ", (TOP / "ops/Dockerfile").read_text(), re.MULTILINE):
         assert (TOP / source).exists(), source
-        assert f"!{source}" in (TOP / ".dockerignore").read_text().splitlines()
+        assert f"!{source.partition('/')[0]}" in (TOP / ".dockerignore").read_text().splitlines()
+
+
+def test_the_image_installs_what_requirements_name_with_hashes_and_nothing_for_tests() -> None:
+    pinned = [line.split() for line in locked.LOCK.read_text().splitlines() if not line.startswith("#")]
+    assert all(len(files) >= 1 and all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", file) for file in files)
+               for _, *files in pinned)  # fmt: skip
+    names = {package.lower().replace("_", "-") for package, *_ in pinned}
+    assert {line.lower() for line in locked.wanted()} <= names
+    stated = (TOP / "requirements.txt").read_text()
+    assert "pytest==" in stated
+    assert len(locked.wanted()) + 1 == len(re.findall(r"^\w.*==", stated, re.MULTILINE))
+    assert not [name for name in names if name.partition("==")[0] in ("pytest", "pluggy", "iniconfig")]
 
 
 def test_image_runs_as_nobody_special() -> None:
@@ -244,3 +287,5 @@ class TestRabbitMQ:
         assert passwords["admin"] == made["rabbitmq_admin_password"].read_text()
         assert (target / "definitions.json").stat().st_mode & 0o077 == 0
         assert (target / "conf.d/50-reportq.conf").exists()
+        own = (target / "conf.d/60-container.conf").read_text().splitlines()
+        assert own == [f"load_definitions = {target}/definitions.json", "vm_memory_high_watermark.absolute = 600MB"]

@@ -1,0 +1,83 @@
+"""A Debian 13 in a folder, and the tests in it: `ops/test debian13`.
+
+debootstrap makes it in the cache, and what is installed in it stays there, so that the next run is quicker. On this
+machine itself only debootstrap is installed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+from ops.servers.n8n_install import cache
+from ops.servers.packages import PackagesMissing, need
+
+ROOT = Path(__file__).resolve().parents[1]
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+NETWORK = ("/etc/resolv.conf", "/etc/hosts", str(CERTIFICATES))
+# Seen by the shell alone: what it mounts and starts ends with it. $0 is the tree, $1 the project.
+ENTER = """
+mount -t proc proc "$0/proc"; mount --rbind /dev "$0/dev"; mount --bind "$1" "$0/srv/reportq"
+mount --bind "$0/var/lib/reportq" "$0/srv/reportq/var"
+for file in $NETWORK; do if [ -e "$file" ]; then touch "$0$file"; mount --bind "$file" "$0$file"; fi; done
+tree=$0; shift; exec chroot "$tree" "$@"
+"""
+
+
+def debootstrapped(release: str, *packages: str) -> Path:
+    """A small Debian with these packages in the cache, made now when it is not there yet. Raises PackagesMissing."""
+    need("debootstrap")
+    tree = cache() / f"debian-{release}"
+    tree.parent.mkdir(parents=True, exist_ok=True)
+    with tree.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not tree.exists():
+            unfinished = tree.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", release, str(unfinished)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            if done.returncode:
+                raise PackagesMissing("debootstrap failed:\n" + "\n".join(done.stdout.splitlines()[-8:]))
+            with (unfinished / "etc/apt/sources.list").open("a") as sources:
+                sources.write(f"deb http://deb.debian.org/debian-security {release}-security main\n")
+            unfinished.rename(tree)
+    return tree
+
+
+def test(options: list[str]) -> bool:
+    """Each step in turn, its output shown; options go to pytest. Raises PackagesMissing."""
+    tree = debootstrapped("trixie", "python3-venv", "ca-certificates", "procps")
+    for folder in (tree / "srv/reportq", tree / "var/lib/reportq", ROOT / "var"):
+        folder.mkdir(parents=True, exist_ok=True)
+    steps = (
+        "cat /etc/debian_version; python3 --version",
+        ". ops/venv; reportq_venv requirements.txt tests/requirements.txt; exec $PYTHON -m pytest -q "
+        + shlex.join(["tests/unit", "tests/contracts", "tests/protocol", *options]),
+        "ops/run --once",
+        "ops/run --servers --once; mariadbd --version; dpkg-query -W rabbitmq-server",
+    )
+    passed = [_inside(tree, step) for step in steps]
+    return all(passed)
+
+
+def _inside(tree: Path, command: str) -> bool:
+    """One shell command in the project's folder of that Debian, with processes of its own."""
+    environment = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "NETWORK": " ".join(NETWORK),
+        "PIP_CERT": str(CERTIFICATES),  # what this machine believes, Debian 13 believes
+        "PIP_NO_CACHE_DIR": "1",
+        "PYTHONHASHSEED": "0",
+        "REPORTQ_VENV": "/opt/reportq",
+        **{name: os.environ[name] for name in ("PIP_INDEX_URL", "http_proxy", "https_proxy") if name in os.environ},
+    }
+    print(f"Debian 13: {command}", flush=True)
+    shell = f"set -eu; cd /srv/reportq; {command}"
+    enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", ENTER, str(tree), str(ROOT)]
+    return subprocess.run([*enter, "bash", "-c", shell], env=environment, check=False).returncode == 0
