@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,6 +21,8 @@ from schema.errors import DependencyDown, Permanent, Transient
 PDF = "application/pdf"
 FOLDER = "application/vnd.google-apps.folder"
 CHUNK = 1024 * 1024  # bytes per download request
+ONE_REQUEST = 5_000_000  # bytes that Drive takes together with their description
+IDS = 100  # reserved at once
 REPAIRS = 2  # uploads again of content that did not arrive whole, within one put
 PROPERTY_BYTES = 124  # Drive's limit for one property's key and value together
 _ID = re.compile(r"[0-9A-Za-z_-]{8,200}")
@@ -43,13 +47,24 @@ class GoogleDrive:
         self.folder_id = folder_id
         self._link_sharing = options.link_sharing
         self._client = DriveClient(options)
+        self._reserving = threading.Lock()
+        self._ids: list[str] = []
+        self._process = os.getpid()
 
     def reserve(self) -> str:
-        answer = self._client.ask("reserve a file id", lambda files: files.generateIds(maxResults=1, space="drive"))
+        with self._reserving:
+            if self._process != os.getpid():  # a fork has the same ids as its parent
+                self._ids, self._process = [], os.getpid()
+            if not self._ids:
+                self._ids = self._reserved(IDS)
+            return self._ids.pop()
+
+    def _reserved(self, count: int) -> list[str]:
+        answer = self._client.ask("reserve file ids", lambda files: files.generateIds(maxResults=count, space="drive"))
         ids = answer.get("ids")
-        if not isinstance(ids, list) or not ids or not isinstance(ids[0], str):
-            raise DependencyDown("drive", "Google Drive answered without the id that was asked for.")
-        return ids[0]
+        if not isinstance(ids, list) or not ids or not all(isinstance(name, str) for name in ids):
+            raise DependencyDown("drive", "Google Drive answered without the ids that were asked for.")
+        return ids
 
     def put(
         self, artifact_id: str, filename: str, pdf: bytes, *, replace: bool, labels: Mapping[str, str]
@@ -136,7 +151,7 @@ class GoogleDrive:
             raise Refusal.FOLDER.error()
         if folder.get("capabilities", {}).get("canAddChildren") is False:
             raise Refusal.PERMISSION.error()
-        self.reserve()
+        self._reserved(1)
 
     def close(self) -> None:
         self._client.close()
@@ -173,7 +188,7 @@ class GoogleDrive:
 
 
 class _Bytes(MediaUpload):  # type: ignore[misc]
-    """The PDF as one chunk of bytes, never as a stream.
+    """The PDF as one chunk of bytes, never as a stream; a small one leaves in one request with its description.
 
     httplib2 repeats a dropped request by itself. A stream would be at its end by then, and go out empty.
     """
@@ -191,17 +206,20 @@ class _Bytes(MediaUpload):  # type: ignore[misc]
         return len(self._content)
 
     def resumable(self) -> bool:
-        return True
+        return len(self._content) > ONE_REQUEST
 
     def getbytes(self, begin: int, length: int) -> bytes:
         return self._content[begin : begin + length]
 
 
 def _upload(request: Any, http: Any) -> File | None:
-    """Run a resumable upload to its end: the file as stored, or None when the id is taken (409)."""
+    """Run an upload to its end: the file as stored, or None when the id is taken (409)."""
     sent = -1
     try:
         while True:
+            if request.resumable is None:
+                answer = request.execute(http=http)
+                break
             _, answer = request.next_chunk(http=http)
             if answer is not None:
                 break

@@ -1,7 +1,8 @@
 """Sorts every failure of Google Drive: wait for it, try again, or tell a person.
 
-the service is away or asks us to slow down   → DependencyDown("drive"): counted, pauses the dependency
+the service is away                           → DependencyDown("drive"): counted, pauses the dependency
 it is full, or the day's limit is spent       → the same with a code of its own, and the first one pauses
+it asks us to slow down                       → RateLimited("drive"): whoever keeps a pace slows down
 a person has to change something first        → Permanent, one code each: the members of Refusal
 credentials refused                           → Transient: Google refuses a new key too, for some minutes
 """
@@ -20,7 +21,8 @@ from googleapiclient.errors import HttpError
 from oauth2client.client import AccessTokenRefreshError
 from pydrive2.auth import AuthError
 
-from schema.errors import DependencyDown, Permanent, ReportqError, Transient
+from schema.callbacks.retry_after import seconds_of
+from schema.errors import DependencyDown, Permanent, RateLimited, ReportqError, Transient
 
 # OSError: refused, reset, timeout, TLS. ValueError: no JSON (a proxy's page). KeyError: JSON, but not theirs.
 FAILURES = (
@@ -38,9 +40,9 @@ FAILURES = (
 SLOW_DOWN = frozenset(
     {
         "rateLimitExceeded", "userRateLimitExceeded", "sharingRateLimitExceeded",
-        "backendError", "internalError",
     }
 )  # fmt: skip
+AWAY = frozenset({"backendError", "internalError"})
 FULL = frozenset(
     {
         "storageQuotaExceeded", "quotaExceeded", "teamDriveFileLimitExceeded",
@@ -125,14 +127,17 @@ def refusal_of(error: HttpError) -> str:
 
 def _sort_answer(error: HttpError, action: str, missing: str) -> ReportqError:
     status, reason = int(error.resp.status), refusal_of(error)
+    answered = f"Could not {action}: Google Drive answered {status} {reason}".rstrip() + "."
     if reason in FULL:
         return DependencyDown("drive", NO_ROOM, code="drive_quota_exceeded", at_once=True)
     if reason == "dailyLimitExceeded":
         return DependencyDown("drive", DAY_IS_SPENT, code="drive_daily_limit", at_once=True, pause=until_reset())
     if reason == "uploadTooLarge":
         return Refusal.REQUEST.error("The PDF is too large for Google Drive.")
-    if status >= 500 or status in (408, 429) or reason in SLOW_DOWN:
-        return DependencyDown("drive", f"Could not {action}: Google Drive answered {status} {reason}".rstrip() + ".")
+    if status >= 500 or status == 408 or reason in AWAY:
+        return DependencyDown("drive", answered)
+    if status == 429 or reason in SLOW_DOWN:
+        return RateLimited("drive", answered, retry_after=seconds_of(error.resp.get("retry-after")))
     if status == 401:
         return Refusal.CREDENTIALS.error()
     if status == 403:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.client import BadStatusLine
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -28,6 +27,7 @@ from actors.deliver.answer_bodies import MAX_BYTES, head
 from actors.deliver.exact_http import CONNECT_SECONDS, Deadlines, ExactAdapter, Exchange
 from actors.deliver.tls_faults import is_before_any_request, tls_fault
 from schema.callbacks.allow_list import AllowList
+from schema.callbacks.retry_after import seconds_of
 from schema.callbacks.urls import HOW_TO_ALLOW, check_literal
 from schema.errors import Refused
 from schema.ports import Answer, Post
@@ -224,25 +224,9 @@ def _read(response: requests.Response, asked: str, exchange: Exchange, started: 
         failure=None,
         content_type=content_type,
         body_head=head(body[:MAX_BYTES], asked, encoding=encoding, content_type=content_type),
-        retry_after=None if taken else _retry_after(response.headers.get("retry-after")),
+        retry_after=None if taken else seconds_of(response.headers.get("retry-after")),
         duration=time.monotonic() - started,
     )
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds from a Retry-After header, which holds seconds or a date (RFC 9110 §10.2.3)."""
-    if value is None:
-        return None
-    value = value.strip()[:64]
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        when = parsedate_to_datetime(value)
-        if when.tzinfo is None:  # "-0000" is UTC without a known zone (RFC 5322 §3.3)
-            when = when.replace(tzinfo=UTC)
-        return max(0.0, (when - datetime.now(UTC)).total_seconds())
-    except (ValueError, OverflowError):  # not a date, or one outside the calendar
-        return None
 
 
 def _classify(error: Exception, exchange: Exchange, timeout: float, url: str) -> tuple[str, str]:

@@ -92,6 +92,13 @@ class DriveDouble(ModuleServer):
         """From now on lists show the files as they were so many seconds ago; kept over restarts."""
         self._tell("PUT", "settings", {"list_delay": seconds})
 
+    def pace(self, *, latency: float = 0.0, writes: float | None = None, burst: int = 10) -> None:
+        """From now on each upload takes `latency` seconds, and so many writes a second are allowed (None: any number).
+
+        The account's bucket holds `burst` writes. What exceeds it is refused at once (`refused` in the counts).
+        """
+        self._tell("PUT", "settings", {"latency": latency, "writes": writes, "burst": burst})
+
     def expire_tokens(self) -> None:
         """Every access token handed out so far is answered 401."""
         self._tell("POST", "revoke")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from ops.servers.drive_faults import Faults
 from ops.servers.drive_files import DriveFiles, File
+
+FREELY: dict[str, Any] = {"latency": 0.0, "writes": None, "burst": 10}  # uploads at any pace
 
 
 class Refusal(Exception):
@@ -34,10 +38,37 @@ class DriveState:
         self.faults = Faults()
         self.counts: Counter[str] = Counter()
         self.settings_file = folder / "settings.json"
-        self.settings: dict[str, Any] = {"list_delay": 0.0, "token_lifetime": 3600}
+        self.settings: dict[str, Any] = {"list_delay": 0.0, "token_lifetime": 3600, **FREELY}
         if self.settings_file.exists():
             self.settings |= json.loads(self.settings_file.read_text())
         self.keys = folder / "keys"
+        self._bucket = threading.Lock()
+        self._filled, self._tokens = time.monotonic(), float(self.settings["burst"])
+
+    def may_write(self) -> bool:
+        """Whether the account's bucket of writes has one left; it is taken."""
+        with self._bucket:
+            self.fill()
+            if self.settings["writes"] is None:
+                return True
+            if self._tokens < 1:
+                self.counts["refused"] += 1
+                return False
+            self._tokens -= 1
+            return True
+
+    def fill(self) -> None:
+        """Refill the bucket at the rate that has held so far; stands before every change of it."""
+        now, rate = time.monotonic(), self.settings["writes"]
+        more = float("inf") if rate is None else rate * (now - self._filled)
+        self._filled, self._tokens = now, min(float(self.settings["burst"]), self._tokens + more)
+
+    def change(self, settings: dict[str, Any]) -> None:
+        """Change settings, for good."""
+        with self._bucket:
+            self.fill()
+            self.settings |= settings
+        self.settings_file.write_text(json.dumps(self.settings))
 
     def shown(self, file: File) -> File:
         """A file as the API shows it, links included."""

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httplib2
 import pytest
+from googleapiclient.errors import HttpError
 
 from actors.artifacts import DriveOptions, open_artifacts, try_out
+from actors.artifacts import drive as adapter
 from actors.artifacts.drive import GoogleDrive
-from actors.artifacts.drive_errors import until_reset
+from actors.artifacts.drive_errors import sort, until_reset
 from ops.servers.drive import DriveDouble
 from ops.servers.loopback_http import call
-from schema.errors import DependencyDown, Permanent, ReportqError, Transient
+from schema.errors import DependencyDown, Permanent, RateLimited, ReportqError, Transient
 
 PDF = b"%PDF-1.7 first\n" + bytes(range(256)) * 40
 OTHER = b"%PDF-1.7 second\n" + bytes(range(255, -1, -1)) * 50
@@ -57,6 +61,17 @@ def store(opened: Callable[..., GoogleDrive]) -> GoogleDrive:
     return opened()
 
 
+@pytest.fixture
+def in_a_session(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have every PDF uploaded as a large one, when the operation is one of an upload session."""
+
+    def when(operation: str) -> None:
+        if operation == "upload":
+            monkeypatch.setattr(adapter, "ONE_REQUEST", 0)
+
+    return when
+
+
 def put(store: GoogleDrive, artifact_id: str, pdf: bytes = PDF, *, replace: bool = False) -> str | None:
     return store.put(artifact_id, "Laporan.pdf", pdf, replace=replace, labels={"job_id": "pdf_01"})
 
@@ -87,8 +102,9 @@ def test_the_file_lies_in_the_folder_with_link_title_and_labels(double: DriveDou
 @pytest.mark.parametrize("operation", ["insert", "upload"])
 @pytest.mark.parametrize("kind", ["lost_answer", "drop", "server_error", "html", "rate_limit"])
 def test_however_an_upload_breaks_the_next_try_ends_with_one_whole_file(
-    double: DriveDouble, store: GoogleDrive, operation: str, kind: str
+    double: DriveDouble, store: GoogleDrive, operation: str, kind: str, in_a_session: Callable[[str], None]
 ) -> None:
+    in_a_session(operation)
     artifact_id = store.reserve()
     before = len(double.files())
     double.fail(operation, kind, times=3)  # more than the client's own silent second send
@@ -105,9 +121,13 @@ def test_however_an_upload_breaks_the_next_try_ends_with_one_whole_file(
     assert double.content(artifact_id) == PDF
 
 
-def test_a_dropped_upload_is_never_resent_empty(double: DriveDouble, store: GoogleDrive) -> None:
+@pytest.mark.parametrize("operation", ["insert", "upload"])
+def test_a_dropped_upload_is_never_resent_empty(
+    double: DriveDouble, store: GoogleDrive, operation: str, in_a_session: Callable[[str], None]
+) -> None:
+    in_a_session(operation)
     artifact_id = store.reserve()
-    double.fail("upload", "drop", times=1)
+    double.fail(operation, "drop", times=1)
 
     put(store, artifact_id)
 
@@ -143,8 +163,9 @@ def test_lists_that_lag_make_no_second_file(double: DriveDouble, store: GoogleDr
 
 @pytest.mark.parametrize("operation", ["token", "generateIds", "insert", "upload", "get", "download"])
 def test_silence_is_an_outage_and_not_a_hang(
-    double: DriveDouble, opened: Callable[..., GoogleDrive], operation: str
+    double: DriveDouble, opened: Callable[..., GoogleDrive], operation: str, in_a_session: Callable[[str], None]
 ) -> None:
+    in_a_session(operation)
     quiet, before = opened(timeout=0.5), opened()
     artifact_id, fresh = before.reserve(), before.reserve()
     put(before, artifact_id)
@@ -179,7 +200,7 @@ def test_outages_pause_the_dependency(
     double.fail(operation, kind)
     acts: dict[str, Callable[[], object]] = {
         "token": store.ping,
-        "generateIds": store.reserve,
+        "generateIds": opened().reserve,
         "insert": lambda: put(store, fresh),
         "get": store.ping,
         "download": lambda: store.read(artifact_id),
@@ -191,6 +212,63 @@ def test_outages_pause_the_dependency(
 
     assert isinstance(error, DependencyDown)
     assert error.code == "drive_unavailable"
+    assert isinstance(error, RateLimited) == (operation != "token" and kind in ("rate_limit", "too_many_requests"))
+
+
+def test_the_days_share_is_an_outage_and_the_minutes_is_none() -> None:
+    def refused(status: int, reason: str, **headers: str) -> ReportqError:
+        content = json.dumps({"error": {"errors": [{"reason": reason}]}}).encode()
+        answer = HttpError(httplib2.Response({"status": status, **headers}), content)
+        return sort(answer, "store the PDF", "artifact_gone")
+
+    for reason in ("userRateLimitExceeded", "rateLimitExceeded", "sharingRateLimitExceeded"):
+        error = refused(403, reason)
+        assert isinstance(error, RateLimited)
+        assert error.retry_after is None
+    error = refused(429, "", **{"retry-after": "7"})
+    assert isinstance(error, RateLimited)
+    assert error.retry_after == 7
+    for status, reason in ((403, "dailyLimitExceeded"), (429, "dailyLimitExceeded"), (503, "rateLimitExceeded")):
+        assert type(refused(status, reason)) is DependencyDown
+    assert refused(429, "dailyLimitExceeded").code == "drive_daily_limit"
+
+
+def test_a_report_costs_one_call(double: DriveDouble, store: GoogleDrive) -> None:
+    before = sum(double.counts().values())
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: put(store, store.reserve(), PDF + b"%d" % n), range(100)))
+    assert sum(double.counts().values()) - before <= 102
+
+
+def test_a_large_pdf_is_stored_whole(double: DriveDouble, store: GoogleDrive) -> None:
+    artifact_id, before = store.reserve(), double.counts().get("upload", 0)
+    large = PDF * 500
+    put(store, artifact_id, large)
+    assert double.content(artifact_id) == large
+    assert double.counts()["upload"] == before + 1
+
+
+def test_a_fork_hands_out_no_id_of_its_parent(store: GoogleDrive, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = store.reserve()
+    kept = set(store._ids)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert store.reserve() not in kept | {first}
+
+
+def test_writes_beyond_the_accounts_limit_are_refused_and_leave_nothing(
+    double: DriveDouble, store: GoogleDrive
+) -> None:
+    artifact_ids = [store.reserve() for _ in range(4)]
+    double.pace(writes=0.001, burst=3)
+    try:
+        for artifact_id in artifact_ids[:3]:
+            put(store, artifact_id)
+        assert isinstance(raised(lambda: put(store, artifact_ids[3])), RateLimited)
+        assert not stored(double, artifact_ids[3])
+        assert double.counts()["refused"] == 1
+    finally:
+        double.pace()
+    put(store, artifact_ids[3])
 
 
 @pytest.mark.parametrize(("kind", "code"), [("quota", "drive_quota_exceeded"), ("daily_limit", "drive_daily_limit")])
@@ -367,7 +445,7 @@ def test_files_survive_the_death_of_the_server_and_so_does_the_client(double: Dr
     put(store, artifact_id)
 
     double.kill()
-    for act in (store.ping, store.reserve, lambda: put(store, unused), lambda: store.read(artifact_id)):
+    for act in (store.ping, lambda: put(store, unused), lambda: store.read(artifact_id)):
         assert isinstance(raised(act), DependencyDown)
     double.start()
 
