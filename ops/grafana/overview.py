@@ -114,6 +114,11 @@ _QUEUES = Section(
             },
         ),
         Panel(
+            "Waiting for Google Drive",
+            "Kept PDFs that wait for their upload, and the writes a second that Drive is found to allow (0: no limit known).",
+            "short", {"PDFs": "max(reportq_store_waiting)", "writes/s": "max(reportq_store_pace_writes_per_second)"},
+        ),
+        Panel(
             "Relay behind",
             "How long due work has waited although nothing holds it back. Anything above zero for long: the relay is stuck.",
             "s", {"{{queue}}": "max by (queue) (reportq_relay_lag_seconds)"}, warn=5, bad=30,

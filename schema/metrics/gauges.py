@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from schema.metrics import labels
 from schema.metrics import table as metrics
 from schema.metrics.table import Metric
-from schema.rows import pauses, signs
+from schema.rows import pace, pauses, rendered, signs
 from schema.rows.jobs import priority_word
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
 from schema.rows.states import IS_OPEN, OPEN
@@ -34,7 +34,14 @@ class Reading:
 def read(db: Database, settings: Settings) -> list[Reading]:
     """Every gauge that rows can tell, with a value for each word of its closed labels; raises DatabaseDown."""
     found: dict[tuple[str, tuple[str, ...]], Reading] = {}
-    for reading in (*_jobs(db), *_deliveries(db), *_relay(db, settings), *_desk(db), *_workers(db, settings)):
+    for reading in (
+        *_jobs(db),
+        *_deliveries(db),
+        *_relay(db, settings),
+        *_store(db),
+        *_desk(db),
+        *_workers(db, settings),
+    ):
         found[reading.metric.name, tuple(reading.labels.values())] = reading
     return list(found.values())
 
@@ -94,14 +101,24 @@ def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
         yield Reading(metrics.ROWS_DUE, {"queue": queue}, int(row["n"]))
         yield Reading(metrics.ROWS_DUE_AGE, {"queue": queue}, _number(row, "age"))
         yield Reading(metrics.HINTS_OUT, {"queue": queue}, out)
-        # While messages are out, the window may be full. Only due rows beside an empty broker are the relay's fault.
-        lag = 0.0 if pauses.hold(paused, queue) or out else _number(row, "free")
+        # While messages are out, the window may be full; while the store is behind, only high jobs are admitted. Only due
+        # rows beside an empty broker are the relay's fault.
+        behind = queue == RENDER and rendered.used(rendered.waiting(db), settings) >= rendered.HIGH_ONLY
+        lag = 0.0 if pauses.hold(paused, queue) or out or behind else _number(row, "free")
         yield Reading(metrics.RELAY_LAG, {"queue": queue}, lag)
     until = db.fetch_one(f"SELECT {db.age('changed_at')} AS age FROM switches WHERE name='leader'")
     yield Reading(metrics.HOUSEKEEPING_OVERDUE, {}, _number(until, "age") if until else 0)
     yield Reading(metrics.CLOCK_BEHIND, {}, signs.clock_behind(db, settings))
     waiting = int(db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='queued'"))
     yield Reading(metrics.ACCEPTING, {}, int(waiting < settings.max_backlog))
+
+
+def _store(db: Database) -> Iterator[Reading]:
+    paced = pace.state(db, "drive")
+    yield Reading(metrics.STORE_WAITING, {}, sum(int(row["count"]) for row in rendered.waiting(db)))
+    yield Reading(metrics.STORE_PACE, {}, paced.rate or 0 if paced else 0)
+    yield Reading(metrics.STORE_WRITES, {"outcome": "written"}, paced.written if paced else 0)
+    yield Reading(metrics.STORE_WRITES, {"outcome": "refused"}, paced.refused if paced else 0)
 
 
 def _desk(db: Database) -> Iterator[Reading]:

@@ -234,6 +234,14 @@ ROWS_DUE_AGE = _rows(
 HINTS_OUT = _rows(
     "reportq_hints_outstanding", "Rows whose message is in the broker and which no worker has taken yet.", queue=QUEUES
 )
+STORE_WAITING = _rows("reportq_store_waiting", "Kept PDFs that wait for their upload.")
+STORE_PACE = _rows(
+    "reportq_store_pace_writes_per_second", "Writes a second that Google Drive is found to allow; 0: no limit is known."
+)
+STORE_WRITES = _rows(
+    "reportq_store_writes_total", "Writes to Google Drive: written, or refused by its rate limit.", COUNTER,
+    outcome=("written", "refused"),
+)  # fmt: skip
 RELAY_LAG = _rows(
     "reportq_relay_lag_seconds",
     "Time the oldest due row has waited for the relay although nothing holds it back (no pause, window not full).",

@@ -22,7 +22,7 @@ from schema.sql.cached import Cached
 from schema.sql.database import Database
 
 MOST_KEPT = 7_500_000  # bytes; escaped in a statement they may be twice as many, and servers take 16 MB by default
-_HIGH_ONLY = 0.8  # Part of the bound from which the relay admits high jobs only, so that workers seldom give jobs back.
+HIGH_ONLY = 0.8  # Part of the bound from which the relay admits high jobs only, so that workers seldom give jobs back.
 _EVERY = 0.5  # Seconds between looks at what waits.
 _WAITS = "status='processing' AND stage='storing' AND lease_until IS NULL"
 
@@ -156,8 +156,14 @@ def orphans(db: Database, limit: int = 100) -> list[JobRow]:
     )
 
 
+def used(waits: list[Waiting], settings: Settings) -> float:
+    """The part of the bound on kept PDFs, by number or by bytes, that these fill."""
+    count, size = sum(int(row["count"]) for row in waits), sum(int(row["bytes"]) for row in waits)
+    return max(count / settings.keep_rendered, size / (settings.keep_rendered_mb * 2**20))
+
+
 class StoreBacklog:
-    """The bound on what waits for the store, by number and by bytes: without it rendering runs away from a slow store."""
+    """The bound on what waits for the store: without it rendering runs away from a slow store."""
 
     def __init__(self, db: Database, settings: Settings) -> None:
         self._settings = settings
@@ -165,14 +171,8 @@ class StoreBacklog:
 
     def full(self) -> bool:
         """Whether workers begin high jobs only."""
-        return self._share() >= 1
+        return used(self._seen.get(), self._settings) >= 1
 
     def nearly_full(self) -> bool:
         """Whether the relay admits high jobs only."""
-        return self._share() >= _HIGH_ONLY
-
-    def _share(self) -> float:
-        """The part of the bound that is used."""
-        seen, most = self._seen.get(), self._settings
-        count, size = sum(int(row["count"]) for row in seen), sum(int(row["bytes"]) for row in seen)
-        return max(count / most.keep_rendered, size / (most.keep_rendered_mb * 2**20))
+        return used(self._seen.get(), self._settings) >= HIGH_ONLY

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 
-from schema.rows import leadership, pauses
+from schema.rows import leadership, pace, pauses, rendered
 from schema.rows.columns import PauseRow, WorkerRow
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
 from schema.settings import Settings
@@ -57,6 +57,8 @@ class Signs:
     ends: list[End]  # newest first
     posts: list[Post]  # newest first
     letters: int  # open ones
+    stored: list[rendered.Waiting]  # kept PDFs that wait for the store
+    paced: pace.PaceState | None  # how fast Drive may be written to
 
 
 def read(db: Database, settings: Settings) -> Signs:
@@ -99,6 +101,8 @@ def read(db: Database, settings: Settings) -> Signs:
             of=Post,
         ),
         letters=_letters(db),
+        stored=rendered.waiting(db),
+        paced=pace.state(db, "drive"),
     )
 
 

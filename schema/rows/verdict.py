@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.prepared import prepare
-from schema.rows import pauses
+from schema.rows import pauses, rendered
 from schema.rows.columns import PauseRow, WorkerRow
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
 from schema.rows.signs import Post, Signs
@@ -86,6 +86,7 @@ KINDS: dict[str, tuple[Severity, str, str]] = {
     "receiver_failing": ("warn", "See what it answers: ops/reportq webhooks log JOB_ID", "ReportqCallbacksFailing"),
     "jobs_failing": ("warn", "See the causes: ops/reportq dead-letters list", "ReportqFailureRateHigh"),
     "clock_skew": ("warn", "Let both machines follow a time server.", "ReportqClockSetBack"),
+    "store_limited": ("info", "Nothing. High jobs go first.", "ReportqOldestWaiting"),
     "dead_letters": ("info", "Look at their causes: ops/reportq dead-letters list", "ReportqDeadLettersGrowing"),
 }
 _ORDER = {"bad": 0, "warn": 1, "info": 2}
@@ -166,6 +167,7 @@ def _of_rows(settings: Settings, signs: Signs, known: set[str | UnsetType]) -> I
             yield _fact("clock_skew", f"The clock of {row['host']} is {skew:+.0f} s from the database's.", row["host"])
     if abs(signs.skew) > _SKEW:
         yield _fact("clock_skew", f"The database's clock is {signs.skew:+.0f} s from this process's.", "database")
+    yield from _store(settings, signs)
     for scope, pause in signs.pauses.items():
         yield _pause(scope, pause)
     yield from _failing(signs)
@@ -203,11 +205,24 @@ def _workers(settings: Settings, signs: Signs, queue: str, live: list[WorkerRow]
     # Callbacks of one host have their share of the threads, so idle ones are right beside busy ones.
     if since is None or busy >= (threads if queue == RENDER else 1):
         return
+    if queue == RENDER and rendered.used(signs.stored, settings) >= rendered.HIGH_ONLY:
+        return  # jobs wait for the store
     patience = timedelta(seconds=max(IDLE, 3 * settings.heartbeat))
     claimed = max((as_time(row["claimed_at"]) for row in working if row["claimed_at"]), default=since)
     if signs.at - max(since, claimed) > patience:
         means = f"Work of {queue} is due, and nobody starts it although {threads - busy} of {threads} threads are idle."
         yield _fact("work_not_started", means, queue, max(since, claimed))
+
+
+def _store(settings: Settings, signs: Signs) -> Iterator[Fact]:
+    """What waits for the store's own limit: no trouble, but the answer to "why is it slow"."""
+    waits = sum(int(row["count"]) for row in signs.stored)
+    if signs.paced is not None and signs.paced.rate and waits > signs.paced.rate:
+        rate = signs.paced.rate
+        means = f"Google Drive's limit: {rate:.1f} writes/s; {waits:,} PDFs wait, about {waits / rate:.0f} s."
+        yield _fact("store_limited", means, "drive")
+    elif rendered.used(signs.stored, settings) >= rendered.HIGH_ONLY:
+        yield _fact("store_limited", f"{waits:,} PDFs wait for the store; only high jobs begin.", "drive")
 
 
 def _pause(scope: str, row: PauseRow) -> Fact:

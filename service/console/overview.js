@@ -32,7 +32,7 @@ const STATES = { bad: ["down", "Not working"], warn: ["paused", "Working, with t
 
 // The verdict as the API gives it: the same facts stand in `ops/reportq status`, `doctor` and /readyz.
 function verdict({ verdict: { state, facts, age } }) {
-  const told = facts.filter((fact) => fact.severity !== "info");
+  const told = facts.filter((fact) => fact.severity !== "info" || fact.key === "store_limited");
   return h("div", { class: `note ${{ bad: "bad", warn: "wait", good: "good" }[state]}` },
     h("p", {}, word(...STATES[state]), told.length ? null : " Jobs are accepted and worked on; nothing is paused or known to be down."),
     told.map((fact) => h("p", { "data-key": `${fact.key} ${fact.subject ?? ""}` }, fact.means, fact.since ? [" Since ", when(fact.since, { ago: true }), "."] : null,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from schema.rows.pace import PaceState
 from schema.rows.signs import Signs
 from schema.rows.verdict import KINDS, Said, judge, plain
 from schema.settings import Settings
@@ -30,6 +31,7 @@ SOUND = Signs(
     at=NOW, skew=0.1, behind=0.0, looked_at=ago(1), trouble="", trouble_since=None, led_until=ago(-9), pauses={},
     workers=[worker("pdf"), worker("webhooks")], waiting={"pdf": 0, "webhooks": 0},
     due_since={"pdf": None, "webhooks": None}, ends=[], posts=[], letters=0,
+    stored=[], paced=None,
 )  # fmt: skip
 
 
@@ -61,6 +63,15 @@ def end(status: str, code: str | None = None) -> Any:
 
 def post(outcome: str, status: int | None = None, host: str = "n8n:443") -> Any:
     return {"host": host, "outcome": outcome, "status": status, "failure": None, "started_at": ago(40)}
+
+
+LIMITED = {"turn": 4, "count": 120, "bytes": 120 * 80_000}
+
+
+def test_a_limit_of_the_store_says_how_long_it_takes() -> None:
+    limited = replace(SOUND, stored=[LIMITED], paced=PaceState(2.9, 0.0, 100, 3))  # type: ignore[list-item]
+    (fact,) = judge(Settings(), limited, 0.0, UP).facts
+    assert fact.means == "Google Drive's limit: 2.9 writes/s; 120 PDFs wait, about 41 s."
 
 
 @pytest.mark.parametrize(
@@ -95,6 +106,14 @@ def post(outcome: str, status: int | None = None, host: str = "n8n:443") -> Any:
         ({"behind": 40.0}, "clock_set_back", "bad", None),
         ({"waiting": {"pdf": 100_000, "webhooks": 0}}, "backlog_full", "bad", None),
         ({"letters": 2}, "dead_letters", "info", None),
+        ({"stored": [LIMITED], "paced": PaceState(2.9, 0.0, 100, 3)}, "store_limited", "info", None),
+        # Jobs that wait for the store are not started, and that is right.
+        (
+            {"stored": [{**LIMITED, "count": 1700}], "due_since": {"pdf": ago(99), "webhooks": None}},
+            "store_limited",
+            "info",
+            None,
+        ),
     ],
 )
 def test_each_sign_is_told(change: dict[str, Any], key: str, severity: str, since: float | None) -> None:
