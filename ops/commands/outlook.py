@@ -21,7 +21,7 @@ T = TypeVar("T")
 PATIENCE = 2.0  # Seconds that a command waits for whatever it asks.
 _OF_JOBS = (
     "clock_set_back", "relay_silent", "broker_down", "broker_blocked", "no_workers", "work_not_started", "storage_full",
-    "dependency_down",
+    "dependency_down", "store_limited",
 )  # fmt: skip
 _STATES = {"bad": "[red]✘ Not working[/]", "warn": "[yellow]! Working, with trouble[/]", "good": "[green]✔ Working[/]"}
 _OTHERS = {"pdf": ("webhooks",), "webhooks": ("pdf", "artifacts", "drive", "folder")}

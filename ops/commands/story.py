@@ -15,7 +15,7 @@ from typing import Any
 from schema.callbacks.urls import redact
 from schema.http.problems import problem_of
 from schema.ports import End
-from schema.rows import audit, deliveries, jobs, messages, pauses
+from schema.rows import audit, deliveries, jobs, messages, pauses, rendered
 from schema.rows import posts as delivery_attempts
 from schema.rows.columns import AttemptRow, DeliveryRow, JobRow, LetterRow, PauseRow
 from schema.sql.database import Database
@@ -71,7 +71,7 @@ def of_job(db: Database, job: JobRow, holding: Mapping[str, list[str]]) -> list[
           for act in acts),
     ]  # fmt: skip
     happened.sort(key=lambda event: (event.at is None, event.at, event.rank))
-    return [*happened, *_now(job), *_next(db, job, tried, owed, holding)]
+    return [*happened, *_now(db, job, holding), *_next(db, job, tried, owed, holding)]
 
 
 def of_end(end: End) -> list[Event]:
@@ -158,7 +158,7 @@ def _letter(row: LetterRow) -> Event:
     ))  # fmt: skip
 
 
-def _now(job: JobRow) -> Iterator[Event]:
+def _now(db: Database, job: JobRow, holding: Mapping[str, list[str]]) -> Iterator[Event]:
     """The attempt that runs, which has no row of its own yet."""
     if job["status"] != "processing":
         return
@@ -166,6 +166,11 @@ def _now(job: JobRow) -> Iterator[Event]:
     told = f"{job['stage'] or 'starting'}, {job['progress']} %, on {job['worker_id']}"
     asked = "A cancellation was asked for: it stops at its next checkpoint." if job["cancel_requested_at"] else None
     yield Event(as_time(job["attempt_started_at"]), 2, title, _lines(told, asked))
+    if job["stage"] == "storing" and job["lease_until"] is None:
+        waits = sum(int(row["count"]) for row in rendered.waiting(db))
+        place = f"{rendered.ahead_of(db, job) + 1:,} of {waits:,} PDFs that wait for the store"
+        hold = pauses.in_force(db).get(f"{pauses.DEPENDENCY}drive")
+        yield Event(None, 9, "Next: its PDF is stored", (place, *_held_by(hold, holding[messages.RENDER])))
 
 
 def _next(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from actors.render.storing import FOR_HIGH_JOBS
+from ops.commands import story
 from schema.errors import DependencyDown, Permanent, RateLimited, Transient
 from schema.life import rounds
 from schema.rows import pace, pauses, rendered
@@ -328,3 +329,14 @@ def test_bytes_that_are_too_many_to_keep_are_stored_by_the_render_thread(
     monkeypatch.setattr(rendered, "MOST_KEPT", 3)
     job_id = draw(world)
     assert (world.job(job_id)["status"], world.files.puts) == ("completed", 1)
+
+
+def test_a_waiting_pdf_is_told_its_place_and_what_holds_it(world: World) -> None:
+    draw(world, priority=9)
+    job_id = draw(world, code="K2")
+    limit = "Google Drive's limit: 2.9 writes/s; 120 PDFs wait, about 41 s."
+    told = story.of_job(world.db, world.job(job_id), {"pdf": [limit], "webhooks": []})[-1]  # type: ignore[arg-type]
+    assert told.lines == ("2 of 2 PDFs that wait for the store", f"but: {limit}")
+    pauses.pause(world.db, "dependency:drive", reason="It is away.", by="outage")
+    told = story.of_job(world.db, world.job(job_id), {"pdf": [], "webhooks": []})[-1]  # type: ignore[arg-type]
+    assert "dependency:drive is paused" in told.lines[1]
