@@ -20,6 +20,7 @@ from actors.pdf.front import contents_items, cover_item
 from actors.pdf.page.flow import Item, Place, boxed, total
 from actors.pdf.pictures import image_item
 from actors.pdf.product import blocks as b
+from actors.pdf.product.picture import PictureError
 from actors.pdf.product.template import Template
 from actors.pdf.product.values import Texts
 from actors.pdf.prose import callout_items, caption_items, heading_items, text_items, title_items
@@ -195,8 +196,11 @@ class Composer:
             case b.Image():
                 alternative = self._fill(block, "alternative", at)
                 file = self.template.folder / block.file
-                picture = image_item(file, alternative, at.measure * block.width, at.measure)
-                return self._captioned("", block, [picture], at)
+                try:
+                    drawn = [image_item(file, alternative, at.measure * block.width, at.measure)]
+                except PictureError as error:  # it was changed after the template was read
+                    raise self.template.invalid((*at.path, "file"), str(error)) from error
+                return self._captioned("", block, drawn, at)
             case b.Each():
                 items = []
                 for element in self._elements(block, "items", at):

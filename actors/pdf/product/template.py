@@ -21,6 +21,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from actors.pdf.product.blocks import Layout
+from actors.pdf.product.picture import PictureError, picture
 from actors.pdf.product.report_schema import LinearValidator
 from actors.pdf.product.values import Expressions
 from schema.errors import Permanent
@@ -171,6 +172,10 @@ class Template:
         file = (self.folder / name).resolve()
         if not file.is_relative_to(self.folder.resolve()) or not file.is_file():
             raise self.invalid(path, f"there is no file {name!r} in the template's folder")
+        try:
+            picture(self.folder / name)
+        except PictureError as error:
+            raise self.invalid(path, str(error)) from error
 
     def _read_schema(self) -> Validator:
         path = self.folder / "schema.json"
