@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place, Tag, keep
 from actors.pdf.product.values import escaped
-from actors.pdf.prose import balanced_lines, baseline, line_item, opening, plain_lines, put
+from actors.pdf.prose import balanced_lines, baseline, height_of, line_item, opening, plain_lines, put
 from actors.pdf.style import (
     ACCENT,
     BODY,
@@ -54,7 +55,7 @@ def cover_item(
         kicker_lines = plain_lines(kicker, replace(COVER_LABEL, size=9), MEASURE, 2)
         y = _said(place, kicker_lines, COVER_LABEL, LEFT, TOP, TINT)
         lines, type_ = fitted(title, COVER_TITLE, MEASURE, BAND - TOP - 9 * GRID)
-        block = len(lines) * type_.leading
+        block = height_of(lines, type_)
         subtitle_lines = balanced_lines(opening(subtitle, 3), COVER_SUBTITLE, MEASURE)
         if len(subtitle_lines) > 3:
             subtitle_lines = plain_lines(subtitle, COVER_SUBTITLE, MEASURE, 3)
@@ -81,10 +82,11 @@ def fitted(text: str, type_: Type, measure: float, height: float) -> tuple[list[
     while True:
         tried = replace(type_, size=size, leading=round(size * type_.leading / type_.size, 1))
         lines = balanced_lines(text, tried, measure)
-        if len(lines) * tried.leading <= height:
+        if height_of(lines, tried) <= height:
             return lines, tried
         if size <= SMALLEST:
-            return plain_lines(text, tried, measure, max(1, int(height // tried.leading))), tried
+            tallest = tried.leading + max(line.below for line in lines)
+            return plain_lines(text, tried, measure, max(1, int(height // tallest))), tried
         size = max(SMALLEST, size * 0.88)
 
 
@@ -104,13 +106,13 @@ def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: s
             with place.tagged(Tag("P")):
                 put(place, plain_lines(label, COVER_LABEL, half - 16, 1), COVER_LABEL, x, y)
                 put(place, value_lines, COVER_VALUE, x, y + 0.9 * GRID)
-            tall = max(tall, (len(value_lines) + 1.5) * GRID)
+            tall = max(tall, math.ceil(height_of(value_lines, COVER_VALUE) / HALF) * HALF + 1.5 * GRID)
         if y + tall > foot - 3 * GRID:
             break
         y += tall
     small = replace(FURNITURE, leading=10.5)
     lines = plain_lines(note, small, MEASURE, 4)
-    _said(place, lines, small, LEFT, foot - len(lines) * small.leading + GRID)
+    _said(place, lines, small, LEFT, foot - height_of(lines, small) + GRID)
 
 
 def furniture(header: str, document_id: str) -> Callable[[Place], None]:

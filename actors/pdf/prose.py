@@ -32,7 +32,12 @@ def line_item(line: Line, type_: Type, indent: float = 0.0, colour: Colour | Non
     def draw(place: Place, x: float, top: float) -> None:
         place.canvas.line(x, top + down, line, colour)
 
-    return Item(type_.leading, draw, indent=indent, tag=tag)
+    return Item(type_.leading + line.below, draw, indent=indent, tag=tag)
+
+
+def height_of(lines: Sequence[Line], type_: Type) -> float:
+    """Points from the top of the first line to the top of what follows the last."""
+    return sum(type_.leading + line.below for line in lines)
 
 
 def line_items(lines: Sequence[Line], type_: Type, name: str = "P", parent: Tag | None = None) -> list[Item]:
@@ -56,7 +61,7 @@ def put(
     for line in lines:
         shift = {"left": 0.0, "center": (width - line.width) / 2, "right": width - line.width}[align]
         place.canvas.line(x + shift, top + down, line, colour)
-        top += type_.leading
+        top += type_.leading + line.below
     return top
 
 

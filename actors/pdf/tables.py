@@ -10,7 +10,7 @@ from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, headed, keep_rows
 from actors.pdf.product.blocks import Column, Scale
 from actors.pdf.product.values import band_of
 from actors.pdf.product.values import number as spelled
-from actors.pdf.prose import put, snapped, text_lines
+from actors.pdf.prose import height_of, put, snapped, text_lines
 from actors.pdf.scales import draw_bands, share
 from actors.pdf.style import (
     BODY_HEIGHT,
@@ -80,8 +80,8 @@ def _room(width: float) -> float:
 def _head(columns: Sequence[Column], widths: Sequence[float], measure: float, row: Tag) -> Item:
     tags = [Tag("TH", row, attributes="<</O/Table/Scope/Column>>") for _ in columns]
     cells = [text_lines(column.title, CELL_HEAD, _room(width)) for column, width in zip(columns, widths, strict=True)]
-    tallest = max(len(lines) for lines in cells)
-    height = math.ceil((tallest * CELL_HEAD.leading + 7) / HALF) * HALF
+    tallest = max(height_of(lines, CELL_HEAD) for lines in cells)
+    height = math.ceil((tallest + 7) / HALF) * HALF
 
     def draw(place: Place, x: float, top: float) -> None:
         canvas = place.canvas
@@ -91,7 +91,7 @@ def _head(columns: Sequence[Column], widths: Sequence[float], measure: float, ro
             canvas.rule(x, top + height, x + measure, top + height, DEEP, 0.5)
         left = x
         for lines, column, width, tag in zip(cells, columns, widths, tags, strict=True):
-            block = len(lines) * CELL_HEAD.leading
+            block = height_of(lines, CELL_HEAD)
             with place.tagged(tag):
                 put(place, lines, CELL_HEAD, left + PAD, top + height - block - 3, _room(width), column.align)
             left += width
@@ -110,7 +110,8 @@ def _row(
         for cell, type_, width in zip(row, types, widths, strict=True)
     ]
     tallest = max((len(lines) for lines in cells), default=1) or 1
-    fitting = int((BODY_HEIGHT - 6 * GRID) // CELL.leading)
+    deepest = max((line.below for lines in cells for line in lines), default=0.0)
+    fitting = int((BODY_HEIGHT - 6 * GRID) // (CELL.leading + deepest))
     items: list[Item] = []
     for first in range(0, tallest, fitting):
         part = [lines[first : first + fitting] for lines in cells]
@@ -128,9 +129,9 @@ def _row_part(
     measure: float,
     tags: Sequence[Tag],
 ) -> Item:
-    tallest = max((len(lines) for lines in cells), default=1) or 1
-    height = math.ceil((LEAST_ROW + (tallest - 1) * CELL.leading) / QUARTER) * QUARTER
-    above = (height - tallest * CELL.leading) / 2
+    tallest = max(CELL.leading, *(height_of(lines, CELL) for lines in cells))
+    height = math.ceil((LEAST_ROW - CELL.leading + tallest) / QUARTER) * QUARTER
+    above = (height - tallest) / 2
 
     def draw(place: Place, x: float, top: float) -> None:
         with place.tagged(ARTIFACT):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from actors.pdf.charts.parts import MOST_LINES, SHORT, VALUE_WIDTH, Datum, figure, scale_head, shown, with_foot
 from actors.pdf.page.flow import Item, Place, headed, keep_rows
 from actors.pdf.product.blocks import Scale
-from actors.pdf.prose import plain_lines, put
+from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import draw_bands, share
 from actors.pdf.style import DEEP, HALF, INK, LABEL_STRONG, QUIET, SMALL
 
@@ -27,7 +27,7 @@ def bars_items(title: str, data: Sequence[Datum], scale: Scale, measure: float) 
 def _bar(datum: Datum, scale: Scale, label_width: float, left: float, track: float) -> Item:
     label = plain_lines(datum.label, LABEL_STRONG, label_width, MOST_LINES)
     note = plain_lines(datum.note, SMALL, label_width, MOST_LINES) if datum.note else []
-    text_height = len(label) * LABEL_STRONG.leading + len(note) * SMALL.leading
+    text_height = height_of(label, LABEL_STRONG) + height_of(note, SMALL)
     height = max(3 * HALF, math.ceil((text_height + 5) / HALF) * HALF)
     value_lines = plain_lines(shown(scale, datum.value), LABEL_STRONG, VALUE_WIDTH - 6, 1)
     colour = QUIET if datum.value is None else INK
@@ -36,7 +36,7 @@ def _bar(datum: Datum, scale: Scale, label_width: float, left: float, track: flo
         canvas = place.canvas
         above = top + (height - text_height) / 2
         put(place, label, LABEL_STRONG, x, above, label_width)
-        put(place, note, SMALL, x, above + len(label) * LABEL_STRONG.leading, label_width)
+        put(place, note, SMALL, x, above + height_of(label, LABEL_STRONG), label_width)
         middle = top + height / 2
         draw_bands(place, scale, x + left, middle - 7, track, 14)
         if datum.value is not None:

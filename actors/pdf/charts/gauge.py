@@ -9,7 +9,7 @@ from actors.pdf.charts.parts import Datum, figure, shown
 from actors.pdf.page.flow import Item, Place
 from actors.pdf.product.blocks import Scale
 from actors.pdf.product.values import band_of
-from actors.pdf.prose import plain_lines, put
+from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import share, stretches
 from actors.pdf.style import BANDS, DEEP, GRID, HALF, LABEL_STRONG, RULE, SMALL, WHITE
 
@@ -30,7 +30,7 @@ def gauge_items(title: str, value: float | None, scale: Scale, measure: float) -
             px, py = middle - (radius + 6) * math.cos(angle), base - (radius + 6) * math.sin(angle)
             align = "center" if abs(math.cos(angle)) < 0.25 else ("right" if math.cos(angle) > 0 else "left")
             left = px - (60 if align == "right" else 30 if align == "center" else 0)
-            above = SMALL.leading * (len(lines) - 0.3 * abs(math.cos(angle)))
+            above = height_of(lines, SMALL) - 0.3 * SMALL.leading * abs(math.cos(angle))
             put(place, lines, SMALL, left, py - above, 60, align)
         if value is not None:
             angle = share(scale, value) * math.pi

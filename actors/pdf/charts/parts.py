@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag
 from actors.pdf.product.blocks import Scale
 from actors.pdf.product.values import band_of, number
-from actors.pdf.prose import plain_lines, put
+from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import share, stretches
 from actors.pdf.style import BANDS, GRID, HALF, RULE, SMALL
 from actors.pdf.text.linebreak import Line
@@ -72,7 +72,7 @@ def scale_head(scale: Scale, left: float, track: float) -> Item:
 
     def draw(place: Place, x: float, top: float) -> None:
         for (_, start, end), lines in zip(stretches(scale), names, strict=True):
-            above = top + height - 3 - len(lines) * SMALL.leading
+            above = top + height - 3 - height_of(lines, SMALL)
             put(place, lines, SMALL, x + left + start * track, above, (end - start) * track, "center")
 
     return Item(height, draw, before=HALF, keep=True, tag=ARTIFACT)

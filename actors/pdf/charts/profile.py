@@ -10,7 +10,7 @@ from itertools import pairwise
 from actors.pdf.charts.parts import MOST_LINES, VALUE_WIDTH, Datum, figure, scale_head, shown, with_foot
 from actors.pdf.page.flow import Draw, Item, Place, headed
 from actors.pdf.product.blocks import Scale
-from actors.pdf.prose import plain_lines, put
+from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import draw_bands, share
 from actors.pdf.style import DEEP, GRID, HALF, LABEL, LABEL_STRONG, WHITE
 from actors.pdf.text.linebreak import Line
@@ -63,7 +63,7 @@ def _profile_parts(rows: Sequence[_Row]) -> list[list[_Row]]:
 def _profile_row(datum: Datum, widths: _Widths) -> _Row:
     label = plain_lines(datum.label, LABEL_STRONG, widths.pole, MOST_LINES)
     opposite = plain_lines(datum.opposite, LABEL, widths.right_pole, MOST_LINES) if datum.opposite else []
-    text = max(len(label), len(opposite)) * LABEL.leading
+    text = max(height_of(label, LABEL_STRONG), height_of(opposite, LABEL))
     return _Row(datum, label, opposite, max(4 * HALF, math.ceil((text + 7) / HALF) * HALF))
 
 
@@ -89,9 +89,8 @@ def _profile_drawing(rows: Sequence[_Row], scale: Scale, widths: _Widths) -> Dra
 
 
 def _profile_labels(place: Place, row: _Row, scale: Scale, widths: _Widths, x: float, middle: float) -> None:
-    leading = LABEL.leading
-    put(place, row.label, LABEL_STRONG, x, middle - len(row.label) * leading / 2, widths.pole, "right")
+    put(place, row.label, LABEL_STRONG, x, middle - height_of(row.label, LABEL_STRONG) / 2, widths.pole, "right")
     edge = x + widths.left + widths.track + 10
-    put(place, row.opposite, LABEL, edge, middle - len(row.opposite) * leading / 2, widths.right_pole)
+    put(place, row.opposite, LABEL, edge, middle - height_of(row.opposite, LABEL) / 2, widths.right_pole)
     value = plain_lines(shown(scale, row.datum.value), LABEL_STRONG, VALUE_WIDTH, 1)
-    put(place, value, LABEL_STRONG, edge + widths.right_pole, middle - leading / 2, VALUE_WIDTH, "right")
+    put(place, value, LABEL_STRONG, edge + widths.right_pole, middle - LABEL.leading / 2, VALUE_WIDTH, "right")

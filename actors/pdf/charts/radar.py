@@ -10,7 +10,7 @@ from actors.pdf.charts.bars import bars_items
 from actors.pdf.charts.parts import MOST_LINES, Datum, figure, legend_item, shown
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place
 from actors.pdf.product.blocks import Scale
-from actors.pdf.prose import plain_lines, put
+from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import share
 from actors.pdf.style import BANDS, DEEP, GRID, GUTTER, HALF, LABEL, LABEL_STRONG, RULE, WHITE
 from actors.pdf.text.linebreak import Line
@@ -29,8 +29,8 @@ def radar_items(title: str, data: Sequence[Datum], scale: Scale, measure: float)
     crowded = len(data) > NAMED_SPOKES
     spokes = [Datum(str(place), None) for place in range(1, len(data) + 1)] if crowded else data
     label_lines = 1 if crowded else min(3, 24 // len(data))
-    tallest = max(len(plain_lines(spoke.label, LABEL_STRONG, label_width, label_lines)) for spoke in spokes)
-    room = (tallest + 1) * LABEL.leading + 13
+    labels = [plain_lines(spoke.label, LABEL_STRONG, label_width, label_lines) for spoke in spokes]
+    room = max(height_of(label, LABEL_STRONG) for label in labels) + LABEL.leading + 13
     radius = min(height / 2 - room, measure / 2 - label_width - 10)
     angles = [-math.pi / 2 + 2 * math.pi * place / len(data) for place in range(len(data))]
 
@@ -77,8 +77,8 @@ def _key(data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
     items = []
     for place in range(half):
         pair = entries[place::half]
-        tallest = max(len(lines) for _, lines, _ in pair)
-        height = math.ceil((tallest * LABEL.leading + 3) / HALF) * HALF
+        tallest = max(height_of(lines, LABEL) for _, lines, _ in pair)
+        height = math.ceil((tallest + 3) / HALF) * HALF
         items.append(Item(height, _key_row(pair, width), tag=ARTIFACT))
     items[0].before = HALF
     return items
@@ -106,7 +106,7 @@ def _spoke_label(
 ) -> None:
     label = plain_lines(datum.label, LABEL_STRONG, width, limit)
     value = [] if limit == 1 else plain_lines(shown(scale, datum.value), LABEL, width, 1)
-    block = (len(label) + len(value)) * LABEL.leading
+    block = height_of(label, LABEL_STRONG) + height_of(value, LABEL)
     across, down = math.cos(angle), math.sin(angle)
     if abs(across) < 0.3:
         align, x = "center", point[0] - width / 2
@@ -116,4 +116,4 @@ def _spoke_label(
         x = point[0] + 9 if across > 0 else point[0] - 9 - width
         top = point[1] - block / 2 + down * 4
     put(place, label, LABEL_STRONG, x, top, width, align)
-    put(place, value, LABEL, x, top + len(label) * LABEL_STRONG.leading, width, align)
+    put(place, value, LABEL, x, top + height_of(label, LABEL_STRONG), width, align)

@@ -61,10 +61,11 @@ class Placed:
 class Face(FontFile):
     """A font file as pages use it: its number there, its size, and the text shaped in it."""
 
-    def __init__(self, path: Path, number: int, *, latin: bool = False, zoom: float = 1.0) -> None:
+    def __init__(self, path: Path, number: int, *, latin: bool = False, zoom: float = 1.0, below: float = 0.0) -> None:
         super().__init__(path, latin=latin)
         self.number = number  # /F<number> on every page
         self.zoom = zoom  # scripts that reach far below the line are set smaller
+        self.below = below  # how much taller its lines are, as a share of the size
         self._kern = cache(self._kern_of)
 
     @cached_property

@@ -26,18 +26,19 @@ CJK = "\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U000200
 class Fallback:
     """A face for other scripts, read when the first character of its blocks is met."""
 
-    def __init__(self, path: Path, number: int, blocks: str, zoom: float = 1.0) -> None:
+    def __init__(self, path: Path, number: int, blocks: str, zoom: float = 1.0, below: float = 0.0) -> None:
         self.path = path
         self._number = number
         self._blocks = re.compile(f"[{blocks}]")
         self._zoom = zoom
+        self._below = below
         self._face: Face | None = None
 
     @property
     def face(self) -> Face:
         if self._face is None:
             with _reading:
-                self._face = self._face or Face(self.path, self._number, zoom=self._zoom)
+                self._face = self._face or Face(self.path, self._number, zoom=self._zoom, below=self._below)
         return self._face
 
     def meant_for(self, char: str) -> bool:
@@ -113,12 +114,15 @@ STYLES = {
     "sans-italic": "NotoSans-Italic",
     "sans-bold": "NotoSans-Bold",
 }
-FALLBACKS = {  # their blocks, and their size beside Latin of the same size
-    "NotoNaskhArabic-Regular": ("\u0600-\u08ff\ufb50-\ufdff\ufe70-\ufeff", 1.0),
-    "NotoSansDevanagari-Regular": ("\u0900-\u097f\u1cd0-\u1cff\ua830-\ua83f\ua8e0-\ua8ff", 0.95),
-    "NotoSansJavanese-Regular": ("\ua980-\ua9df", 0.78),
-    "NotoSansBalinese-Regular": ("\u1b00-\u1b7f", 0.78),
-    "NotoSansSundanese-Regular": ("\u1b80-\u1bbf\u1cc0-\u1ccf", 0.95),
+FALLBACKS = {  # their blocks, their size beside Latin of the same size, and how much farther down a line of them reaches
+    "NotoSansMath-Regular": ("\u2190-\u22ff\u2308-\u230b\u27f5-\u27ff", 1.0, 0.0),
+    "NotoSansSymbols2-Regular": ("\u25a0-\u27bf", 1.0, 0.0),
+    "NotoSansSymbols-Regular": ("\u2460-\u24ff", 1.0, 0.0),
+    "NotoNaskhArabic-Regular": ("\u0600-\u08ff\ufb50-\ufdff\ufe70-\ufeff", 1.0, 0.0),
+    "NotoSansDevanagari-Regular": ("\u0900-\u097f\u1cd0-\u1cff\ua830-\ua83f\ua8e0-\ua8ff", 0.95, 0.0),
+    "NotoSansJavanese-Regular": ("\ua980-\ua9df", 0.78, 0.3),
+    "NotoSansBalinese-Regular": ("\u1b00-\u1b7f", 0.78, 0.3),
+    "NotoSansSundanese-Regular": ("\u1b80-\u1bbf\u1cc0-\u1ccf", 0.95, 0.0),
 }
 SCRIPTS = (
     "Latin",
@@ -159,8 +163,8 @@ def families() -> dict[str, Family]:
 def _families() -> dict[str, Family]:
     first = len(STYLES) + 1
     fallbacks = [
-        Fallback(FONTS / f"{name}.ttf", number, blocks, zoom)
-        for number, (name, (blocks, zoom)) in enumerate(FALLBACKS.items(), start=first)
+        Fallback(FONTS / f"{name}.ttf", number, *how)
+        for number, (name, how) in enumerate(FALLBACKS.items(), start=first)
     ]
     fallbacks += [Fallback(path, number, CJK) for number, path in enumerate(cjk_fonts(), start=first + len(FALLBACKS))]
     shared = tuple(fallbacks)

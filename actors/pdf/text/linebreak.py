@@ -30,6 +30,11 @@ class Line:
     stretch: float = 0.0  # points added to every word space
     rtl: bool = False  # it starts at the right
 
+    @property
+    def below(self) -> float:
+        """Points that it is taller than its leading, because a script reaches far down."""
+        return max((chunk.below for chunk in self.chunks), default=0.0)
+
 
 def _directed(lines: list[Line], chunks: list[Chunk]) -> list[Line]:
     """The lines of one paragraph, each with the direction of the paragraph."""

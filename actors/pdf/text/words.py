@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 
 from actors.pdf.fonts.faces import Run
@@ -13,14 +13,18 @@ from actors.pdf.style import Type
 from actors.pdf.text import hyphenation
 
 HARD_BREAK = "\u2028"
-# These would reorder or hide other people's text. Joiners stay, because scripts need them.
-_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
+# Unicode's default-ignorable characters: some would reorder or hide other people's text, none has ink. Joiners stay,
+# because scripts need them.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_SPACES = re.compile("[\t\u1680\u2000-\u2006\u2008-\u200a\u205f\u3000]")  # those at which a line may end
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _BREAKS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2029]")
 _MARKUP = re.compile(r"\\(.)|(\*{1,2})", re.DOTALL)
 _PIECES = re.compile(r"[^-/–—\u2010]*[-/–—\u2010]+|[^-/–—\u2010]+")
-_FILLERS = "\u115f\u1160\u3164\uffa0"  # of Hangul: letters by name, but without ink
-_TOWER = re.compile(rf"(?:[^\w\s!-~]|[{_FILLERS}]){{31,}}")  # where a letter may carry too many marks
+_TOWER = re.compile(r"[^\w\s!-~]{31,}")  # where a letter may carry too many marks
 _LETTERS = re.compile(r"[^\W\d_]{6,}")
 _RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 _CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
@@ -37,7 +41,7 @@ _TALLEST = 30  # Marks that a letter may carry (UAX #15, Stream-Safe Text); no l
 class Chunk:
     """A word or a piece of one, which a line divides only at its hyphenation points."""
 
-    __slots__ = ("breakable", "family", "rtl", "runs", "space", "text", "type", "width")
+    __slots__ = ("below", "breakable", "family", "rtl", "runs", "space", "text", "type", "width")
 
     def __init__(self, text: str, family: Family, type_: Type, space: float, breakable: bool = False) -> None:
         self.text = text
@@ -50,7 +54,11 @@ class Chunk:
         self.width = width if width > least else least
         self.space = space  # word space after it, points; 0: glued to the next one
         self.breakable = breakable  # a line may end after it although no space follows
-        self.rtl = not text.isascii() and bool(_RTL.search(text))
+        self.rtl = False
+        self.below = 0.0  # points that its line is taller
+        if not text.isascii():
+            self.rtl = bool(_RTL.search(text))
+            self.below = max((run.face.below for run in runs), default=0.0) * type_.size
 
 
 def clean(text: str) -> str:
@@ -65,7 +73,7 @@ def clean(text: str) -> str:
         _lowered, text
     )  # first: NFC sorts a letter's marks, in time that grows with the square of their number
     text = unicodedata.normalize("NFC", text)
-    text = _BREAKS.sub(HARD_BREAK, text).replace("\t", " ")
+    text = _SPACES.sub(" ", _BREAKS.sub(HARD_BREAK, text))
     return _CONTROL.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
 
 
@@ -82,7 +90,7 @@ def _lowered(found: re.Match[str]) -> str:
 def _leans(char: str) -> bool:
     """Whether a character takes no place of its own: marks, joiners, tags."""
     kind = unicodedata.category(char)
-    return kind[0] == "M" or kind == "Cf" or char in _FILLERS
+    return kind[0] == "M" or kind == "Cf"
 
 
 def _clusters(text: str) -> list[str]:
@@ -97,9 +105,28 @@ def _clusters(text: str) -> list[str]:
 
 
 def right_to_left(text: str) -> bool:
-    """Whether a paragraph starts at the right; its first letter with a direction decides (UAX #9, P2)."""
-    kinds = (unicodedata.bidirectional(char) for char in text)
-    return next((kind for kind in kinds if kind in ("L", "R", "AL")), "L") != "L"
+    """Whether a paragraph starts at the right: when three quarters of its letters run so.
+
+    Unicode's rule, that the first letter decides (UAX #9, P2), would turn a paragraph round for the name it starts with.
+    """
+    if not _RTL.search(text):
+        return False
+    kinds = [unicodedata.bidirectional(char) for char in text]
+    backwards = kinds.count("R") + kinds.count("AL")
+    return backwards >= 3 * kinds.count("L") and backwards > 0
+
+
+def right_to_left_parts(text: str) -> Iterator[tuple[int, int]]:
+    """Where the right-to-left parts of a left-to-right line begin and end: at letters that run so."""
+    first = last = -1
+    for place, char in enumerate(text):
+        if _RTL.match(char):
+            first, last = (place if first < 0 else first), place + 1
+        elif char.isalpha() and first >= 0:
+            yield first, last
+            first = -1
+    if first >= 0:
+        yield first, last
 
 
 def one_line(text: str) -> str:

@@ -34,7 +34,9 @@ def drawn(text: str) -> list[str]:
         ("محمد علي.", [".", "علي", " ", "محمد"]),
         ("علي ١٢٣", ["١٢٣", " ", "علي"]),
         ("Dr. أحمد علي, S.Psi.", ["Dr.", " ", "علي", " ", "أحمد", ",", " ", "S.Psi."]),
-        ("علي B.Sc.", [".", "B.Sc", " ", "علي"]),
+        ("علي B.Sc.", ["علي", " ", "B.Sc."]),
+        ("Peserta أحمد 123 kali", ["Peserta", " ", "أحمد", " ", "123", " ", "kali"]),
+        ("أحمد علي (25) hadir", ["علي", " ", "أحمد", " ", "(25)", " ", "hadir"]),
     ],
 )
 def test_a_line_is_drawn_in_reading_order(typed: str, expected: list[str]) -> None:
@@ -65,6 +67,8 @@ def test_a_paragraph_starts_at_the_right(renderer: PdfRenderer, watched: type[Wa
     """Given several lines, then each ends at the right edge, the short last one and list entries as well."""
     assert right_to_left("123 «علي»")
     assert not right_to_left("Dr. علي")
+    assert not right_to_left("محمد عبد الرحمن paling tertarik pada bidang investigatif.")
+    assert right_to_left(f"{SENTENCE} WISC-IV")
     items = text_items(SENTENCE * 4, "body", MEASURE)
     assert len(items) > 2
     assert items[0].indent == pytest.approx(0, abs=0.01)
