@@ -27,6 +27,8 @@ _OFF = (
 # Whatever n8n still wants from its makers goes to a port where nobody listens: no name is looked up, nothing leaves.
 _NOWHERE = "http://127.0.0.1:9"
 ENDED = ("success", "error", "crashed", "canceled")
+NODE = Path(__file__).parents[1] / "n8n" / "node"  # the package n8n-nodes-reportq
+_LISTENING = ("n8n-nodes-base.webhook", "n8n-nodes-reportq.reportqTrigger")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ class Execution:
     status: str  # new, running, waiting, success, error, crashed, canceled
     runs: Mapping[str, list[list[dict[str, Any]]]]
     error: str | None
+    error_node: str | None = None
+    description: str | None = None  # what n8n shows below the error
+    token: str | None = None  # what stands as `signature` in its resume URL
 
     def items(self, node: str) -> list[dict[str, Any]]:
         """The `json` of every item a node put out, over all its runs; none when it was not reached."""
@@ -126,8 +131,31 @@ class N8n(Server):
             self._webhooks += [
                 node["parameters"]["path"]
                 for node in workflow["nodes"]
-                if node["type"] == "n8n-nodes-base.webhook" and not node.get("disabled")
+                if node["type"] in _LISTENING and not node.get("disabled")
             ]
+
+    def add_package(self, package: Path = NODE) -> Path:
+        """Pack a community package and install it as n8n does, without scripts; the packed file. Before `start()`."""
+        nodes = self.folder / ".n8n/nodes"
+        nodes.mkdir(parents=True, exist_ok=True)
+        (nodes / "package.json").write_text('{"name": "installed-nodes", "private": true, "dependencies": {}}')
+        packed = nodes / self._npm("pack", str(package), "--pack-destination", str(nodes)).split()[-1]
+        self._npm("install", "--ignore-scripts", "--legacy-peer-deps", "--offline", str(packed))
+        return packed
+
+    def _npm(self, *command: str) -> str:
+        done = subprocess.run(
+            ["npm", *command, "--no-audit", "--no-fund"],
+            cwd=self.folder / ".n8n/nodes",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if done.returncode:
+            raise ServerFailed(f"npm {command[0]}:\n{done.stderr[-2000:]}")
+        return done.stdout
 
     def order(self, path: str, body: Any) -> None:
         """POST to a workflow's Webhook node; ServerFailed unless it was started."""
@@ -189,7 +217,8 @@ class N8n(Server):
 
 
 def _execution(number: int, workflow_id: str, status: str, flat: str | None) -> Execution:
-    result = (_unflatten(flat) if flat else {}).get("resultData", {})
+    whole = _unflatten(flat) if flat else {}
+    result = whole.get("resultData", {})
     runs = {
         node: [
             [item for branch in (run.get("data") or {}).get("main") or [] for item in branch or []] for run in node_runs
@@ -197,7 +226,10 @@ def _execution(number: int, workflow_id: str, status: str, flat: str | None) -> 
         for node, node_runs in (result.get("runData") or {}).items()
     }
     error = result.get("error") or {}
-    return Execution(number, str(workflow_id), status, runs, error.get("message"))
+    node = (error.get("node") or {}).get("name")
+    return Execution(
+        number, str(workflow_id), status, runs, error.get("message"), node, error.get("description"), whole.get("resumeToken")
+    )  # fmt: skip
 
 
 def _unflatten(text: str) -> dict[str, Any]:

@@ -12,20 +12,25 @@ from typing import Any
 
 import pytest
 
+from ops.demo import Api
 from ops.sample_report import SAMPLE
 from ops.servers.mariadb import MariaDB
 from ops.servers.n8n import N8n
-from ops.servers.process import wait_until
+from ops.servers.process import free_port, wait_until
 from ops.servers.receiver import Receiver
+from ops.servers.tcp_proxy import TcpProxy
 from ops.stack import ENDED, Stack
 from schema.rows import pauses
 from schema.sql.database import Database
-from tests.n8n import workflows
+from tests.embedded import own
+from tests.n8n import node_flows, workflows
 from tests.n8n.breaking_proxy import BreakingProxy
 
 PRODUCT = "minatBakatUmum"
 SECRET_TEXT = "0123456789abcdef0123456789abcdef"
 SECRET = "whsec_" + base64.b64encode(SECRET_TEXT.encode()).decode()
+OTHER_SECRET = f"whsec_{'A' * 32}"
+KEY = "rq_0123456789abcdef0123456789abcdef"
 SCALE = 0.05
 SWITCH_POLL = 0.5  # seconds between two looks of a process at the pauses
 PATIENCE = 180.0  # seconds that something of a moment may take beside another lane on a busy machine
@@ -152,15 +157,41 @@ def _table(mariadb: MariaDB) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def way(system: System) -> Iterator[TcpProxy]:
+    """The way to the API that can be cut."""
+    proxy = TcpProxy(system.stack.port)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture(scope="session")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """An embedded API that asks for a key, with small limits."""
+    folder, port = tmp_path_factory.mktemp("keyed"), free_port()
+    limits = {"REPORTQ_MAX_BODY": "100000", "REPORTQ_MAX_BATCH": "5"}
+    allowed = {"REPORTQ_WEBHOOK_ALLOW": "127.0.0.0/8", "REPORTQ_API_KEYS": f"n8n:submit:{KEY}"}
+    with Api(folder / "api", port, own(folder, port, **limits, **allowed)) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
 def n8n(
-    tmp_path_factory: pytest.TempPathFactory, system: System, person: Receiver, breaking: BreakingProxy
+    tmp_path_factory: pytest.TempPathFactory,
+    system: System,
+    person: Receiver,
+    breaking: BreakingProxy,
+    way: TcpProxy,
+    keyed: Api,
 ) -> Iterator[N8n]:
-    """n8n with the shipped workflows and the tests' copies, published."""
+    """n8n with our package, the shipped workflows and the tests' copies, published."""
     flows = workflows.shipped(system.url, tell=person.url("/tell"))
     server = N8n(tmp_path_factory.mktemp("n8n"))
+    server.add_package()
     server.publish(
         [
             *flows.values(),
+            *node_flows.shipped(),
+            *node_flows.made(),
             workflows.impatient(flows[workflows.AWAIT]),
             workflows.dawdling(flows[workflows.AWAIT]),
             workflows.wrong_method(flows[workflows.AWAIT]),
@@ -177,6 +208,10 @@ def n8n(
                 "type": "crypto",
                 "data": {"hmacSecret": SECRET_TEXT},
             },
+            node_flows.credential("reportqApiKey", system.url, secret=f"{OTHER_SECRET} {SECRET}"),
+            node_flows.credential("throughTheWay", f"http://127.0.0.1:{way.port}/"),
+            node_flows.credential("keyed", keyed.url, key=KEY),
+            node_flows.credential("wrongKey", keyed.url, key="rq_wrong"),
         ],
     )
     with server:

@@ -16,11 +16,10 @@ from ops.servers.process import wait_until
 from ops.servers.receiver import Receiver
 from tests.n8n import workflows
 from tests.n8n.breaking_proxy import BreakingProxy
-from tests.n8n.conftest import PATIENCE, PRODUCT, SECRET, System
+from tests.n8n.conftest import OTHER_SECRET, PATIENCE, PRODUCT, SECRET, System
 
 pytestmark = pytest.mark.timeout(1200)
 
-OTHER_SECRET = f"whsec_{'A' * 32}"
 BODY = json.dumps({"job_id": "pdf_1", "status": "completed", "meta": {"é": "…"}}).encode()
 
 
