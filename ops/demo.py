@@ -20,7 +20,7 @@ from pathlib import Path
 import requests
 
 from ops.claims import Refused, claim_port, claimed
-from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, show_one_job, stay
+from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, key_of, show_one_job, stay
 from ops.servers.process import Server, ServerFailed, listening, listens
 from ops.servers.receiver import Receiver
 from schema.documents import open_documents
@@ -96,7 +96,7 @@ def main(argv: list[str]) -> int:
                 demonstrate,
             )  # here: the embedded default starts sooner without brokers' clients
 
-            return demonstrate(settings.port, once=options.once)
+            return demonstrate(settings, os.environ, once=options.once)
         return _embedded(settings, once=options.once)
     except SettingsError as error:
         return _said(f"A setting cannot be used: {error}")
@@ -147,7 +147,7 @@ def _demonstrate(settings: Settings, home: Path, *, once: bool) -> int:
         api.wait_ready()
         receiver.wait_ready()
         console.print(f"[bold]reportq[/] answers at [link]{api.url}[/] (embedded: one process, {_files(settings)})")
-        ok = show_one_job(api.url, receiver, _shown(home / "sample.pdf"))
+        ok = show_one_job(api.url, receiver, _shown(home / "sample.pdf"), key_of(settings))
         if once:
             return 0 if ok else 1
         invite(api.url, receiver)

@@ -10,19 +10,47 @@ from pathlib import Path
 from typing import Any
 
 from ops.claims import claim_port, claimed
-from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, show_one_job, stay, step
+from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, key_of, show_one_job, stay, step
 from ops.stack import ROOT, Stack
+from schema.settings import PREFIX, Settings
+
+# What the private servers, their folders and the free ports decide; everything else is the caller's.
+_OURS = frozenset(
+    PREFIX + name
+    for name in (
+        "DATABASE_URL", "DOCUMENTS_URL", "BROKER_URL", "ARTIFACTS_URL", "GDRIVE_CREDENTIALS", "GDRIVE_API_ROOT", "RUN_DIR",
+        "PORT", "METRICS_PORT", "CANARY_PORT",
+    )
+)  # fmt: skip
+_ALLOW = PREFIX + "WEBHOOK_ALLOW"
 
 
-def demonstrate(port: int, *, once: bool) -> int:
-    """Start everything, show one report, and stay unless it is to be `once`; the exit code."""
+def demonstrate(settings: Settings, environ: Mapping[str, str], *, once: bool) -> int:
+    """Start everything with the caller's settings, show one report, and stay unless it is to be `once`; the exit code."""
     folder = ROOT / "var" / "servers"
     with claimed(folder / "ops-run.lock", "ops/run --servers runs already in this checkout: stop that one first."):
-        claim_port("127.0.0.1", port)
-        return _demonstrate(Stack(folder, port=port), once=once)
+        claim_port("127.0.0.1", settings.port)
+        stack = Stack(folder, port=settings.port)
+        chosen, overridden = passed_on(environ)
+        if settings.webhook_allow:
+            chosen[_ALLOW] = f"{stack.allowed},{settings.webhook_allow}"
+        stack.configure(chosen, {})
+        if chosen:
+            console.print(f"From your environment: {', '.join(sorted(chosen))}.")
+        if overridden:
+            console.print(f"Not heeded, since these servers are private: {', '.join(overridden)}.")
+        return _demonstrate(stack, key_of(settings), once=once)
 
 
-def _demonstrate(stack: Stack, *, once: bool) -> int:
+def passed_on(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The caller's REPORTQ_ variables that the programs get, and the names of those that they do not."""
+    given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    ours = sorted(name for name in given if name.removesuffix("_FILE") in _OURS)
+    kept = {name: value for name, value in given.items() if name not in ours}
+    return {name: value for name, value in kept.items() if name.removesuffix("_FILE") != _ALLOW}, ours
+
+
+def _demonstrate(stack: Stack, key: Mapping[str, str], *, once: bool) -> int:
     began = time.monotonic()
     console.print("Starting MariaDB, RabbitMQ, MongoDB-wire server, Drive double, receiver and the programs ...")
     with stack:
@@ -43,7 +71,7 @@ def _demonstrate(stack: Stack, *, once: bool) -> int:
         console.print(f"  . {exported.relative_to(ROOT)}\n")
         stack.save_report(CODE, PRODUCT, json.loads(SAMPLE.read_text()))
         files = len(stack.drive.files())
-        ok = show_one_job(stack.url, stack.receiver, ROOT / "var" / "sample.pdf")
+        ok = show_one_job(stack.url, stack.receiver, ROOT / "var" / "sample.pdf", key)
         ok = ok and _checked_from_outside(stack, files)
         if once:
             return 0 if ok else 1

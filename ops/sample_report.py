@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from ops.servers.process import Server
 from ops.servers.receiver import Received, Receiver
+from schema.settings import Settings, parse_api_keys
 
 SAMPLE = Path(__file__).resolve().parents[1] / "actors" / "pdf" / "templates" / "minatBakatUmum" / "sample.json"
 CODE = "rb5YrWGWJXOHoj6r"
@@ -21,21 +23,27 @@ PATIENCE = 60.0  # seconds until the story is given up
 console = Console(highlight=False, soft_wrap=True)
 
 
-def show_one_job(url: str, receiver: Receiver, pdf: Path) -> bool:
+def key_of(settings: Settings) -> dict[str, str]:
+    """The header with the first configured key that may submit; empty when none is needed."""
+    usable = [key for _, role, key in parse_api_keys(settings.api_keys) if role != "read"]
+    return {"X-API-Key": usable[0]} if usable else {}
+
+
+def show_one_job(url: str, receiver: Receiver, pdf: Path, key: Mapping[str, str]) -> bool:
     """Submit the sample, follow it, fetch the PDF, wait for the callback; print each step as it happens."""
     body = {"code": CODE, "productId": PRODUCT, "priority": "normal", "callback": receiver.url()}
     before = len(receiver.posts())
     began = time.monotonic()
     step(began, "POST /api/reports/generate-async", json.dumps(body))
-    answer = requests.post(f"{url}/api/reports/generate-async", json=body, timeout=30)
+    answer = requests.post(f"{url}/api/reports/generate-async", json=body, headers=key, timeout=30)
     step(began, str(answer.status_code), answer.text)
     if answer.status_code != 202:
         return False
     job_id = answer.json()["job_id"]
-    job = _follow(f"{url}/api/jobs/{job_id}", began)
+    job = _follow(f"{url}/api/jobs/{job_id}", began, key)
     if job["status"] != "completed":
         return False
-    download = requests.get(f"{url}/api/jobs/{job_id}/download", timeout=30)
+    download = requests.get(f"{url}/api/jobs/{job_id}/download", headers=key, timeout=30)
     pdf.parent.mkdir(parents=True, exist_ok=True)
     pdf.write_bytes(download.content)
     step(began, f"GET /api/jobs/{job_id}/download", f"{download.status_code}, {len(download.content):,} bytes → {pdf}")
@@ -49,10 +57,10 @@ def show_one_job(url: str, receiver: Receiver, pdf: Path) -> bool:
     )
 
 
-def _follow(url: str, began: float) -> dict[str, Any]:
+def _follow(url: str, began: float, key: Mapping[str, str]) -> dict[str, Any]:
     shown = None
     while True:
-        job: dict[str, Any] = requests.get(url, timeout=30).json()
+        job: dict[str, Any] = requests.get(url, headers=key, timeout=30).json()
         state = (job["status"], job["stage"], job["progress"])
         if state != shown:
             shown = state

@@ -114,6 +114,11 @@ class Stack:
             )
         return self._programs
 
+    @property
+    def allowed(self) -> str:
+        """Where callbacks go here, as REPORTQ_WEBHOOK_ALLOW writes it."""
+        return f"127.0.0.1:{self.receiver.port},127.0.0.1:{self.canary_port}"
+
     @functools.cached_property
     def environment(self) -> dict[str, str]:
         """The settings of the programs, made once: the Drive double knows one key."""
@@ -130,7 +135,7 @@ class Stack:
             "REPORTQ_GDRIVE_API_ROOT": self.drive.api_root if self._drive_used else "",
             "REPORTQ_CONCURRENT_WORKERS": str(self._render_workers),
             "REPORTQ_WEBHOOK_THREADS": "8",
-            "REPORTQ_WEBHOOK_ALLOW": f"127.0.0.1:{self.receiver.port},127.0.0.1:{self.canary_port}",
+            "REPORTQ_WEBHOOK_ALLOW": self.allowed,
             "REPORTQ_RUN_DIR": str(run_dir),
             "REPORTQ_PORT": str(self.port),
             "REPORTQ_METRICS_PORT": str(self.metrics_port),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ulid import ULID
 
+from actors.desk.erasure import erase
 from schema.life import retention
 from schema.ports import End
 from schema.rows import jobs, used_keys
@@ -152,6 +153,9 @@ def test_a_key_is_forgotten_after_a_day_and_with_the_person(api: Api) -> None:
     assert api.db.scalar("SELECT COUNT(*) FROM used_keys") == 1
     api.db.execute(f"UPDATE used_keys SET removed_at={api.db.later(-used_keys.KEPT - 1)}")
     sweep(api.db)
+    assert api.db.scalar("SELECT COUNT(*) FROM used_keys") == 0
+    cleaned(api, SUBMIT, {**BODY, "code": "K2"})
+    erase(api.db, api.documents, api.artifacts, "K2", by="test")
     assert api.db.scalar("SELECT COUNT(*) FROM used_keys") == 0
     assert api.post(SUBMIT, BODY, headers={"Idempotency-Key": "k"}).json["job_id"] != first["job_id"]
 

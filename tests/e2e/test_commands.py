@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.demo_servers import passed_on
 from ops.sample_report import CODE, SAMPLE
 from ops.servers.packages import need
 from ops.servers.process import free_port
@@ -18,9 +19,9 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(300)
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """ops/run with the packages of this interpreter, so that nothing is installed twice."""
-    environ = {**os.environ, "REPORTQ_VENV": str(Path(sys.executable).parents[1])}
+    environ = {**os.environ, "REPORTQ_VENV": str(Path(sys.executable).parents[1]), **settings}
     return subprocess.run(
         ["ops/run", *arguments, "--port", str(free_port())],
         cwd=ROOT,
@@ -59,7 +60,13 @@ def test_the_embedded_default_shows_its_path_and_ends_with_0() -> None:
 
 
 def test_the_same_on_real_servers() -> None:
-    done = run("--servers", "--once")
+    key = "demonstration-key-0123456789"
+    environ = {
+        "REPORTQ_API_KEYS": f"n8n:submit:{key}",
+        "REPORTQ_WEBHOOK_ALLOW": "127.0.0.1:5678",
+        "REPORTQ_RUN_DIR": "x",
+    }
+    done = run("--servers", "--once", **environ)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Drive files" in done.stdout
     assert "(1 new)" in done.stdout
@@ -73,6 +80,23 @@ def test_the_same_on_real_servers() -> None:
     lines = subprocess.run(read, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     assert {f"{name}={value}" for name, value in shown["environment"].items()} <= set(lines)
     assert CODE in done.stdout
+    assert "From your environment: REPORTQ_API_KEYS, REPORTQ_WEBHOOK_ALLOW." in done.stdout
+    assert "Not heeded, since these servers are private: REPORTQ_RUN_DIR." in done.stdout
+    allowed = shown["environment"]["REPORTQ_WEBHOOK_ALLOW"].split(",")
+    assert allowed[-1] == "127.0.0.1:5678"
+    assert len(allowed) == 3
+    assert shown["environment"]["REPORTQ_API_KEYS"] == environ["REPORTQ_API_KEYS"]
+
+
+def test_the_callers_settings_reach_real_servers_but_for_what_the_servers_decide() -> None:
+    """What a caller sets counts, or is named as not heeded; neither is dropped in silence."""
+    environ = {
+        "REPORTQ_WEBHOOK_ALLOW": "127.0.0.1:5678", "REPORTQ_MAX_BATCH": "2000", "REPORTQ_DATABASE_URL_FILE": "/etc/hosts",
+        "REPORTQ_BROKER_URL": "memory:", "HOME": "/root",
+    }  # fmt: skip
+    chosen, overridden = passed_on(environ)
+    assert chosen == {"REPORTQ_MAX_BATCH": "2000"}
+    assert overridden == ["REPORTQ_BROKER_URL", "REPORTQ_DATABASE_URL_FILE"]
 
 
 def test_a_wrong_setting_is_refused_at_start_with_a_sentence() -> None:
