@@ -32,7 +32,7 @@ class Counted:
             metrics.HTTP_SECONDS, seconds, route=route, method=method, status=f"{status // 100}xx"
         )  # fmt: skip
         if req.context.cancelled:
-            self._meters.count(metrics.CANCELLED_WAITING)
+            self._meters.count(metrics.CANCELLED_WAITING, req.context.cancelled)
         if req.method != "POST" or not route.startswith(_REPORTS):
             return
         # A synchronous request whose job failed is answered 409, and was accepted all the same.

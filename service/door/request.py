@@ -27,7 +27,7 @@ class Context:
         self.role = ""
         self.asked: tuple[str, ...] = ()  # the priorities of the jobs that were made
         self.repeated = False
-        self.cancelled = False
+        self.cancelled = 0  # jobs that no worker had taken yet
         self.over_rate = False
 
 

@@ -53,8 +53,9 @@ class Batches(Route):
         if row["ended_at"] is not None:
             raise Refused("The batch has ended.", code="already_ended")
         done = db.transaction(lambda: batches.each(db, row, IS_OPEN, lambda job_id: rounds.cancel(db, job_id)))
-        requested = done.count("requested")
-        body = batch_responses.BatchCancelled(batch_id, done.count("cancelled"), requested, done.count("too_late"))
+        cancelled, requested = done.count("cancelled"), done.count("requested")
+        req.context.cancelled = cancelled
+        body = batch_responses.BatchCancelled(batch_id, cancelled, requested, done.count("too_late"))
         answer(resp, body, falcon.HTTP_202 if requested else falcon.HTTP_200)
         self.parts.wake()
 

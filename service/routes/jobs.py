@@ -60,7 +60,7 @@ class Job(Route):
     def on_delete(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """200 when it is cancelled, 202 when it will be at the next checkpoint, 409 when it is too late."""
         outcome = rounds.cancel(self.parts.db, job_id)
-        req.context.cancelled = outcome == "cancelled"
+        req.context.cancelled = int(outcome == "cancelled")
         match outcome:
             case "unknown":
                 raise no_job(job_id)

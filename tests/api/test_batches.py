@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from actors.deliver.batch_body import batch_body
+from actors.desk import erasure
+from ops.commands import story
 from schema.errors import DependencyDown
 from schema.life import retention, rounds
-from schema.rows import batches, deliveries, jobs
+from schema.rows import batches, deliveries, jobs, letters
 from schema.rows.columns import JobEnd
 from service.parts import ApiParts
 from service.routes import batches as routes
@@ -224,6 +227,46 @@ def test_what_is_no_batch_is_not_found(api: Api, call: tuple[str, str]) -> None:
     for name in ("bat_none", job_id, job_id.replace("pdf_", "bat_"), "bat_" + "Z" * 26, "%00", "bat_é"):
         answer = api.client.simulate_request(method, f"/api/batches/{name}{rest}", host="127.0.0.1")
         assert (answer.status_code, answer.json["code"]) == (404, "batch_not_found"), name
+
+
+def test_lists_stories_and_replays_know_a_batchs_callback(api: Api) -> None:
+    batch_id, ids = submit(api, 1, callback=HOOK)
+    finish(api, ids[0])
+    [row] = deliveries.of_job(api.db, batch_id)
+    claim = deliveries.claim(api.db, row["delivery_id"], worker_id="w", lease=20, timeout=60)
+    assert isinstance(claim, deliveries.DeliveryClaim)
+    api.db.transaction(
+        lambda: (
+            deliveries.end(api.db, claim, "dead", code="webhook_gone")
+            and letters.bury_delivery(api.db, claim.row, "webhook_gone", "It is gone.")
+        )
+    )
+    [letter] = api.get("/api/dead-letters?view=letters").json["letters"]
+    assert (letter["job_id"], letter["kind"], letter["code"]) == (batch_id, "delivery", None)
+    assert api.get("/api/dead-letters").json["groups"][0]["example"]["job_id"] == batch_id
+    assert api.get(f"/api/dead-letters/{letter['dead_letter_id']}").json["job_id"] == batch_id
+    assert api.get(f"/api/batches/{batch_id}").json["webhook"]["state"] == "dead"
+    told = story.of_job(api.db, jobs.find(api.db, ids[0]))  # type: ignore[arg-type]
+    assert f"in batch {batch_id}" in told[0].lines
+    done = api.post("/api/dead-letters/replay", {"ids": [letter["dead_letter_id"]]}).json
+    assert done["outcomes"] == {"replayed": 1}
+    assert deliveries.of_job(api.db, batch_id)[0]["status"] == "queued"
+    path = f"/api/jobs/{batch_id}/deliveries/{row['delivery_id']}/resend"
+    assert api.post(path).status_code == 202
+
+
+def test_an_erased_job_is_in_no_callback_of_its_batch(api: Api) -> None:
+    batch_id, ids = submit(api, 2, callback=HOOK)
+    finish(api, ids[1])
+    assert erasure.erase(api.db, api.documents, api.artifacts, "K0", by="t").jobs == 1
+    found = api.get(f"/api/batches/{batch_id}").json
+    assert (found["status"], found["counts"]["cancelled"], found["counts"]["total"]) == ("ended", 1, 2)
+    assert [one["job_id"] for one in found["results"]] == ids[1:]
+    [row] = deliveries.of_job(api.db, batch_id)
+    body = batch_body(api.db, api.documents, row, "http://x")
+    assert body is not None
+    assert b'"K1"' in body
+    assert b"K0" not in body
 
 
 # -- every PDF in one archive -------------------------------------------------------------------------------------

@@ -161,12 +161,15 @@ def test_what_becomes_of_requests_is_counted(db: Counting, tmp_path: Path) -> No
     job = client.simulate_post("/api/reports/generate-async", json=body, headers=LOCAL).json["job_id"]
     for _ in range(2):  # the second one changes nothing
         client.simulate_post(f"/api/jobs/{job}/cancel", headers=LOCAL)
+    batch = client.simulate_post("/api/reports/batch", json={"jobs": [body] * 2}, headers=LOCAL).json["batch_id"]
+    for _ in range(2):
+        client.simulate_post(f"/api/batches/{batch}/cancel", headers=LOCAL)
     shown = samples(client.simulate_get("/metrics", headers=LOCAL).text)
     assert {s.labels["result"]: s.value for s in shown["reportq_submissions_total"]} == {
-        "accepted": 3, "refused": 1, "over_rate": 0, "limited": 0, "unavailable": 0,
+        "accepted": 4, "refused": 1, "over_rate": 0, "limited": 0, "unavailable": 0,
     }  # fmt: skip
     assert {s.labels["priority"]: s.value for s in shown["reportq_jobs_submitted_total"]} == {
-        "high": 2, "normal": 0, "low": 0,
+        "high": 4, "normal": 0, "low": 0,
     }  # fmt: skip
-    assert [s.value for s in shown["reportq_jobs_cancelled_waiting_total"]] == [1]
+    assert [s.value for s in shown["reportq_jobs_cancelled_waiting_total"]] == [3]
     assert not [s for s in shown["reportq_http_request_duration_seconds_count"] if job in s.labels["route"]]
