@@ -1,4 +1,4 @@
-"""Random passwords and keys for docker-compose.yml, one file each: `python -m ops.credentials [FOLDER]`.
+"""Random passwords and keys for docker-compose.yml, one file each: `python3 -m ops.credentials [FOLDER]`.
 
 Files that are there already are kept, so that running it again changes nothing. The folder is closed to others; the
 files inside are readable, since the containers read them as users of their own.

@@ -14,8 +14,9 @@ from urllib.parse import quote
 
 import pika
 
-from ops.servers.epmd import ROOT, Epmd, program
+from ops.servers.epmd import ROOT, Epmd
 from ops.servers.loopback_http import call
+from ops.servers.other_debian import inside
 from ops.servers.packages import need
 from ops.servers.process import Server, ServerFailed, free_port, listening, password, wait_until
 
@@ -34,11 +35,12 @@ class RabbitMQ(Server):
     """One node. `user` may do what the application needs and no more; `admin` is for the UI and the tests."""
 
     name = "rabbitmq"
+    root = ROOT  # of the installation that is run; None: this machine's
 
     def __init__(self, folder: Path | str, settings: Mapping[str, str] | None = None) -> None:
         """`settings` are lines of rabbitmq.conf beside, or instead of, the shipped ones."""
         super().__init__(folder)
-        if ROOT is None:
+        if self.root is None:
             need("rabbitmq-server")
         self.settings = dict(settings or {})
         self.port = self.kept("port", free_port)
@@ -73,7 +75,7 @@ class RabbitMQ(Server):
         return f"amqp://{self.user}:{self.password}@127.0.0.1:{port}/%2F"
 
     def command(self) -> list[str]:
-        return program(str(BIN / "rabbitmq-server"))
+        return inside(self.root, str(BIN / "rabbitmq-server"))
 
     def environment(self) -> dict[str, str]:
         loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
@@ -159,7 +161,7 @@ class RabbitMQ(Server):
     def ctl(self, *arguments: str, timeout: float = 60) -> str:
         """Run `rabbitmqctl` on this node; ServerFailed holds its complaint."""
         done = subprocess.run(
-            program(str(BIN / "rabbitmqctl"), "--node", self.node, *arguments),
+            inside(self.root, str(BIN / "rabbitmqctl"), "--node", self.node, *arguments),
             env={**os.environ, **self.environment()},
             stdin=subprocess.DEVNULL,
             capture_output=True,
