@@ -43,6 +43,8 @@ class BackupFailed(ReportqError):
 
 def make(settings: Settings, folder: Path) -> list[Path]:
     """Write the backup into an empty or new folder, closed to others; returns its files."""
+    if (pdfs := _pdf_folder(settings)) is not None and folder.resolve().is_relative_to(pdfs.resolve()):
+        raise BackupFailed(f"{folder} lies in the folder of the PDFs, which is to be copied.")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if any(folder.iterdir()):
         raise BackupFailed(f"{folder} is not empty.")
@@ -55,7 +57,7 @@ def make(settings: Settings, folder: Path) -> list[Path]:
         else:
             with _closed_file(folder / "reportq.sql").open("wb") as sink, closing(_database(settings)) as db:
                 rows = sql_dump.write(db, sink)
-        if (pdfs := _pdf_folder(settings)) is not None:
+        if pdfs is not None:
             _copy(pdfs, folder / "artifacts")
     files = {str(file.relative_to(folder)): _digest(file) for file in sorted(folder.rglob("*")) if file.is_file()}
     manifest = {"version": VERSION, "rows": rows, "files": files}
@@ -67,9 +69,10 @@ def verify(folder: Path) -> dict[str, int]:
     """Read a backup back, whole; returns its rows by table. Raises BackupFailed when anything is not as it was written."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError):
+        files, rows = dict(manifest["files"]), dict(manifest["rows"])
+    except (OSError, ValueError, TypeError, KeyError):
         raise BackupFailed(f"{folder} has no whole {MANIFEST}: the backup is unfinished, or no backup.") from None
-    for name, digest in manifest["files"].items():
+    for name, digest in files.items():
         if not (folder / name).is_file():
             raise BackupFailed(f"{folder / name} is missing.")
         if _digest(folder / name) != digest:
@@ -80,7 +83,7 @@ def verify(folder: Path) -> dict[str, int]:
             found = _counted(copy)
     else:
         faults, found = [], sql_dump.counted(folder / "reportq.sql")
-    if faults or found != manifest["rows"]:
+    if faults or found != rows:
         raise BackupFailed(f"The rows of {folder} are not whole: {faults or found}")
     return found
 

@@ -31,6 +31,7 @@ def write(db: Database, sink: IO[bytes]) -> dict[str, int]:
     db.ping()
     connection = db.peewee.connection()
     with connection.cursor() as cursor:
+        cursor.execute("SET SESSION net_write_timeout=600")  # seconds that our disk may take
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         cursor.execute(_TABLES)

@@ -227,6 +227,8 @@ def test_a_backup_taken_while_jobs_come_in_is_restored_whole(empty: str, mariadb
             backups.restore(restored, tmp_path / "backup")
         with pytest.raises(backups.BackupFailed, match="not empty"):
             backups.make(settings, tmp_path / "backup")
+        with pytest.raises(backups.BackupFailed, match="folder of the PDFs"):
+            backups.make(settings, tmp_path / "pdfs" / "backup")
     finally:
         drop()
         db.close()
@@ -247,7 +249,7 @@ def test_a_backup_is_closed_to_others_from_its_first_byte(
     assert [path.stat().st_mode & 0o777 for path in folder.glob("reportq.*")] == [0o600]
 
 
-@pytest.mark.parametrize("damage", ["a byte", "its end", "missing", "unfinished", "a row less"])
+@pytest.mark.parametrize("damage", ["a byte", "its end", "missing", "unfinished", "no manifest", "a row less"])
 def test_a_damaged_backup_is_noticed_and_not_restored(
     empty: str, mariadb: MariaDB, tmp_path: Path, damage: str
 ) -> None:
@@ -274,6 +276,8 @@ def test_a_damaged_backup_is_noticed_and_not_restored(
             (folder / "artifacts" / "01J.pdf").unlink()
         case "unfinished":
             manifest.unlink()
+        case "no manifest":
+            manifest.write_text("[1]")
         case "a row less":
             told = json.loads(manifest.read_text())
             told["rows"]["pdf_job_results"] += 1
