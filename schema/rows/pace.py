@@ -67,7 +67,10 @@ def note(
     """Report what became of writes of a grant. A service that was away has neither written nor refused."""
 
     def work(pace: Pace, now: float) -> Grant:
-        pacer.judge(pace, now, grant.at, grant.number, written, refused, retry_after, random.random())
+        pacer.judge(
+            pace, now, granted_at=grant.at, number=grant.number, written=written, refused=refused,
+            retry_after=retry_after, jitter=random.random(),
+        )  # fmt: skip
         return grant
 
     _change(db, scope, pacer.SLOWEST, work)
