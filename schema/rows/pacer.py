@@ -23,6 +23,7 @@ SLOT, LONGEST_SLOT = 1.0, 4.0  # seconds a burst stands for; and most seconds th
 PROBES = (1.0, 1.0, 2.0, 3.0, 4.5, 6.0, 7.5, 9.0)
 RISEN = 4  # bursts that went well, from which on the limit must be another
 GROWTH = 1.25  # of the bursts after these
+SPREAD = 0.4  # seconds over which a burst of more than one is spread, for services with a small bucket
 OUTGROWN = 12.0  # writes beyond the rate, and twice the rate, tell that there is no limit
 FIRST_PROBE, OFTENEST, RAREST = 6.0, 6.0, 24.0  # seconds from a refusal to the next burst beyond the rate
 FORGETTING = 0.95  # of the highest rate, at each refusal
@@ -47,6 +48,7 @@ class Pace(msgspec.Struct):
     burst_at: float = 0.0  # when it began
     burst_no: int = 0  # the last write before it
     spent_no: int = 0  # its last write, once it is used up
+    due: float = 0.0  # what of it is not in the credit yet, while it is spread
     done: int = 0  # how many of its writes had their outcome
     bursts: int = 0  # how many before it went well, one after another
     probe_at: float = 0.0  # when the next probe is due
@@ -68,7 +70,11 @@ def grant(pace: Pace, now: float, wanted: int) -> tuple[int, float]:
     if now < pace.held_until:
         return 0, pace.held_until - now
     if pace.mode in ("steady", "probing"):
-        pace.credit = max(pace.credit, min(1.0, pace.credit + pace.rate * max(0.0, now - pace.at)))
+        owed = pace.rate * max(0.0, now - pace.at)
+        if pace.mode == "probing" and pace.due:
+            part = pace.burst * min(1.0, (now - pace.burst_at) / SPREAD) - (pace.burst - pace.due)
+            pace.credit, pace.due = pace.credit + part, pace.due - part
+        pace.credit = max(pace.credit, min(1.0, pace.credit + owed))
         pace.at = max(pace.at, now)
     if pace.mode == "new":
         pace.mode = "starting"
@@ -82,12 +88,14 @@ def grant(pace: Pace, now: float, wanted: int) -> tuple[int, float]:
     count = min(wanted, int(pace.credit + 1e-6))
     pace.credit -= count
     pace.number += count
-    if pace.mode != "steady" and pace.credit < 1 and not pace.spent_no:
+    if pace.mode != "steady" and pace.credit < 1 and pace.due < 0.01 and not pace.spent_no:
         pace.spent_no = pace.number
     if count:
         return count, 0.0
     if pace.mode == "starting":  # the outcome of this burst comes first
         return 0, max(pace.burst_at + SLOT - now, 0.1)
+    if pace.mode == "probing" and pace.due:
+        return 0, 0.1
     return 0, min(max((1 - pace.credit) / pace.rate, 0.01), LOOK)
 
 
@@ -116,7 +124,10 @@ def _next_burst(pace: Pace, now: float) -> None:
 def _begin_burst(pace: Pace, now: float, writes: float) -> None:
     pace.burst, pace.burst_at = min(writes, FASTEST), now
     pace.burst_no, pace.spent_no, pace.done = pace.number, 0, 0
-    pace.credit += max(1.0, pace.burst)
+    if pace.mode == "starting" or pace.burst <= 1:
+        pace.credit, pace.due = pace.credit + max(1.0, pace.burst), 0.0
+    else:
+        pace.due = pace.burst
 
 
 def judge(
@@ -161,7 +172,7 @@ def _cut(pace: Pace, now: float, granted_at: float, number: int, jitter: float) 
         pace.rate = max(measured, 0.5 * (pace.burst / GROWTH + before))
         hold = RESERVE / pace.rate
     else:
-        pace.rate = max(measured, 0.75 * before)
+        pace.rate = max(measured, before * (1.06 if pace.bursts > 1 else 0.75))
         pace.lesson = 1 / max(seconds, 2)
         pace.interval, hold = interval * 2, 0.3
     pace.rate = max(pace.rate, SLOWEST)
