@@ -231,7 +231,8 @@ def paced(ours: Ours, limits: list[float], latency: float, jobs: int) -> int:
     drive.pace(latency=latency, writes=limits[0], burst=BUCKET)
     before, refused = len(drive.files()), drive.counts().get("refused", 0)
     ours.release("pdf")
-    began, done, paused = time.monotonic(), threading.Event(), set()
+    paused: set[tuple[Any, str]] = set()
+    began, done = time.monotonic(), threading.Event()
 
     def watch() -> None:
         current = limits[0]
