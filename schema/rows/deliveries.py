@@ -51,7 +51,7 @@ def owe(db: Database, job: HeldJob, end: dict[str, Any]) -> str:
         "round": job["round"],
         "requested_at": as_time(job["requested_at"]),
         "meta": msgspec.json.decode(job["meta"]) if job["meta"] else None,
-        "file_name": job["file_name"],
+        "file_name": job.get("file_name"),
         **end,
     }
     now = db.now()
