@@ -65,12 +65,13 @@ class Batches(Route):
         db, row = self.parts.db, self._row(batch_id)
 
         def work() -> int:
-            batches.redirect(db, batch_id, asked.callback, asked.failure_callback)
             done = batches.each(
                 db, row, "status='failed'", lambda job_id: rounds.replay(db, job_id, by=by(req), why=asked.why)
             )
             if not done:
                 raise Refused("No job of the batch has failed.", code="not_replayable")
+            # After its jobs: whoever ends one locks the job first, too.
+            batches.redirect(db, batch_id, asked.callback, asked.failure_callback)
             return len(done)
 
         replayed = db.transaction(work)

@@ -131,6 +131,7 @@ def fill(db: Database) -> dict[str, str]:
         row = jobs.find(db, job_id)
         assert row is not None
         failure = rounds.Failure("invalid_data", "At name: missing.") if status == "failed" else None
+        row.setdefault("batch_id", None)  # type: ignore[typeddict-item]  # the oldest releases had no batches
         rounds.finish(db, row, status, outcome=status, failure=failure)
     return {"waiting": waiting, "failed": failed, "done": done}
 
