@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-EVERY = 15.0  # Seconds between two questions to one dependency.
+EVERY = 15.0  # Seconds between two questions to one dependency …
+SOONER = 5.0  # … and while it is down: that it is back must not be told late.
 HANGS = 10.0  # Seconds without an answer after which the dependency counts as "down".
 FRESH = 45.0  # Seconds that an answer counts as new.
 LISTENED = 60.0  # Seconds from the last look until the dependencies are left alone.
@@ -94,7 +95,7 @@ class Asked:
                 if not answer.up:
                     self._down.setdefault(name, now - answer.seconds)
                 self._changed.notify_all()
-            self._sleep(EVERY)
+            self._sleep(EVERY if answer.up else SOONER)
             with self._changed:
                 if self._clock() - self._wanted_at > LISTENED:
                     self._running.discard(name)

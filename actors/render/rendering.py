@@ -124,6 +124,8 @@ class Rendering:
             report = msgspec.json.decode(text) if text else None
         else:
             report = self.documents.find_report(held.row["code"], held.row["product_id"])
+        if not isinstance(report, dict) and held.row["product_id"] not in self.renderer.products():
+            raise Permanent(f"There is no product {held.row['product_id'][:80]!r}.", code="template_not_found")
         if not isinstance(report, dict):
             raise Permanent(
                 f"There is no report with code {held.row['code']!r} for product {held.row['product_id']!r}.",

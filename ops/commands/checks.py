@@ -50,7 +50,7 @@ def faults(runtime: Runtime, wait: float = 60.0) -> dict[Ask, str | None]:
         return lambda: found.__setitem__(one, _fault(one, runtime))
 
     side_by_side({"": in_turn} | {one.name: alone(one) for one in ASKS if one not in first}, until)
-    late = f"It has not answered within {wait:g} s."
+    late = f"It has not answered within {wait:.1f} s."
     told = dict(found)
     if any(one not in told for one in first):  # only the first of them was waited for
         rest = [one for one in first if one not in told]

@@ -20,7 +20,7 @@ import typer
 from actors.process.runtime import Runtime, build
 from ops.commands.checks import ASKS, NOT_ASKED, faults
 from ops.commands.findings import CHECKS, Check, Finding
-from ops.commands.outlook import PATIENCE, print_verdict, quick, side_by_side
+from ops.commands.outlook import patience, print_verdict, quick, side_by_side
 from ops.commands.terminal import REFUSED, Json, next_step, out, print_json
 from schema import VERSION
 from schema.environment.server_urls import sqlite_path
@@ -37,12 +37,13 @@ _MARKS = {"good": "✔", "warning": "!", "bad": "✘"}
 
 def doctor(
     as_json: Json = False,
-    wait: Annotated[float, typer.Option(help="Seconds that each answer is waited for.")] = PATIENCE,
+    wait: Annotated[float, typer.Option(help="Seconds that each answer is waited for; 0: three in all.")] = 0.0,
 ) -> None:
     """Check settings and every dependency, and say what to fix. Exit code 1 when something will not work."""
     settings = Settings.from_env(os.environ)  # a wrong one ends here, with its sentence
     there_is = not settings.database_url.startswith("sqlite:") or Path(sqlite_path(settings.database_url)).is_file()
     runtime = build(settings, **({"db": quick(settings)} if there_is else {}))
+    wait = wait or patience()
     until = time.monotonic() + wait
     findings: list[Finding] = []
     verdict = None

@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from actors.artifacts import try_out
 from actors.pdf.fonts.families import SCRIPTS, cjk_fonts
+from actors.pdf.renderer import PdfRenderer
 from actors.process.runtime import Runtime
 from ops.commands.terminal import counted
 from schema import VERSION
+from schema.errors import Permanent
 from schema.host import run_folder
 from schema.rows import letters, signs, workers
 from schema.rows.keys import KeyRing
@@ -167,9 +170,17 @@ def _letters(runtime: Runtime) -> Iterator[Finding]:
 
 def _templates(runtime: Runtime) -> Iterator[Finding]:
     products = runtime.renderer.products()
-    if products:
+    wrong = False
+    renderer: Any = runtime.renderer
+    for product in products if isinstance(renderer, PdfRenderer) else ():
+        try:
+            renderer.template(product)
+        except Permanent as error:
+            wrong = True
+            yield Finding("templates", "bad", f"{product}: {error.detail}", f"ops/reportq templates check {product}")
+    if products and not wrong:
         yield Finding("templates", "good", ", ".join(products))
-    else:
+    elif not products:
         yield Finding(
             "templates", "bad", "There is not one.", "Set REPORTQ_TEMPLATES_DIR, or restore actors/pdf/templates."
         )

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from ops.commands import story
-from ops.commands.outlook import PATIENCE, holding, watch_of
+from ops.commands.outlook import holding, patience, watch_of
 from ops.commands.terminal import (
     REFUSED,
     Desk,
@@ -150,7 +150,7 @@ def _shown(here: Desk, job_id: str) -> dict[str, Any]:
     log = delivery_log(here.db, job_id)
     held: dict[str, list[str]] = {queue: [] for queue in QUEUES}
     if row["status"] in OPEN or any(delivery.state == "pending" for delivery in log.deliveries):
-        verdict = watch_of(here.settings, here.db).look(PATIENCE)
+        verdict = watch_of(here.settings, here.db).look(patience())
         held = {queue: holding(verdict, queue) for queue in QUEUES}
     return {
         "job_id": row["job_id"],

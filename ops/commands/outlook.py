@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from rich.markup import escape
 
-from ops.commands.terminal import QUICK, age, out
+from ops.commands.terminal import QUICK, STARTED, age, out
 from schema.rows.verdict import Fact, Verdict
 from schema.settings import Settings
 from schema.sql.database import Database
@@ -18,7 +18,7 @@ from service.watch import Watch
 
 T = TypeVar("T")
 
-PATIENCE = 2.0  # Seconds that a command waits for whatever it asks.
+_IN_ALL, _LEAST = 2.3, 1.0  # Seconds: from a command's start to its last answer, and for answers at the least.
 _OF_JOBS = (
     "clock_set_back", "relay_silent", "broker_down", "broker_blocked", "no_workers", "work_not_started", "storage_full",
     "dependency_down", "store_limited",
@@ -29,8 +29,13 @@ _MARKS = {"bad": "✘", "warn": "!", "info": "·"}
 
 
 def quick(settings: Settings) -> Database:
-    """The database for who waits at a terminal: no question to it takes longer than PATIENCE, connecting included."""
+    """The database for who waits at a terminal."""
     return Database(settings.database_url, **QUICK)
+
+
+def patience() -> float:
+    """Seconds that are left for answers: a person waits three from typing to reading, and the start is a part of them."""
+    return max(_LEAST, STARTED + _IN_ALL - time.monotonic())
 
 
 def watch_of(settings: Settings, db: Database) -> Watch:
@@ -53,7 +58,7 @@ def watch_of(settings: Settings, db: Database) -> Watch:
     pings = {"documents": ping("documents"), "artifacts": ping("artifacts")}
     if not settings.embedded:
         pings["broker"] = ping("publisher")
-    return Watch(settings, db, pings, patience=PATIENCE)
+    return Watch(settings, db, pings, patience=patience())
 
 
 def holding(verdict: Verdict, queue: str) -> list[str]:

@@ -6,7 +6,7 @@ import os
 
 import msgspec
 
-from ops.commands.outlook import PATIENCE, print_verdict, quick, watch_of
+from ops.commands.outlook import patience, print_verdict, quick, watch_of
 from ops.commands.queues import print_queues
 from ops.commands.terminal import Json, age, counted, migrated, out, print_json, print_table, there
 from schema import VERSION
@@ -26,7 +26,7 @@ def status(as_json: Json = False) -> None:
         watch = watch_of(settings, db)
         watch.answers()
         away = migrated(db)
-        verdict = watch.look(PATIENCE, away.detail if away else None)
+        verdict = watch.look(patience(), away.detail if away else None)
         if away is not None:
             if as_json:
                 print_json(head | {"verdict": msgspec.to_builtins(verdict)})

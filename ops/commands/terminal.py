@@ -9,6 +9,7 @@ import os
 import socket
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
@@ -33,6 +34,7 @@ from schema.settings import Settings, SettingsError
 from schema.sql.database import Database, DatabaseDown
 from schema.sql.migrate import pending
 
+STARTED = time.monotonic()  # of this command, nearly
 REFUSED, WRONG_USAGE, REMAINS, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 130
 
 # Into a file or a pipe nothing is cut or folded.
@@ -61,7 +63,7 @@ _INSTEAD = {
 # Columns that are copied from the screen into the next command.
 _IDS = ("job_id", "dead_letter_id", "delivery_id", "fingerprint", "key", "worker")
 
-QUICK = {"connect_timeout": 1.0, "io_timeout": 1.5}  # seconds: with what starts and shows a command, three in all
+QUICK = {"connect_timeout": 1.0, "io_timeout": 1.2}  # seconds: with what starts and shows a command, three in all
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
 Why = Annotated[str | None, typer.Option("--why", help="The reason, kept in the audit.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -36,6 +36,15 @@ _PROMISES = Section(
             "percentunit", {"available": "reportq:availability:ratio1h"}, "number", 6, 0.999, 0.995, True, 2,
         ),
         Panel(
+            "Error budget left",
+            "Of what each promise allows in 30 days: 0.1 % of the requests not accepted, 0.5 % of the time not available. Below "
+            "zero the promise of the month is broken.",
+            "percentunit", {
+                "acceptance": "1 - (1 - reportq:acceptance:ratio30d) / 0.001",
+                "availability": "1 - (1 - reportq:availability:ratio30d) / 0.005",
+            }, bad=0.0, good_is_high=True,
+        ),
+        Panel(
             "In time, by priority",
             "Share of reports made within the target of their priority over the last hour. Below the line the promise is broken.",
             "percentunit", {"{{priority}}": "reportq:on_time:ratio1h"}, bad=0.95, good_is_high=True,

@@ -110,14 +110,26 @@ def make(db: Database, name: str, role: str, *, by: str, rate: int | None = None
     return key_id, key
 
 
-def revoke(db: Database, key_id: str, *, by: str, why: str | None = None) -> bool:
-    """Make a key useless for good, within 3 s everywhere; False when there is no such active key."""
+def revoke(db: Database, named: str, *, by: str, why: str | None = None) -> list[str]:
+    """Make the key of an id, or all keys of a name, useless for good, within 3 s everywhere; the ids of those it was."""
 
-    def work() -> bool:
-        won = db.execute(f"UPDATE api_keys SET revoked_at={db.now()} WHERE key_id=%s AND revoked_at IS NULL", (key_id,))
-        if won:
-            audit.note(db, by, "key revoked", key_id, why)
-        return bool(won)
+    def work() -> list[str]:
+        rows = [row for row in everything(db) if named in (row["key_id"], row["name"]) and row["revoked_at"] is None]
+        for row in rows:
+            db.execute(f"UPDATE api_keys SET revoked_at={db.now()} WHERE key_id=%s", (row["key_id"],))
+            audit.note(db, by, "key revoked", row["key_id"], why)
+        return [row["key_id"] for row in rows]
+
+    return db.transaction(work)
+
+
+def forget_all(db: Database, *, by: str, why: str | None = None) -> int:
+    """Remove every key that was ever made, so that none is needed any more; how many."""
+
+    def work() -> int:
+        count = db.execute("DELETE FROM api_keys")
+        audit.note(db, by, "auth disabled", f"{count} keys", why)
+        return count
 
     return db.transaction(work)
 

@@ -173,7 +173,7 @@ def _of_rows(settings: Settings, signs: Signs, known: set[str | UnsetType]) -> I
     yield from _failing(signs)
     yield from _receivers(signs)
     if signs.letters:
-        yield _fact("dead_letters", f"{signs.letters:,} dead letters are open.")
+        yield _fact("dead_letters", f"Open dead letters: {signs.letters:,}.")
 
 
 def _relay(signs: Signs, *, broker_told: bool) -> Iterator[Fact]:

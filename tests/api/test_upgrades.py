@@ -380,8 +380,14 @@ def reportq(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 def test_the_operators_commands(reportq: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
-    made = reportq("keys", "make", "n8n", "--role", "submit", "--rate", "60")
+    asked = reportq("keys", "make", "n8n", "--role", "submit")
+    assert asked.returncode == 1, "nobody says yes"
+    assert json.loads(reportq("keys", "list", "--json").stdout) == {"keys": []}
+    made = reportq("keys", "make", "n8n", "--role", "submit", "--rate", "60", "--yes")
     assert made.returncode == 0, made.stderr
+    for told in (asked.stderr, made.stderr):
+        for who in ("n8n workflow", "console", "Prometheus", "canary", "disable-auth"):
+            assert who in told
     assert made.stdout.startswith("rq_")
     listed = reportq("keys", "list", "--json")
     key = json.loads(listed.stdout)["keys"][0]
@@ -389,6 +395,25 @@ def test_the_operators_commands(reportq: Callable[..., subprocess.CompletedProce
     assert made.stdout.strip() not in listed.stdout
     assert reportq("keys", "revoke", key["key_id"], "--why", "leaked").returncode == 0
     assert reportq("keys", "revoke", key["key_id"]).returncode == 1
+    for _ in range(2):
+        assert reportq("keys", "make", "n8n").returncode == 0
+    assert reportq("keys", "make", "grafana").returncode == 0
+    revoked = reportq("keys", "revoke", "n8n")
+    assert revoked.stdout.count("is revoked") == 2
+    assert "No key is left" not in revoked.stderr
+    last = reportq("keys", "revoke", "grafana")
+    assert "every call is answered 401" in last.stderr
+    assert reportq("keys", "disable-auth").returncode == 1, "nobody says yes"
+    for variable, value in (
+        ("REPORTQ_PUBLIC_URL", "https://x.example"),
+        ("REPORTQ_API_KEYS", "a:read:0123456789abcdef"),
+    ):
+        refused = reportq("keys", "disable-auth", "--yes", **{variable: value})
+        assert (refused.returncode, variable in refused.stderr) == (1, True)
+    assert "3 keys forgotten" not in (done := reportq("keys", "disable-auth", "--yes")).stdout
+    assert done.stdout.startswith("4 keys forgotten")
+    assert json.loads(reportq("keys", "list", "--json").stdout) == {"keys": []}
+    assert reportq("keys", "make", "n8n", "--yes").returncode == 0
     assert reportq("keys", "make", "n8n", "--role", "root").returncode == 2
     set_ = reportq("rollout", "set", "--percent", "10", "--json")
     assert json.loads(set_.stdout) == {"percent": 10, "sync_enabled": True}

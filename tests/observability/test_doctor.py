@@ -23,7 +23,7 @@ from tests.observability.conftest import Live
 def examined(environ: Mapping[str, str], *options: str) -> tuple[int, dict[str, Any]]:
     """Exit code and what it says."""
     done = subprocess.run(
-        [sys.executable, "-m", "ops.cli", "doctor", "--json", *options],
+        [sys.executable, "-m", "ops.cli", "doctor", "--json", "--wait", "30", *options],
         env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environ},
         cwd=ROOT,
         capture_output=True,

@@ -265,7 +265,7 @@ def test_command_line_says_which_database_it_read(world: World, reportq: Command
     url = world.db.path if world.db.dialect == "sqlite" else "mysql://reportq:…@127.0.0.1:"
     assert f"database: {'sqlite:///' if world.db.dialect == 'sqlite' else ''}{url}" in shown
     bury(world)
-    assert "1 dead letter:" in reportq("status")[1]
+    assert "Open dead letters: 1." in reportq("status")[1]
 
 
 def test_command_line_with_a_wrong_password_is_one_sentence(

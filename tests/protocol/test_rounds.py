@@ -478,3 +478,12 @@ def test_the_workers_clock_decides_nothing(world: World, monkeypatch: pytest.Mon
     assert world.job(job_id)["status"] == "completed"
     age = world.db.scalar(f"SELECT {world.db.age('ended_at')} FROM pdf_job_results")
     assert -1 < float(age) < 60
+
+
+def test_a_product_that_does_not_exist_is_said_before_the_report_is_missed(world: World) -> None:
+    world.reports.missing = {"K1"}
+    job_ids = [world.submit("K1"), world.submit("K1")]
+    world.db.execute("UPDATE pdf_job_results SET product_id='noSuchProduct' WHERE job_id=%s", (job_ids[0],))
+    for job_id in job_ids:
+        world.hint(job_id)
+    assert [world.job(job_id)["error_code"] for job_id in job_ids] == ["template_not_found", "report_not_found"]

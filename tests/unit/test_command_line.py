@@ -290,3 +290,40 @@ def test_into_a_pipe_each_row_is_a_line(capsys: pytest.CaptureFixture[str]) -> N
 def test_the_status_words_are_the_protocols() -> None:
     help_ = CliRunner().invoke(cli.app, ["jobs", "list", "--help"], env={"COLUMNS": "300"}).output
     assert all(word in help_ for word in jobs._STATUSES)
+
+
+def test_help_needs_no_package(tmp_path: Path) -> None:
+    """Before the first command nothing is installed, and who asks for help must not wait for that."""
+    environ = {"PATH": os.environ["PATH"], "REPORTQ_VENV": str(tmp_path / "none")}
+
+    def said(*words: str) -> str:
+        top = Path(cli.__file__).parents[1]
+        done = subprocess.run(["bash", *words], cwd=top, env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert not (tmp_path / "none").exists()
+        return done.stdout
+
+    whole = said("ops/reportq", "--help")
+    for command in cli.COMMANDS:
+        assert f"ops/reportq {command}" in whole
+    assert "locks out everybody" in said("ops/reportq", "keys", "make", "--help")
+    for script, word in (("run", "--servers"), ("test", "--setup"), ("processes", "supervisor")):
+        assert word in said(f"ops/{script}", "--help")
+
+
+def test_doctor_names_a_template_that_is_wrong(
+    reportq: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "more" / "broken").mkdir(parents=True)
+    (tmp_path / "more" / "broken" / "template.yaml").write_text("blocks: [nonsense")
+    url = f"sqlite:///{tmp_path / 'r.db'}"
+    db = Database(url)
+    migrate(db)
+    db.close()
+    monkeypatch.setenv("REPORTQ_DATABASE_URL", url)
+    monkeypatch.setenv("REPORTQ_TEMPLATES_DIR", str(tmp_path / "more"))
+    found = json.loads(reportq("doctor", "--json", "--wait", "30")[1])["findings"]
+    told = [finding for finding in found if finding["name"] == "templates"]
+    assert [finding["state"] for finding in told] == ["bad"]
+    assert told[0]["said"].startswith("broken: ")
+    assert told[0]["what_to_do"] == "ops/reportq templates check broken"
