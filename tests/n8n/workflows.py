@@ -66,7 +66,7 @@ def impatient(submit_and_wait: Workflow) -> Workflow:
     made = renamed(submit_and_wait, "testImpatientWait", "test-impatient")
     limit = node(made, "Wait for the callback")["parameters"]
     limit |= {"resumeAmount": 3, "resumeUnit": "seconds"}
-    submit = node(made, "Submit")["parameters"]
+    submit = node(made, "Send the order")["parameters"]
     submit["jsonBody"] = submit["jsonBody"].replace(", callback: $execution.resumeUrl", "")
     return made
 
@@ -81,7 +81,7 @@ def dawdling(submit_and_wait: Workflow) -> Workflow:
     rules = too_early["parameters"]["rules"]
     rules["values"] = rules["values"][:1]
     rules["values"][0]["outputKey"] = "too early"
-    rules["values"][0]["conditions"]["conditions"][0]["leftValue"] = "={{ $json.webhook?.last_status === 409 }}"
+    rules["values"][0]["conditions"]["conditions"][0]["leftValue"] = "={{ $json.body.webhook?.last_status === 409 }}"
     pause = {
         "parameters": {"resume": "timeInterval", "amount": 1, "unit": "seconds"},
         "id": str(uuid.uuid4()),
@@ -145,8 +145,7 @@ def by_sql(two_endpoints: Workflow, credential: str) -> Workflow:
 
 
 def through(many_items: Workflow, url: str) -> Workflow:
-    """(e) that submits through something which breaks answers; it retries quickly."""
+    """(e) that orders through something which breaks answers."""
     made = renamed(many_items, "testRetryOnFail01", "test-retry-on-fail")
-    node(made, "Submit")["parameters"]["url"] = f"{url}/api/reports/generate-async"
-    node(made, "Submit")["waitBetweenTries"] = 500
+    node(made, "Send the order")["parameters"]["url"] = f"{url}/api/reports/batch"
     return made
