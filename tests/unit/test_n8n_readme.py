@@ -78,7 +78,7 @@ def test_a_failure_waits_for_its_decision_also_when_nobody_is_to_be_told() -> No
 
 
 def test_a_credential_that_a_workflow_brings_is_spoken_of() -> None:
-    for file in FOLDER.glob("*.json"):
+    for file in [*FOLDER.glob("*.json"), *FOLDER.glob("with-node/*.json")]:
         flow = json.loads(file.read_text())
         notes = " ".join(node["parameters"].get("content", "") for node in flow["nodes"])
         for node in flow["nodes"]:
