@@ -1,8 +1,9 @@
-"""`python -m ops.bench estimate`: how far `estimated_completion` is from what happens.
+"""`python -m ops.bench estimate [--limit 5]`: how far `estimated_completion` is from what happens.
 
 A warm system with two render workers is given mixed jobs (three products, three priorities) at once. Each job is asked for
 its estimate twice: by its 202, and by its status once all are submitted. The error is |estimate − end| / (end − asked).
-The 202's of a low job is worse by nature: who overtakes it was not there yet.
+The 202's of a low job is worse by nature: who overtakes it was not there yet. With `--limit` an upload takes a second and
+Drive's double allows so many writes a second; the limit is found while the system warms up.
 """
 
 from __future__ import annotations
@@ -31,10 +32,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--warm", type=int, default=60, help="jobs before the measured ones")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--limit", type=float, help="writes a second that Drive allows; an upload takes 1 s (none)")
     options = parser.parse_args(argv)
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="reportq-bench-") as folder, Stack(folder) as stack:
         samples = _samples(stack)
+        if options.limit:
+            stack.drive.pace(latency=1.0, writes=options.limit, burst=10)
         _submit(stack, samples, options.warm, chance)
         wait_until(lambda: _open(stack) == 0, 180, "the system is warm")
         asked = _submit(stack, samples, options.jobs, chance)
