@@ -31,6 +31,11 @@ _VERB = re.compile("me|di|ter")  # whose ending -kan is a suffix: menyata-kan, b
 _WHOLE_PREFIX = re.compile("(?:mem|pem)?(?:ber|ter|per)|meng|peng|antar|pasca|trans")
 _ENDING = re.compile("an(?:nya|mu|ku|lah|kah|pun)")
 _VOWELS = frozenset("aiueo")
+# Three consonants or more divide behind the first of them (EYD V, III.A.1.d); two letters that are one sound, and the
+# ends of the loan prefixes abs-, obs-, subs- and eks-, count as one.
+_CLUSTER = re.compile("[^aiueo]{3,}")
+_ONE_SOUND = ("ng", "ny", "sy", "kh", "bs", "ks")
+_OWN_SYLLABLE = re.compile("(?:kan|nya|lah|kah|pun|mu|ku)$")
 _patterns = pyphen.Pyphen(lang="id_ID", left=LEFT, right=RIGHT)
 
 
@@ -42,7 +47,7 @@ def places(word: str) -> list[int]:
     _patterns.hd.cache.clear()  # pyphen remembers every word for ever, and names would pile up
     prefix = _PREFIX.match(word)
     spoilt = range(prefix.end() + 1, prefix.end() + (2 if prefix.end() == 3 else 3)) if prefix else ()
-    found = [int(place) for place in _patterns.positions(word) if place not in spoilt]
+    found = _mended(word, [int(place) for place in _patterns.positions(word) if place not in spoilt])
     return [
         place
         for place in found
@@ -50,6 +55,20 @@ def places(word: str) -> list[int]:
         and not _tears_suffix(word, place)
         and not _tears_syllable(word, place)
     ]
+
+
+def _mended(word: str, found: list[int]) -> list[int]:
+    """The same places, those within clusters of consonants put behind the first consonant."""
+    for cluster in _CLUSTER.finditer(word):
+        start, end = cluster.span()
+        place = start + (2 if word.startswith(_ONE_SOUND, start) else 1)
+        inner = [one for one in found if start < one < end]
+        if not inner or start == 0 or word[place:end] in _ONE_SOUND or end - place < 2:
+            continue
+        if any(word.endswith("trans", 0, one) or _OWN_SYLLABLE.match(word, one) for one in inner):
+            continue
+        found = sorted({*found, place} - (set(inner) - {place}))
+    return [place for place in found if LEFT <= place <= len(word) - RIGHT]
 
 
 def _tears_suffix(word: str, place: int) -> bool:
