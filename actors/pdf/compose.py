@@ -17,7 +17,7 @@ from actors.pdf.charts.parts import Datum
 from actors.pdf.charts.profile import profile_items
 from actors.pdf.charts.radar import radar_items
 from actors.pdf.front import contents_items, cover_item
-from actors.pdf.page.flow import Item, Place, boxed, total
+from actors.pdf.page.flow import Item, Place, boxed, keep, total
 from actors.pdf.pictures import image_item
 from actors.pdf.product import blocks as b
 from actors.pdf.product.picture import PictureError
@@ -175,7 +175,8 @@ class Composer:
                 self.headings.append((number, block.level, text))
                 items = heading_items(text, block.level, at.measure, number, self._depth(block.level))
                 if block.new_page:
-                    self._start_page(items[0])
+                    items[0].new_page = True
+                    self._grow(BODY_HEIGHT)
                 return items
             case b.Text():
                 return text_items(self._fill(block, "text", at), block.style, at.measure)
@@ -302,12 +303,12 @@ class Composer:
     def _append(self, column: list[Item], block: b.Block, made: list[Item], starts: bool) -> bool:
         """Add a block's items, on a new page with `starts`; returns whether the next block must still start that page.
 
-        A closing line in small type does not stand alone at the top of a page.
+        A closing line in small type, a signature, stands below three lines of text at least.
         """
         if made and starts:
             self._start_page(made[0])
         if isinstance(block, b.Text) and block.style == "small" and column and made and not made[0].starts_page:
-            column[-1].keep = True
+            keep(column[-3:])
         if not isinstance(block, (b.Columns, b.Each, b.When)):  # the items inside those are counted already
             self._grow(total(made))
         column += made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 from actors.pdf.renderer import PdfRenderer
 from tests.people import COGNITIVE, FIRST, LAST, Person, big_five, cognitive, table
@@ -39,9 +40,9 @@ def _interests(chance: random.Random) -> Person:
     return INTERESTS, report
 
 
-def crowd(each: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """The files of `each` people of every product: name, PDF."""
-    chance, renderer = random.Random(seed), PdfRenderer()
+def people(each: int, seed: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """`each` people of every product: the name of a file, product, report."""
+    chance = random.Random(seed)
     for number in range(each):
         for product, report in (
             _interests(chance),
@@ -49,7 +50,14 @@ def crowd(each: int, seed: int) -> Iterator[tuple[str, bytes]]:
             cognitive(number, chance.choice(table("ability"))),
         ):
             report["peserta"]["nama"] = name(chance)
-            yield f"{product}-{number:03}.pdf", renderer.render(request(product, report, f"pdf_{number:06}"))
+            yield f"{product}-{number:03}.pdf", product, report
+
+
+def crowd(each: int, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Their files: name, PDF."""
+    renderer = PdfRenderer()
+    for file, product, report in people(each, seed):
+        yield file, renderer.render(request(product, report))
 
 
 def scripts() -> Iterator[tuple[str, bytes]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from actors.pdf.page.canvas import Canvas
 from actors.pdf.page.document import Document
@@ -31,6 +33,11 @@ class Place:
         self.canvas.close_mark()
 
 
+LEAST_FILLED, LEAST_LAST = 0.4, 0.2  # of a page's height: an inner page and the last one are not emptier
+TRIED = 30  # ends of a page that are compared
+# What a page costs, a page that is nearly empty, and a part that wanted a page of its own and does not start one.
+PAGE_COST, EMPTY_COST, PASSED_COST = 0.1, 50.0, 8.0
+
 Draw = Callable[[Place, float, float], None]  # (place, x, top)
 
 
@@ -48,6 +55,7 @@ class Item:
     keep: bool = False
     repeated: Sequence[Item] = ()
     starts_page: bool = False
+    new_page: bool = False  # it starts a page unless that leaves one nearly empty
     headings: Sequence[tuple[int, float]] = ()  # in it, for the contents: number, distance below its top
     indent: float = 0.0
     full_page: bool = False  # drawn on a page of its own, without furniture
@@ -63,45 +71,91 @@ class Page:
 
 
 def paginated(items: Sequence[Item], height: float = BODY_HEIGHT) -> list[Page]:
-    """Pages filled from the top. A break goes where it is allowed, or else where the page ends."""
-    pages: list[Page] = []
-    start = 0
-    while start < len(items):
-        page, start = _filled(items, start, height)
-        pages.append(page)
-    return pages or [Page()]
+    """Pages filled from the top. A break goes where it is allowed, or else where the page ends.
+
+    Where that leaves a page nearly empty, the breaks of the whole document are chosen together.
+    """
+    if not items:
+        return [Page()]
+    starts = [0]
+    while (end := _first_fit(items, starts[-1], height)) < len(items):
+        starts.append(end)
+    pages = [_page(items, start, end) for start, end in pairwise([*starts, len(items)])]
+    filled = [1.0 if page.bare else (page.placed[-1][0] + page.placed[-1][1].height) / height for page in pages]
+    if min([1.0, *filled[:-1]]) >= LEAST_FILLED and filled[-1] >= LEAST_LAST:
+        return pages
+    starts = _best_starts(items, height)
+    return [_page(items, start, end) for start, end in pairwise([*starts, len(items)])]
 
 
-def _filled(items: Sequence[Item], start: int, height: float) -> tuple[Page, int]:
+def _page(items: Sequence[Item], start: int, end: int) -> Page:
     first = items[start]
-    if first.full_page:
-        return Page([(0.0, first)], bare=True), start + 1
     placed: list[tuple[float, Item]] = []
     y = 0.0
     for item in first.repeated:
         placed.append((y, item))
         y += item.height
-    repeated = len(placed)
-    place = start
-    while place < len(items):
+    for place in range(start, end):
+        y += items[place].before if place > start else 0.0
+        placed.append((y, items[place]))
+        y += items[place].height
+    return Page(placed, bare=first.full_page)
+
+
+def _ends(items: Sequence[Item], start: int, height: float) -> Iterator[tuple[int, float]]:
+    """Each place where a page that starts at `start` can end, and the height that it then has."""
+    y = sum(item.height for item in items[start].repeated)
+    for place in range(start, len(items)):
         item = items[place]
-        if place > start and (item.full_page or item.starts_page):
-            return Page(placed), place
-        before = item.before if len(placed) > repeated else 0.0
-        if y + before + item.height > height + 0.01 and place > start:
-            break
-        y += before
-        placed.append((y, item))
+        if place > start:
+            walled = item.starts_page or item.full_page or items[start].full_page
+            if walled or y + item.before + item.height > height + 0.01:
+                return
+            y += item.before
         y += item.height
-        place += 1
-    else:
-        return Page(placed), place
-    cut = place
-    while cut > start + 1 and items[cut - 1].keep:
-        cut -= 1
-    if items[cut - 1].keep:  # all items want to stay together: part them where the page ends
-        cut = place
-    return Page(placed[: repeated + cut - start]), cut
+        yield place + 1, y
+
+
+def _starts_page(items: Sequence[Item], place: int) -> bool:
+    return place == len(items) or items[place].new_page or items[place].starts_page or items[place].full_page
+
+
+def _first_fit(items: Sequence[Item], start: int, height: float) -> int:
+    """The end of the fullest page that starts at `start`."""
+    end = allowed = start
+    for end, _ in _ends(items, start, height):
+        if _starts_page(items, end):
+            return end
+        if not items[end - 1].keep:
+            allowed = end
+    return allowed if allowed > start else end  # all items want to stay together: part them where the page ends
+
+
+def _best_starts(items: Sequence[Item], height: float) -> list[int]:
+    """Where pages start so that the document as a whole looks best; time is in proportion to its length."""
+    costs = [0.0] + [math.inf] * len(items)
+    came_from = [0] * (len(items) + 1)
+    for start in range(len(items)):
+        if costs[start] == math.inf:
+            continue
+        passed, ends = 0, list[tuple[int, float, int]]()
+        for end, y in _ends(items, start, height):
+            passed += end - 1 > start and items[end - 1].new_page
+            ends.append((end, y, passed))
+        allowed = [one for one in ends if not items[one[0] - 1].keep or _starts_page(items, one[0])] or ends[-1:]
+        for number, (end, y, passed) in enumerate(allowed, start=TRIED - len(allowed)):
+            if number < 0 and not _starts_page(items, end):
+                continue
+            last, filled = end == len(items), 1.0 if items[start].full_page else y / height
+            cost = costs[start] + PAGE_COST + passed * PASSED_COST + (0.0 if last else (1.0 - filled) ** 2)
+            lacking = (LEAST_LAST if last else LEAST_FILLED) - filled
+            cost += EMPTY_COST * (1.0 + lacking) if lacking > 0 else 0.0
+            if cost < costs[end]:
+                costs[end], came_from[end] = cost, start
+    starts = [came_from[-1]]
+    while starts[-1]:
+        starts.append(came_from[starts[-1]])
+    return starts[::-1]
 
 
 def total(items: Sequence[Item]) -> float:

@@ -16,7 +16,8 @@ from tests.unit.pdf.test_templates import GOOD, product
 
 COLUMNS = """
   - {block: contents, at_least: 2}
-  - {block: heading, text: "Bab dua", new_page: true}
+  - {block: page_break}
+  - {block: heading, text: "Bab dua"}
   - block: columns
     left:
       - {block: text, text: "Kata pengantar."}
@@ -25,7 +26,8 @@ COLUMNS = """
     right:
       - {block: heading, level: 2, text: "Kolom kanan"}
       - {block: text, text: "Isi."}
-  - {block: heading, text: "Bab tiga", new_page: true}
+  - {block: page_break}
+  - {block: heading, text: "Bab tiga"}
 """
 
 

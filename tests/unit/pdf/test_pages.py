@@ -1,0 +1,93 @@
+"""Pages are chosen over the whole document: no inner page and no last one is nearly empty where a break avoids it."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from actors.pdf.page.flow import LEAST_FILLED, LEAST_LAST, Item, Page, keep, keep_ends, paginated
+from actors.pdf.renderer import PdfRenderer
+from actors.pdf.style import BODY_HEIGHT, BOTTOM, GRID, LINES, TOP
+from tests.unit.pdf.conftest import WatchedCanvas, request
+from tests.verapdf.crowd import people
+
+
+def lines(count: int, **how: Any) -> list[Item]:
+    made = [Item(GRID, lambda *_: None) for _ in range(count)]
+    for name, value in how.items():
+        setattr(made[0], name, value)
+    return made
+
+
+def filled(page: Page) -> float:
+    y, item = page.placed[-1]
+    return (y + item.height) / BODY_HEIGHT
+
+
+def counts(items: list[Item]) -> list[int]:
+    return [len(page.placed) for page in paginated(items)]
+
+
+def test_full_pages_stay_as_they_are() -> None:
+    assert counts(lines(LINES * 2 + 20)) == [LINES, LINES, 20]
+
+
+def test_a_last_page_of_a_few_lines_takes_some_from_the_page_before() -> None:
+    found = counts(lines(LINES + 2))
+    assert sum(found) == LINES + 2
+    assert found[1] / LINES >= LEAST_LAST
+    assert found[0] > 30
+
+
+def test_a_part_that_wants_a_new_page_starts_one_unless_a_page_stays_nearly_empty() -> None:
+    assert counts(lines(30) + lines(20, new_page=True)) == [30, 20]
+    assert counts(lines(5) + lines(20, new_page=True)) == [25]
+
+
+def test_lines_are_moved_before_a_wanted_page_is_given_up() -> None:
+    first, second, third = counts(lines(LINES + 5) + lines(20, new_page=True))
+    assert (first + second, third) == (LINES + 5, 20)
+    assert second / LINES >= LEAST_FILLED
+
+
+def test_a_page_is_cut_where_it_ends_when_nothing_else_is_allowed() -> None:
+    together = lines(LINES * 2 + 3)
+    keep(together)
+    assert sum(counts(together)) == LINES * 2 + 3
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_document_of_paragraphs_has_no_nearly_empty_page(seed: int) -> None:
+    chance = random.Random(seed)
+    items: list[Item] = []
+    for _ in range(chance.randint(3, 60)):
+        paragraph = lines(chance.randint(1, 12), before=GRID / 2, new_page=chance.random() < 0.1)
+        keep_ends(paragraph)
+        items += paragraph
+    pages = paginated(items)
+    assert [item for page in pages for _, item in page.placed] == items
+    assert all(filled(page) <= 1.001 for page in pages)
+    if len(pages) > 1:
+        assert min(map(filled, pages[:-1])) >= LEAST_FILLED
+        assert filled(pages[-1]) >= LEAST_LAST
+
+
+def test_random_people_get_no_nearly_empty_page(renderer: PdfRenderer, watched: type[WatchedCanvas]) -> None:
+    bad = []
+    for name, product, report in people(20, seed=4):
+        watched.boxes.clear()
+        renderer.render(request(product, report))
+        feet: dict[int, float] = {}
+        for box in watched.boxes:
+            if box.top >= TOP - 1 and box.bottom < BOTTOM + 1:
+                feet[box.page] = max(feet.get(box.page, 0.0), (box.bottom - TOP) / BODY_HEIGHT)
+        numbers = sorted(feet)[1:]  # not the cover
+        bad += [f"{name} page {page}: {feet[page]:.2f}" for page in numbers[:-1] if feet[page] < LEAST_FILLED - 0.03]
+        bad += [f"{name} last page: {feet[numbers[-1]]:.2f}"] * (feet[numbers[-1]] < LEAST_LAST - 0.03)
+    assert bad == []
+
+
+def test_what_follows_a_page_break_always_starts_a_page() -> None:
+    assert counts(lines(5) + lines(20, starts_page=True) + lines(2, new_page=True)) == [5, 22]
