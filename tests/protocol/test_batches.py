@@ -361,10 +361,10 @@ def test_a_young_batch_stays_and_many_old_ones_go_page_by_page(world: World, mon
     stuck = [submit(world, "K")[0] for _ in range(4)]  # they come first, and must stay
     free = [submit(world, "K")[0] for _ in range(5)]
     world.db.execute("DELETE FROM pdf_job_results WHERE batch_id > %s", (stuck[-1],))
-    for age, batch_id in zip(itertools.count(9000, -1), [*stuck, *free], strict=False):
-        world.db.execute(f"UPDATE batches SET ended_at={world.db.later(-age)} WHERE batch_id=%s", (batch_id,))
     young, _ = submit(world, "K", callback=None)
     world.run()
+    for age, batch_id in zip(itertools.count(9000, -1), [*stuck, *free], strict=False):
+        world.db.execute(f"UPDATE batches SET ended_at={world.db.later(-age)} WHERE batch_id=%s", (batch_id,))
     rows = Retention(world.db, keep=3600, keep_letters=3600)
     for _ in range(4):
         rows.remove_batches()
