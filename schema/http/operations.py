@@ -203,7 +203,11 @@ OPERATIONS: list[Operation] = [
     ),
     Operation(
         "GET", "/l/{token}", "showLink", "The page of a link: a button", None,
-        {200: Success("The page; it tells nothing of the report", "text/html")}, problems=("rate_limited",),
+        {
+            200: Success("The page; it tells nothing of the report", "text/html"),
+            404: Success("This can be no link", "text/html"),
+        },
+        problems=("rate_limited",),
     ),
     Operation(
         "POST", "/l/{token}", "openLink", "What the button of a link does", None,

@@ -6,6 +6,7 @@ and previews open links. Only the button's POST counts as a use and sends the PD
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import falcon
@@ -21,6 +22,7 @@ from service.door.rates import RateLimits
 from service.routes.downloads import Downloads
 from service.routes.route import Route, answer
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _OF_ONE, _OF_ONE_ADDRESS = 30, 600  # requests a minute: for one link; from one address, which may be a proxy's
 _PAGE = """<!doctype html><html lang="id"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="robots" content="noindex,nofollow"><title>Laporan</title>
@@ -69,14 +71,13 @@ class Opened(Route):
     rates: RateLimits
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, token: str) -> None:
-        """The page with the button, the same for every token."""
-        self._enter(req, resp, token)
-        resp.text = _BUTTON
+        """The page with the button, the same for every token; 404 for what can be none."""
+        if self._enter(req, resp, token):
+            resp.text = _BUTTON
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, token: str) -> None:
         """The PDF; 404 with a page when the link opens nothing (any more)."""
-        self._enter(req, resp, token)
-        link = links.spend(self.parts.db, token)
+        link = links.spend(self.parts.db, token) if self._enter(req, resp, token) else None
         if link is None:
             resp.status, resp.text = falcon.HTTP_404, _GONE
             return
@@ -88,7 +89,8 @@ class Opened(Route):
                 raise
             resp.status, resp.text = falcon.HTTP_404, _GONE
 
-    def _enter(self, req: falcon.Request, resp: falcon.Response, token: str) -> None:
+    def _enter(self, req: falcon.Request, resp: falcon.Response, token: str) -> bool:
+        """Whether it is a token at all; the page that says no stands in the answer. Raises Refused: rate_limited."""
         resp.content_type = falcon.MEDIA_HTML
         resp.set_header("Content-Security-Policy", _POLICY)
         resp.set_header("X-Robots-Tag", "noindex, nofollow")
@@ -98,3 +100,7 @@ class Opened(Route):
             if wait:
                 resp.set_header("Retry-After", str(int(wait)))
                 raise Refused("This link is opened too often.", code="rate_limited")
+        if not _TOKEN.fullmatch(token):
+            resp.status, resp.text = falcon.HTTP_404, _GONE
+            return False
+        return True
