@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import requests
 import yaml
@@ -48,6 +47,7 @@ class Fault:
     end: Callable[[Stack], object]
     facts: frozenset[str]
     alert: str
+    of: tuple[str, ...] = ()  # the subjects that the fact may have; empty: any
 
 
 def _drive_full(stack: Stack) -> None:
@@ -64,7 +64,7 @@ FAULTS = (
     Fault("broker", lambda s: s.rabbitmq.kill(), lambda s: s.rabbitmq.start(120),
           frozenset({"broker_down"}), "ReportqDependencyDown"),
     Fault("drive-hangs", lambda s: s.drive.fail("*", "hang"), lambda s: s.drive.clear(),
-          frozenset({"dependency_down", "dependency_unknown"}), "ReportqDependencyDown"),
+          frozenset({"dependency_down", "dependency_unknown"}), "ReportqDependencyDown", ("artifacts", "drive")),
     Fault("drive-full", _drive_full, lambda s: s.drive.clear(), frozenset({"storage_full"}), "ReportqStorageFull"),
     Fault("receiver", lambda s: s.receiver.script(ALL, {"status": 500, "body": "{}"}), lambda s: s.receiver.clear(),
           frozenset({"receiver_failing"}), "ReportqCallbacksFailing"),
@@ -79,11 +79,18 @@ class Told:
 
     seconds: float
     state: str
-    facts: dict[str, str] = field(default_factory=dict)  # key → what it means
+    facts: dict[tuple[str, str], str] = field(default_factory=dict)  # key and subject → what it means
 
     def right(self, fault: Fault, limit: float) -> bool:
         """Whether it told this fault in time."""
-        return self.state != "good" and bool(fault.facts & set(self.facts)) and self.seconds <= limit
+        return self.state != "good" and self.seconds <= limit and self.means(fault) is not None
+
+    def means(self, fault: Fault) -> str | None:
+        """What it said of this fault."""
+        for (key, subject), text in self.facts.items():
+            if key in fault.facts and (not fault.of or subject in fault.of):
+                return text
+        return None
 
 
 def ask(stack: Stack, face: str) -> Told:
@@ -104,7 +111,11 @@ def ask(stack: Stack, face: str) -> Told:
     seconds = time.monotonic() - began
     if verdict is None:
         return Told(seconds, "no verdict")
-    return Told(seconds, verdict["state"], {fact["key"]: fact.get("means", "") for fact in verdict["facts"]})
+    return Told(
+        seconds,
+        verdict["state"],
+        {(fact["key"], fact.get("subject", "")): fact.get("means", "") for fact in verdict["facts"]},
+    )
 
 
 def rings(prometheus: Prometheus, alert: str) -> str | None:
@@ -226,10 +237,8 @@ def show(rows: list[tuple[Fault, dict[str, Told], str]], limit: float) -> int:
         wrong += "DID NOT" in rang or "TOO LATE" in rang
         print(f"| {fault.name} | " + " | ".join(cells) + f" | {rang or 'not waited for'} |")
     for fault, told, _ in rows:
-        means: dict[str, Any] = {
-            key: text for one in told.values() for key, text in one.facts.items() if key in fault.facts
-        }
-        print(f"\n{fault.name}: {next(iter(means.values()), 'NOBODY TELLS IT')}")
+        means = [text for one in told.values() if (text := one.means(fault))]
+        print(f"\n{fault.name}: {means[0] if means else 'NOBODY TELLS IT'}")
         for command in commands(fault.alert):
             print(f"    {command}")
     print(f"\n{'Every face tells every fault.' if not wrong else f'{wrong} cells are wrong.'}")
