@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from schema.environment.server_urls import folder_path, mysql, sqlite_path
-from schema.errors import ReportqError
+from schema.errors import Transient
 from schema.rows import signs
 from schema.rows.signs import Signs
 from schema.rows.verdict import Said, Verdict, judge
@@ -26,12 +26,6 @@ _STALE = 5.0  # Seconds after which what was seen counts as old: the database do
 PATIENCE = 0.8  # Seconds that a caller waits for the rows, at most.
 _LOW, _FEW = 1_000_000_000, 0.03  # Bytes, and share of a disk, that are little.
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-class DiskLow(ReportqError):
-    """A disk has little room left."""
-
-    code = "disk_low"
 
 
 class Watch:
@@ -77,7 +71,7 @@ def _said(ping: Ping | None) -> Said | None:
 
 
 def look_at_disks(settings: Settings, db: Database) -> None:
-    """Raise DiskLow when a disk of this machine that something is written to has little room."""
+    """Raise Transient when a disk of this machine that something is written to has little room."""
     folders = {"the run folder": settings.run_dir}
     if settings.artifacts_url.startswith("file:"):
         folders["the PDF folder"] = folder_path(settings.artifacts_url)
@@ -94,4 +88,4 @@ def look_at_disks(settings: Settings, db: Database) -> None:
                 low.append(f"{name} ({folder}) has {disk.free / 1e6:,.0f} MB left")
     db.close()
     if low:
-        raise DiskLow(f"The disk of {'; of '.join(low)}.")
+        raise Transient(f"The disk of {'; of '.join(low)}.")

@@ -35,7 +35,7 @@ function verdict({ verdict: { state, facts, age } }) {
   const told = facts.filter((fact) => fact.severity !== "info" || fact.key === "store_limited");
   return h("div", { class: `note ${{ bad: "bad", warn: "wait", good: "good" }[state]}` },
     h("p", {}, word(...STATES[state]), told.length ? null : " Jobs are accepted and worked on; nothing is paused or known to be down."),
-    told.map((fact) => h("p", { "data-key": `${fact.key} ${fact.subject ?? ""}` }, fact.means, fact.since ? [" Since ", when(fact.since, { ago: true }), "."] : null,
+    told.map((fact) => h("p", { "data-key": `${fact.key} ${fact.subject ?? ""}` }, fact.means, fact.since ? [" Since ", when(fact.since), "."] : null,
       " ", h("span", { class: "quiet" }, `${fact.to_do} (${fact.runbook})`))),
     age > 10 ? h("p", {}, `What the rows tell was seen ${span(age)} ago.`) : null);
 }

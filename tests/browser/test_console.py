@@ -257,3 +257,11 @@ def test_an_outage_of_the_database_is_said_and_nothing_old_is_told_as_working(co
         stack.mariadb.start()
     console.wait_text("Jobs are accepted and worked on")
     assert not console.one("#trouble").is_displayed()
+
+
+def test_a_relay_that_is_silent_is_told_with_what_to_do(console: Chromium, stack: Stack) -> None:
+    console.wait_text("Jobs are accepted and worked on")
+    with stack.stopped("relay"):
+        told = console.wait_text("Not working", "No relay has looked for due work", "ops/runbooks/ReportqRelayStuck.md")
+        assert "Jobs are accepted and worked on" not in told
+    console.wait_text("Jobs are accepted and worked on")
