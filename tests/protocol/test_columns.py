@@ -180,5 +180,5 @@ def test_names_as_long_as_the_api_takes_them_reach_every_table(world: World) -> 
     jobs.submit(world.db, jobs.NewJob(job_id, name, name, owner="ö" * 64, request_id="r" * 64))
     world.reports.missing.add(name)
     world.run()
-    assert world.job(job_id)["error_code"] == "report_not_found"
+    assert world.job(job_id)["error_code"] == "template_not_found"
     assert world.letters(job_id)[0]["code"] == name
