@@ -149,9 +149,9 @@ ON_REQUEST = {
     "soak": "every chaos seed that ever found something, half an hour without Drive, 1,800 reports before veraPDF; 30 minutes",
     "python313": "debian13 runs the same there; about 6 minutes",
     "rabbitmq4": "fetches packages of another Debian; about 6 minutes",
-    "mysql": "fetches a server of another Debian; about N minutes",
-    "debian13": "makes a Debian of its own, 2 GB; about N minutes",
-    "image": "makes a base of its own, 1 GB; about N minutes",
+    "mysql": "fetches a server of another Debian; 28 minutes on a busy machine",
+    "debian13": "makes a Debian of its own, 2 GB; 10 minutes on a busy machine",
+    "image": "makes a base of its own, 1 GB; 7 minutes on a busy machine",
     "quick": "a part of the others, for while you work",
 }
 SECOND_LANE = ("n8n", "cluster", "chaos")

@@ -81,7 +81,7 @@ CATALOGUE: dict[str, Problem] = {
     "database_unfit": Problem(
         500, "The database server lacks what reportq needs", "Do what the sentence says, then start again."
     ),
-    "backup_failed": Problem(500, "The backup failed", "Correct what the tool names, and run it again."),
+    "backup_failed": Problem(500, "The backup failed", "Correct what it names, and run it again."),
     # the service
     "database_unavailable": Problem(503, "The database does not answer", "Send the same request again after Retry-After."),
     "database_busy": Problem(503, "Too many requests want the same rows", "Send the same request again after Retry-After."),
