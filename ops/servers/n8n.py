@@ -126,13 +126,21 @@ class N8n(Server):
         for workflow in workflows:
             (imports / f"{workflow['id']}.json").write_text(json.dumps(workflow))
         self._cli("import:workflow", "--separate", f"--input={imports}", says="Successfully imported")
+        self._publish([workflow["id"] for workflow in workflows])
         for workflow in workflows:
-            self._cli("publish:workflow", f"--id={workflow['id']}", says="Publishing workflow")
             self._webhooks += [
                 node["parameters"]["path"]
                 for node in workflow["nodes"]
                 if node["type"] in _LISTENING and not node.get("disabled")
             ]
+
+    def _publish(self, ids: Sequence[str]) -> None:
+        """The one statement of `n8n publish:workflow`, whose process takes seconds for each workflow."""
+        statement = "UPDATE workflow_entity SET active = 1, activeVersionId = versionId WHERE id = ?"
+        with closing(sqlite3.connect(self.database, timeout=10)) as connection:
+            if connection.executemany(statement, [(one,) for one in ids]).rowcount != len(ids):
+                raise ServerFailed(f"not all of these were imported: {', '.join(ids)}")
+            connection.commit()
 
     def add_package(self, package: Path = NODE) -> Path:
         """Pack a community package and install it as n8n does, without scripts; the packed file. Before `start()`."""

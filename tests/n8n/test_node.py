@@ -21,7 +21,7 @@ from ops.servers.process import wait_until
 from ops.servers.receiver import Receiver
 from ops.servers.tcp_proxy import TcpProxy
 from tests.n8n import node_flows
-from tests.n8n.conftest import OTHER_SECRET, PATIENCE, PRODUCT, SECRET, System
+from tests.n8n.conftest import KEY, OTHER_SECRET, PATIENCE, PRODUCT, SECRET, System
 from tests.n8n.test_workflows import BODY, ordered
 
 pytestmark = pytest.mark.timeout(1200)
@@ -239,6 +239,37 @@ def test_products_can_be_asked_for_and_data_checked(run: Run) -> None:
     checked = run("nodeValidate", {"data": data}, {"data": {}}).items("Good")
     assert [item["valid"] for item in checked] == [True, False]
     assert len(checked[1]["errors"]) >= 4
+
+
+def test_the_editor_lists_products_maps_their_fields_and_tests_the_credential(
+    n8n: N8n, system: System, keyed: Api
+) -> None:
+    person = {"email": "a@example.com", "firstName": "A", "lastName": "B", "password": "Abcdefgh1"}
+    browser = {"browser-id": "tests"}
+    answer = call("POST", f"{n8n.url}/rest/owner/setup", json=person, headers=browser)
+    browser["Cookie"] = answer.headers["Set-Cookie"].partition(";")[0]
+
+    def rest(path: str, body: dict[str, Any]) -> Any:
+        said = call("POST", f"{n8n.url}/rest/{path}", json=body, headers=browser)
+        assert said.ok, said.text
+        return said.json()["data"]
+
+    asked = {
+        "nodeTypeAndVersion": {"name": "n8n-nodes-reportq.reportq", "version": 1},
+        "currentNodeParameters": {"productId": PRODUCT},
+        "credentials": {"reportqApi": {"id": "reportqApiKey", "name": "reportqApiKey"}},
+    }
+    products = rest("dynamic-node-parameters/options", asked | {"path": "productId", "methodName": "getProducts"})
+    assert PRODUCT in [product["value"] for product in products]
+    mapped = rest(
+        "dynamic-node-parameters/resource-mapper-fields", asked | {"path": "fields", "methodName": "getFields"}
+    )
+    required = {field["id"] for field in mapped["fields"] if field["required"]}
+    assert "peserta.nama" in required
+    for key, status in ((KEY, "OK"), ("rq_wrong", "Error")):
+        data = {"url": f"{keyed.url}/", "apiKey": key, "webhookSecret": ""}
+        tested = rest("credentials/test", {"credentials": {"id": "", "name": "x", "type": "reportqApi", "data": data}})
+        assert tested["status"] == status, tested
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def dawdling(submit_and_wait: Workflow) -> Workflow:
         "parameters": {"resume": "timeInterval", "amount": 1, "unit": "seconds"},
         "id": str(uuid.uuid4()),
         "webhookId": str(uuid.uuid4()),
-        "name": "A moment",
+        "name": "Another moment",
         "type": "n8n-nodes-base.wait",
         "typeVersion": 1.1,
         "position": [660, -320],
@@ -99,8 +99,8 @@ def dawdling(submit_and_wait: Workflow) -> Workflow:
     made["connections"] |= {
         "Submit": to("Was it told?"),
         "Was it told?": to("Too early?"),
-        "Too early?": to("Wait for the callback", "A moment"),
-        "A moment": to("Was it told?"),
+        "Too early?": to("Wait for the callback", "Another moment"),
+        "Another moment": to("Was it told?"),
     }
     return made
 
