@@ -51,9 +51,10 @@ class Heartbeats(dramatiq.Middleware):
     every: float
     lease: float
     guard_process: bool
-    stop_within: float = 0.0  # seconds that uploads have after the last worker has stopped
+    stop_within: float = 0.0  # seconds from the order to stop, in which uploads under way may end
     others: Callable[[], Sequence[threading.Thread]] = tuple  # threads beside the workers' whose death ends the process
     _ends_until: float | None = None
+    _stop_until: float = 0.0  # monotonic
     _done: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _cards: list[tuple[workers.Card, Any]] = field(default_factory=list)
@@ -89,13 +90,15 @@ class Heartbeats(dramatiq.Middleware):
         self._thread = threading.Thread(target=self._run, name="heartbeats", daemon=True)
         self._thread.start()
 
+    def before_worker_shutdown(self, broker: Any, worker: Any) -> None:
+        self._stop_until = self._stop_until or time.monotonic() + self.stop_within
+
     def after_worker_shutdown(self, broker: Any, worker: Any) -> None:
         with self._mutex:
             self._workers -= 1
             if self._workers:
                 return  # the other worker may still be busy, and its leases must be prolonged
-        until = time.monotonic() + self.stop_within
-        while self.attempts.running() and time.monotonic() < until:
+        while self.attempts.running() and time.monotonic() < self._stop_until:
             time.sleep(0.05)  # uploads end, and their leases are prolonged meanwhile
         self._done.set()
         if self._thread is not None:

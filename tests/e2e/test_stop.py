@@ -138,7 +138,7 @@ def test_an_upload_under_way_is_finished(
         REPORTQ_GDRIVE_CREDENTIALS=str(drive.service_account(tmp_path)),
         REPORTQ_GDRIVE_API_ROOT=drive.api_root,
     )
-    drive.fail("upload", "delay", seconds=4.0)
+    drive.fail("insert", "delay", seconds=4.0)
     try:
         job_id = submit(api)
         at(api, job_id, "uploading")

@@ -156,7 +156,7 @@ def test_the_database_away_for_longer_than_a_lease_when_the_outcome_is_written(s
 
 def _stored_while_the_database_is_away(stack: Stack) -> str:
     """A job whose file is stored at a moment at which its end cannot be written."""
-    stack.drive.fail("upload", "delay", times=1, seconds=300)
+    stack.drive.fail("insert", "delay", times=1, seconds=300)
     job_id = submit(stack, "short")
     wait_until(lambda: any(rule["met"] for rule in stack.drive.state()["faults"]), 60, "an upload waits in Drive")
     stack.mariadb.kill()

@@ -99,7 +99,7 @@ def test_a_job_that_killed_its_workers_arrives_where_the_workflow_listens(n8n: N
     """Three times a worker is killed while it uploads: the round ends, and n8n is told like of any failure."""
     drive = system.stack.drive
     waiting, listening = Runs(n8n, workflows.AWAIT), Runs(n8n, workflows.TWO)
-    drive.fail("upload", "hang")
+    drive.fail("insert", "hang")
     try:
         n8n.order("reportq-a", ordered(code))
         n8n.order("reportq-b", ordered(code))
