@@ -321,6 +321,7 @@ def live(world: World) -> None:
     kept = rendered.claim(db, limited, worker_id="w", lease=20, timeout=300)
     assert kept is not None
     rendered.put_back(db, kept.claim, 0)
+    assert rendered.ahead_of(db, world.job(limited)) == 0
     world.store()
 
     waiting, running = urgent(world), urgent(world)
