@@ -96,10 +96,9 @@ def test_a_cancelled_job_arrives_where_the_workflow_listens(n8n: N8n, system: Sy
 
 
 def test_a_job_that_killed_its_workers_arrives_where_the_workflow_listens(n8n: N8n, system: System, code: str) -> None:
-    """Three times a worker is killed while it uploads: the round ends, and n8n is told like of any failure."""
-    drive = system.stack.drive
+    """Three times a worker is killed while it loads the report: the round ends, and n8n is told like of any failure."""
     waiting, listening = Runs(n8n, workflows.AWAIT), Runs(n8n, workflows.TWO)
-    drive.fail("insert", "hang")
+    system.stack.mongo.suspend()
     try:
         n8n.order("reportq-a", ordered(code))
         n8n.order("reportq-b", ordered(code))
@@ -108,14 +107,14 @@ def test_a_job_that_killed_its_workers_arrives_where_the_workflow_listens(n8n: N
 
         def killed() -> bool:
             """Kill whoever works, until both rounds have ended."""
-            if any(system.job(job_id)["stage"] == "uploading" for job_id in jobs):
+            if any(system.job(job_id)["stage"] == "loading" for job_id in jobs):
                 for worker in ("render-0", "render-1"):
                     system.stack.kill(worker)
             return all(system.job(job_id)["status"] == "failed" for job_id in jobs)
 
         wait_until(killed, 240, "both jobs die by crash")
     finally:
-        drive.clear()
+        system.stack.mongo.resume()
     resumed = waiting.ended(red=1)[0].items("Say what went wrong")[0]
     called = listening.ended(2, red=1)[1].items("A report failed")[0]
     assert resumed["status"] == called["body"]["status"] == "failed"
