@@ -20,6 +20,7 @@ from actors.pdf.front import contents_items, cover_item
 from actors.pdf.page.flow import Item, Place, boxed, keep, total
 from actors.pdf.pictures import image_item
 from actors.pdf.product import blocks as b
+from actors.pdf.product.measure import Span, span_of
 from actors.pdf.product.picture import PictureError
 from actors.pdf.product.template import Template
 from actors.pdf.product.values import Texts
@@ -32,6 +33,7 @@ from schema.errors import Permanent
 T = TypeVar("T")
 Path = tuple[str | int, ...]
 Captioned = b.Table | b.Bars | b.Radar | b.Profile | b.Gauge | b.Image
+Gauged = b.Bars | b.Radar | b.Profile | b.Gauge | b.Column
 MOST_PAGES = 1_000  # of a report: some megabytes of text, and as much as a worker's memory holds
 
 
@@ -149,6 +151,21 @@ class Composer:
             )
         return value
 
+    def _optional(self, block: Struct, field: str, at: _Spot) -> float | None:
+        return self._measured(block, field, at) if getattr(block, field) else None
+
+    def _span(self, block: Gauged, scale: b.Scale, value: float | None, at: _Spot) -> Span | None:
+        """The interval of a value: the block's `low` and `high`, or the scale's own."""
+        low, high = self._optional(block, "low", at), self._optional(block, "high", at)
+        if value is not None and low is not None and high is not None and not low <= value <= high:
+            raise Permanent(
+                f"The report's data does not fit {self.template.product}: {block.low} to {block.high} does not hold "
+                "the score that it belongs to",
+                code="invalid_data",
+                path=block.low,
+            )
+        return span_of(scale, value, low, high)
+
     def header(self) -> str:
         """What stands at the head of each page."""
         return self._fill(self.template.layout, "header", _Spot((), self.report))
@@ -185,9 +202,11 @@ class Composer:
             case b.Bars() | b.Radar() | b.Profile():
                 return self._chart(block, at)
             case b.Gauge():
+                scale = self.template.layout.scales[block.scale]
                 value = self._measured(block, "value", at)
                 title = self._fill(block, "title", at)
-                drawn = gauge_items(title, value, self.template.layout.scales[block.scale], at.measure)
+                datum = Datum(title, value, span=self._span(block, scale, value, at))
+                drawn = gauge_items(datum, scale, at.measure, self._optional(block, "reference", at))
                 return self._captioned(title, block, drawn, at)
             case b.Callout():
                 title = self._fill(block, "title", at)
@@ -268,27 +287,32 @@ class Composer:
 
     def _cell(self, column: b.Column, at: _Spot) -> Cell:
         if column.meter:
-            return Cell(value=self._measured(column, "cell", at), scale=self.template.layout.scales[column.meter])
+            scale, value = self.template.layout.scales[column.meter], self._measured(column, "cell", at)
+            return Cell(value=value, scale=scale, span=self._span(column, scale, value, at))
         return Cell(self._fill(column, "cell", at))
 
     def _chart(self, block: b.Bars | b.Radar | b.Profile, at: _Spot) -> list[Item]:
         data: list[Datum] = []
+        scale = self.template.layout.scales[block.scale]
         least = HALF / 2 if isinstance(block, b.Radar) else LEAST_ROW
         for element in self._elements(block, "items", at, least):
             inner = at.below(**{block.each: element})
+            value = self._measured(block, "value", inner)
             data.append(
                 Datum(
                     self._fill(block, "label", inner),
-                    self._measured(block, "value", inner),
+                    value,
                     self._fill(block, "note", inner) if isinstance(block, b.Bars) else "",
                     self._fill(block, "opposite", inner) if isinstance(block, b.Profile) else "",
+                    self._fill(block, "name", inner) if isinstance(block, b.Profile) else "",
+                    self._span(block, scale, value, inner),
                 )
             )
         title = self._fill(block, "title", at)
-        scale = self.template.layout.scales[block.scale]
+        reference = self._optional(block, "reference", at)
         draw = {b.Bars: bars_items, b.Radar: radar_items, b.Profile: profile_items}[type(block)]
-        drawn = draw(title, data, scale, at.measure) if data else text_items("Tidak ada data.", "body", at.measure)
-        return self._captioned(title, block, drawn, at)
+        none = () if data else text_items("Tidak ada data.", "body", at.measure)
+        return self._captioned(title, block, [*none] or draw(title, data, scale, at.measure, reference), at)
 
     def _captioned(self, title: str, block: Captioned, drawn: list[Item], at: _Spot) -> list[Item]:
         items = title_items(title, at.measure) if title else []

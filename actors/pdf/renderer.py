@@ -23,6 +23,7 @@ class PdfRenderer(Templates):
     """Draws reports from the templates of `template_dirs`, and then from those that ship here.
 
     Where a character has no font, the report shows its number, [U+738B]; `missing` is told the id and the scripts.
+    `unfounded` is told the product, and what its template says of scores without a ground, each time it is read.
 
     Raises Permanent with code template_not_found, template_invalid or invalid_data.
     """
@@ -31,8 +32,9 @@ class PdfRenderer(Templates):
         self,
         template_dirs: Sequence[Path] = (),
         missing: Callable[[str, Sequence[str]], None] = lambda document_id, scripts: None,
+        unfounded: Callable[[str, Sequence[str]], None] = lambda product_id, claims: None,
     ) -> None:
-        super().__init__(template_dirs)
+        super().__init__(template_dirs, unfounded)
         self._missing = missing
 
     def render(self, request: RenderRequest, progress: Callable[[int], None] = lambda percent: None) -> bytes:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, headed, keep_rows
 from actors.pdf.product.blocks import Column, Scale
-from actors.pdf.product.values import band_of
-from actors.pdf.product.values import number as spelled
+from actors.pdf.product.filters import spoken
+from actors.pdf.product.measure import Span
 from actors.pdf.prose import height_of, put, snapped, text_lines
-from actors.pdf.scales import draw_bands, share
+from actors.pdf.scales import draw_bands, draw_deviation, draw_interval, draw_lines, draw_mark
 from actors.pdf.style import (
     BODY_HEIGHT,
     CELL,
@@ -40,6 +40,7 @@ class Cell:
     text: str = ""
     value: float | None = None
     scale: Scale | None = None
+    span: Span | None = None
 
 
 def column_widths(columns: Sequence[Column], measure: float) -> list[float]:
@@ -143,26 +144,23 @@ def _row_part(
                 with place.tagged(tags[number]):
                     put(place, lines, type_, left + PAD, top + above, _room(width), column.align)
             elif row and (scale := row[number].scale):
-                middle, value = top + above + CELL.leading / 2, row[number].value
-                with place.tagged(Tag("Figure", tags[number], _spoken(scale, value))):
-                    _draw_meter(place, scale, value, left + PAD, middle, width - 2 * PAD)
+                cell = row[number]
+                with place.tagged(Tag("Figure", tags[number], spoken(scale, cell.value, cell.span))):
+                    _draw_meter(place, cell, left + PAD, top + above + CELL.leading / 2, width - 2 * PAD)
             left += width
 
     return Item(height, draw)
 
 
-def _spoken(scale: Scale, value: float | None) -> str:
-    """What a meter says."""
-    band = f" ({band_of(scale, value)[1].label})" if value is not None else ""
-    return f"{spelled(value, scale.decimals)}{band}"
-
-
-def _draw_meter(place: Place, scale: Scale, value: float | None, x: float, middle: float, width: float) -> None:
-    """A scale's bands in small with a mark where the value stands."""
+def _draw_meter(place: Place, cell: Cell, x: float, middle: float, width: float) -> None:
+    """A scale's bands in small with the interval, the mean, and a mark where the value stands."""
+    scale, value = cell.scale, cell.value
+    assert scale is not None
     draw_bands(place, scale, x, middle - METER_HEIGHT / 2, width, METER_HEIGHT, gap=0.6)
     if value is None:
         place.canvas.rule(x, middle, x + width, middle, PALE, 0.5)
         return
-    reach = share(scale, value) * width
-    place.canvas.rectangle(x, middle - 1.1, max(reach, 0.5), 2.2, DEEP)
-    place.canvas.disc(x + reach, middle, 2.9, fill=DEEP)
+    draw_interval(place, scale, cell.span, x, middle, width, METER_HEIGHT - 2)
+    draw_lines(place, scale, None, x, middle - METER_HEIGHT / 2, width, METER_HEIGHT)
+    draw_deviation(place, scale, value, x, middle, width, 2.2 if cell.span is None else 1.4)
+    draw_mark(place, scale, value, x, middle, width, 2.9)

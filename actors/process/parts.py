@@ -100,7 +100,7 @@ class Parts:
         from actors.pdf.renderer import PdfRenderer  # late: only render processes pay for fonts
 
         folders = [Path(p) for p in self.settings.templates_dir.split(":") if p]
-        return PdfRenderer(folders, _log_missing_scripts)
+        return PdfRenderer(folders, _log_missing_scripts, _log_unfounded_claims)
 
     @cached_property
     def sender(self) -> Sender:
@@ -288,3 +288,8 @@ class Parts:
 def _log_missing_scripts(document_id: str, scripts: Sequence[str]) -> None:
     """Log that a report shows numbers for characters: this host has no font for them."""
     log.warning("report.fonts_missing", document=document_id, scripts=list(scripts))
+
+
+def _log_unfounded_claims(product_id: str, claims: Sequence[str]) -> None:
+    """Log what a template says of scores without a ground for it; `templates check` refuses the template."""
+    log.warning("template.unfounded", product=product_id, claims=list(claims))

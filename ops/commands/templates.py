@@ -124,13 +124,18 @@ def check(
     templates_dir: Folders = None,
 ) -> None:
     """Read every template and draw its sample; the first line of each answer says ok, or where it is
-    wrong.
+    wrong. What a template says of scores without a ground is wrong here, although a worker draws it.
     """
     renderer = PdfRenderer(_folders(templates_dir), _tell_missing)
     wrong = 0
     for product in products or renderer.products():
         try:
             pdf = draw(renderer, product, None, "pdf_check")
+            for claim in (claims := renderer.template(product).unfounded()):
+                typer.echo(f"{product}: {claim.code}: {claim.detail}")
+            if claims:
+                wrong += 1
+                continue
         except Permanent as error:
             wrong += 1
             typer.echo(f"{product}: {error.code}: {error.detail}")

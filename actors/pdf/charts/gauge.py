@@ -3,45 +3,111 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 
-from actors.pdf.charts.parts import Datum, figure, shown
+from actors.pdf.charts.parts import Datum, figure, key_items, legends, shown
 from actors.pdf.page.flow import Item, Place
 from actors.pdf.product.blocks import Scale
-from actors.pdf.product.values import band_of
+from actors.pdf.product.filters import interval_words, reading
+from actors.pdf.product.measure import band_of, known
 from actors.pdf.prose import height_of, plain_lines, put
-from actors.pdf.scales import share, stretches
-from actors.pdf.style import BANDS, DEEP, GRID, HALF, LABEL_STRONG, RULE, SMALL, WHITE
+from actors.pdf.scales import INTERVAL, share, stretches
+from actors.pdf.style import BANDS, DEEP, GRID, HALF, INK, LABEL, LABEL_STRONG, RULE, SMALL, WHITE
+from actors.pdf.text.linebreak import Line
+
+_NAME_WIDTH = 60.0
 
 
-def gauge_items(title: str, value: float | None, scale: Scale, measure: float) -> list[Item]:
-    """A half circle of bands with a hand."""
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A band's name beside the ring: where it stands from the ring's middle, y downwards."""
+
+    lines: list[Line]
+    left: float
+    top: float
+    align: str
+
+    def meets(self, other: _Name) -> bool:
+        """Whether two names would touch."""
+        mine, theirs = (self._sides(), other._sides())
+        return all(one[0] < two[1] + 2 and two[0] < one[1] + 2 for one, two in zip(mine, theirs, strict=True))
+
+    def _sides(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        width = max(line.width for line in self.lines)
+        left = self.left + {"left": 0.0, "center": (_NAME_WIDTH - width) / 2, "right": _NAME_WIDTH - width}[self.align]
+        return (left, left + width), (self.top, self.top + height_of(self.lines, SMALL))
+
+
+def gauge_items(datum: Datum, scale: Scale, measure: float, reference: float | None = None) -> list[Item]:
+    """A half circle of bands with a hand; an inner arc is the interval. Names that would touch go into a legend."""
     radius = min(84.0, measure / 2 - 50)
-    height = math.ceil((radius + 38) / HALF) * HALF
+    measured = known(scale) or datum.span is not None
+    height = math.ceil((radius + 38 + (LABEL.leading if measured else 0)) / HALF) * HALF
+    names = _names(scale, radius)
+    crowded = any(one.meets(two) for one, two in combinations(names, 2))
 
     def draw(place: Place, x: float, top: float) -> None:
         canvas = place.canvas
         middle, base = x + measure / 2, top + radius + 14
-        for tone, (band, start, end) in enumerate(stretches(scale)):
+
+        def radial(value: float, inner: float, outer: float, width: float) -> None:
+            angle = share(scale, value) * math.pi
+            across, up = math.cos(angle), math.sin(angle)
+            start, end = ((middle - radius * part * across, base - radius * part * up) for part in (inner, outer))
+            canvas.rule(*start, *end, INK, width)
+
+        for tone, (_, start, end) in enumerate(stretches(scale)):
             first, last = start * math.pi + 0.008, end * math.pi - 0.008
             canvas.ring_part(middle, base, radius * 0.70, radius, first, last, BANDS[tone], RULE)
-            angle = (start + end) / 2 * math.pi
-            lines = plain_lines(band.label, SMALL, 60, 2)
-            px, py = middle - (radius + 6) * math.cos(angle), base - (radius + 6) * math.sin(angle)
-            align = "center" if abs(math.cos(angle)) < 0.25 else ("right" if math.cos(angle) > 0 else "left")
-            left = px - (60 if align == "right" else 30 if align == "center" else 0)
-            above = height_of(lines, SMALL) - 0.3 * SMALL.leading * abs(math.cos(angle))
-            put(place, lines, SMALL, left, py - above, 60, align)
-        if value is not None:
-            angle = share(scale, value) * math.pi
+        for name in () if crowded else names:
+            put(place, name.lines, SMALL, middle + name.left, base + name.top, _NAME_WIDTH, name.align)
+        if datum.span:
+            low, high = (share(scale, end) * math.pi for end in datum.span)
+            canvas.ring_part(middle, base, radius * 0.60, radius * 0.68, low, max(high, low + 0.02), INTERVAL, WHITE)
+        if known(scale) and scale.mean is not None:
+            radial(scale.mean, 0.58, 1.0, 0.6)
+        if reference is not None:
+            for part in (0.70, 0.80, 0.90):
+                radial(reference, part, part + 0.06, 1.0)
+        if datum.value is not None:
+            angle = share(scale, datum.value) * math.pi
             tip = (middle - radius * 0.93 * math.cos(angle), base - radius * 0.93 * math.sin(angle))
             side = (2.6 * math.sin(angle), -2.6 * math.cos(angle))
             canvas.path([(middle + side[0], base + side[1]), tip, (middle - side[0], base - side[1])], fill=DEEP)
             canvas.disc(middle, base, 4.6, fill=DEEP, stroke=WHITE, width=1)
         big = replace(LABEL_STRONG, size=11.0, leading=GRID)
-        text = shown(scale, value)
-        if value is not None:
-            text = f"{text} · {band_of(scale, value)[1].label}"
-        put(place, plain_lines(text, big, measure, 1), big, x, base + 8, measure, "center")
+        first_line, second = _said(datum, scale)
+        put(place, plain_lines(first_line, big, measure, 1), big, x, base + 8, measure, "center")
+        put(place, plain_lines(second, LABEL, measure, 1), LABEL, x, base + 8 + GRID, measure, "center")
 
-    return figure([Item(height, draw, before=HALF)], title, [Datum(title, value)], scale)
+    items = figure([Item(height, draw, before=HALF, keep=True)], datum.label, [datum], scale)
+    items += legends(scale, measure) if crowded else []
+    items += key_items(scale, measure, reference)
+    items[-1].keep = False
+    return items
+
+
+def _said(datum: Datum, scale: Scale) -> tuple[str, str]:
+    """The value with its interval, and its category below; on a scale that does not measure both in one line."""
+    text = shown(scale, datum.value)
+    if datum.value is None:
+        return text, ""
+    if datum.span:
+        return f"{text} ({interval_words(scale, datum.span)})", reading("label", scale, datum.value, *datum.span)
+    label = "" if scale.norm == "unknown" else band_of(scale, datum.value)[1].label
+    return f"{text} · {label}" if label else text, ""
+
+
+def _names(scale: Scale, radius: float) -> Sequence[_Name]:
+    names = []
+    for band, start, end in stretches(scale):
+        angle = (start + end) / 2 * math.pi
+        lines = plain_lines(band.label, SMALL, _NAME_WIDTH, 2)
+        x, y = -(radius + 6) * math.cos(angle), -(radius + 6) * math.sin(angle)
+        align = "center" if abs(math.cos(angle)) < 0.25 else ("right" if math.cos(angle) > 0 else "left")
+        left = x - {"right": _NAME_WIDTH, "center": _NAME_WIDTH / 2, "left": 0.0}[align]
+        above = height_of(lines, SMALL) - 0.3 * SMALL.leading * abs(math.cos(angle))
+        names.append(_Name(lines, left, y - above, align))
+    return names

@@ -2,56 +2,93 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag
 from actors.pdf.product.blocks import Scale
-from actors.pdf.product.values import band_of, number
+from actors.pdf.product.filters import interval_words, norm_of, score_of, spoken
+from actors.pdf.product.measure import Span, known, normed, percentile_of
+from actors.pdf.product.values import number
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import share, stretches
-from actors.pdf.style import BANDS, GRID, HALF, RULE, SMALL
+from actors.pdf.style import BANDS, GRID, HALF, INK, LABEL_STRONG, QUIET, RULE, SMALL, Colour
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import PLAIN, measured, one_line
 
-VALUE_WIDTH = 34.0
+VALUE_WIDTH = 34.0  # beside a track, for a number; an interval stands to the right of it
+DIGIT = 4.2  # points of a small digit
 LEGEND_GAP = 21.0  # Points between the end of one entry and the text of the next.
 MOST_LINES = 20  # Of a label: a longer one ends in an ellipsis, because a chart must fit on a page.
 SHORT = 20 * GRID
 NAMED = 300  # characters of a chart's title that its alternative text repeats
+APART = 3.0  # points between two numbers of an axis
 
 
 @dataclass(frozen=True, slots=True)
 class Datum:
-    """One measured thing: label, value (None: not measured), and what a chart may add to it."""
+    """One measured thing: label, value (None: not measured), its interval, and what a chart may add to it."""
 
     label: str
     value: float | None
     note: str = ""
     opposite: str = ""
+    name: str = ""
+    span: Span | None = None
 
 
 def shown(scale: Scale, value: float | None) -> str:
     """The number as it is printed beside a mark."""
-    return number(value, scale.decimals)
+    return score_of(scale, value)
+
+
+def value_width(scale: Scale) -> float:
+    """What a value and its interval need beside a track, in points."""
+    longest = max(len(number(end, scale.decimals)) for end in (scale.low, scale.high))
+    return VALUE_WIDTH + ((2 * longest + 1) * DIGIT + 4 if known(scale) else 0.0)
+
+
+def put_value(place: Place, datum: Datum, scale: Scale, x: float, middle: float, missing: Colour = QUIET) -> None:
+    """The value beside a mark, and its interval in small numbers."""
+    width = value_width(scale)
+    span = plain_lines(interval_words(scale, datum.span), SMALL, width, 1) if datum.span else []
+    room = VALUE_WIDTH if known(scale) else width - sum(line.width + 4 for line in span)
+    lines = plain_lines(shown(scale, datum.value), LABEL_STRONG, room - 6, 1)
+    colour = missing if datum.value is None else INK
+    put(place, lines, LABEL_STRONG, x, middle - LABEL_STRONG.leading / 2, room, "right", colour)
+    put(place, span, SMALL, x, middle - SMALL.leading / 2 + 0.3, width, "right")
 
 
 def figure(items: Sequence[Item], title: str, data: Sequence[Datum], scale: Scale) -> list[Item]:
     """The items as one figure, with an alternative text that says what the chart says, value by value."""
     name = title[:NAMED] or "Grafik"
-    parts = []
-    for datum in data:
-        band = f" ({band_of(scale, datum.value)[1].label})" if datum.value is not None else ""
-        parts.append(f"{datum.label}: {shown(scale, datum.value)}{band}")
-    tag = Tag("Figure", alternative=one_line(f"{name}. {'; '.join(parts)}."))
+    said = f"{name}. {_told(scale)}{'; '.join(_said(datum, scale) for datum in data)}."
+    tag = Tag("Figure", alternative=one_line(said))
     for item in items:
         item.tag = tag
     return list(items)
 
 
+def _told(scale: Scale) -> str:
+    """The scale in words, when it says how it measures."""
+    if not known(scale):
+        return ""
+    mean = f", rata-rata {number(scale.mean)}, simpangan baku {number(scale.sd)}" if scale.mean is not None else ""
+    return f"Skala {number(scale.low)}–{number(scale.high)}{mean}, {norm_of(scale)}. "
+
+
+def _said(datum: Datum, scale: Scale) -> str:
+    """One datum in words; between two poles both are named, and which of them is high."""
+    poles = f"{datum.label} – {datum.opposite}" if datum.opposite else datum.label
+    return f"{f'{datum.name} ({poles})' if datum.name else poles}: {spoken(scale, datum.value, datum.span)}"
+
+
 def _band_names(scale: Scale, width: float) -> list[list[Line]] | None:
     """The bands' names set in at most two lines each, or None when one does not fit over its stretch."""
     names = []
+    if not any(band.label for band, _, _ in stretches(scale)):
+        return None
     for band, start, end in stretches(scale):
         room = (end - start) * width - 2
         if any(chunk.width > room for chunk in measured([(band.label, PLAIN)], SMALL)[0]):
@@ -78,24 +115,80 @@ def scale_head(scale: Scale, left: float, track: float) -> Item:
     return Item(height, draw, before=HALF, keep=True, tag=ARTIFACT)
 
 
-def with_foot(items: list[Item], scale: Scale, left: float, track: float, measure: float) -> list[Item]:
+def with_foot(
+    items: list[Item], scale: Scale, left: float, track: float, measure: float, reference: float | None = None
+) -> list[Item]:
     """The chart's rows, the numbers of its axis, and a legend when the bands could not be named above."""
-    items[-1].keep = True
-    items.append(axis_item(scale, left, track))
+    below = [axis_item(scale, left, track)]
+    if normed(scale):
+        below.append(axis_item(scale, left, track, percentiles=True))
     if _band_names(scale, track) is None:
-        items[-1].keep = True
-        items.append(legend_item(scale, measure))
-    return items
+        below += legends(scale, measure)
+    below += key_items(scale, measure, reference)
+    for item in [items[-1], *below[:-1]]:
+        item.keep = True
+    return items + below
 
 
-def axis_item(scale: Scale, left: float, track: float) -> Item:
+def _ticks(scale: Scale) -> list[float]:
+    """Where an axis has numbers: whole standard deviations from the mean, or else the ends of the bands."""
+    if not known(scale) or scale.mean is None or scale.sd is None:
+        return [scale.low, *(band.upto for band, _, _ in stretches(scale))]
+    steps = range(-6, 7)
+    return [at for step in steps if scale.low <= (at := scale.mean + step * scale.sd) <= scale.high]
+
+
+def axis_item(scale: Scale, left: float, track: float, *, percentiles: bool = False) -> Item:
+    """The numbers below a track: scores, or the percentiles of the same scores. A number without room is left out."""
+    marks: list[tuple[float, list[Line]]] = []
+    free = -math.inf
+    for value in _ticks(scale):
+        text = percentile_of(scale, value) if percentiles else number(value)
+        lines = plain_lines(text or "", SMALL, 40)
+        at = share(scale, value) * track
+        if at - lines[0].width / 2 >= free:
+            marks.append((at, lines))
+            free = at + lines[0].width / 2 + APART
+    name = plain_lines("Persentil" if percentiles else "Skor", SMALL, 60, 1) if normed(scale) else []
+
     def draw(place: Place, x: float, top: float) -> None:
-        for value in (scale.low, *(band.upto for band in scale.bands)):
-            at = x + left + share(scale, value) * track
-            lines = plain_lines(number(value), SMALL, 40)
-            put(place, lines, SMALL, at - 20, top + 1, 40, "center")
+        put(place, name, SMALL, x, top + 1, left - 12, "right")
+        for at, lines in marks:
+            put(place, lines, SMALL, x + left + at - 20, top + 1, 40, "center")
 
     return Item(GRID, draw, tag=ARTIFACT)
+
+
+def key_items(
+    scale: Scale,
+    measure: float,
+    reference: float | None,
+    names: tuple[str, str, str] = ("pita gelap", "garis tegak", "garis putus-putus"),
+) -> list[Item]:
+    """What interval, mean and reference of a chart look like, by their `names`, and who is compared."""
+    said = []
+    if known(scale):
+        said.append(f"{names[0]}: rentang kepercayaan {scale.level}%")
+        if scale.mean is not None:
+            said.append(f"{names[1]}: rata-rata {number(scale.mean)}")
+        said.append(norm_of(scale))
+    if reference is not None:
+        said.append(f"{names[2]}: acuan {number(reference)}")
+    if not said:
+        return []
+    text = "; ".join(said)
+    lines = plain_lines(f"{text[0].upper()}{text[1:]}.", SMALL, measure, 4)
+    height = math.ceil(height_of(lines, SMALL) / HALF) * HALF
+
+    def draw(place: Place, x: float, top: float) -> None:
+        put(place, lines, SMALL, x, top, measure, "center")
+
+    return [Item(height, draw, tag=Tag("P"))]
+
+
+def legends(scale: Scale, measure: float) -> list[Item]:
+    """The legend of a scale whose bands have names; else none."""
+    return [legend_item(scale, measure)] if any(band.label for band, _, _ in stretches(scale)) else []
 
 
 def legend_item(scale: Scale, measure: float) -> Item:

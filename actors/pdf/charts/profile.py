@@ -7,28 +7,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from actors.pdf.charts.parts import MOST_LINES, VALUE_WIDTH, Datum, figure, scale_head, shown, with_foot
+from actors.pdf.charts.parts import MOST_LINES, Datum, figure, put_value, scale_head, value_width, with_foot
 from actors.pdf.page.flow import Draw, Item, Place, headed
 from actors.pdf.product.blocks import Scale
 from actors.pdf.prose import height_of, plain_lines, put
-from actors.pdf.scales import draw_bands, share
-from actors.pdf.style import DEEP, GRID, HALF, LABEL, LABEL_STRONG, WHITE
+from actors.pdf.scales import draw_bands, draw_interval, draw_lines, draw_mark, share
+from actors.pdf.style import DEEP, GRID, HALF, INK, LABEL, LABEL_STRONG, WHITE
 from actors.pdf.text.linebreak import Line
 
 PROFILE_HEIGHT = 34 * GRID
+_STRIP = 14.0  # points: the bands of a row with a name
 
 
-def profile_items(title: str, data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
-    """Bipolar rows joined by a line: where somebody stands between two poles."""
-    pole = measure * 0.25
+def profile_items(
+    title: str, data: Sequence[Datum], scale: Scale, measure: float, reference: float | None = None
+) -> list[Item]:
+    """Bipolar rows: where somebody stands between two poles, with a line from row to row unless the rows have names."""
+    named = any(datum.name for datum in data)
+    pole = measure * (0.21 if named else 0.25)
     right_pole = pole if any(datum.opposite for datum in data) else 0.0
-    widths = _Widths(pole, pole + 10, measure - 2 * 10 - pole - right_pole - VALUE_WIDTH, right_pole)
+    track = measure - 2 * 10 - pole - right_pole - value_width(scale)
+    widths = _Widths(pole, pole + 10, track, right_pole, named)
     parts = []
     for rows in _profile_parts([_profile_row(datum, widths) for datum in data]):
-        part = Item(sum(row.height for row in rows), _profile_drawing(rows, scale, widths))
+        part = Item(sum(row.height for row in rows), _profile_drawing(rows, scale, widths, reference))
         parts.append(part)
     items = headed(scale_head(scale, widths.left, widths.track), figure(parts, title, data, scale))
-    return with_foot(items, scale, widths.left, widths.track, measure)
+    return with_foot(items, scale, widths.left, widths.track, measure, reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +42,13 @@ class _Widths:
     left: float
     track: float
     right_pole: float
+    named: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
     datum: Datum
+    name: list[Line]
     label: list[Line]
     opposite: list[Line]
     height: float
@@ -61,36 +68,49 @@ def _profile_parts(rows: Sequence[_Row]) -> list[list[_Row]]:
 
 
 def _profile_row(datum: Datum, widths: _Widths) -> _Row:
-    label = plain_lines(datum.label, LABEL_STRONG, widths.pole, MOST_LINES)
+    label = plain_lines(datum.label, LABEL if widths.named else LABEL_STRONG, widths.pole, MOST_LINES)
     opposite = plain_lines(datum.opposite, LABEL, widths.right_pole, MOST_LINES) if datum.opposite else []
-    text = max(height_of(label, LABEL_STRONG), height_of(opposite, LABEL))
-    return _Row(datum, label, opposite, max(4 * HALF, math.ceil((text + 7) / HALF) * HALF))
+    name = plain_lines(datum.name, LABEL_STRONG, widths.track, MOST_LINES) if widths.named else []
+    poles = max(height_of(label, LABEL), height_of(opposite, LABEL), _STRIP * widths.named)
+    text = poles + height_of(name, LABEL_STRONG)
+    return _Row(datum, name, label, opposite, max(4 * HALF, math.ceil((text + 7) / HALF) * HALF))
 
 
-def _profile_drawing(rows: Sequence[_Row], scale: Scale, widths: _Widths) -> Draw:
+def _profile_drawing(rows: Sequence[_Row], scale: Scale, widths: _Widths, reference: float | None) -> Draw:
     def draw(place: Place, x: float, top: float) -> None:
         canvas, points, y = place.canvas, list[tuple[float, float] | None](), top
-        draw_bands(place, scale, x + widths.left, top, widths.track, sum(row.height for row in rows))
+        left, height = x + widths.left, sum(row.height for row in rows)
+        if not widths.named:
+            draw_bands(place, scale, left, top, widths.track, height)
+            draw_lines(place, scale, reference, left, top, widths.track, height)
         for row in rows:
-            middle = y + row.height / 2
-            canvas.rule(x + widths.left, middle, x + widths.left + widths.track, middle, WHITE, 0.6)
+            name_height = height_of(row.name, LABEL_STRONG)
+            middle = y + (row.height + name_height) / 2
+            if widths.named:
+                above = middle - _STRIP / 2 - name_height - 1
+                put(place, row.name, LABEL_STRONG, left, above, widths.track, "center")
+                draw_bands(place, scale, left, middle - _STRIP / 2, widths.track, _STRIP)
+                draw_lines(place, scale, reference, left, middle - _STRIP / 2, widths.track, _STRIP)
+            else:
+                canvas.rule(left, middle, left + widths.track, middle, WHITE, 0.6)
+            draw_interval(place, scale, row.datum.span, left, middle, widths.track, 9)
             _profile_labels(place, row, scale, widths, x, middle)
             value = row.datum.value
-            points.append(None if value is None else (x + widths.left + share(scale, value) * widths.track, middle))
+            points.append(None if value is None else (left + share(scale, value) * widths.track, middle))
             y += row.height
-        for start, end in pairwise(points):
+        for start, end in pairwise(() if widths.named else points):
             if start and end:
                 canvas.rule(*start, *end, DEEP, 1.4)
-        for point in points:
-            if point:
-                canvas.disc(*point, 4.2, fill=DEEP, stroke=WHITE, width=1)
+        for row, point in zip(rows, points, strict=True):
+            if point and row.datum.value is not None:
+                draw_mark(place, scale, row.datum.value, left, point[1], widths.track, 4.2)
 
     return draw
 
 
 def _profile_labels(place: Place, row: _Row, scale: Scale, widths: _Widths, x: float, middle: float) -> None:
-    put(place, row.label, LABEL_STRONG, x, middle - height_of(row.label, LABEL_STRONG) / 2, widths.pole, "right")
+    type_ = LABEL if widths.named else LABEL_STRONG
+    put(place, row.label, type_, x, middle - height_of(row.label, type_) / 2, widths.pole, "right")
     edge = x + widths.left + widths.track + 10
     put(place, row.opposite, LABEL, edge, middle - height_of(row.opposite, LABEL) / 2, widths.right_pole)
-    value = plain_lines(shown(scale, row.datum.value), LABEL_STRONG, VALUE_WIDTH, 1)
-    put(place, value, LABEL_STRONG, edge + widths.right_pole, middle - LABEL.leading / 2, VALUE_WIDTH, "right")
+    put_value(place, row.datum, scale, edge + widths.right_pole, middle, INK)

@@ -7,22 +7,26 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from actors.pdf.charts.bars import bars_items
-from actors.pdf.charts.parts import MOST_LINES, Datum, figure, legend_item, shown
+from actors.pdf.charts.parts import MOST_LINES, Datum, figure, key_items, legends, shown
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place
 from actors.pdf.product.blocks import Scale
+from actors.pdf.product.filters import interval_words
+from actors.pdf.product.measure import known
 from actors.pdf.prose import height_of, plain_lines, put
-from actors.pdf.scales import share
-from actors.pdf.style import BANDS, DEEP, GRID, GUTTER, HALF, LABEL, LABEL_STRONG, RULE, WHITE
+from actors.pdf.scales import share, stretches
+from actors.pdf.style import BANDS, DEEP, GRID, GUTTER, HALF, INK, LABEL, LABEL_STRONG, RULE, WHITE
 from actors.pdf.text.linebreak import Line
 
 _HEIGHT, _FEW_HEIGHT, _FEW_SPOKES = 19 * GRID, 15 * GRID, 4  # few spokes have little to tell apart
 NAMED_SPOKES = 10  # more of them carry numbers, and a key stands below
 
 
-def radar_items(title: str, data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
+def radar_items(
+    title: str, data: Sequence[Datum], scale: Scale, measure: float, reference: float | None = None
+) -> list[Item]:
     """A polygon on spokes; with fewer than three axes there is no area to see and bars are drawn instead."""
     if len(data) < 3:
-        return bars_items(title, data, scale, measure)
+        return bars_items(title, data, scale, measure, reference)
     label_width = min(96.0, measure * 0.24)
     most = _FEW_HEIGHT if len(data) <= _FEW_SPOKES else _HEIGHT
     height = math.floor(min(measure * 0.62, most) / GRID) * GRID
@@ -45,9 +49,12 @@ def radar_items(title: str, data: Sequence[Datum], scale: Scale, measure: float)
             None if datum.value is None else at(angle, share(scale, datum.value))
             for angle, datum in zip(angles, data, strict=True)
         ]
-        for band, tone in reversed(list(zip(scale.bands, BANDS, strict=False))):
-            part = share(scale, band.upto)
+        for (_, _, part), tone in reversed(list(zip(stretches(scale), BANDS, strict=False))):
             canvas.path([at(angle, part) for angle in angles], fill=tone, stroke=WHITE, width=0.8)
+        mean = scale.mean if known(scale) else None
+        for value, colour, width in ((mean, INK, 0.6), (reference, DEEP, 1.0)):
+            if value is not None:
+                canvas.path([at(angle, share(scale, value)) for angle in angles], stroke=colour, width=width)
         for angle in angles:
             canvas.rule(middle_x, middle_y, *at(angle, 1.0), RULE, 0.4)
         shape = [point for point in points if point]
@@ -63,7 +70,11 @@ def radar_items(title: str, data: Sequence[Datum], scale: Scale, measure: float)
             _spoke_label(place, datum, scale, at(angle, 1.0), angle, label_width, label_lines)
 
     chart = figure([Item(height, draw, before=HALF, keep=True)], title, data, scale)
-    return [*chart, legend_item(scale, measure), *(_key(data, scale, measure) if crowded else ())]
+    below = [
+        *legends(scale, measure),
+        *key_items(scale, measure, reference, ("dalam kurung", "garis tipis", "garis tebal")),
+    ]
+    return [*chart, *below, *(_key(data, scale, measure) if crowded else ())]
 
 
 def _key(data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
@@ -105,7 +116,8 @@ def _spoke_label(
     limit: int,
 ) -> None:
     label = plain_lines(datum.label, LABEL_STRONG, width, limit)
-    value = [] if limit == 1 else plain_lines(shown(scale, datum.value), LABEL, width, 1)
+    said = shown(scale, datum.value) + (f" ({interval_words(scale, datum.span)})" if datum.span else "")
+    value = [] if limit == 1 else plain_lines(said, LABEL, width, 1)
     block = height_of(label, LABEL_STRONG) + height_of(value, LABEL)
     across, down = math.cos(angle), math.sin(angle)
     if abs(across) < 0.3:

@@ -66,6 +66,8 @@ class Column(_Strict, frozen=True, kw_only=True):
     align: Literal["left", "right", "center"] = "left"
     strong: bool = False
     meter: str = ""  # name of a scale: the cell is an expression's number, drawn on that scale
+    low: str = ""  # expressions: the ends of the meter's interval; the scale's own when none or left out
+    high: str = ""
 
 
 class Table(_Block, tag="table", frozen=True, kw_only=True):
@@ -87,6 +89,9 @@ class _Chart(_Block, frozen=True, kw_only=True):
     title: str = ""
     caption: str = ""
     scale: str
+    low: str = ""  # expressions: the ends of the value's interval; the scale's own when none or left out
+    high: str = ""
+    reference: str = ""  # expression: a number that is drawn as a dashed line
 
 
 class Bars(_Chart, tag="bars", frozen=True, kw_only=True):
@@ -100,9 +105,13 @@ class Radar(_Chart, tag="radar", frozen=True, kw_only=True):
 
 
 class Profile(_Chart, tag="profile", frozen=True, kw_only=True):
-    """Values joined by a line between two poles: `label` on the left, `opposite` on the right."""
+    """Values joined by a line between two poles: `label` on the left, `opposite` on the right.
+
+    With `name` the poles are set alike, and the name of what lies between them stands over its row.
+    """
 
     opposite: str = ""
+    name: str = ""
 
 
 class Gauge(_Block, tag="gauge", frozen=True, kw_only=True):
@@ -112,6 +121,9 @@ class Gauge(_Block, tag="gauge", frozen=True, kw_only=True):
     scale: str
     title: str = ""
     caption: str = ""
+    low: str = ""  # as in other charts
+    high: str = ""
+    reference: str = ""
 
 
 class Image(_Block, tag="image", frozen=True, kw_only=True):
@@ -188,17 +200,38 @@ class Band(_Strict, frozen=True, kw_only=True):
     """A stretch of a scale up to and including `upto`, with the name and the reading of values in it."""
 
     upto: float
-    label: str
+    label: str = ""
     text: str = ""
 
 
+class Norm(_Strict, frozen=True, kw_only=True):
+    """The group that scores are compared with."""
+
+    label: str
+    n: Annotated[int, Meta(gt=0)]
+    year: Annotated[int, Meta(ge=1900, le=2200)]
+    ages: str
+
+
 class Scale(_Strict, frozen=True, kw_only=True):
-    """The range a score can have and its norm bands, from low to high."""
+    """The range that charts show and its norm bands, from low to high; and how exactly the scores are measured.
+
+    A scale with `sd` and `reliability` has intervals and comparisons, and one with a norm has percentiles as well. The
+    norm `unknown` forbids all three; `example` is told as "norma contoh". A `raw` scale has no norm group.
+    """
 
     low: float
     high: float
     bands: Annotated[list[Band], Meta(min_length=1, max_length=6)]
     decimals: Annotated[int, Meta(ge=0, le=3)] = 0
+    kind: Literal["norm", "raw"] = "norm"
+    mean: float | None = None
+    sd: Annotated[float, Meta(gt=0)] | None = None
+    reliability: Annotated[float, Meta(ge=0, lt=1)] | None = None
+    norm: Norm | Literal["unknown", "example"] | None = None
+    level: Literal[68, 90, 95] = 95  # per cent of confidence of the printed intervals
+    min: float | None = None  # the lowest and the highest score that the test can give; low and high if left out
+    max: float | None = None
 
 
 class Layout(_Strict, frozen=True, kw_only=True):

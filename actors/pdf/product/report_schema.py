@@ -2,19 +2,28 @@
 
 For `uniqueItems` jsonschema compares every element of a list with every other one. For `unevaluatedItems` and
 `unevaluatedProperties` it looks up each element and each key in a list.
+
+JSON Schema cannot compare two values of a report. For that there are four keywords of our own. `x-ascending` holds
+lists of names whose values must not fall, such as `["low", "score", "high"]`; missing ones are passed over. `x-sum` says
+for a name which others add up to it. `x-unique` names the field in which the elements of a list must differ. `x-date`
+refuses a text that is written like a date and names no day of the calendar.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import jsonschema
 from jsonschema._utils import find_evaluated_item_indexes_by_schema, find_evaluated_property_keys_by_schema
 from jsonschema.protocols import Validator
 
+from actors.pdf.product.values import is_day
+
 _NAMED = 5  # keys that an error names
+_GREAT = 1e300  # numbers beyond it are refused when they are drawn
 
 
 def _unique_items(_validator: Validator, wanted: object, instance: object, _schema: Any) -> Iterator[Any]:
@@ -54,11 +63,51 @@ def _unevaluated_properties(validator: Validator, _allowed: Any, instance: objec
             yield jsonschema.ValidationError(f"unevaluated properties are not allowed: {', '.join(left[:_NAMED])}")
 
 
+def _ascending(_validator: Validator, rules: Any, instance: Any, _schema: Any) -> Iterator[Any]:
+    for names in rules if isinstance(instance, Mapping) else ():
+        given = [(name, at) for name in names if (at := _ordered(instance.get(name))) is not None]
+        for (before, low), (name, value) in pairwise(given):
+            if type(low) is type(value) and value < low:
+                yield jsonschema.ValidationError(f"must not be less than {before}", path=[name])
+
+
+def _ordered(value: object) -> Any:
+    """A number, or a date that sorts as a text; anything else is not compared."""
+    if isinstance(value, str):
+        return value[:10] if is_day(value[:10]) and value[:1].isdigit() else None
+    return float(value) if isinstance(value, (int, float)) and abs(value) < _GREAT else None
+
+
+def _sum(_validator: Validator, rules: Any, instance: Any, _schema: Any) -> Iterator[Any]:
+    for name, parts in rules.items() if isinstance(instance, Mapping) else ():
+        values = [instance.get(part) for part in (name, *parts)]
+        if all(isinstance(value, (int, float)) for value in values) and values[0] != sum(values[1:]):
+            yield jsonschema.ValidationError(f"must be the sum of {' and '.join(parts)}", path=[name])
+
+
+def _unique_field(_validator: Validator, field: Any, instance: object, _schema: Any) -> Iterator[Any]:
+    seen: set[str] = set()
+    for place, element in enumerate(instance if isinstance(instance, list) else ()):
+        written = _written(element[field]) if isinstance(element, Mapping) and field in element else None
+        if written is not None and written in seen:
+            yield jsonschema.ValidationError("another element has the same value", path=[place, field])
+        seen.add(written or "")
+
+
+def _date(_validator: Validator, wanted: object, instance: object, _schema: Any) -> Iterator[Any]:
+    if wanted and isinstance(instance, str) and not is_day(instance):
+        yield jsonschema.ValidationError("there is no such day")
+
+
 LinearValidator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator,
     {
         "uniqueItems": _unique_items,
         "unevaluatedItems": _unevaluated_items,
         "unevaluatedProperties": _unevaluated_properties,
+        "x-ascending": _ascending,
+        "x-sum": _sum,
+        "x-unique": _unique_field,
+        "x-date": _date,
     },
 )

@@ -20,14 +20,17 @@ from jsonschema.protocols import Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from actors.pdf.product.blocks import Layout
+from actors.pdf.product import measure
+from actors.pdf.product.blocks import Layout, Scale
+from actors.pdf.product.claims import DRAWN, Use, unfounded, used
+from actors.pdf.product.filters import filters_of
 from actors.pdf.product.picture import PictureError, picture
 from actors.pdf.product.report_schema import LinearValidator
 from actors.pdf.product.values import Expressions
 from schema.errors import Permanent
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-EXPRESSIONS = {"rows", "items", "value", "test"}
+EXPRESSIONS = {"rows", "items", "value", "test", "low", "high", "reference"}
 LITERALS = {"block", "each", "style", "align", "scale", "meter", "file", "language"}
 QUOTED = 60  # characters of a wrong value that an error may quote
 IGNORED_KEYS = ("_id", "code", "product_id", "pdf_generation")
@@ -103,10 +106,19 @@ class Template:
             self.layout: Layout = msgspec.convert(source, Layout)
         except msgspec.ValidationError as error:
             raise self._misshapen(error) from error
-        self.expressions = Expressions(self.layout.scales)
+        self.expressions = Expressions(filters_of(self.layout.scales))
+        self._uses: list[tuple[int, Use]] = []  # with their lines
         self.texts = self._read_texts()
         self._check(source)
         self._validator = self._read_schema()
+
+    def unfounded(self) -> list[Permanent]:
+        """What the template says of scores without a ground for it: errors that `templates check` shows."""
+        lines = {use: line for line, use in self._uses}
+        return [
+            invalid(self.folder / use.file, lines[use], f"{_dotted(use.path)}: {detail}")
+            for use, detail in unfounded(lines, self.layout.scales)
+        ]
 
     def _misshapen(self, error: msgspec.ValidationError) -> Permanent:
         message = str(error)
@@ -131,11 +143,12 @@ class Template:
                 self.expressions.check(text, expression=False)
             except TemplateError as error:
                 raise invalid(path, lines.of(place), f"{_dotted(place)}: {_reason(error)}") from error
+            self._note(text, path.name, place, lines.of(place), expression=False)
         return source
 
     def _check(self, source: Any) -> None:
         for name, scale in self.layout.scales.items():
-            self._check_scale(name, [band.upto for band in scale.bands], scale.low, scale.high)
+            self._check_scale(name, scale)
         for path, text in _strings(source.get("blocks"), ("blocks",)):
             field = path[-1]
             if field in ("scale", "meter") and text and text not in self.layout.scales:
@@ -143,6 +156,8 @@ class Template:
                 raise self.invalid(path, f"there is no scale named {text!r} (scales: {known})")
             if field == "file":
                 self._check_file(path, text)
+            if field in DRAWN and text:
+                self._uses.append((self._lines.of(path), used(field, [text], {}, self.path.name, path)))
             if field in LITERALS:
                 continue
             self._check_text(path, text, expression=field in EXPRESSIONS)
@@ -159,10 +174,18 @@ class Template:
             raise invalid(self.path, line, f"{_dotted(path)}: {error.message}") from error
         except TemplateError as error:
             raise self.invalid(path, _reason(error)) from error
+        self._note(text, self.path.name, path, self._lines.of(path), expression=expression)
 
-    def _check_scale(self, name: str, ends: list[float], low: float, high: float) -> None:
+    def _note(self, text: str, file: str, path: tuple[str | int, ...], line: int, *, expression: bool) -> None:
+        for name, args, named in self.expressions.filters_in(text, expression=expression):
+            self._uses.append((line, used(name, args, named, file, path)))
+
+    def _check_scale(self, name: str, scale: Scale) -> None:
+        ends, low, high = [band.upto for band in scale.bands], scale.low, scale.high
         if not low < high:
             raise self.invalid(("scales", name), f"low ({low:g}) must be below high ({high:g})")
+        if wrong := _mismeasured(scale):
+            raise self.invalid(("scales", name), wrong)
         if ends != sorted(set(ends)) or ends[0] <= low or ends[-1] != high:
             raise self.invalid(
                 ("scales", name, "bands"), f"the `upto` of the bands must rise and end at high ({high:g})"
@@ -228,9 +251,27 @@ def _expected(error: jsonschema.ValidationError) -> str:
         wanted: Any = error.validator_value
         names: list[str] = [wanted] if isinstance(wanted, str) else list(wanted)
         return f"expected {' or '.join(names)}, found {_JSON_TYPES.get(type(error.instance), 'a number')}"
-    if len(str(error.instance)) <= QUOTED or error.validator == "required":
+    if len(str(error.instance)) <= QUOTED or error.validator == "required" or str(error.validator).startswith("x-"):
         return _short(error.message)
     return f"does not satisfy {error.validator}: {_short(str(error.validator_value))}"
+
+
+def _mismeasured(scale: Scale) -> str:
+    """What contradicts itself in how a scale says that it measures."""
+    least, most = measure.ends(scale)
+    if scale.kind == "norm" and not all(band.label for band in scale.bands):
+        return "every band needs a `label`; only the bands of `kind: raw` may go without"
+    if not scale.low <= least < most <= scale.high:
+        return f"min ({least:g}) must be below max ({most:g}), and both lie between low and high"
+    if scale.mean is not None and not least < scale.mean < most:
+        return f"the mean ({scale.mean:g}) must lie between min ({least:g}) and max ({most:g})"
+    if scale.norm == "unknown" or scale.mean is scale.sd is scale.reliability is None:
+        return ""
+    if scale.sd is None or scale.reliability is None:
+        return "`sd` and `reliability` belong together"
+    if scale.kind == "norm" and (scale.mean is None or scale.norm is None):
+        return "`mean` and `norm` are missing: name the norm group, or write `norm: unknown` or `kind: raw`"
+    return ""
 
 
 def _short(message: str, limit: int = 200) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,17 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 class Templates:
     """The templates of `template_dirs`, and then those that ship here.
 
+    `unfounded` is told the product, and what its template says of scores without a ground, each time it is read.
+
     Raises Permanent with code template_not_found or template_invalid.
     """
 
-    def __init__(self, template_dirs: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        template_dirs: Sequence[Path] = (),
+        unfounded: Callable[[str, Sequence[str]], None] = lambda product_id, claims: None,
+    ) -> None:
+        self._unfounded = unfounded
         self._folders = (*template_dirs, TEMPLATES)
         self._read: dict[Path, tuple[tuple[int, ...], Template]] = {}
         self._reading = threading.Lock()
@@ -53,6 +60,8 @@ class Templates:
                 kept = self._read.get(home)
                 if kept is None or kept[0] != stamp:
                     kept = self._read[home] = (stamp, Template(home))
+                    if claims := kept[1].unfounded():
+                        self._unfounded(product_id, [claim.detail for claim in claims])
             return kept[1]
         known = ", ".join(self.products())
         raise Permanent(

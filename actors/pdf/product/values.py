@@ -12,10 +12,8 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, Undefined
+from jinja2 import StrictUndefined, Undefined, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-from actors.pdf.product.blocks import Band, Scale
 
 MONTHS = (
     "Januari",
@@ -32,6 +30,8 @@ MONTHS = (
     "Desember",
 )
 _SPECIAL = re.compile(r"([\\*]|^\s*-(?=\s))")
+_YEAR_FIRST = re.compile(r"\s{0,9}(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})(?!\d)")
+_YEAR_LAST = re.compile(r"\s{0,9}(?P<day>\d{1,2})[-/. ](?P<month>\d{1,2}|[A-Za-z]{3,9})[-/. ](?P<year>\d{4})(?!\d)")
 _WORD = re.compile(r"[^\W\d]\w*")
 _BREAKS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 
@@ -77,6 +77,25 @@ def day(value: object) -> str:
     return "–" if value is None else str(value)
 
 
+def is_day(text: str) -> bool:
+    """False for a text that is written like a date, year first or year last, and names no day of the calendar."""
+    found = _YEAR_FIRST.match(text) or _YEAR_LAST.match(text)
+    if not found:
+        return True
+    parts = found.groupdict()
+    month = parts["month"]
+    if not month.isdecimal():
+        names = [name[:3].lower() for name in MONTHS]
+        if month[:3].lower() not in names:
+            return True
+        month = str(names.index(month[:3].lower()) + 1)
+    try:
+        date(int(parts["year"]), int(month), int(parts["day"]))
+    except ValueError:
+        return False
+    return True
+
+
 def highest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
     """The `count` elements with the greatest `key`, greatest first; missing values are left out, ties keep order."""
     return sorted((row for row in rows if row.get(key) is not None), key=lambda row: -row[key])[:count]
@@ -102,15 +121,6 @@ def weakest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
     ranked = highest(rows, len(rows), key)
     half = len(ranked) // 2
     return [row for row in ranked[::-1][: min(count, half)] if row[key] < ranked[half - 1][key]]
-
-
-def band_of(scale: Scale, value: float) -> tuple[int, Band]:
-    """The band a value falls into, and its place from the bottom; the printed (rounded) value decides."""
-    value = round(value, scale.decimals)
-    for place, band in enumerate(scale.bands):
-        if value <= band.upto:
-            return place, band
-    return len(scale.bands) - 1, scale.bands[-1]
 
 
 class Texts(Mapping[str, Any]):
@@ -140,35 +150,25 @@ class Texts(Mapping[str, Any]):
 class Expressions:
     """Compiled texts and expressions of one template. All its documents share them, so they hold no data."""
 
-    def __init__(self, scales: Mapping[str, Scale]) -> None:
+    def __init__(self, filters: Mapping[str, Callable[..., Any]]) -> None:
         environment = ImmutableSandboxedEnvironment(
             undefined=StrictUndefined, finalize=escaped, autoescape=False, keep_trailing_newline=False
         )
         environment.globals.clear()
-        environment.filters.update(
-            angka=number,
-            tanggal=day,
-            tertinggi=highest,
-            terendah=lowest,
-            terkuat=strongest,
-            terlemah=weakest,
-            kategori=lambda value, name: self._band(scales, name, value, "label"),
-            tafsiran=lambda value, name: self._band(scales, name, value, "text"),
-            tingkat=lambda value, name: band_of(scales[name], value)[0],
-        )
+        environment.filters.update(angka=number, tanggal=day, **filters)
+        self._environment = environment
         self._text = cache(lambda source: environment.from_string(source).render)
         self._expression = cache(lambda source: environment.compile_expression(source, undefined_to_none=False))
         self.words: set[str] = set()  # all words of the checked texts that may name a value
 
-    @staticmethod
-    def _band(scales: Mapping[str, Scale], name: str, value: Any, field: str) -> Trusted:
-        if name not in scales:
-            raise TemplateError(f"there is no scale named {name!r}")
-        if value is None:
-            return Trusted("belum terukur" if field == "label" else "")
-        if isinstance(value, Undefined):
-            return Trusted(str(value))  # raises, and names what is missing
-        return Trusted(getattr(band_of(scales[name], value)[1], field))
+    def filters_in(self, source: str, *, expression: bool) -> Iterator[tuple[str, list[Any], dict[str, Any]]]:
+        """The filters of a checked text with their constant arguments; any other argument is None."""
+        if "|" not in source:
+            return
+        tree = self._environment.parse(f"{{{{ {source} }}}}" if expression else source)
+        for found in tree.find_all(nodes.Filter):
+            named = {str(pair.key): getattr(pair.value, "value", None) for pair in found.kwargs}
+            yield found.name, [getattr(value, "value", None) for value in found.args], named
 
     def check(self, source: str, *, expression: bool) -> None:
         """Compile; raises jinja2.TemplateError with the line within the text."""

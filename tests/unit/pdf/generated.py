@@ -29,11 +29,12 @@ def generated(schema: dict[str, Any], chance: random.Random, missing: float) -> 
     match kind:
         case "object":
             required = schema["required"]
-            return {
+            made = {
                 name: generated(inner, chance, missing)
                 for name, inner in schema["properties"].items()
                 if name in required or chance.random() > missing
             }
+            return _consistent(schema, made)
         case "array":
             return _list(schema, chance, missing)
         case "boolean":
@@ -45,6 +46,17 @@ def generated(schema: dict[str, Any], chance: random.Random, missing: float) -> 
             low, high = schema.get("minimum", 0), schema.get("maximum", 40)
             value = chance.choice((low, high, chance.uniform(low, high)))
             return round(value) if kind == "integer" else round(value, 1)
+
+
+def _consistent(schema: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    """The same values in the order, and with the sums, that the schema's own keywords ask for."""
+    for names in schema.get("x-ascending", ()):
+        numbers = [name for name in names if isinstance(made.get(name), (int, float))]
+        made |= dict(zip(numbers, sorted(made[name] for name in numbers), strict=True))
+    for name, parts in schema.get("x-sum", {}).items():
+        made[parts[-1]] = made[parts[-1]] or int(not any(made[part] for part in parts))
+        made[name] = sum(made[part] for part in parts)
+    return made
 
 
 def _list(schema: dict[str, Any], chance: random.Random, missing: float) -> list[Any]:

@@ -159,11 +159,25 @@ def test_the_file_says_what_it_is(renderer: PdfRenderer) -> None:
     assert "Halaman 3 dari 6" in pdf.pages[2].extract_text()
 
 
-def test_charts_are_described_for_those_who_cannot_see_them(renderer: PdfRenderer) -> None:
-    pdf = PdfReader(io.BytesIO(renderer.render(request("minatBakatUmum", sample("minatBakatUmum")))))
+@pytest.mark.parametrize(
+    ("product", "said"),
+    [
+        ("minatBakatUmum", "Segi enam minat. Skala 0–100, skor mentah, reliabilitas contoh. "
+         "Realistik: 46, rentang kepercayaan 90% 37–55; Investigatif: 88, rentang kepercayaan 90% 79–97; "),
+        ("minatBakatUmum", "Delapan kemampuan dengan rentangnya. Skala 40–160, rata-rata 100, simpangan baku 15, norma "
+         "contoh. Penalaran verbal: 124, rentang kepercayaan 90% 114–134, kategori rata-rata hingga tinggi, persentil 95."),
+        ("profilKognitif", "Skor keseluruhan. Skala 40–160, rata-rata 100, simpangan baku 15, norma contoh. "
+         "Skor keseluruhan: 105, rentang kepercayaan 95% 92–118, kategori rata-rata hingga tinggi, persentil 63."),
+        ("profilKepribadian", "Lima sifat dalam skor T. Skala 20–80, rata-rata 50, simpangan baku 10, norma contoh. "
+         "Ekstraversi (Tenang, hemat kata – Ramai, suka bergaul): 56, rentang kepercayaan 90% 47–65, "),
+    ],
+)  # fmt: skip
+def test_charts_are_described_for_those_who_cannot_see_them(renderer: PdfRenderer, product: str, said: str) -> None:
+    """Scale, value, interval, category and percentile; between two poles both, and not the wrong one alone."""
+    pdf = PdfReader(io.BytesIO(renderer.render(request(product, sample(product)))))
     elements = [element.get_object() for element in pdf.root_object["/StructTreeRoot"]["/K"][0]["/K"]]
     spoken = [element["/Alt"] for element in elements if element["/S"] == "/Figure"]
-    assert any(text.startswith("Segi enam minat. Realistik: 46 (Sedang); Investigatif: 88") for text in spoken)
+    assert [text for text in spoken if text.startswith(said)], spoken
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -188,5 +202,5 @@ def test_a_screen_reader_meets_every_word(renderer: PdfRenderer, tmp_path: Path,
 def test_the_contents_lead_to_their_pages(renderer: PdfRenderer) -> None:
     pdf = PdfReader(io.BytesIO(renderer.render(request("minatBakatUmum", sample("minatBakatUmum")))))
     links = [note.get_object() for note in pdf.pages[1]["/Annots"]]
-    assert len(links) == 10
+    assert len(links) == 12
     assert pdf.get_page_number(links[-1]["/Dest"][0].get_object()) == 5

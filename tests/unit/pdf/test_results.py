@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from actors.pdf.product.values import highest, lowest, strongest, weakest
 from actors.pdf.renderer import PdfRenderer
+from schema.errors import Permanent
 from tests.people import cognitive, people, table
 from tests.unit.pdf.conftest import PRODUCTS, WatchedCanvas, misplaced, request, sample, text_of
 from tests.unit.pdf.generated import generated, schema_of
@@ -71,7 +72,13 @@ def test_interests_and_abilities_nobody_measured_are_not_interpreted(renderer: P
         row["skor"] = None
     text = " ".join(text_of(renderer.render(request("minatBakatUmum", report))).split())
     assert "belum cukup terukur untuk dibandingkan" in text
-    for claim in ("paling tertarik", "paling menonjol", "paling layak dijajaki", "Kekuatan utama", "masih dapat dikem"):
+    for claim in (
+        "jelas lebih",
+        "layak dijajaki lebih dahulu ialah",
+        "Kode Holland:",
+        "Kekuatan relatif",
+        "masih dapat dikem",
+    ):
         assert claim not in text
 
 
@@ -85,6 +92,57 @@ def test_too_few_interests_are_refused_with_their_place(renderer: PdfRenderer) -
         assert getattr(caught.value, "code", "") == "invalid_data"
 
 
+def _changed(report: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    node: Any = report
+    *steps, last = path.replace("[", ".").replace("]", "").split(".")
+    for step in steps:
+        node = node[int(step) if step.isdecimal() else step]
+    node[last] = value
+    return report
+
+
+@pytest.mark.parametrize(
+    ("product", "path", "value", "reason"),
+    [
+        ("minatBakatUmum", "minat[3].kode", "R", "another element has the same value"),
+        ("minatBakatUmum", "bakat[7].kode", "verbal", "another element has the same value"),
+        ("profilKepribadian", "sifat[4].kode", "E", "another element has the same value"),
+        ("profilKognitif", "kemampuan[1].kode", "penalaran", "another element has the same value"),
+        ("minatBakatUmum", "bakat[0].soal", 34, "must not be less than benar"),
+        ("profilKepribadian", "sifat[0].butir", 4, "must not be less than terisi"),
+        ("profilKognitif", "kemampuan[0].dijawab", 2, "must not be less than benar"),
+        ("profilKognitif", "keseluruhan.skor", 91, "must not be less than bawah"),
+        ("profilKognitif", "keseluruhan.atas", 104.9, "must not be less than skor"),
+        ("profilKognitif", "keseluruhan.soal", 17, "must be the sum of dijawab and kosong"),
+        ("minatBakatUmum", "peserta.tanggal_tes", "2026-02-31", "there is no such day"),
+        ("minatBakatUmum", "peserta.tanggal_tes", "2007-04-21", "must not be less than tanggal_lahir"),
+        ("minatBakatUmum", "peserta.tanggal_lahir", "1999-13-01T17:00:00Z", "there is no such day"),
+        ("profilKepribadian", "peserta.tanggal_tes", "30 Februari 2026", "there is no such day"),
+        ("profilKognitif", "peserta.tanggal_tes", "31/06/2026", "there is no such day"),
+        ("minatBakatUmum", "minat[0].skor", 101, "greater than the maximum"),
+    ],
+)
+def test_data_that_contradict_themselves_are_refused_with_their_path(
+    renderer: PdfRenderer, product: str, path: str, value: object, reason: str
+) -> None:
+    with pytest.raises(Permanent, match=reason) as caught:
+        renderer.render(request(product, _changed(sample(product), path, value)))
+    assert caught.value.code == "invalid_data"
+    assert f"{product}: {path}: " in caught.value.detail, caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "value", ["2024-02-29", "29 Februari 2024", "3 November 2026", "03/11/2026", "November 2026", ""]
+)
+def test_a_day_may_be_written_in_many_ways(renderer: PdfRenderer, value: str) -> None:
+    assert renderer.render(request("profilKognitif", _changed(sample("profilKognitif"), "peserta.tanggal_tes", value)))
+
+
+def test_ninety_nine_right_answers_of_forty_are_refused(renderer: PdfRenderer) -> None:
+    with pytest.raises(Permanent, match=r"bakat\[0\]\.soal: must not be less than benar"):
+        renderer.render(request("minatBakatUmum", _changed(sample("minatBakatUmum"), "bakat[0].benar", 99)))
+
+
 def test_a_test_nobody_answered_measures_nothing(renderer: PdfRenderer) -> None:
     number, row = next(
         (number, row)
@@ -93,19 +151,19 @@ def test_a_test_nobody_answered_measures_nothing(renderer: PdfRenderer) -> None:
     )
     text = " ".join(text_of(renderer.render(request(*cognitive(number, row)))).split())
     assert "tidak mengerjakan satu soal pun" in text
-    assert "Kemampuannya tidak dapat diukur" in text
-    for claim in ("0 dari 0 soal", "dihitung dari soal", "95%", "kemampuan terkuat", "Bentuk profil", "tahun"):
+    assert "kemampuan Anda tidak dapat diukur" in text
+    for claim in ("0 dari 0 soal", "dihitung dari soal", "Dengan keyakinan", "Bentuk profil", "tahun"):
         assert claim not in text
 
 
-@pytest.mark.parametrize(("score", "said"), [(65.1, "lebih tinggi daripada sedikitnya 93"), (35, "lebih rendah")])
-def test_an_extreme_score_is_given_a_bound(renderer: PdfRenderer, score: float, said: str) -> None:
-    """The outer bands have no end: their share of people is a bound, not an estimate."""
+@pytest.mark.parametrize(("score", "said"), [(12, "< 20"), (88.4, "> 80")])
+def test_a_score_off_the_scale_is_marked(renderer: PdfRenderer, score: float, said: str) -> None:
     report = sample("profilKepribadian")
     report["sifat"][0]["skor"] = score
     text = " ".join(text_of(renderer.render(request("profilKepribadian", report))).split())
-    assert said in text
-    assert "sekitar 93" not in text
+    assert text.count(said) == 3, "chart, table and text"
+    assert "Skor ini melampaui ujung skala" in text
+    assert f"Anda {score:g}".replace(".", ",") not in text
 
 
 def test_the_samples_add_up() -> None:
@@ -118,7 +176,6 @@ def test_the_samples_add_up() -> None:
         answers = [item["benar"] for item in cognition["butir"] if item["kode"] == ability["kode"]]
         assert ability["benar"] == answers.count(True)
         assert ability["dijawab"] == len(answers) - answers.count(None)
-        assert ability["persen"] == round(100 * ability["benar"] / ability["dijawab"], 1)
     assert whole["bawah"] < whole["skor"] < whole["atas"]
     personality = sample("profilKepribadian")
     for trait in personality["sifat"]:

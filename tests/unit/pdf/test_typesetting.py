@@ -12,7 +12,7 @@ from actors.pdf.fonts.font_file import SOFT_HYPHEN
 from actors.pdf.page.canvas import Canvas, Ink
 from actors.pdf.page.flow import Item, Place, paginated
 from actors.pdf.product.blocks import Band, Column, Scale
-from actors.pdf.product.values import band_of
+from actors.pdf.product.measure import band_of
 from actors.pdf.prose import plain_lines, text_items
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
 from actors.pdf.scales import draw_bands

@@ -1,0 +1,137 @@
+"""What a scale lets be said of a score: where it lies for certain, and how far apart two scores must be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from actors.pdf.product.blocks import Band, Scale
+from actors.pdf.product.psychometrics import critical_difference, interval, percentile, retest_interval, rounded
+
+Span = tuple[float, float]
+MOST_BANDS = 2  # that an interval may touch before its score has no category
+MOST_COMPARED = 60  # scores that are compared each with each; more are no profile, and cost a square of time
+
+
+def known(scale: Scale) -> bool:
+    """Whether the scale says how exactly it measures: only then are there intervals and comparisons."""
+    return scale.sd is not None and scale.reliability is not None and scale.norm != "unknown"
+
+
+def normed(scale: Scale) -> bool:
+    """Whether scores can be placed in a norm group."""
+    return known(scale) and scale.mean is not None and scale.kind == "norm"
+
+
+def centre(scale: Scale) -> float:
+    """The mean, or the middle of a scale without one: no strength lies below it, and no weakness above."""
+    return (scale.low + scale.high) / 2 if scale.mean is None else scale.mean
+
+
+def ends(scale: Scale) -> Span:
+    """The lowest and the highest score that the test can give."""
+    return (scale.low if scale.min is None else scale.min), (scale.high if scale.max is None else scale.max)
+
+
+def beyond(scale: Scale, value: float) -> int:
+    """-1 for a score below the scale, 1 for one above it; 0 for all scores of a scale that says nothing of itself."""
+    least, most = ends(scale)
+    value = round(value, scale.decimals)
+    return int(known(scale)) * ((value > most) - (value < least))
+
+
+def span_of(
+    scale: Scale, value: float | None, low: float | None = None, high: float | None = None, *, retest: bool = False
+) -> Span | None:
+    """The interval around the printed score: the given ends, or what the reliability makes of it; None if unknown.
+
+    With `retest` it is the interval of the score of a second test, wider by the square root of two.
+    """
+    if value is None or scale.norm == "unknown":
+        return None
+    least, most = ends(scale)
+    if low is None or high is None:
+        if scale.sd is None or scale.reliability is None:
+            return None
+        inside = min(max(round(value, scale.decimals), least), most)
+        low, high = (retest_interval if retest else interval)(inside, scale.sd, scale.reliability, scale.level)
+    elif retest:
+        low, high = (value + (end - value) * math.sqrt(2) for end in (low, high))
+    low, high = rounded(low, scale.decimals), rounded(high, scale.decimals)
+    return min(max(low, least), most), min(max(high, least), most)
+
+
+def band_of(scale: Scale, value: float) -> tuple[int, Band]:
+    """The band a value falls into, and its place from the bottom; the printed (rounded) value decides."""
+    value = round(value, scale.decimals)
+    for place, band in enumerate(scale.bands):
+        if value <= band.upto:
+            return place, band
+    return len(scale.bands) - 1, scale.bands[-1]
+
+
+def bands_of(scale: Scale, value: float, span: Span | None) -> Sequence[Band]:
+    """The bands that a score's interval touches, from low to high; without an interval the score's own band."""
+    if span is None:
+        return [band_of(scale, value)[1]]
+    return scale.bands[band_of(scale, span[0])[0] : band_of(scale, span[1])[0] + 1]
+
+
+def percentile_of(scale: Scale, value: float | None) -> str | None:
+    """The percentile as it is printed; None without a norm group."""
+    if value is None or not normed(scale):
+        return None
+    assert scale.mean is not None
+    assert scale.sd is not None
+    return percentile(round(value, scale.decimals), scale.mean, scale.sd)
+
+
+def margin(scale: Scale, other: Scale | None = None) -> float | None:
+    """What two scores of one person may differ by through error alone (95 %); only more than that is a difference."""
+    other = other or scale
+    if not (known(scale) and known(other)) or scale.sd != other.sd or scale.mean != other.mean:
+        return None
+    assert scale.sd is not None
+    assert scale.reliability is not None
+    assert other.reliability is not None
+    return critical_difference(scale.sd, scale.reliability, other.reliability)
+
+
+def outstanding(rows: Sequence[Any], count: int, key: str, scale: Scale, sign: int) -> list[Any]:
+    """The elements that differ for certain from all others: the strong ones (`sign` 1) or the weak ones (-1).
+
+    They are as many as possible up to `count`. A greater tie is told whole or not at all; never more than half is told.
+    """
+    least = margin(scale)
+    ranked = sorted((row for row in rows if row.get(key) is not None), key=lambda row: -sign * row[key])
+    if least is None:
+        return []
+    cuts = [
+        place
+        for place in range(1, len(ranked) // 2 + 1)
+        if sign * (ranked[place - 1][key] - ranked[place][key]) > least
+        and sign * (ranked[place - 1][key] - centre(scale)) >= 0
+    ]
+    fitting = [place for place in cuts if place <= count]
+    return ranked[: max(fitting) if fitting else min(cuts, default=0)]
+
+
+def extreme(rows: Sequence[Any], count: int, key: str, scale: Scale, sign: int) -> list[Any]:
+    """The `count` highest (`sign` 1) or lowest (-1) elements, and all that cannot be told apart from the last of them."""
+    least = margin(scale)
+    ranked = sorted((row for row in rows if row.get(key) is not None), key=lambda row: -sign * row[key])
+    if least is None or not ranked or count < 1:
+        return []
+    last = ranked[min(count, len(ranked)) - 1][key]
+    return [row for row in ranked if sign * (last - row[key]) <= least]
+
+
+def differences(rows: Sequence[Any], key: str, scale: Scale) -> list[Mapping[str, Any]]:
+    """Every element that is higher for certain than others, highest first, with those as `lebih_rendah`."""
+    least = margin(scale)
+    ranked = sorted((row for row in rows if row.get(key) is not None), key=lambda row: -row[key])
+    if least is None or len(ranked) > MOST_COMPARED:
+        return []
+    found = [{**row, "lebih_rendah": [other for other in ranked if row[key] - other[key] > least]} for row in ranked]
+    return [row for row in found if row["lebih_rendah"]]
