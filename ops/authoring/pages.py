@@ -43,12 +43,61 @@ braces. What comes from the data never counts as markup. Beside Jinja's own filt
 |---|---|
 | `angka`, `angka(1)` | an Indonesian number; the same with one decimal |
 | `tanggal` | a date, written out |
-| `tertinggi(n)`, `terendah(n)` | the highest and the lowest by `skor`, or by another key; what was not measured is left out |
-| `terkuat(n)`, `terlemah(n)` | what may be called strong and weak beside the rest |
-| `kategori('scale')`, `tafsiran('scale')`, `tingkat('scale')` | name, text and place of the norm band that a score falls into |
+| `kategori('scale')`, `tafsiran('scale')` | name and text of the bands that a score's interval touches |
+| `tingkat('scale')` | the place of the score's own band, from 0; none when its interval touches more than two |
+| `skor('scale')` | the score with the scale's decimals; beyond the scale `> 160` or `< 40` |
+| `rentang('scale')`, `rentang('scale', low, high)` | the interval, as `92–118`; the given ends come first |
+| `rentang_ulang('scale')` | the interval of the score of a second, equivalent test |
+| `persentil('scale')` | 1 to 99, or `<1` and `>99` |
+| `terkuat(n, skala='scale')`, `terlemah(n, skala='scale')` | what is set apart from all others |
+| `tertinggi(n, skala='scale')`, `terendah(n, skala='scale')` | the highest and the lowest, with all that equal the last |
+| `terbedakan('scale')` | each element that is higher for certain than others, with those as `lebih_rendah` |
+| `'scale' | norma`, `'scale' | keyakinan`, `'scale' | selisih_kritis` | the group, the level, and what error alone explains |
 
-`terkuat` and `terlemah` name at most half of the list each, and never the same element. They name nothing when all
-scores are equal or too few.
+Those that compare take `skor` of each element, or another field with `key=`, and leave out what was not measured.
+Equal means here: not further apart than error alone explains. An unknown norm prints no interval, no percentile, no
+band and no comparison.
+
+## Scales
+
+A scale says how exactly it measures, and the renderer says no more than that:
+
+```yaml
+scales:
+  bakat:
+    low: 40            # the range that charts show
+    high: 160
+    mean: 100
+    sd: 15
+    reliability: 0.85  # 0 up to, and not including, 1
+    norm: {label: "Siswa SMA", n: 1200, year: 2024, ages: "15–18 tahun"}
+    level: 90          # of the intervals: 68, 90 or 95 per cent
+    bands:             # from low to high; the last one ends at `high`
+      - {upto: 84, label: Rendah}
+      - {upto: 115, label: Rata-rata}
+      - {upto: 160, label: Tinggi}
+```
+
+| field | what it means |
+|---|---|
+| `low`, `high`, `bands` | the range of the charts and its parts, at most six; a band may have a `text` for `tafsiran` |
+| `decimals` | of printed scores, 0 to 3; the printed score decides on the band |
+| `mean`, `sd`, `reliability` | from the test's manual; without them nothing below is printed |
+| `norm` | the group with `label`, `n`, `year` and `ages`; `example` is printed as "norma contoh"; `unknown` forbids all claims |
+| `kind` | `norm`, or `raw` for scores without a norm group: no percentile, and bands need no label |
+| `level` | 95 if left out |
+| `min`, `max` | the ends of the test's own scores, when the charts show more |
+
+The standard error is sd·√(1 − reliability). The interval is the score ± z times that (z 1.00, 1.645, 1.96). Two scores
+differ when they are more than 1.96·sd·√(2 − r₁ − r₂) apart. `terkuat` takes as many as are that far above everybody
+else, and none below the mean; `terlemah` is its mirror. A greater tie is told whole, and never more than half of the
+list is told. When nothing is set apart, both are empty: write that text too. `templates check` refuses a comparison
+without `skala`, a scale without reliability, and a category without its `rentang` in the same block or text. A worker
+still draws such a template and logs `template.unfounded`. Filters without `skala` compare as they did before.
+
+`schema.json` knows four keywords more than JSON Schema: `x-ascending: [["low", "score", "high"]]` for numbers and
+ISO dates that must not fall, `x-sum: {"all": ["right", "wrong"]}`, `x-unique: "kode"` for the elements of a list, and
+`x-date: true` for a text that may not name a day outside the calendar.
 
 Latin, Greek, Cyrillic, Arabic, Devanagari, Javanese, Balinese and Sundanese come along. For Chinese, Japanese
 and Korean names install Debian's `fonts-droid-fallback` (4 MB) on every host that renders; no setting is needed.

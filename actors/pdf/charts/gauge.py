@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 from actors.pdf.charts.parts import Datum, figure, key_items, legends, shown
@@ -20,24 +20,7 @@ from actors.pdf.text.linebreak import Line
 _NAME_WIDTH = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
-    """A band's name beside the ring: where it stands from the ring's middle, y downwards."""
-
-    lines: list[Line]
-    left: float
-    top: float
-    align: str
-
-    def meets(self, other: _Name) -> bool:
-        """Whether two names would touch."""
-        mine, theirs = (self._sides(), other._sides())
-        return all(one[0] < two[1] + 2 and two[0] < one[1] + 2 for one, two in zip(mine, theirs, strict=True))
-
-    def _sides(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        width = max(line.width for line in self.lines)
-        left = self.left + {"left": 0.0, "center": (_NAME_WIDTH - width) / 2, "right": _NAME_WIDTH - width}[self.align]
-        return (left, left + width), (self.top, self.top + height_of(self.lines, SMALL))
+_Name = tuple[list[Line], float, float, str]  # a band's name, x and y from the ring's middle, and its alignment
 
 
 def gauge_items(datum: Datum, scale: Scale, measure: float, reference: float | None = None) -> list[Item]:
@@ -46,7 +29,7 @@ def gauge_items(datum: Datum, scale: Scale, measure: float, reference: float | N
     measured = known(scale) or datum.span is not None
     height = math.ceil((radius + 38 + (LABEL.leading if measured else 0)) / HALF) * HALF
     names = _names(scale, radius)
-    crowded = any(one.meets(two) for one, two in combinations(names, 2))
+    crowded = _touch(names)
 
     def draw(place: Place, x: float, top: float) -> None:
         canvas = place.canvas
@@ -61,8 +44,8 @@ def gauge_items(datum: Datum, scale: Scale, measure: float, reference: float | N
         for tone, (_, start, end) in enumerate(stretches(scale)):
             first, last = start * math.pi + 0.008, end * math.pi - 0.008
             canvas.ring_part(middle, base, radius * 0.70, radius, first, last, BANDS[tone], RULE)
-        for name in () if crowded else names:
-            put(place, name.lines, SMALL, middle + name.left, base + name.top, _NAME_WIDTH, name.align)
+        for lines, right, down, align in () if crowded else names:
+            put(place, lines, SMALL, middle + right, base + down, _NAME_WIDTH, align)
         if datum.span:
             low, high = (share(scale, end) * math.pi for end in datum.span)
             canvas.ring_part(middle, base, radius * 0.60, radius * 0.68, low, max(high, low + 0.02), INTERVAL, WHITE)
@@ -109,5 +92,16 @@ def _names(scale: Scale, radius: float) -> Sequence[_Name]:
         align = "center" if abs(math.cos(angle)) < 0.25 else ("right" if math.cos(angle) > 0 else "left")
         left = x - {"right": _NAME_WIDTH, "center": _NAME_WIDTH / 2, "left": 0.0}[align]
         above = height_of(lines, SMALL) - 0.3 * SMALL.leading * abs(math.cos(angle))
-        names.append(_Name(lines, left, y - above, align))
+        names.append((lines, left, y - above, align))
     return names
+
+
+def _touch(names: Sequence[_Name]) -> bool:
+    """Whether two names would touch."""
+    boxes = []
+    for lines, left, top, align in names:
+        width = max(line.width for line in lines)
+        left += {"left": 0.0, "center": (_NAME_WIDTH - width) / 2, "right": _NAME_WIDTH - width}[align]
+        boxes.append((left, top, left + width + 2, top + height_of(lines, SMALL)))
+    pairs = combinations(boxes, 2)
+    return any(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for a, b in pairs)

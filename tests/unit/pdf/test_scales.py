@@ -21,7 +21,7 @@ from actors.pdf.scales import stretches
 from actors.process.runtime import build
 from ops.commands.templates import app
 from schema.settings import Settings
-from tests.unit.pdf.conftest import copied, request, text_of
+from tests.unit.pdf.conftest import WatchedCanvas, copied, misplaced, request, text_of
 
 BANDS = [Band(upto=84, label="Rendah"), Band(upto=115, label="Rata-rata"), Band(upto=160, label="Tinggi")]
 
@@ -179,7 +179,10 @@ MEASURED = TEMPLATE.replace(
     "    bands:", "    mean: 100\n    sd: 15\n    reliability: 0.9\n    norm: example\n    bands:"
 )
 UNKNOWN = TEMPLATE.replace("    bands:", "    norm: unknown\n    bands:")
-SAMPLE = {"nama": "Ayu", "hasil": [{"nama": "A", "skor": 130, "benar": 9}, {"nama": "B", "skor": 90, "benar": 7}]}
+SAMPLE: dict[str, Any] = {
+    "nama": "Ayu",
+    "hasil": [{"nama": "A", "skor": 130, "benar": 9}, {"nama": "B", "skor": 90, "benar": 7}],
+}
 
 
 def product(folder: Path, template: str, texts: str = "") -> Path:
@@ -299,3 +302,20 @@ def test_a_reference_line_is_named(tmp_path: Path) -> None:
     said = copied(PdfRenderer((product(tmp_path, MEASURED + block),)).render(request("uji", SAMPLE)))
     assert "garis putus-putus: acuan 110" in said
     assert "Persentil" in said
+
+
+@pytest.mark.parametrize("measured", ["", "    mean: 50\n    sd: 1.5\n    reliability: 0.5\n    norm: example\n"])
+@pytest.mark.parametrize("ends", [(48, 50, 52, 54, 100), (1, 2, 3, 4, 5, 100), (95, 96, 97, 98, 99, 100), (50, 100)])
+def test_nothing_collides_at_narrow_bands(
+    tmp_path: Path, watched: type[WatchedCanvas], measured: str, ends: tuple[int, ...]
+) -> None:
+    bands = "".join(f"      - {{upto: {end}, label: Kelompok nomor {place}}}\n" for place, end in enumerate(ends))
+    head = (
+        f"title: Uji\nsubject: Uji\nscales:\n  skor:\n    low: 0\n    high: 100\n{measured}    bands:\n{bands}blocks:\n"
+    )
+    common = "items: hasil, label: '{{ butir.nama }}', value: butir.skor - 50, scale: skor, reference: '51'"
+    blocks = [f"{{block: {kind}, {common}}}" for kind in ("bars", "radar", "profile")]
+    blocks += [f"{{block: profile, {common}, opposite: Lawan, name: Nama}}", "{block: gauge, value: '49', scale: skor}"]
+    folder = product(tmp_path, head + "".join(f"  - {block}\n" for block in blocks))
+    PdfRenderer((folder,)).render(request("uji", SAMPLE | {"hasil": SAMPLE["hasil"] * 2}))
+    assert misplaced(watched.boxes) + watched.too_wide == []

@@ -1,0 +1,27 @@
+"""Six hundred invented people per product, and not one claim that their data do not bear."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from actors.pdf.renderer import PdfRenderer
+from ops.servers.packages import need
+from schema.ports import RenderRequest
+from tests.claims import CHECKS, forbidden, person, text_of
+
+PEOPLE = 600
+pytestmark = pytest.mark.timeout(3600)
+
+
+@pytest.mark.parametrize("product", CHECKS)
+def test_nobody_is_told_what_is_not_known(product: str) -> None:
+    need("poppler-utils")
+    renderer, found = PdfRenderer(), dict[int, list[str]]()
+    for seed in range(PEOPLE):
+        report = person(product, seed)
+        pdf = renderer.render(RenderRequest(product, report, f"pdf_{seed}", datetime(2026, 11, 23, tzinfo=UTC)))
+        if wrong := forbidden(product, report, text_of(pdf)):
+            found[seed] = wrong
+    assert found == {}

@@ -1,0 +1,62 @@
+"""No report claims of anybody what the data do not bear. `tests/soak` asks the same of many more people."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.pdf.renderer import PdfRenderer
+from tests.claims import all_low, flat, forbidden, person, sample, text_of
+from tests.unit.pdf.conftest import PRODUCTS, request
+
+PEOPLE = 25
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_nothing_is_claimed_that_the_data_do_not_bear(renderer: PdfRenderer, product: str) -> None:
+    for report in (sample(product), *(person(product, seed) for seed in range(PEOPLE))):
+        said = text_of(renderer.render(request(product, report)))
+        assert forbidden(product, report, said) == [], report
+
+
+def test_somebody_low_in_everything_has_no_strengths(renderer: PdfRenderer) -> None:
+    said = text_of(renderer.render(request("minatBakatUmum", all_low())))
+    assert forbidden("minatBakatUmum", all_low(), said) == []
+    for claim in ("Kekuatan relatif", "jelas lebih", "Kode Holland:", "layak dijajaki lebih dahulu ialah"):
+        assert claim not in said
+    assert "Semuanya berada di paruh bawah skala" in said
+
+
+def test_a_flat_profile_is_told_as_flat(renderer: PdfRenderer) -> None:
+    said = text_of(renderer.render(request("minatBakatUmum", flat())))
+    assert forbidden("minatBakatUmum", flat(), said) == []
+    for claim in ("Yang masih dapat dikembangkan", "jelas lebih", "Kode Holland:", "Selisih yang dapat dibedakan"):
+        assert claim not in said
+    assert said.count("tidak dapat dibedakan satu sama lain") == 4, "twice in the summary, once for each part"
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_the_checker_notices_a_report_about_somebody_else(renderer: PdfRenderer, product: str) -> None:
+    """Given the text of one person and the data of another, then it finds what is false: it can fail."""
+    said = text_of(renderer.render(request(product, sample(product))))
+    assert [seed for seed in range(5) if not forbidden(product, person(product, seed), said)] == []
+
+
+@pytest.mark.parametrize(
+    ("product", "true", "false"),
+    [
+        ("minatBakatUmum", "investigatif, sosial dan artistik", "investigatif, sosial dan konvensional"),
+        ("minatBakatUmum", "Kode Holland: ISA", "Kode Holland: IAS"),
+        ("minatBakatUmum", "Kode Holland: ISA", "Kode Holland: ISK"),
+        ("minatBakatUmum", "Penggunaan bahasa (skor", "Penalaran numerik (skor"),
+        ("minatBakatUmum", "114–134 95 Ratarata hingga tinggi", "114–134 95 Tinggi"),
+        ("minatBakatUmum", "114–134 95", "119–129 95"),
+        ("profilKepribadian", "(rentang 57–75): ratarata hingga tinggi", "(rentang 57–75): tinggi"),
+        ("profilKognitif", "(kategori tidak ditetapkan)", "(kategori ratarata)"),
+        ("profilKognitif", "skor ini", "hampir pasti skor ini"),
+    ],
+)
+def test_the_checker_notices_a_false_word(renderer: PdfRenderer, product: str, true: str, false: str) -> None:
+    said = text_of(renderer.render(request(product, sample(product))))
+    assert true in said, said
+    assert forbidden(product, sample(product), said) == []
+    assert forbidden(product, sample(product), said.replace(true, false)) != []
