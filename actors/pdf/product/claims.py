@@ -43,7 +43,7 @@ def used(name: str, args: Sequence[Any], named: Mapping[str, Any], file: str, pa
 
 
 def unfounded(uses: Iterable[Use], scales: Mapping[str, Scale]) -> Iterator[tuple[Use, str]]:
-    """Each use that lacks its ground, and what the author can do."""
+    """Each use that lacks its ground, and what the author can do. A block's interval may stand in a block inside it."""
     found = list(uses)
     shown = {(use.file, use.home) for use in found if use.name in DRAWN or use.name == "rentang"}
     for use in found:
@@ -63,7 +63,9 @@ def unfounded(uses: Iterable[Use], scales: Mapping[str, Scale]) -> Iterator[tupl
             yield use, f"`{use.name}` judges a score of {use.scale!r}, which has no interval: {_CURE}"
         elif use.name == "persentil" and not (scale and (normed(scale) or scale.norm == "unknown")):
             yield use, f"`persentil` places a score of {use.scale!r} in a norm group that it does not have: {_CURE}"
-        elif use.name in READINGS and (use.file, use.home) not in shown:
+        elif use.name in READINGS and not any(
+            file == use.file and home[: len(use.home)] == use.home for file, home in shown
+        ):
             yield use, f"`{use.name}` judges a score without its interval: say `rentang({use.scale!r})` beside it"
         elif use.name in DRAWN and not declared and not (scale and scale.kind == "raw"):
             yield use, f"scores are drawn on {use.scale!r}, which has no interval: {_CURE}, or `kind: raw`"

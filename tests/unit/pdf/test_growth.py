@@ -173,6 +173,7 @@ def test_equal_elements_are_found_as_json_schema_calls_them_equal(
     ("rule", "many"),
     [
         ({"properties": {"d": {"uniqueItems": True}}}, lambda size: [{"a": n} for n in range(size)]),
+        ({"properties": {"d": {"x-unique": "a"}}}, lambda size: [{"a": n} for n in range(size)]),
         (
             {"properties": {"d": {"unevaluatedProperties": False, "patternProperties": {"^k": True}}}},
             lambda size: {f"k{n}": n for n in range(size)},
@@ -182,7 +183,7 @@ def test_equal_elements_are_found_as_json_schema_calls_them_equal(
             lambda size: list(range(size)),
         ),
     ],
-    ids=["unique items", "unevaluated properties", "unevaluated items"],
+    ids=["unique items", "unique field", "unevaluated properties", "unevaluated items"],
 )
 def test_checking_the_data_takes_no_square_of_it(
     tmp_path: Path, rule: dict[str, Any], many: Callable[[int], Any]

@@ -225,6 +225,8 @@ def test_a_claim_without_ground_is_refused_by_check_and_still_drawn(tmp_path: Pa
         (MEASURED, "{block: text, text: \"{{ 130 | kategori('skor') }}\"}", "say `rentang('skor')` beside it"),
         (MEASURED, "{block: text, text: \"{{ 130 | kategori('skor') }} {{ 130 | rentang('skor') }}\"}", ""),
         (MEASURED, "{block: gauge, value: '130', scale: skor, caption: \"{{ 130 | kategori('skor') }}\"}", ""),
+        (MEASURED, "{block: when, test: \"130 | tingkat('skor')\", blocks: [{block: gauge, value: '130', scale: skor}]}", ""),
+        (MEASURED, "{block: when, test: \"130 | tingkat('skor')\", blocks: [{block: text, text: Hebat}]}", "say `rentang"),
         (MEASURED, "{block: when, test: \"hasil | terkuat(1, skala='skor')\", blocks: []}", ""),
         (UNKNOWN, "{block: when, test: \"hasil | terkuat(1, skala='skor')\", blocks: []}", ""),
         (TEMPLATE, "{block: text, text: \"{{ (hasil | tertinggi(1, 'benar') | length) }}\"}", ""),

@@ -152,9 +152,9 @@ def test_the_lightest_band_has_an_edge() -> None:
 
 
 def test_a_legend_gives_each_value_one_band(renderer: PdfRenderer, watched: type[WatchedCanvas]) -> None:
-    renderer.render(request("minatBakatUmum", sample("minatBakatUmum")))
+    renderer.render(request("profilKognitif", sample("profilKognitif")))
     said = [box.text for box in watched.boxes]
-    for entry in ("Rendah s.d. 40", "Sedang s.d. 60", "Tinggi s.d. 80", "Sangat tinggi > 80"):
+    for entry in ("Rendah s.d. 84", "Rata-rata s.d. 115", "Tinggi > 115"):
         assert entry in said
 
 
