@@ -46,7 +46,7 @@ def text_of(pdf: bytes) -> str:
     done = subprocess.run(["pdftotext", "-raw", "-", "-"], input=pdf, capture_output=True, check=True, timeout=60)
     lines = done.stdout.decode("utf-8").replace("\f", "\n").splitlines()
     kept = [line for line in lines if " · " not in line and not re.search(r"Halaman \d+ dari \d+$", line)]
-    return re.sub(r"\s+", " ", re.sub(r"(?<=\w)-\s*(?=\w)", "", "\n".join(kept)))
+    return re.sub(r"\s+", " ", re.sub(r"(?<=\w)[-\u00ad]\s*(?=\w)", "", "\n".join(kept)))
 
 
 class Measure:

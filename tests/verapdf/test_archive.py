@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ def test_the_samples_every_block_every_script_and_twenty_people_of_each_product(
 def test_the_judge_can_condemn(tmp_path: Path) -> None:
     """Given reports without their metadata or without the alternative texts of figures, then veraPDF refuses them."""
     pdf = PdfRenderer().render(request("profilKognitif", sample("profilKognitif")))
-    unknown, mute = pdf.replace(b"pdfaid:part>2<", b"pdfaid:part>9<"), re.sub(rb"/Alt \(", b"/Xlt (", pdf)
+    unknown, mute = pdf.replace(b"pdfaid:part>2<", b"pdfaid:part>9<"), pdf.replace(b"/Alt ", b"/Xlt ")
     assert unknown != pdf != mute
     verdicts = judged(tmp_path, [("unknown.pdf", unknown), ("mute.pdf", mute)])
     assert [line[:6] for line in verdicts["unknown.pdf", "2a"].failures] == ["6.6.4-"]

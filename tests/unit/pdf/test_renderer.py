@@ -165,7 +165,8 @@ def test_the_file_says_what_it_is(renderer: PdfRenderer) -> None:
         ("minatBakatUmum", "Segi enam minat. Skala 0–100, skor mentah, reliabilitas contoh. "
          "Realistik: 46, rentang kepercayaan 90% 37–55; Investigatif: 88, rentang kepercayaan 90% 79–97; "),
         ("minatBakatUmum", "Delapan kemampuan dengan rentangnya. Skala 40–160, rata-rata 100, simpangan baku 15, norma "
-         "contoh. Penalaran verbal: 124, rentang kepercayaan 90% 114–134, kategori rata-rata hingga tinggi, persentil 95."),
+         "contoh. Penalaran verbal: 124, rentang kepercayaan 90% 114–134, kategori rata-rata hingga tinggi, persentil 95; "
+         "Penalaran numerik: 105, rentang kepercayaan 90% 95–115, kategori rata-rata, persentil 63; "),
         ("profilKognitif", "Skor keseluruhan. Skala 40–160, rata-rata 100, simpangan baku 15, norma contoh. "
          "Skor keseluruhan: 105, rentang kepercayaan 95% 92–118, kategori rata-rata hingga tinggi, persentil 63."),
         ("profilKepribadian", "Lima sifat dalam skor T. Skala 20–80, rata-rata 50, simpangan baku 10, norma contoh. "

@@ -125,5 +125,5 @@ def test_a_divided_word_can_be_joined_again(renderer: PdfRenderer) -> None:
     """Given hyphens at line ends, then they are soft; a hyphen that belongs to a word is none of them."""
     said = copied(renderer.render(request("profilKepribadian", sample("profilKepribadian"))))
     assert len(re.findall("\u00ad\n", said)) > 5
-    assert "sebaik\u00ad\nnya" in said
+    assert "gambar\u00ad\nkan" in said
     assert not re.findall("\u00ad[^\n]", said)
