@@ -23,7 +23,7 @@ from service.routes.route import Route, answer, by
 
 _PAGE = 100
 _SECONDS = 20.0  # Seconds that one request works. The answer says what remains; the same request goes on with it.
-_PATIENCE = 10.0  # Seconds to wait for the first ones of a group.
+_PATIENCE = 8.0  # Seconds to wait for the first ones of a group.
 
 
 class DeadLetters(Route):
