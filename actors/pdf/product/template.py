@@ -24,7 +24,6 @@ from actors.pdf.product import measure
 from actors.pdf.product.blocks import Layout, Scale
 from actors.pdf.product.claims import DRAWN, Use, unfounded, used
 from actors.pdf.product.filters import filters_of
-from actors.pdf.product.picture import PictureError, picture
 from actors.pdf.product.report_schema import LinearValidator
 from actors.pdf.product.values import Expressions
 from schema.errors import Permanent
@@ -192,6 +191,8 @@ class Template:
             )
 
     def _check_file(self, path: tuple[str | int, ...], name: str) -> None:
+        from actors.pdf.product.picture import PictureError, picture  # late: the API reads templates too
+
         file = (self.folder / name).resolve()
         if not file.is_relative_to(self.folder.resolve()) or not file.is_file():
             raise self.invalid(path, f"there is no file {name!r} in the template's folder")
