@@ -1,48 +1,64 @@
-"""Which answers pause a webhook host, and which end that (DESIGN §2.14)."""
+"""Which answers pause a webhook host or one of its paths, and which end that (DESIGN §2.14)."""
 
 from __future__ import annotations
 
-from schema.callbacks.urls import path_key
+from functools import partial
+
+from schema.callbacks.urls import host_of, path_key, redact
 from schema.ports import Answer
 from schema.rows import pauses
 from schema.rows.deliveries import DeliveryClaim
 from schema.rows.pauses import PauseBoard
 from schema.sql.database import Database
 
-HOST_STREAK = 5  # Consecutive connection errors or timeouts that pause a host …
-HOST_OWNERS = 2  # … of so many deliveries.
-BAD_GATEWAYS = 3  # Different paths in a row that answer 502 or 503: then a proxy answers for a host that is down.
+HOST_STREAK = 5  # Connections that fail in a row pause a host …
+HOST_OWNERS = 2  # … when they are of so many deliveries.
+BAD_PATHS = 3  # Different paths in a row that time out or answer 502 or 503: then the host is down behind its proxy.
+PATH_STREAK = 3  # The same answers of one path pause it alone, when they are of HOST_OWNERS deliveries.
+MOST_PATHS = 20  # Paths of one host that are paused at the same time.
 
 
 def note_answer(db: Database, board: PauseBoard, probe_every: float, held: DeliveryClaim, answer: Answer) -> None:
-    """Count an answer for or against its host. Without pauses, each callback of a dead host keeps a thread waiting."""
-    host = held.row["host"]
-    scope, gateway = pauses.HOST + host, pauses.GATEWAY + host
-    if answer.failure in ("connect", "timeout"):
-        pauses.note_failure(
-            db,
+    """Count an answer for or against its host and path. Without pauses, each callback of a dead host keeps a thread waiting."""
+    url = held.row["url"] or ""
+    host, path = host_of(held.row["host"]), path_key(url)
+    scope, gateway, paths, lane = (
+        pauses.HOST + host, pauses.GATEWAY + host, pauses.PATHS + host, f"{pauses.HOST}{host}#{path}",
+    )  # fmt: skip
+    count = partial(pauses.note_failure, db, window=None, probe_every=probe_every)
+    if answer.failure == "connect":
+        count(
             scope,
             (held.delivery_id, held.start_no),
             streak=HOST_STREAK,
             owners=HOST_OWNERS,
-            window=None,
-            probe_every=probe_every,
-            reason=f"The host did not answer {HOST_STREAK} times in a row.",
+            reason=f"The host took no connection {HOST_STREAK} times in a row.",
         )
-    elif answer.status in (502, 503):
-        pauses.note_failure(
-            db,
+    elif answer.failure == "timeout" or answer.status in (502, 503):
+        what = "did not answer in time, or answered 502 or 503,"
+        count(
             gateway,
-            (path_key(held.row["url"] or ""), held.start_no),
+            (path, held.start_no),
             opens=scope,
-            streak=BAD_GATEWAYS,
-            owners=BAD_GATEWAYS,
-            window=None,
-            probe_every=probe_every,
-            reason=f"The host answered 502 or 503 on {BAD_GATEWAYS} different paths in a row.",
+            streak=BAD_PATHS,
+            owners=BAD_PATHS,
+            reason=f"The host {what} on {BAD_PATHS} different paths in a row.",
         )
+        if lane in board.active() or sum(name.startswith(f"{scope}#") for name in board.active()) < MOST_PATHS:
+            count(
+                paths,
+                (f"{path} {held.delivery_id}", held.start_no),
+                opens=lane,
+                among=f"{path} ",
+                streak=PATH_STREAK,
+                owners=HOST_OWNERS,
+                reason=f"{redact(url)} {what} {PATH_STREAK} times in a row; other paths of the host go on.",
+            )
     elif answer.status is not None:
         if board.in_streak(gateway):
             pauses.note_success(db, gateway)
-        if board.in_streak(scope) or scope in board.active():
-            pauses.resume(db, scope, outages_only=True)
+        if board.in_streak(paths, path):
+            pauses.note_success(db, paths, path)
+        for paused in (scope, lane):
+            if board.in_streak(paused) or paused in board.active():
+                pauses.resume(db, paused, outages_only=True)

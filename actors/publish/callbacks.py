@@ -1,18 +1,21 @@
 """Which owed callbacks are published next: no host gets more than its share (DESIGN §2.10).
 
 A look reads the oldest due callbacks. When too few of them may go (their hosts are paused or have their share), it goes
-from host to host.
+from host to host. What it meets of a paused path it puts into that path's lane, which is as good as a host of its own;
+host and lanes have one share together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from schema.callbacks.urls import host_of, path_key
 from schema.rows import deliveries, owed, pauses
 from schema.rows.messages import DueWork
 from schema.rows.outbox import DELIVERIES, Taken
-from schema.rows.owed import Owed
+from schema.rows.owed import Front, Owed
 from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 from schema.sql.database import Database, Place
@@ -20,6 +23,7 @@ from schema.sql.database import Database, Place
 _BEYOND = 20  # Rows that are read beyond those wanted.
 _HOSTS = 50  # Hosts asked in one look. The next look goes on after them.
 _PROBES = 10  # Paused hosts that are probed in one look.
+_PAGE, _PAGES = 150, 10  # A paused path's callbacks that one look puts into their lane: so many at once, and how often.
 
 
 @dataclass(eq=False)
@@ -38,37 +42,67 @@ class Callbacks:
         closed = set(self.board.paused_hosts())
         # A callback whose record is not written would only keep a thread waiting for MongoDB.
         recorded_only = pauses.DEPENDENCY + "mongodb" in self.board.active()
-        places = {host: share - n for host, n in deliveries.in_flight_by_host(self.db).items() if host}
+        places: dict[str, int] = defaultdict(lambda: share)
+        for key, n in deliveries.in_flight_by_host(self.db).items():
+            places[host_of(key)] -= n
 
         def may_go(row: Owed) -> bool:
-            return row["host"] not in closed and (row["recorded_at"] is not None or not recorded_only)
+            return not _shut(row["host"], closed) and (row["recorded_at"] is not None or not recorded_only)
 
         dying = self._dying(room, places) if closed or recorded_only else []
         reach = room + _BEYOND
-        front = owed.first(self.db, reach)
-        chosen = _chosen([*filter(may_go, front), *dying], room, places, share)
+        front = self._first(reach, closed)
+        chosen = _chosen([*filter(may_go, front), *dying], room, places)
         if len(chosen) < room and len(front) == reach:
             for host in self._hosts():
-                free = room if not host else places.get(host, share)
-                if host not in closed and free > 0:
-                    front += owed.first(self.db, reach if recorded_only else min(free, room), host)
-            chosen = _chosen([*filter(may_go, front), *dying], room, places, share)
+                free = room if not host else places[host_of(host)]
+                if not _shut(host, closed) and free > 0:
+                    front += self._first(reach if recorded_only else min(free, room), closed, host)
+            chosen = _chosen([*filter(may_go, front), *dying], room, places)
         return DELIVERIES.seize(self.db, chosen, self.settings.relay_hold)
 
     def probes(self) -> Iterator[Taken[DueWork]]:
-        """The oldest due callback of each paused host whose probe is due."""
-        if not self.board.paused_hosts():
+        """Of each paused host or path whose probe is due the due callback with the fewest tries."""
+        closed = set(self.board.paused_hosts())
+        if not closed:
             return
-        due = [row["scope"] for row in pauses.due_probes(self.db) if row["scope"].startswith(pauses.HOST)]
-        for scope in due[:_PROBES]:
-            if pauses.win_probe(self.db, scope, self.settings.host_probe_every):
-                first = owed.first(self.db, 1, scope.removeprefix(pauses.HOST))
-                yield DELIVERIES.seize(self.db, [row["id"] for row in first], self.settings.relay_hold)
+        due = pauses.hosts_of(row["scope"] for row in pauses.due_probes(self.db))
+        for key in [key for key in due if host_of(key) == key or host_of(key) not in closed][:_PROBES]:
+            if not pauses.win_probe(self.db, pauses.HOST + key, self.settings.host_probe_every):
+                continue
+            first = owed.first(self.db, _PAGE, key)
+            lane: str | None = key
+            while (
+                not first and host_of(key) == key and (lane := owed.next_host(self.db, lane)) and host_of(lane) == key
+            ):
+                first = owed.first(self.db, _PAGE, lane)
+            if first:
+                probe = min(first, key=lambda row: (row["tries"], *owed.order(row)))
+                yield DELIVERIES.seize(self.db, [probe["id"]], self.settings.relay_hold)
+            elif host_of(key) != key and not (
+                owed.anything(self.db, key) or key in deliveries.in_flight_by_host(self.db)
+            ):
+                pauses.resume(self.db, pauses.HOST + key, outages_only=True)  # else nothing would ever lift it
+
+    def _first(self, limit: int, closed: set[str], host: str | None = None) -> list[Front]:
+        """The first due ones, after those of paused paths were put into their lanes."""
+        parted = {host_of(key) for key in closed if host_of(key) != key}
+        for page in range(_PAGES):
+            rows = owed.first(self.db, _PAGE if page else limit, host)
+            apart: dict[str, list[str]] = defaultdict(list)
+            for row in rows:
+                if row["host"] in parted and (lane := f"{row['host']}#{path_key(row['url'] or '')}") in closed:
+                    apart[lane].append(row["id"])
+            for lane, ids in apart.items():
+                owed.set_apart(self.db, lane, ids)
+            if not apart:
+                break
+        return [row for row in rows if row["id"] not in {key for ids in apart.values() for key in ids}][:limit]
 
     def _dying(self, room: int, places: dict[str, int]) -> list[Owed]:
         """Callbacks that are owed for too long. They go in spite of a pause: their worker ends them without a POST."""
         found, following = owed.oldest(self.db, self.settings.delivery_deadline, self._aged)
-        found = [row for row in found if places.get(row["host"], 1) > 0]
+        found = [row for row in found if places[host_of(row["host"])] > 0]
         if len(found) < room:
             self._aged = following
         return found
@@ -84,15 +118,19 @@ class Callbacks:
         return hosts
 
 
-def _chosen(rows: list[Owed], room: int, places: dict[str, int], share: int) -> list[str]:
+def _shut(host: str, closed: set[str]) -> bool:
+    return host in closed or host_of(host) in closed
+
+
+def _chosen(rows: Sequence[Owed], room: int, places: dict[str, int]) -> list[str]:
     """The ids of those that may go, in order; `places` is what is left of each host's share."""
-    left = dict(places)
+    left = places.copy()
     ids: dict[str, None] = {}
     for row in sorted(rows, key=owed.order):
-        host = row["host"]
+        host = host_of(row["host"])
         if len(ids) == room:
             break
-        if row["id"] in ids or (host and left.setdefault(host, share) <= 0):
+        if row["id"] in ids or (host and left[host] <= 0):
             continue
         if host:
             left[host] -= 1

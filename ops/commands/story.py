@@ -189,9 +189,7 @@ def _next(
     if owed and owed[-1]["status"] == "queued":
         last = owed[-1]
         title = "Next: callback is tried again" if last["tries"] else "Next: callback is sent"
-        hold = pauses.hold(paused, messages.WEBHOOKS) or paused.get(f"{pauses.HOST}{last['host']}")
-        if last["recorded_at"] is None:
-            hold = hold or paused.get(pauses.MONGODB)
+        hold = pauses.of_delivery(paused, last)
         yield Event(
             as_time(last["run_at"]),
             9,
@@ -216,7 +214,7 @@ def _held_by(pause: PauseRow | None, holding: Iterable[str]) -> tuple[str, ...]:
         return tuple(f"but: {sentence}" for sentence in holding)
     since = as_time(pause["since"])
     who = "since it does not answer" if pause["set_by"] == pauses.OUTAGE else f"by {pause['set_by']}"
-    return (f"but {pause['scope']} is paused {who}, {since:%Y-%m-%d %H:%M:%S} UTC: {pause['reason']}",)
+    return (f"but {pauses.named(pause['scope'])} is paused {who}, {since:%Y-%m-%d %H:%M:%S} UTC: {pause['reason']}",)
 
 
 def _lines(*lines: str | None) -> tuple[str, ...]:

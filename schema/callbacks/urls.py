@@ -102,8 +102,18 @@ def host_key(url: str) -> str:
 
 def path_key(url: str) -> str:
     """The URL's path as 16 hexadecimal digits, its query left out: tells whether two callbacks go to the same place."""
-    path = url.partition("://")[2].partition("/")[2].partition("?")[0].partition("#")[0]
+    path = url.partition("://")[2].partition("#")[0].partition("?")[0].partition("/")[2]
     return hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def lane_key(url: str) -> str:
+    """The key of one path of a host, `host:port#path`: a path that is paused alone waits under it."""
+    return f"{host_key(url)}#{path_key(url)}"
+
+
+def host_of(key: str) -> str:
+    """The host's key of a host or of a lane."""
+    return key.partition("#")[0]
 
 
 def check_literal(url: str, allow: AllowList, *, field: str = "callback") -> None:

@@ -6,12 +6,13 @@ range without them: one turn, one host, or a page of the oldest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 from schema.rows.columns import DeliveryId
 from schema.rows.jobs import PRIORITIES, PROMOTED, turn_of
 from schema.rows.outbox import DELIVERIES
-from schema.sql.database import Database, Place, beyond
+from schema.sql.database import Database, Place, beyond, marks
 from schema.sql.times import Moment
 
 TURNS = sorted({turn_of(priority) for priority in (*PRIORITIES.values(), PROMOTED)})
@@ -28,6 +29,13 @@ class Owed(TypedDict):
     recorded_at: Moment | None
 
 
+class Front(Owed):
+    """One of the first that are due."""
+
+    url: str | None
+    tries: int
+
+
 class Aged(Owed):
     """One that is owed for longer than the deadline."""
 
@@ -35,19 +43,19 @@ class Aged(Owed):
     due: int  # flag
 
 
-def first(db: Database, limit: int, host: str | None = None) -> list[Owed]:
-    """The first due callbacks of all hosts or of one, by turn, then by time."""
+def first(db: Database, limit: int, host: str | None = None) -> list[Front]:
+    """The first due callbacks of all hosts or of one (or of a lane), by turn, then by time."""
     only, params, index = "", (), DELIVERIES.index
     if host is not None:
         only, params, index = " AND host=%s", (host,), "idx_deliveries_by_host"  # type: ignore[assignment]
     one = (
-        f"SELECT delivery_id AS id, turn, host, run_at, recorded_at FROM deliveries{db.by(index)} "
+        f"SELECT delivery_id AS id, turn, host, run_at, recorded_at, url, tries FROM deliveries{db.by(index)} "
         f"WHERE {DELIVERIES.due(db)}{only} AND turn=%s ORDER BY run_at, delivery_id LIMIT %s"
     )
     rows = db.fetch_all(
         " UNION ALL ".join(f"SELECT * FROM ({one}) AS turn{turn}" for turn in TURNS),
         [value for turn in TURNS for value in (*params, turn, limit)],
-        of=Owed,
+        of=Front,
     )
     return sorted(rows, key=order)[:limit]
 
@@ -55,6 +63,19 @@ def first(db: Database, limit: int, host: str | None = None) -> list[Owed]:
 def order(row: Owed) -> tuple[object, ...]:
     """Who goes first."""
     return row["turn"], row["run_at"], row["id"]
+
+
+def set_apart(db: Database, lane: str, ids: Sequence[str]) -> None:
+    """Put waiting callbacks of a paused path into its lane. There they keep no other path of their host waiting."""
+    db.execute(
+        f"UPDATE deliveries SET host=%s WHERE delivery_id IN ({marks(ids)}) AND status='queued'", (lane, *sorted(ids))
+    )
+
+
+def anything(db: Database, host: str) -> bool:
+    """Whether anything unpublished is owed to a host or in a lane, due or not."""
+    sql = "SELECT 1 FROM deliveries WHERE status='queued' AND published_at IS NULL AND host=%s LIMIT 1"
+    return db.scalar(sql, (host,)) is not None
 
 
 def next_host(db: Database, after: str | None) -> str | None:

@@ -11,7 +11,9 @@ from typing import TypeVar
 import msgspec
 import peewee
 
-from schema.rows.columns import PauseRow
+from schema.callbacks.urls import host_key, lane_key
+from schema.rows.columns import DeliveryRow, PauseRow
+from schema.rows.messages import WEBHOOKS
 from schema.sql.cached import Cached
 from schema.sql.database import Database, DatabaseDown, put
 
@@ -19,8 +21,9 @@ P = TypeVar("P")
 
 OUTAGE = "outage"  # set_by of a pause that an outage set
 
-# What a scope begins with; a name follows. A gateway's errors are counted apart, and pause its host.
-QUEUE, DEPENDENCY, HOST, GATEWAY = "queue:", "dependency:", "host:", "gateway:"
+# What a scope begins with; a name follows. The errors of a host's gateway and of its paths are counted apart. They pause
+# the host, or one path: `host:` and its lane (schema.callbacks.urls.lane_key).
+QUEUE, DEPENDENCY, HOST, GATEWAY, PATHS = "queue:", "dependency:", "host:", "gateway:", "paths:"
 MONGODB = DEPENDENCY + "mongodb"
 
 
@@ -31,10 +34,10 @@ class PauseBoard:
         self._db = db
         self._seen = Cached(self._read, every, stale=every)
 
-    def _read(self) -> tuple[dict[str, PauseRow], frozenset[str]]:
+    def _read(self) -> tuple[dict[str, PauseRow], dict[str, str]]:
         rows = in_force(self._db)
-        streaks = self._db.fetch_all("SELECT scope FROM dependencies WHERE failures > 0")
-        return rows, frozenset(row["scope"] for row in streaks)
+        streaks = self._db.fetch_all("SELECT scope, members FROM dependencies WHERE failures > 0")
+        return rows, {row["scope"]: row["members"] for row in streaks}
 
     def active(self, *, fresh: bool = False) -> Mapping[str, PauseRow]:
         """Scope → row; raises DatabaseDown when the database is away."""
@@ -45,12 +48,13 @@ class PauseBoard:
         return hold(self.active(fresh=fresh), queue)
 
     def paused_hosts(self) -> list[str]:
-        """`host:port` of every webhook host that is paused."""
+        """The key of every webhook host that is paused, and of every lane."""
         return hosts_of(self.active())
 
-    def in_streak(self, scope: str) -> bool:
-        """Whether errors of this scope were being counted at the last look (a success then resets them)."""
-        return self._seen.last is not None and scope in self._seen.last[1]
+    def in_streak(self, scope: str, among: str = "") -> bool:
+        """Whether errors of this scope (of `among` its members) were being counted at the last look."""
+        members = self._seen.last[1].get(scope) if self._seen.last else None
+        return members is not None and among in members
 
 
 def in_force(db: Database) -> dict[str, PauseRow]:
@@ -68,8 +72,30 @@ def hold(rows: Mapping[str, P], queue: str) -> P | None:
 
 
 def hosts_of(scopes: Iterable[str]) -> list[str]:
-    """`host:port` of every webhook host among these scopes."""
+    """The key of every webhook host and lane among these scopes."""
     return [scope.removeprefix(HOST) for scope in scopes if scope.startswith(HOST)]
+
+
+def of_delivery(rows: Mapping[str, P], delivery: DeliveryRow) -> P | None:
+    """Which of these pauses keeps a delivery waiting."""
+    url = delivery["url"]
+    scopes = [HOST + delivery["host"], HOST + host_key(url), HOST + lane_key(url)] if url else []
+    scopes += [] if delivery["recorded_at"] else [MONGODB]
+    return hold(rows, WEBHOOKS) or next((rows[scope] for scope in scopes if scope in rows), None)
+
+
+def hint_of(db: Database, delivery: DeliveryRow) -> str | None:
+    """The delivery's hint; before it, what the delivery waits for beside its time."""
+    pause = of_delivery(in_force(db), delivery) if delivery["status"] == "queued" else None
+    if pause is None:
+        return delivery["hint"]
+    return f"It waits, because {named(pause['scope'])} is paused: {pause['reason']} {delivery['hint'] or ''}".rstrip()
+
+
+def named(scope: str) -> str:
+    """A scope as people read it: a lane without the hash of its path."""
+    host, lane, _ = scope.partition("#")
+    return f"one path of {host}" if lane else host
 
 
 def pause(
@@ -109,12 +135,13 @@ def note_failure(
     probe_every: float,
     reason: str,
     opens: str | None = None,
+    among: str = "",
     code: str | None = None,
 ) -> list[tuple[str, int]] | None:
     """Count one outage-like error of `member` (row key, start number); returns the streak's members when it opens a pause.
 
     It opens after `streak` consecutive errors from at least `owners` rows, or from one row over `window` seconds. The
-    pause is of `scope`, or of the scope that it `opens`.
+    pause is of `scope`, or of the scope that it `opens`. With `among`, only members that begin so count, of the last 20.
     """
 
     def work() -> list[tuple[str, int]] | None:
@@ -142,9 +169,10 @@ def note_failure(
                 f"failures=%s, last_failed_at={db.now()}, members=%s WHERE scope=%s",
                 (failures, text, scope),
             )
-        many = len({key for key, _ in members}) >= owners
+        counted = [entry for entry in members if entry[0].startswith(among)]
+        many = len({key for key, _ in counted}) >= owners
         long = window is not None and age >= window
-        if failures < streak or not (many or long):
+        if (len(counted) if among else failures) < streak or not (many or long):
             return None
         pause(db, opens or scope, reason=reason, by=OUTAGE, seconds=probe_every, code=code)
         return members
@@ -155,9 +183,18 @@ def note_failure(
         return db.transaction(work)
 
 
-def note_success(db: Database, scope: str) -> None:
-    """End the streak: the dependency answered. Asked only when a streak was seen (`PauseBoard.in_streak`)."""
-    db.execute("UPDATE dependencies SET failures=0, members='[]' WHERE scope=%s AND failures > 0", (scope,))
+def note_success(db: Database, scope: str, among: str = "") -> None:
+    """End the streak (of `among` its members): it answered. Asked only when a streak was seen (`PauseBoard.in_streak`)."""
+
+    def work() -> None:
+        text = db.scalar(f"SELECT members FROM dependencies WHERE scope=%s AND failures > 0{db.lock()}", (scope,))
+        left = [entry for entry in msgspec.json.decode(text or "[]") if not entry[0].startswith(among)]
+        db.execute(
+            "UPDATE dependencies SET failures=%s, members=%s WHERE scope=%s AND failures > 0",
+            (len(left), msgspec.json.encode(left).decode(), scope),
+        )
+
+    db.transaction(work)
 
 
 def win_probe(db: Database, scope: str, probe_every: float) -> bool:

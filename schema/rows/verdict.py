@@ -231,7 +231,8 @@ def _pause(scope: str, row: PauseRow) -> Fact:
     if row["set_by"] != pauses.OUTAGE:
         return _fact("paused", f"{scope} is paused by {row['set_by']}: {row['reason']}", scope, since)
     if kind == "host":
-        return _fact("receiver_down", f"The receiver {name} is away: {row['reason']}", name, since)
+        means = f"The receiver {name} is away: {row['reason']}"
+        return _fact("receiver_down", f"{row['reason']}" if "#" in name else means, name.partition("#")[0], since)
     key = "storage_full" if row["code"] in _FULL else "dependency_down"
     return _fact(key, f"{_NAMES.get(name, name)} pauses all jobs: {row['reason']}", name, since)
 

@@ -13,7 +13,7 @@ from schema.errors import Permanent, Refused
 from schema.http import batch_responses, queries, requests
 from schema.http.batch_responses import result_of
 from schema.life import rounds
-from schema.rows import batches, deliveries
+from schema.rows import batches
 from schema.rows.batches import Member
 from schema.rows.columns import BatchRow
 from schema.rows.states import IS_OPEN
@@ -140,7 +140,7 @@ class Batches(Route):
             estimated_completion=max((estimate for _, estimate in stands if estimate), default=None),
             results=[result_of(one) for one in batches.members(db, self.parts.documents, row, first, _PAGE)],
             next_cursor=str(following) if following < row["total"] else None,
-            webhook=webhook_of(deliveries.of_job(db, batch_id), row),
+            webhook=webhook_of(db, batch_id, row),
         )
 
 

@@ -13,7 +13,7 @@ from schema.http.problems import problem_of
 from schema.http.responses import Delivery, DeliveryLog, Post, Resent, shown
 from schema.life import replays
 from schema.life.replays import Refusal
-from schema.rows import deliveries, jobs, posts
+from schema.rows import deliveries, jobs, pauses, posts
 from schema.rows.columns import DeliveryRow
 from schema.rows.states import OPEN
 from schema.sql.database import Database
@@ -74,6 +74,7 @@ def _shown(db: Database, row: DeliveryRow) -> Delivery:
         row,
         url=redact(row["url"]) if row["url"] else None,
         state="pending" if row["status"] in OPEN else row["status"],
+        hint=pauses.hint_of(db, row),
         next_step=problem_of(row["error_code"]).next_step if row["error_code"] else None,
         next_try_at=moment(row["run_at"]) if row["status"] == "queued" else None,
         attempts=[shown(Post, attempt) for attempt in posts.of(db, row["delivery_id"])],

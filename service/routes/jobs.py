@@ -14,9 +14,10 @@ from schema.http.problems import problem_of
 from schema.http.responses import error_of, shown
 from schema.life import rounds
 from schema.ports import End
-from schema.rows import deliveries, found, jobs
-from schema.rows.columns import BatchRow, DeliveryRow, JobRow
+from schema.rows import deliveries, found, jobs, pauses
+from schema.rows.columns import BatchRow, JobRow
 from schema.rows.states import OPEN
+from schema.sql.database import Database
 from schema.sql.times import moment
 from service.estimates import QueueView
 from service.routes.reports import accepted, standing
@@ -121,7 +122,7 @@ class Job(Route):
             completed_at=moment(row["ended_at"]),
             attempts=tried,
             error=error_of(row["error_code"], row["error_message"]) if row["status"] == "failed" else None,
-            webhook=webhook_of(deliveries.of_job(db, row["job_id"]), row),
+            webhook=webhook_of(db, row["job_id"], row),
         )
 
 
@@ -130,8 +131,9 @@ def _submitted_at(row: Mapping[str, Any]) -> str | None:
     return moment(row["requested_at"] if row["round"] == 1 else row["created_at"])
 
 
-def webhook_of(rows: list[DeliveryRow], job: JobRow | BatchRow) -> responses.Webhook | None:
-    """How far the callback of the current round has come, by its deliveries, the newest first."""
+def webhook_of(db: Database, key: str, job: JobRow | BatchRow) -> responses.Webhook | None:
+    """How far the callback of the current round has come; `key` is the id of the job or batch."""
+    rows = deliveries.of_job(db, key)
     if not rows or rows[0]["round"] != job["round"]:
         return responses.Webhook("not_due", 0, None, None, None) if job["callback"] else None
     last = rows[0]
@@ -141,7 +143,7 @@ def webhook_of(rows: list[DeliveryRow], job: JobRow | BatchRow) -> responses.Web
         tries=last["tries"],
         last_status=last["last_status"],
         next_try_at=moment(last["run_at"]) if last["status"] == "queued" else None,
-        hint=last["hint"],
+        hint=pauses.hint_of(db, last),
     )
 
 

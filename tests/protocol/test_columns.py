@@ -52,7 +52,7 @@ CENSUS: dict[str, dict[str, int]] = {
     },
     "rendered": {"job_id": 4 + _ULID},
     "deliveries": {
-        "delivery_id": 4 + _ULID, "job_id": 4 + _ULID, "event": _WORDS, "host": 200, "post_kind": _WORDS,
+        "delivery_id": 4 + _ULID, "job_id": 4 + _ULID, "event": _WORDS, "host": 200 + 17, "post_kind": _WORDS,
         "error_code": _CODES, **_LEASE,
     },
     "delivery_attempts": {
@@ -64,8 +64,8 @@ CENSUS: dict[str, dict[str, int]] = {
         "delivery_id": 4 + _ULID, "code": _NAME, "product_id": _NAME, "error_code": _CODES, "fingerprint": 16,
         "version": len(VERSION), "resolved_by": 128, "relay_token": _ULID,
     },
-    "pauses": {"scope": len("host:") + 200, "set_by": 128, "code": _CODES},
-    "dependencies": {"scope": len("host:") + 200},
+    "pauses": {"scope": len("host:") + 200 + 17, "set_by": 128, "code": _CODES},
+    "dependencies": {"scope": len("gateway:") + 200},
     "paces": {"scope": len("drive")},
     "switches": {"name": len("rollout_percent")},
     "workers": {

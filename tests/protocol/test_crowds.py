@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from schema.callbacks.urls import lane_key
 from schema.rows import deliveries, pauses
 from tests.protocol.kit import World
 
@@ -25,7 +26,16 @@ def world(world_of: WorldOf) -> World:
     return world
 
 
-def owe(world: World, host: str, count: int = 1, *, turn: int = 4, since: float = 60, due: float = -60) -> list[str]:
+def owe(
+    world: World,
+    host: str,
+    count: int = 1,
+    *,
+    turn: int = 4,
+    since: float = 60,
+    due: float = -60,
+    url: str = "https://h/x",
+) -> list[str]:
     """So many callbacks to a host, owed for `since` seconds and due in `due` seconds; their ids."""
     db = world.db
     start = int(db.scalar("SELECT COUNT(*) FROM deliveries"))
@@ -35,8 +45,8 @@ def owe(world: World, host: str, count: int = 1, *, turn: int = 4, since: float 
         some = ids[first : first + 500]
         db.execute(
             "INSERT INTO deliveries (delivery_id, job_id, round, event, url, host, record, turn, owed_at, run_at) VALUES "
-            + ",".join([f"(%s,%s,1,'completed','https://h/x',%s,'{{}}',%s,{moments})"] * len(some)),
-            [value for key in some for value in (key, f"pdf_{key}", host, turn)],
+            + ",".join([f"(%s,%s,1,'completed',%s,%s,'{{}}',%s,{moments})"] * len(some)),
+            [value for key in some for value in (key, f"pdf_{key}", url, host, turn)],
         )
     return ids
 
@@ -64,6 +74,24 @@ def test_a_host_with_its_share_keeps_no_other_waiting(world: World) -> None:
     assert published(world) == [other]
     world.db.execute("UPDATE deliveries SET status='delivered' WHERE delivery_id=%s", (crowd[0],))
     assert published(world) == [crowd[4]]
+
+
+def test_a_crowd_of_a_paused_path_keeps_no_other_path_waiting(world: World) -> None:
+    """Neither of its host nor of others; and its lane and its host have one share."""
+    slow, host = "https://n8n.example/webhook/slow?n=1", "n8n.example:443"
+    crowd = owe(world, host, CROWD, url=slow)
+    pauses.pause(world.db, f"host:{lane_key(slow)}", reason="slow", by=pauses.OUTAGE, seconds=900)
+    fast = owe(world, host, 6, due=-1, url="https://n8n.example/webhook/fast")
+    [other] = owe(world, "other.example:443", due=-2)
+    assert published(world) == [other, *fast[:4]]
+    assert published(world) == []
+    assert world.db.scalar("SELECT COUNT(*) FROM deliveries WHERE host=%s", (lane_key(slow),)) == CROWD
+    world.db.execute("UPDATE deliveries SET status='delivered' WHERE delivery_id=%s", (fast[0],))
+    assert published(world) == fast[4:5]
+    pauses.resume(world.db, f"host:{lane_key(slow)}")
+    assert published(world) == [], "the host has its share"
+    world.db.execute("UPDATE deliveries SET status='delivered' WHERE host=%s AND published_at IS NOT NULL", (host,))
+    assert published(world) == crowd[:4]
 
 
 def test_hosts_are_reached_in_turns_when_they_are_many(world: World) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from actors.deliver.host_pauses import MOST_PATHS
+from schema.callbacks.urls import lane_key
 from schema.errors import DependencyDown
 from schema.rows import pauses, posts
 from tests.protocol.kit import World, answer
@@ -197,19 +199,23 @@ def test_an_operators_pause_is_neither_taken_over_nor_lifted_by_an_outage(world:
         assert pauses.resume(world.db, scope)
 
 
-def post_to(world: World, path: str, answered: int | None) -> str:
-    """One callback to that path of hooks.example, answered so; the job's id."""
+def post_to(world: World, path: str, answered: int | str | None) -> str:
+    """One callback to that path of hooks.example, answered so (a word: a failure); the job's id."""
     job_id = world.submit(callback=f"https://hooks.example{path}")
     for hint in world.relay():
         if hint.queue == "pdf":
             world.hint(hint)
-    world.mouth.answers = [answer(answered, failure=None if answered else "connect")]
+    failure = answered if isinstance(answered, str) else None if answered else "connect"
+    world.mouth.answers = [answer(None if failure else answered, failure=failure)]  # type: ignore[arg-type]
     world.hint(world.delivery(job_id)["delivery_id"], "webhooks")
     world.runtime.board.active(fresh=True)
     return job_id
 
 
 WAITING = [f"/webhook-waiting/{n}?signature={n}" for n in range(6)]
+HOOKS = "host:hooks.example:443"
+SLOW = f"host:{lane_key('https://hooks.example/webhook/slow')}"
+Answers = list[int | str | None]
 
 
 @pytest.mark.parametrize(
@@ -218,8 +224,13 @@ WAITING = [f"/webhook-waiting/{n}?signature={n}" for n in range(6)]
         (WAITING[:3], [502, 503, 502], True),
         (["/webhook/a", "/webhook/b", "/webhook/c"], [503] * 3, True),
         (["/webhook/a", "/webhook/b", "/webhook/a", "/webhook/b", "/webhook/c"], [502] * 5, True),
-        (WAITING[:2] * 4, [502] * 8, False),
-        ([f"/webhook/a?n={n}" for n in range(6)], [503] * 6, False),  # one path, whose workflow answers so
+        (WAITING[:2], [502] * 2, False),
+        (WAITING[:3], ["timeout"] * 3, True),
+        (["/webhook/a", "/webhook/b", "/webhook/c"], ["timeout", 502, "timeout"], True),
+        (["/webhook/a", "/webhook/b", "/x/c", "/x/d"], ["timeout", "timeout", 404, "timeout"], False),
+        (["/webhook/a"] * 4, ["connect"] * 4, False),
+        (["/webhook/a"] * 5, ["connect"] * 5, True),  # also on one path: the port is shut
+        (WAITING[:6], ["reset", "tls", "reset", "too_large", "reset", "tls"], False),
         (WAITING[:5], [502, 502, 200, 502, 502], False),
         (WAITING[:5], [502, 502, 404, 502, 502], False),
         (WAITING[:5], [502, 502, None, 502], True),  # silence is no answer in between
@@ -227,12 +238,129 @@ WAITING = [f"/webhook-waiting/{n}?signature={n}" for n in range(6)]
     ],
 )
 def test_a_host_whose_proxy_answers_for_it_is_paused_like_one_that_is_silent(
-    world: World, paths: list[str], answers: list[int | None], paused: bool
+    world: World, paths: list[str], answers: Answers, paused: bool
 ) -> None:
     for path, answered in zip(paths, answers, strict=False):
         post_to(world, path, answered)
     rows = world.db.fetch_all("SELECT scope, set_by FROM pauses")
-    assert rows == ([{"scope": "host:hooks.example:443", "set_by": "outage"}] if paused else [])
+    assert rows == ([{"scope": HOOKS, "set_by": "outage"}] if paused else [])
+
+
+@pytest.mark.parametrize(
+    ("paths", "answers", "paused"),
+    [
+        (["/webhook/slow"] * 3, ["timeout"] * 3, True),
+        ([f"/webhook/slow?n={n}" for n in range(3)], [503, "timeout", 502], True),
+        (["/webhook/slow", "/b", "/webhook/slow", "/b", "/webhook/slow"], ["timeout", 200, "timeout", 200, 502], True),
+        (["/webhook/slow", "/b", "/webhook/slow", "/b", "/webhook/slow"], [502, 502, 502, 502, 502], True),
+        (["/webhook/slow"] * 5, ["timeout", "timeout", 200, "timeout", "timeout"], False),
+        (["/webhook/slow"] * 5, ["timeout", "timeout", 404, 502, 503], False),
+        (["/webhook/slow"] * 6, [500, 500, 504, 504, 500, "reset"], False),
+    ],
+)
+def test_a_path_that_is_slow_or_fails_alone_pauses_itself_alone(
+    world: World, paths: list[str], answers: Answers, paused: bool
+) -> None:
+    for path, answered in zip(paths, answers, strict=True):
+        post_to(world, path, answered)
+    assert list(pauses.in_force(world.db)) == ([SLOW] if paused else [])
+
+
+def test_one_delivery_alone_pauses_no_path(world: World) -> None:
+    job_id = post_to(world, "/webhook/slow", "timeout")
+    for _ in range(5):
+        world.mouth.answers = [answer(None, failure="timeout")]
+        world.db.execute(f"UPDATE deliveries SET run_at={world.db.now()}")
+        world.hint(world.delivery(job_id)["delivery_id"], "webhooks")
+    assert len(posts.of(world.db, world.delivery(job_id)["delivery_id"])) == 6
+    assert pauses.in_force(world.db) == {}
+
+
+def owed_to(world: World, *paths: str) -> list[str]:
+    """A callback to each of these paths of hooks.example, due and not yet published; the jobs' ids."""
+    ids = [world.submit(callback=f"https://hooks.example{path}") for path in paths]
+    for hint in world.relay():
+        if hint.queue == "pdf":
+            world.hint(hint)
+    return ids
+
+
+def test_a_slow_path_keeps_no_other_path_of_its_host_waiting(world_of: WorldOf) -> None:
+    world = world_of(host_probe_every=30, webhook_threads=16, webhook_host_share=8)
+    for _ in range(3):
+        post_to(world, "/webhook/slow", "timeout")
+    slow = owed_to(world, *["/webhook/slow"] * 30)
+    healthy = owed_to(world, *(f"/webhook/{n % 3}" for n in range(8)))
+    world.run()
+    assert {world.delivery(job_id)["status"] for job_id in healthy} == {"delivered"}
+    assert {world.delivery(job_id)["tries"] for job_id in slow} == {0}
+
+    hint = pauses.hint_of(world.db, world.delivery(slow[0]))  # type: ignore[arg-type]
+    assert hint is not None
+    assert "one path of host:hooks.example:443 is paused: https://hooks.example/webhook/slow" in hint
+    world.mouth.answers = [answer(None, failure="timeout")]
+    world.pass_time(31)
+    [probe] = world.relay()
+    world.hint(probe)
+    assert list(pauses.in_force(world.db)) == [SLOW]
+    assert world.relay() == []
+    world.pass_time(31)
+    [probe] = world.relay()
+    world.hint(probe)
+    assert pauses.in_force(world.db) == {}
+    world.run()
+    assert sum(world.delivery(job_id)["status"] == "delivered" for job_id in slow) >= 29
+    assert pauses.hint_of(world.db, world.delivery(slow[-1])) is None  # type: ignore[arg-type]
+
+
+def test_the_probe_is_the_delivery_with_the_fewest_tries(world: World) -> None:
+    often, seldom, later = owed_to(world, "/a", "/b", "/c")
+    world.published.take()
+    world.db.execute(
+        f"UPDATE deliveries SET published_at=NULL, relay_token=NULL, relay_until=NULL, run_at={world.db.now()}"
+    )
+    for tries, job_id in ((7, often), (1, seldom), (1, later)):
+        world.db.execute("UPDATE deliveries SET tries=%s WHERE job_id=%s", (tries, job_id))
+        world.pass_time(1)
+    world.db.execute(f"UPDATE deliveries SET run_at={world.db.later(-9)} WHERE job_id=%s", (seldom,))
+    pauses.pause(world.db, HOOKS, reason="down", by=pauses.OUTAGE, seconds=0)
+    [probe] = world.relay()
+    assert probe.key == world.delivery(seldom)["delivery_id"]
+
+
+def test_a_paused_host_is_probed_by_a_lane_when_nothing_else_is_owed(world: World) -> None:
+    for _ in range(3):
+        post_to(world, "/webhook/slow", "timeout")
+    world.db.execute(f"UPDATE deliveries SET run_at={world.db.now()}")
+    assert world.relay() == []  # all are put into the lane
+    assert {row["host"] for row in world.db.fetch_all("SELECT host FROM deliveries")} == {SLOW.removeprefix("host:")}
+    pauses.pause(world.db, HOOKS, reason="down", by="ani")
+    world.pass_time(100)
+    assert world.relay() == [], "an operator's pause of the host holds its lanes too"
+    pauses.resume(world.db, HOOKS)
+    pauses.pause(world.db, HOOKS, reason="down", by=pauses.OUTAGE, seconds=0)
+    [probe] = world.relay()
+    world.hint(probe)
+    assert pauses.in_force(world.db) == {}, "the answer lifts both"
+
+
+def test_a_path_to_which_nothing_is_owed_is_not_paused_for_ever(world: World) -> None:
+    ids = [post_to(world, "/webhook/slow", "timeout") for _ in range(3)]
+    world.db.execute("UPDATE deliveries SET status='dead'")
+    world.pass_time(100)
+    assert world.relay() == []
+    assert pauses.in_force(world.db) == {}
+    assert len(ids) == 3
+
+
+def test_so_many_paths_of_a_host_are_paused_at_once_and_their_names_fit(world: World) -> None:
+    for n in range(MOST_PATHS + 2):
+        for _ in range(3):
+            post_to(world, f"/{'long' * 300}/{n}?{'q' * 700}", "timeout")
+            post_to(world, "/webhook/well", 200)
+    assert len(pauses.in_force(world.db)) == MOST_PATHS
+    [row] = world.db.fetch_all("SELECT members FROM dependencies WHERE scope=%s", ("paths:hooks.example:443",))
+    assert len(row["members"]) < 2000
 
 
 def test_a_bad_gateway_neither_lifts_a_silent_hosts_pause_nor_ends_its_streak(world: World) -> None:

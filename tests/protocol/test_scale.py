@@ -20,6 +20,7 @@ from actors.desk import bulk_replays  # fmt: skip
 from actors.desk.bulk_replays import Manner
 from actors.housekeeping.retention import Retention
 from ops.servers.mariadb import MariaDB
+from schema.callbacks.urls import lane_key
 from schema.documents import open_documents
 from schema.errors import DependencyDown, Permanent, Transient
 from schema.life import queues, replays, rounds
@@ -375,6 +376,18 @@ def relay(world: World) -> None:
     pauses.resume(db, "dependency:mongodb", outages_only=True)
     db.execute("UPDATE pauses SET until=%s", ("2020-01-01 00:00:00",))
     assert any(hint.queue == "webhooks" for hint in world.relay()), "the paused host is probed"
+    slow = "https://slow.example/webhook/x"
+    apart = world.submit(priority=9, callback=slow)
+    work(world, apart, turns=1)
+    pauses.pause(db, f"host:{lane_key(slow)}", reason="slow", by="outage", seconds=60)
+    world.relay()
+    pauses.pause(db, "host:slow.example:443", reason="away", by="outage", seconds=0)
+    work(world, apart)
+    assert world.delivery(apart)["host"] == lane_key(slow)
+    assert world.delivery(apart)["status"] == "delivered", "it was the probe"
+    pauses.pause(db, f"host:{lane_key(slow)}", reason="slow", by="outage", seconds=0)
+    world.relay()
+    assert f"host:{lane_key(slow)}" not in pauses.in_force(db), "nothing is owed to it any more"
     for age in (0.0, 1e9):
         step._promotion._at = float("-inf")
         step._promotion.settings = replace(world.runtime.settings, promote_after=age)

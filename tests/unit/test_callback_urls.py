@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schema.callbacks.allow_list import AllowList
-from schema.callbacks.urls import check_literal, failure_url, host_key, is_resume_url, redact
+from schema.callbacks.urls import check_literal, failure_url, host_key, host_of, is_resume_url, lane_key, redact
 from schema.errors import Refused
 from tests.hostile_urls import LITERALS
 
@@ -318,5 +318,10 @@ def test_the_key_of_a_long_host_fits_its_columns_and_stays_its_own() -> None:
     assert len(set(keys)) == len(keys)
     assert all(len(key) <= 200 for key in keys)
     assert keys[0].endswith(":65535")
+    lane = lane_key(f"https://{'a.' * 122}com:65535/{'long/' * 300}?n=1")
+    assert len(f"host:{lane}") <= 255
+    assert host_of(lane) == keys[0]
+    assert lane == lane_key(f"http://{'A.' * 122}com.:65535/{'long/' * 300}?n=2#x") != lane_key(keys[0])
+    assert lane_key("https://h?x=/a") == lane_key("https://h/?x=/b")
     assert host_key("https://" + "a." * 93 + "com/x") == "a." * 93 + "com:443"
     check_literal("https://" + "a." * 118 + "lan./x", NOTHING)  # 240 bytes
