@@ -107,6 +107,7 @@ class RenderRequest:
     report: Mapping[str, Any]
     document_id: str  # printed small and kept in the metadata: the job id
     requested_at: datetime  # UTC, aware; the document's date
+    preview: bool = False  # with a watermark on every page
 
 
 class Renderer(Protocol):

@@ -33,6 +33,7 @@ from service.routes.links import Links, Opened
 from service.routes.me import Whoever
 from service.routes.metrics import Metrics
 from service.routes.overview import Overview
+from service.routes.previews import Previews
 from service.routes.products import Products
 from service.routes.queues import QueueAct, Queues
 from service.routes.reports import Batch, GenerateAsync
@@ -77,6 +78,7 @@ def create_app(parts: ApiParts) -> Any:
     app.add_route("/api/products", products := Products(parts))
     for part in ("schema", "validate"):
         app.add_route(f"/api/products/{{product_id}}/{part}", products, suffix=part)
+    app.add_route("/api/products/{product_id}/preview", Previews(parts, view, waiters))
     app.add_route("/api/batches/{batch_id}", batches := Batches(parts, view, waiters))
     for act in ("cancel", "replay", "download"):
         app.add_route(f"/api/batches/{{batch_id}}/{act}", batches, suffix=act)

@@ -135,6 +135,27 @@ def furniture(header: str, document_id: str) -> Callable[[Place], None]:
     return draw
 
 
+def watermark_of(language: str) -> str:
+    """What a preview says of itself on every page, in the template's language."""
+    return "CONTOH" if language.lower().partition("-")[0] == "id" else "PREVIEW"
+
+
+def draw_watermark(place: Place, text: str) -> None:
+    """Large light letters from corner to corner, as outlines: what stands below stays readable, on any ground.
+
+    It is the last thing drawn on its page: the canvas does not know that colours and fonts are those from before.
+    """
+    canvas = place.canvas
+    line = plain_lines(text.strip(), replace(COVER_TITLE, size=120, leading=140), PAGE_HEIGHT, 1)[0]
+    with place.tagged(ARTIFACT):
+        angle = math.atan2(PAGE_HEIGHT, PAGE_WIDTH)
+        turn = (math.cos(angle), math.sin(angle), -math.sin(angle), math.cos(angle))
+        canvas.out.append(b"q 1 Tr %.4f %.4f %.4f %.4f %.2f %.2f cm" % (*turn, PAGE_WIDTH / 2, PAGE_HEIGHT / 2))
+        canvas.stroke(RULE, 0.9)
+        canvas.line(-line.width / 2, PAGE_HEIGHT + 40, line)  # its baseline 40 points below the middle
+        canvas.out.append(b"Q")
+
+
 def contents_items(headings: Sequence[tuple[int, int, str]], measure: float) -> list[Item]:
     """One line for each heading `(number, level, text)`, with a dotted leader and its page."""
     items: list[Item] = []

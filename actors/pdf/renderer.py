@@ -7,7 +7,7 @@ from pathlib import Path
 
 from actors.pdf.compose import Composer
 from actors.pdf.fonts.families import scripts_of
-from actors.pdf.front import furniture
+from actors.pdf.front import draw_watermark, furniture, watermark_of
 from actors.pdf.page.archive import Metadata
 from actors.pdf.page.document import Document
 from actors.pdf.page.flow import Place, draw, paginated
@@ -43,14 +43,18 @@ class PdfRenderer(Templates):
         data = template.checked(request.report)
         composer = Composer(template, data, lambda done: progress(round(done * COMPOSED)))
         pages = paginated(composer.items())
+        mark, identity = "", request.document_id
+        if request.preview:
+            mark, identity = f"{watermark_of(template.layout.language)} ", f"preview {identity}"
         document = Document(
             Metadata(
-                title=composer.plain("title"),
+                title=mark + composer.plain("title"),
                 author=composer.plain("author"),
                 subject=composer.plain("subject"),
                 language=template.layout.language,
-                document_id=request.document_id,
+                document_id=identity,
                 date=request.requested_at,
+                preview=request.preview,
             )
         )
         draw_furniture = furniture(composer.header(), request.document_id)
@@ -65,6 +69,8 @@ class PdfRenderer(Templates):
             if not page.bare:
                 draw_furniture(place)
             draw(page.placed, place)
+            if mark:
+                draw_watermark(place, mark)
             progress(COMPOSED + round((DRAWN - COMPOSED) * number / len(pages)))
         made = document.finish()
         if document.ink.missing:

@@ -18,6 +18,7 @@ from actors.render.storing import HARD_GRACE, Storing
 from middleware.hooks.lifecycle import Attempt, Attempts
 from middleware.meters.worker import WorkerMeters
 from schema.errors import LeaseLost, Permanent, Returned
+from schema.life import previews
 from schema.ports import Artifacts, Documents, Renderer, RenderRequest
 from schema.rows import jobs, leases, outbox, rendered
 from schema.rows.columns import Stage
@@ -70,6 +71,9 @@ class Rendering:
         log.info("job.claimed", job_id=job_id, round=held.round, attempt=held.start_no)
 
         pdf, kept = self._bytes(held, attempt)
+        if jobs.is_preview(job_id):
+            self._finish_preview(held, pdf)
+            return
         stores = self.artifacts.dependency == "folder" or len(pdf) > rendered.MOST_KEPT
         if stores:
             link = self.storing.upload(held, pdf)
@@ -81,6 +85,15 @@ class Rendering:
             self.storing.notify()
         if not kept:
             self._note(held.row["product_id"], time.monotonic() - began)
+
+    def _finish_preview(self, held: Claim, pdf: bytes) -> None:
+        """End a preview: its PDF is kept for whoever waits, and stored nowhere."""
+        if len(pdf) > rendered.MOST_KEPT:
+            raise Permanent(f"The preview has {len(pdf):,} bytes, too many to be kept.", code="preview_too_large")
+        if not patiently(lambda: previews.finish(self.db, held, pdf), self.settings.lease):
+            raise LeaseLost("Another start of this preview has taken over.")
+        self.attempts.end()
+        log.info("preview.completed", job_id=held.job_id, bytes=len(pdf))
 
     def _claim(self, job_id: str) -> Claim | NotClaimed:
         if self.board.blocking(RENDER) is not None:
@@ -107,7 +120,8 @@ class Rendering:
         report = self._report(held)
         self._step("loading", began)
         began = time.monotonic()
-        request = RenderRequest(held.row["product_id"], report, held.job_id, as_time(held.row["requested_at"]))
+        asked_at, preview = as_time(held.row["requested_at"]), jobs.is_preview(held.job_id)
+        request = RenderRequest(held.row["product_id"], report, held.job_id, asked_at, preview)
         pdf = self.renderer.render(request, self._show(held, attempt))
         self._step("rendering", began, bytes=len(pdf))
         return pdf, False

@@ -17,7 +17,7 @@ from schema.metrics import table as metrics
 from schema.ports import Answer
 from schema.rows.columns import HeldJob
 from schema.rows.deliveries import ClaimedDelivery
-from schema.rows.jobs import ClaimedJob, priority_word
+from schema.rows.jobs import ClaimedJob, is_preview, priority_word
 from schema.rows.messages import QUEUES
 from schema.sql.times import as_time
 
@@ -56,7 +56,9 @@ class WorkerMeters(dramatiq.Middleware):
 
     def started(self, row: ClaimedJob) -> None:
         """A job was claimed; `row["age"]` is its age then, in seconds of the database's clock."""
-        self._here.began = time.monotonic()
+        self._here.began = None if is_preview(row["job_id"]) else time.monotonic()  # previews are no reports
+        if self._here.began is None:
+            return
         self._here.age = float(row["age"])
         if not row["tries"] and not row["crashes"] and not row["returns"]:
             self._meters.observe(metrics.QUEUE_WAIT, self._here.age, priority=priority_word(row["priority"]))
@@ -90,6 +92,8 @@ class WorkerMeters(dramatiq.Middleware):
             return
         outcome = "timeout" if code == "timeout" else "crashed"
         self._meters.count(metrics.RESCUES, reason=outcome)
+        if is_preview(row["job_id"]):
+            return
         self._outcome(row, became, outcome, labels.code_label(code), age)
 
     def _outcome(self, row: HeldJob, became: Became, outcome: str, code: str, age: float) -> None:

@@ -150,6 +150,17 @@ OPERATIONS: list[Operation] = [
         example={"data": {"peserta": {"nama": "Ani"}}}, tag="products",
     ),
     Operation(
+        "POST", "/api/products/{product_id}/preview", "previewProduct", "See what a report of a product looks like", "submit",
+        {200: Success("A PDF with a watermark on every page", PDF)},
+        detail="Waits at most 60 s, or `Prefer: wait=N`. It is no report: nothing is stored, recorded or told.",
+        body=requests.Preview, body_required=False, headers=("Prefer",),
+        problems=(
+            *_BODY, "invalid_header", "product_not_found", "template_invalid", "invalid_data", "backlog_full",
+            "preview_not_ready", "preview_too_large", "job_failed",
+        ),
+        example={}, tag="products",
+    ),
+    Operation(
         "GET", "/api/jobs", "listJobs", "List jobs, newest first", "read",
         {200: Success("One page", responses.JobPage)},
         detail="With `code` also jobs whose rows are gone, from the permanent record.",

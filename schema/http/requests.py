@@ -93,6 +93,12 @@ class Check(Body):
     data: Annotated[dict[str, Any], Meta(description="What would be the `data` of a request")]
 
 
+class Preview(Body):
+    """The body of POST /api/products/{product_id}/preview."""
+
+    data: Annotated[dict[str, Any] | None, Meta(description="What to draw; by default the product's sample")] = None
+
+
 class Batch(Body, rename={"failure_callback": "failureCallback"}):
     """The body of POST /api/reports/batch: all of it is accepted, or nothing."""
 
@@ -153,7 +159,7 @@ def read(body: bytes, kind: type[T], allow: AllowList = _NOTHING) -> T:
     if isinstance(request, Batch):
         for index, submission in enumerate(request.jobs):
             _check(submission, allow, f"jobs[{index}].")
-    if isinstance(request, Submission | Replay | Check | Batch):
+    if isinstance(request, Submission | Replay | Check | Preview | Batch):
         _check(request, allow)
     return request
 
@@ -179,7 +185,7 @@ def derived(key: str, part: str) -> str:
     return hashlib.sha256(f"{key}\0{part}".encode()).hexdigest()
 
 
-def _check(request: Submission | Replay | Check | Batch, allow: AllowList, where: str = "") -> None:
+def _check(request: Submission | Replay | Check | Preview | Batch, allow: AllowList, where: str = "") -> None:
     for name, column in (("callback", "callback"), ("failureCallback", "failure_callback")):
         if (value := getattr(request, column, None)) is not None:
             try:

@@ -14,12 +14,14 @@ from typing import TypedDict
 
 from schema.rows import batches, links, used_keys
 from schema.rows.columns import BatchRow, DeliveryStatus, JobId, KnownJob
+from schema.rows.jobs import PREVIEW
 from schema.rows.states import OPEN
 from schema.sql.database import Database, Place, beyond, marks
 from schema.sql.times import Moment
 
 _BATCH = 50  # rows of one transaction
 _LETTERS = 200
+PREVIEWS = 300.0  # Seconds that the row of a preview stays which nobody has taken.
 _ENDED = "('completed','failed','cancelled')"
 
 
@@ -86,9 +88,18 @@ class EndedRows:
         return {row["job_id"] for row in rows}
 
     def remove_others(self) -> None:
-        """Keys whose jobs are gone, and links that have expired; a page at each call."""
+        """Keys whose jobs are gone, links that have expired, previews that nobody took; a page at each call."""
         used_keys.remove_old(self.db)
         links.remove_old(self.db)
+        self.db.transaction(self._remove_previews)
+
+    def _remove_previews(self) -> None:
+        rows = self.db.fetch_all(
+            f"SELECT job_id FROM pdf_job_results{self.db.by('PRIMARY')} WHERE job_id > %s "
+            f"AND ended_at <= {self.db.later(-PREVIEWS)} ORDER BY job_id LIMIT %s{self.db.lock()}",
+            (PREVIEW, _BATCH),
+        )
+        remove(self.db, [row["job_id"] for row in rows])
 
     def remove_batches(self) -> None:
         """Batches that ended long enough ago and of whose jobs no row is left; a page at each call."""

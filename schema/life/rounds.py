@@ -13,7 +13,7 @@ from typing import Any, Literal, TypedDict
 from schema.errors import Permanent, ReportqError
 from schema.rows import audit, batches, deliveries, letters
 from schema.rows.columns import AttemptOutcome, HeldJob, JobEnd, JobRow, JobStatus
-from schema.rows.jobs import find
+from schema.rows.jobs import find, is_preview
 from schema.rows.leases import ExpiredJob
 from schema.rows.outbox import Outbox
 from schema.rows.states import IS_OPEN, OPEN
@@ -86,7 +86,7 @@ def finish(
     """End the round of `job` (the row as its owner saw it): end state, attempt, delivery, dead letter, in one commit.
 
     `tried` counts this attempt as a failed one; `saved` tells whether rendered bytes may have been kept for this round.
-    False when the row has moved on since: then nothing was written.
+    False when the row has moved on since: then nothing was written. Of a preview nobody is told.
     """
 
     def work() -> bool:
@@ -108,6 +108,8 @@ def finish(
             return False
         if outcome is not None:
             write_attempt(db, job, outcome, failure)
+        if is_preview(job["job_id"]):
+            return True
         end: dict[str, Any] = {"status": status, "retry_count": _counted(db, job)["retry_count"]}
         if status == "completed":
             end |= {"google_drive_link": link, "artifact_id": job["artifact_id"]}

@@ -28,6 +28,8 @@ PRIORITIES = {"high": 9, "normal": 5, "low": 0}
 HIGHEST = 9
 STORE = ""  # The name under which `durations` holds an upload's seconds; no product has it.
 PROMOTED = 7
+PREVIEW = "pre_"  # Begins a preview's id. A report's id begins with `pdf_`, and sorts before it.
+REPORTS = f"job_id < '{PREVIEW}'"  # SQL: no preview
 # What an attempt needs of its row, from the claim to the end: each further column costs the client as much as a statement.
 NEEDED = (
     "job_id, code, product_id, priority, turn, status, requested_at, round, start_no, tries, crashes, returns, retry_count, "
@@ -38,6 +40,11 @@ NEEDED = (
 def priority_word(number: int) -> str:
     """The plan's word for a priority number."""
     return next((word for word, n in PRIORITIES.items() if n == number), "normal")
+
+
+def is_preview(job_id: str) -> bool:
+    """Whether this job is a preview: who asked for it waits for it, and nothing of it stays."""
+    return job_id.startswith(PREVIEW)
 
 
 def turn_of(priority: int) -> int:

@@ -15,6 +15,7 @@ from typing import Protocol
 from ulid import ULID
 
 from schema.rows.columns import ListedJob
+from schema.rows.jobs import REPORTS
 from schema.sql.database import Database
 
 _COLUMNS = (
@@ -48,7 +49,7 @@ class Wanted(Protocol):
 
 def page(db: Database, query: Wanted) -> tuple[list[ListedJob], bool]:
     """The rows of one page, and whether more follow."""
-    conditions, params = ["1=1"], []
+    conditions, params = [REPORTS], []
     for column in ("status", "code", "product_id"):
         value = getattr(query, column)
         if value is not None:

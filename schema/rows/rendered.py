@@ -64,13 +64,18 @@ def hand_over(db: Database, held: Claim, pdf: bytes | None) -> None:
             )
             return
         db.defer("DELETE FROM rendered WHERE job_id=%s", (held.job_id,))
-        db.defer(
-            "INSERT INTO rendered (job_id, round, turn, bytes, pdf, saved_at, store_at) "
-            f"VALUES (%s,%s,%s,%s,%s,{db.now()},{db.now()})",
-            (held.job_id, held.round, held.row["turn"], len(pdf), pdf),
-        )
+        keep(db, held, pdf, db.now())
 
     db.transaction(work)
+
+
+def keep(db: Database, held: Claim, pdf: bytes, store_at: str = "NULL") -> None:
+    """Write the bytes, inside the caller's transaction; `store_at` is SQL. A preview's wait for no store."""
+    db.defer(
+        "INSERT INTO rendered (job_id, round, turn, bytes, pdf, saved_at, store_at) "
+        f"VALUES (%s,%s,%s,%s,%s,{db.now()},{store_at})",
+        (held.job_id, held.round, held.row["turn"], len(pdf), pdf),
+    )
 
 
 def next_due(db: Database, limit: int, *, high_only: bool = False) -> list[str]:

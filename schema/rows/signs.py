@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 
 from schema.rows import leadership, pace, pauses, rendered
 from schema.rows.columns import PauseRow, WorkerRow
+from schema.rows.jobs import REPORTS
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
 from schema.settings import Settings
 from schema.sql.database import Database, Row, marks
@@ -88,7 +89,7 @@ def read(db: Database, settings: Settings) -> Signs:
         },
         ends=db.fetch_all(
             f"SELECT status, error_code, ended_at FROM pdf_job_results WHERE ended_at >= {db.later(-LATELY)} "
-            "ORDER BY ended_at DESC LIMIT %s",
+            f"AND {REPORTS} ORDER BY ended_at DESC LIMIT %s",
             (_MOST,),
             of=End,
         ),
@@ -113,7 +114,7 @@ def clock_behind(db: Database, settings: Settings) -> float:
     time, so the key finds each table's last row.
     """
     looks = (
-        f"SELECT {db.age('requested_at')} AS age FROM pdf_job_results WHERE job_id > '' ORDER BY job_id DESC LIMIT 1",
+        f"SELECT {db.age('requested_at')} AS age FROM pdf_job_results WHERE {REPORTS} ORDER BY job_id DESC LIMIT 1",
         f"SELECT {db.age('owed_at')} AS age FROM deliveries WHERE delivery_id > '' ORDER BY delivery_id DESC LIMIT 1",
         f"SELECT {db.age('MAX(seen_at)')} AS age FROM workers",
         f"SELECT {db.age('changed_at')} + {leadership.turn(settings.sweep)} AS age FROM switches WHERE name='leader'",

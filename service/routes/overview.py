@@ -101,7 +101,7 @@ class Minutes:
         for column, status in (("created_at", "'submitted'"), ("ended_at", "status")):
             for row in self._db.fetch_all(
                 f"SELECT SUBSTR({column},1,16) AS minute, {status} AS what, COUNT(*) AS n FROM pdf_job_results "
-                f"WHERE {column} >= %s GROUP BY 1, 2",
+                f"WHERE {column} >= %s AND {jobs.REPORTS} GROUP BY 1, 2",
                 (as_column(start),),
             ):
                 at = as_time(row["minute"])

@@ -48,21 +48,23 @@ class Products(Route):
 
     def on_get_schema(self, req: falcon.Request, resp: falcon.Response, product_id: str) -> None:
         """The JSON Schema that the data must fit."""
-        resp.data = msgspec.json.encode(self._template(product_id).schema)
+        resp.data = msgspec.json.encode(template_of(self.parts, product_id).schema)
 
     def on_post_validate(self, req: falcon.Request, resp: falcon.Response, product_id: str) -> None:
         """Every place where the data does not fit: the first fifty, and how many more."""
         data = self.asked(req, requests.Check).data
-        named, more = first_of(self._template(product_id).errors(data))
+        named, more = first_of(template_of(self.parts, product_id).errors(data))
         answer(resp, Checked(not named, [Fault(*fault) for fault in named], more))
 
-    def _template(self, product_id: str) -> Template:
-        try:
-            return self.parts.templates.template(product_id)
-        except Permanent as error:
-            if error.code != "template_not_found":
-                raise
-            raise Refused(error.detail, code="product_not_found") from None
+
+def template_of(parts: ApiParts, product_id: str) -> Template:
+    """The product's template; raises Refused: product_not_found, Permanent: template_invalid."""
+    try:
+        return parts.templates.template(product_id)
+    except Permanent as error:
+        if error.code != "template_not_found":
+            raise
+        raise Refused(error.detail, code="product_not_found") from None
 
 
 def require_fitting(parts: ApiParts, wanted: Mapping[str, requests.Submission]) -> None:
@@ -70,7 +72,12 @@ def require_fitting(parts: ApiParts, wanted: Mapping[str, requests.Submission]) 
 
     Raises Refused: invalid_data. A product that there is not is a fault too. What is not inline is not read.
     """
-    named, more = first_of(fault for where, one in wanted.items() for fault in _faults(parts, where, one))
+    refuse(fault for where, one in wanted.items() for fault in _faults(parts, where, one))
+
+
+def refuse(faults: Iterator[tuple[str, str]]) -> None:
+    """Raise Refused (invalid_data) with these faults, if there are any."""
+    named, more = first_of(faults)
     if not named:
         return
     errors: dict[str, Any] = {}
@@ -88,7 +95,13 @@ def _faults(parts: ApiParts, where: str, one: requests.Submission) -> Iterator[t
     except Permanent as error:
         yield f"{where}productId", error.detail
         return
-    for path, message in template.errors(one.data) if one.data is not None else ():
+    if one.data is not None:
+        yield from faults_of(template, one.data, where)
+
+
+def faults_of(template: Template, data: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, str]]:
+    """Where the field `data` does not fit the template, and why."""
+    for path, message in template.errors(data):
         yield f"{where}data" if path == "(top)" else f"{where}data.{path}", message
 
 

@@ -35,7 +35,7 @@ READ = {
 SUBMIT = {
     ("POST", "/api/reports/generate-async"), ("POST", "/api/reports/generate"), ("POST", "/api/reports/batch"),
     ("DELETE", "/api/jobs/{job_id}"), ("POST", "/api/jobs/{job_id}/cancel"), ("POST", "/api/jobs/{job_id}/replay"),
-    ("POST", "/api/products/{product_id}/validate"),
+    ("POST", "/api/products/{product_id}/validate"), ("POST", "/api/products/{product_id}/preview"),
     ("POST", "/api/jobs/{job_id}/links"), ("DELETE", "/api/jobs/{job_id}/links/{link_id}"),
     ("POST", "/api/batches/{batch_id}/cancel"), ("POST", "/api/batches/{batch_id}/replay"),
 }  # fmt: skip

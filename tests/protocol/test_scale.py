@@ -23,7 +23,7 @@ from ops.servers.mariadb import MariaDB
 from schema.callbacks.urls import lane_key
 from schema.documents import open_documents
 from schema.errors import DependencyDown, Permanent, Transient
-from schema.life import queues, replays, rounds
+from schema.life import previews, queues, replays, rounds
 from schema.metrics import gauges
 from schema.rows import (
     batches,
@@ -335,7 +335,19 @@ def live(world: World) -> None:
     assert rounds.give_back(db, held.row) == "cancelled"
     jobs.find(db, running)
     jobs.attempts_of(db, running)
+    glances(world)
     together(world)
+
+
+def glances(world: World) -> None:
+    """Previews: one that is taken, and one that nobody takes."""
+    db = world.db
+    taken, left = (NewJob(f"{jobs.PREVIEW}{ULID()}", "", "p", priority=9, inline=b"{}") for _ in range(2))
+    for preview in (taken, left):
+        jobs.submit(db, preview)
+        world.hint(preview.job_id)
+    assert previews.take(db, taken.job_id)[1] is not None
+    db.execute("UPDATE pdf_job_results SET ended_at=%s WHERE job_id=%s", ("2020-01-01 00:00:00", left.job_id))
 
 
 def together(world: World) -> None:
