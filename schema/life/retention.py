@@ -91,15 +91,13 @@ class EndedRows:
         """Keys whose jobs are gone, links that have expired, previews that nobody took; a page at each call."""
         used_keys.remove_old(self.db)
         links.remove_old(self.db)
-        self.db.transaction(self._remove_previews)
-
-    def _remove_previews(self) -> None:
         rows = self.db.fetch_all(
             f"SELECT job_id FROM pdf_job_results{self.db.by('PRIMARY')} WHERE job_id > %s "
-            f"AND ended_at <= {self.db.later(-PREVIEWS)} ORDER BY job_id LIMIT %s{self.db.lock()}",
+            f"AND ended_at <= {self.db.later(-PREVIEWS)} ORDER BY job_id LIMIT %s",
             (PREVIEW, _BATCH),
         )
-        remove(self.db, [row["job_id"] for row in rows])
+        if rows:  # nothing is owed to anybody: they need no second look
+            self.db.transaction(lambda: remove(self.db, [row["job_id"] for row in rows]))
 
     def remove_batches(self) -> None:
         """Batches that ended long enough ago and of whose jobs no row is left; a page at each call."""

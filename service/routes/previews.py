@@ -16,7 +16,7 @@ from schema.rows import jobs
 from schema.rows.file_names import disposition
 from schema.rows.jobs import HIGHEST, PREVIEW, NewJob
 from service.estimates import QueueView
-from service.routes.products import faults_of, refuse, template_of
+from service.routes.products import require_fitting, template_of
 from service.routes.route import Route
 from service.waiters import WaiterBoard
 
@@ -58,7 +58,7 @@ class Previews(Route):
         data = self.asked(req, requests.Preview, optional=True).data
         if data is None and (data := sample_of(template)) is None:
             raise Refused("This product has no sample: send `data`.", code="invalid_data")
-        refuse(faults_of(template, data))
+        require_fitting(self.parts, {"": requests.Submission(code="", product_id=product_id, data=data)})
         self.view.admit()
         job = NewJob(
             job_id=f"{PREVIEW}{ULID()}",

@@ -72,12 +72,7 @@ def require_fitting(parts: ApiParts, wanted: Mapping[str, requests.Submission]) 
 
     Raises Refused: invalid_data. A product that there is not is a fault too. What is not inline is not read.
     """
-    refuse(fault for where, one in wanted.items() for fault in _faults(parts, where, one))
-
-
-def refuse(faults: Iterator[tuple[str, str]]) -> None:
-    """Raise Refused (invalid_data) with these faults, if there are any."""
-    named, more = first_of(faults)
+    named, more = first_of(fault for where, one in wanted.items() for fault in _faults(parts, where, one))
     if not named:
         return
     errors: dict[str, Any] = {}
@@ -95,13 +90,7 @@ def _faults(parts: ApiParts, where: str, one: requests.Submission) -> Iterator[t
     except Permanent as error:
         yield f"{where}productId", error.detail
         return
-    if one.data is not None:
-        yield from faults_of(template, one.data, where)
-
-
-def faults_of(template: Template, data: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, str]]:
-    """Where the field `data` does not fit the template, and why."""
-    for path, message in template.errors(data):
+    for path, message in template.errors(one.data) if one.data is not None else ():
         yield f"{where}data" if path == "(top)" else f"{where}data.{path}", message
 
 
