@@ -25,10 +25,12 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import peewee
 import requests
 import structlog
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -44,7 +46,9 @@ from schema.environment.fitting import fit
 from schema.environment.server_urls import bracketed, origin
 from schema.errors import ReportqError
 from schema.metrics import table as metrics
+from schema.rows import news
 from schema.settings import Settings
+from schema.sql.database import Database, DatabaseDown
 
 log = structlog.get_logger()
 
@@ -257,6 +261,17 @@ def last_success(run_dir: str, part: str) -> float:
     raise AssertionError("unreachable")
 
 
+def tell_the_verdict(settings: Settings, note: Callable[[Database, str], None]) -> None:
+    """Note what the verdict tells of this host's canary; while the database is away, that is what the verdict tells."""
+    db = Database(settings.database_url)
+    try:
+        note(db, os.uname().nodename)
+    except (DatabaseDown, peewee.PeeweeException) as error:  # or it has no tables yet
+        log.debug("canary.not_noted", error=type(error).__name__)
+    finally:
+        db.close()
+
+
 def main() -> None:
     """Send canaries until a signal; with REPORTQ_CANARY_EVERY=0 only say that there are none."""
     settings = Settings.from_env(os.environ)
@@ -267,6 +282,7 @@ def main() -> None:
     meters = Meters(folder_of(settings.run_dir, part))
     if not settings.canary_every:
         meters.note(metrics.CANARY_SUCCESS, 0)  # or the alert would go on about one from before
+        tell_the_verdict(settings, news.forget_canary)
         log.info("canary.off")
         signal.sigwait(_ENDS)  # supervisor would start again whoever ends by itself
         return
@@ -276,10 +292,12 @@ def main() -> None:
         meters.note(metrics.CANARY_SUCCESS, time.time())  # the alert is to notice one that never succeeds, too
     warn_unless_allowed(settings, listener)
     log.info("canary.started", every=settings.canary_every, pid=os.getpid())
+    tell_the_verdict(settings, news.note_canary)  # from now on one is missed
     rest = 0.0
     while signal.sigtimedwait(_ENDS, rest) is None:
         began = time.monotonic()
-        canary.run()
+        if canary.run() == "succeeded":
+            tell_the_verdict(settings, news.note_canary)
         rest = max(0.0, settings.canary_every - (time.monotonic() - began))
     listener.close()
 

@@ -125,6 +125,12 @@ class Settings:
     )
     webhook_scale: float = setting(1.0, "multiplies the callback schedule (tests)", least=0.0001, most=10)
 
+    operations_webhook: str = setting(
+        "",
+        "where operators are told of trouble and of its end: a URL of Slack, n8n or yours; empty: nowhere",
+        secret=True,
+    )
+
     # Google Drive.
     gdrive_credentials: str = setting("", "path of the service account's JSON key")
     gdrive_subject: str = setting("", "user the service account acts for (domain-wide delegation)")

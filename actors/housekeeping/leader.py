@@ -14,6 +14,7 @@ from ulid import ULID
 
 from actors.housekeeping.letter_tidying import LetterTidying
 from actors.housekeeping.lost_messages import LostMessages
+from actors.housekeeping.news import News
 from actors.housekeeping.probes import Probes
 from actors.housekeeping.rescue import Rescue
 from actors.housekeeping.retention import Retention
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 
 @dataclass
 class Housekeeper:
-    """The leader's two loops, with their duties; every other relay only tries to become the leader."""
+    """The leader's loops, with their duties; every other relay only tries to become the leader."""
 
     settings: Settings
     db: Database
@@ -36,6 +37,7 @@ class Housekeeper:
     probes: Probes
     lost_messages: LostMessages
     letters: LetterTidying
+    news: News | None = None  # None: operators named no webhook
     stopping: threading.Event = field(default_factory=threading.Event)
     _token: str = field(default_factory=lambda: str(ULID()))
     _leads: bool = False
@@ -48,6 +50,10 @@ class Housekeeper:
     def run_outside(self) -> None:
         """The same for the duties that ask others. They have their own thread, so that one that hangs delays no rescue."""
         self._loop(self.ask_around)
+
+    def run_news(self) -> None:
+        """The same for what operators are told. It has its own thread too: a receiver that hangs delays no probe."""
+        self._loop(self.tell)
 
     def _loop(self, step: Callable[[], None]) -> None:
         while not self.stopping.is_set():
@@ -65,6 +71,7 @@ class Housekeeper:
         """Do every duty once, if this is the leader."""
         self.sweep()
         self.ask_around()
+        self.tell()
 
     def sweep(self) -> None:
         """Rescue and remove old rows, if this is the leader."""
@@ -95,6 +102,11 @@ class Housekeeper:
             self.probes.step()
             self.lost_messages.step()
             self.letters.step()
+
+    def tell(self) -> None:
+        """Tell operators what has changed, if this is the leader."""
+        if self.news is not None:
+            self.news.step(leads=self._leads)
 
     def lead(self) -> bool:
         """Become or stay the leader."""

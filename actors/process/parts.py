@@ -243,6 +243,7 @@ class Parts:
         from actors.housekeeping.leader import Housekeeper
         from actors.housekeeping.letter_tidying import LetterTidying
         from actors.housekeeping.lost_messages import LostMessages
+        from actors.housekeeping.news import News
         from actors.housekeeping.probes import Probes
         from actors.housekeeping.rescue import Rescue
         from actors.housekeeping.retention import Retention
@@ -266,6 +267,7 @@ class Parts:
             Probes(self.db, self.board, asks, full, s.probe_every, self.wake),
             LostMessages(self.db, self.publisher, s.lost_hint_after, self.wake),
             LetterTidying(self.db, self.publisher, s.sweep),
+            News(s, self.db, lambda: self.sender) if s.operations_webhook else None,
         )
 
     def warm_up(self, queues: frozenset[str]) -> None:

@@ -15,10 +15,11 @@ import structlog
 
 from actors.process.parts import STOP_SECONDS, Parts
 from schema.callbacks.allow_list import AllowList
-from schema.errors import ReportqError
+from schema.callbacks.urls import check_literal
+from schema.errors import Refused, ReportqError
 from schema.host import run_folder
 from schema.rows import messages, outbox
-from schema.settings import Settings
+from schema.settings import Settings, SettingsError
 from schema.sql import fitness
 from schema.sql.database import patiently
 from schema.sql.migrate import migrate
@@ -50,7 +51,16 @@ class Runtime(Parts):
         fitness.require_transactions(self.db)
         if small := fitness.small_packets(self.db):
             log.warning("database.small_packets", bytes=small, least=fitness.PACKET, setting="max_allowed_packet")
-        AllowList.parse(self.settings.webhook_allow)
+        allow = AllowList.parse(self.settings.webhook_allow)
+        try:
+            if self.settings.operations_webhook:
+                check_literal(self.settings.operations_webhook, allow)
+        except Refused as refused:
+            raise SettingsError(
+                "REPORTQ_OPERATIONS_WEBHOOK",
+                f"a URL that is refused ({refused.detail})",
+                "one that callbacks may go to",
+            ) from None
         _ = self.artifacts
 
     def verify_patiently(self) -> None:
@@ -93,12 +103,15 @@ class Runtime(Parts):
             os._exit(GUNICORN_GIVES_UP)  # an API without workers accepts jobs that never end
 
     def start_relay(self) -> None:
-        """Start three threads: publishing, the duties that ask the database, and those that ask others."""
-        for name, run in (
-            ("relay", self.relay.run),
-            ("housekeeper", self.housekeeper.run),
-            ("housekeeper-outside", self.housekeeper.run_outside),
-        ):
+        """Start a thread each for publishing, the duties that ask the database, those that ask others, and news."""
+        runs = {
+            "relay": self.relay.run,
+            "housekeeper": self.housekeeper.run,
+            "housekeeper-outside": self.housekeeper.run_outside,
+        }
+        if self.housekeeper.news is not None:
+            runs["housekeeper-news"] = self.housekeeper.run_news
+        for name, run in runs.items():
             thread = threading.Thread(target=run, name=name, daemon=True)
             thread.start()
             self.threads.append(thread)

@@ -112,6 +112,23 @@ def _bury(
     return letter_id
 
 
+def kinds(db: Database, most: int) -> list[str]:
+    """The causes of open letters, at most so many."""
+    rows = db.fetch_all(
+        "SELECT DISTINCT fingerprint FROM dead_letters WHERE status='open' ORDER BY fingerprint LIMIT %s", (most,)
+    )
+    return [row["fingerprint"] for row in rows]
+
+
+def kind(db: Database, fingerprint: str) -> tuple[int, LetterRow | None]:
+    """How many open letters have this cause, and the first of them."""
+    found = db.fetch_one(
+        "SELECT COUNT(*) AS n, MIN(dead_letter_id) AS first FROM dead_letters WHERE status='open' AND fingerprint=%s",
+        (fingerprint,),
+    )
+    return (0, None) if found is None or not found["n"] else (int(found["n"]), find(db, found["first"]))
+
+
 def find(db: Database, letter_id: str) -> LetterRow | None:
     """The letter, or None."""
     return db.fetch_one("SELECT * FROM dead_letters WHERE dead_letter_id=%s", (letter_id,), of=LetterRow)

@@ -6,11 +6,11 @@ Each look reads what is small, one index of what waits, and the last few hundred
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 
-from schema.rows import leadership, pace, pauses, rendered
+from schema.rows import leadership, news, pace, pauses, rendered
 from schema.rows.columns import PauseRow, WorkerRow
 from schema.rows.jobs import REPORTS
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
@@ -60,6 +60,7 @@ class Signs:
     letters: int  # open ones
     stored: list[rendered.Waiting]  # kept PDFs that wait for the store
     paced: pace.PaceState | None  # how fast Drive may be written to
+    canaries: Mapping[str, datetime] = field(default_factory=dict)  # host → when its canary last came through
 
 
 def read(db: Database, settings: Settings) -> Signs:
@@ -104,6 +105,7 @@ def read(db: Database, settings: Settings) -> Signs:
         letters=_letters(db),
         stored=rendered.waiting(db),
         paced=pace.state(db, "drive"),
+        canaries=news.canaries(notes),
     )
 
 

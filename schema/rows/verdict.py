@@ -24,6 +24,7 @@ from schema.sql.times import as_time, moment
 Severity = Literal["bad", "warn", "info"]
 SILENT = 20.0  # Seconds without a look of a relay, or of a housekeeper after its turn.
 IDLE = 20.0  # Seconds that due work may wait beside idle workers.
+_MISSED = 300.0  # Seconds without a canary.
 _SKEW = 5.0  # Seconds between two clocks that are worth a word.
 _SHARE, _MOST_SHARE, _LEAST = 0.05, 0.5, 3  # Of the ends of the last minutes: failed ones that are told, that are bad.
 _FULL = ("drive_quota_exceeded", "folder_full")
@@ -75,6 +76,7 @@ KINDS: dict[str, tuple[Severity, str, str]] = {
     "broker_down": ("bad", "Start RabbitMQ; everything goes on by itself then.", "ReportqRelayStuck"),
     "broker_blocked": ("bad", "Free what RabbitMQ lacks: rabbitmq-diagnostics alarms", "RabbitmqMemoryAlarm"),
     "no_workers": ("bad", "Start them: ops/processes status", "ReportqNoWorkers"),
+    "canary_missing": ("bad", "See what it missed: ops/processes logs -n 50 canary", "ReportqCanaryMissing"),
     "dead_threads": ("warn", "It ends itself and is started again; look at its log.", "ReportqWorkerCrashLoop"),
     "work_not_started": ("bad", "Look whether relay, RabbitMQ and workers reach each other.", "ReportqRelayStuck"),
     "storage_full": ("bad", "Free space there. Jobs wait and go on by themselves.", "ReportqStorageFull"),
@@ -170,6 +172,9 @@ def _of_rows(settings: Settings, signs: Signs, known: set[str | UnsetType]) -> I
     yield from _store(settings, signs)
     for scope, pause in signs.pauses.items():
         yield _pause(scope, pause)
+    for host, at in signs.canaries.items():
+        if (seconds := (signs.at - at).total_seconds()) > _MISSED:
+            yield _fact("canary_missing", f"No canary of {host} has come through for {seconds:.0f} s.", host, at)
     yield from _failing(signs)
     yield from _receivers(signs)
     if signs.letters:

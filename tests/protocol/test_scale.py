@@ -18,6 +18,7 @@ from ulid import ULID
 
 from actors.desk import bulk_replays  # fmt: skip
 from actors.desk.bulk_replays import Manner
+from actors.housekeeping.news import News
 from actors.housekeeping.retention import Retention
 from ops.servers.mariadb import MariaDB
 from schema.callbacks.urls import lane_key
@@ -34,6 +35,7 @@ from schema.rows import (
     leases,
     letter_search,
     links,
+    news,
     owed,
     pace,
     pauses,
@@ -81,7 +83,8 @@ COUNTS = {
     ("schema/life/queues.py", "_state"), ("schema/rows/letter_search.py", "count"),
     ("schema/rows/letter_search.py", "sizes"),
     ("schema/rows/signs.py", "_waits"), ("schema/rows/signs.py", "_letters"),
-    ("schema/rows/letters.py", "copies"), ("schema/rows/letters.py", "shown"), ("actors/publish/promotion.py", "step"),
+    ("schema/rows/letters.py", "copies"), ("schema/rows/letters.py", "shown"),
+    ("schema/rows/letters.py", "kind"), ("schema/rows/letters.py", "kinds"), ("actors/publish/promotion.py", "step"),
 }  # fmt: skip
 # They sort what is few by its nature: a job's letters, a report's jobs, a batch, what the workers have in hand.
 SORTS = {
@@ -318,6 +321,7 @@ def live(world: World) -> None:
     db.execute("UPDATE pdf_job_results SET run_at=requested_at WHERE job_id=%s", (limited,))
     world.uploads = False
     world.hint(limited)  # its PDF is kept
+    assert rendered.ahead_of(db, world.job(limited)) == 0  # type: ignore[arg-type]
     world.uploads = True
     kept = rendered.claim(db, limited, worker_id="w", lease=20, timeout=300)
     assert kept is not None
@@ -420,6 +424,21 @@ def relay(world: World) -> None:
     pauses.resume(db, "queue:pdf")
 
 
+def operators(world: World) -> None:
+    """What operators are told: a canary that is missing and goes, new kinds of dead letters, resolved ones."""
+    db, now = world.db, [0.0]
+    settings = replace(world.runtime.settings, operations_webhook=CALLBACK)
+    told = News(settings, db, lambda: world.mouth, clock=lambda: now[0])
+    news.note_canary(db, "h")
+    news.note_told(db, {"new_dead_letter gone"})
+    db.execute("UPDATE switches SET changed_at=%s WHERE name='told'", ("2020-01-01 00:00:00",))
+    for _ in range(3):
+        told.step(leads=True)
+        now[0] += 100
+    assert "new_dead_letter f1" in news.last(db).names
+    news.forget_canary(db, "h")
+
+
 def housekeeping(world: World) -> None:
     """Rescue, lost hints, probes, retention, letters, the workers' registry."""
     db, keeper = world.db, world.runtime.housekeeper
@@ -439,6 +458,7 @@ def housekeeping(world: World) -> None:
     leadership.hold_back_rescue(db, -1)  # it has led for long: a new leader waits a lease
     keeper._leads = True
     keeper.step()
+    operators(world)
     assert {world.job(job_id)["status"] for job_id in lost} == {"queued"}
     assert jobs.find(db, ended) is None, "it was cleaned away"
     assert jobs.known(db, "soon old") is not None, "and its key is known"

@@ -105,6 +105,7 @@ def test_a_limit_of_the_store_says_how_long_it_takes() -> None:
         ({"workers": [worker("pdf", clock=ago(99)), worker("webhooks")]}, "clock_skew", "warn", None),
         ({"behind": 40.0}, "clock_set_back", "bad", None),
         ({"waiting": {"pdf": 100_000, "webhooks": 0}}, "backlog_full", "bad", None),
+        ({"canaries": {"a": ago(301), "b": ago(299)}}, "canary_missing", "bad", 301),
         ({"letters": 2}, "dead_letters", "info", None),
         ({"stored": [LIMITED], "paced": PaceState(2.9, 0.0, 100, 3)}, "store_limited", "info", None),
         # Jobs that wait for the store are not started, and that is right.
