@@ -91,6 +91,9 @@ class TrialRenderer:
     def products(self) -> Sequence[str]:
         return list(BEHAVIOURS)
 
+    def version(self, product_id: str) -> str:
+        return "trial"
+
 
 def _paced(request: RenderRequest, progress: Progress, seconds: float, steps: int) -> bytes:
     for step in range(steps):

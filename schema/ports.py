@@ -26,6 +26,7 @@ class End:
     retry_count: int = 0
     meta: Any = None  # what the caller sent: any JSON value
     file_name: str | None = None  # what the caller wanted the PDF to be called
+    template_version: str | None = None  # hash of the template that drew the PDF, or refused its data
     callback: str | None = None  # "not_sent": the resume URL was used up by an earlier round
 
 
@@ -117,6 +118,9 @@ class Renderer(Protocol):
         """The PDF; `progress` is called with 0–100 as blocks are drawn and may raise to stop the drawing."""
 
     def products(self) -> Sequence[str]: ...
+
+    def version(self, product_id: str) -> str:
+        """A hash that changes with the product's template. Raises as `render` does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class PdfRenderer(Templates):
                 document_id=identity,
                 date=request.requested_at,
                 preview=request.preview,
+                template=f"{template.product} {template.version}",
             )
         )
         draw_furniture = furniture(composer.header(), request.document_id)

@@ -120,6 +120,10 @@ class Rendering:
         report = self._report(held)
         self._step("loading", began)
         began = time.monotonic()
+        drawn, version = held.row["template_version"], self.renderer.version(held.row["product_id"])
+        if drawn not in (None, version):
+            log.warning("job.template_changed", job_id=held.job_id, before=drawn, now=version)
+        held.row["template_version"] = version
         asked_at, preview = as_time(held.row["requested_at"]), jobs.is_preview(held.job_id)
         request = RenderRequest(held.row["product_id"], report, held.job_id, asked_at, preview)
         pdf = self.renderer.render(request, self._show(held, attempt))

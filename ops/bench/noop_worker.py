@@ -30,6 +30,9 @@ class NoRenderer:
     def products(self) -> Sequence[str]:
         return []
 
+    def version(self, product_id: str) -> str:
+        return "bench"
+
 
 class NoDocuments:
     """Has an empty report for everybody and keeps no results."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -26,7 +27,7 @@ from ops.commands.terminal import (
 )
 from schema.callbacks import urls
 from schema.documents import open_documents
-from schema.errors import Refused
+from schema.errors import Permanent, Refused
 from schema.http.queries import ListQuery
 from schema.http.responses import error_of
 from schema.life import rounds
@@ -162,6 +163,7 @@ def _shown(here: Desk, job_id: str) -> dict[str, Any]:
         "progress": row["progress"],
         "retry_count": row["retry_count"],
         "google_drive_link": row["google_drive_link"],
+        "template_version": row["template_version"],
         "priority": jobs.priority_word(row["priority"]),
         "requested_at": moment(row["requested_at"]),
         "started_at": moment(row["started_at"]),
@@ -171,8 +173,17 @@ def _shown(here: Desk, job_id: str) -> dict[str, Any]:
         "error": msgspec.to_builtins(error_of(row["error_code"], row["error_message"])),
         "attempts": [_attempt(attempt) for attempt in jobs.attempts_of(here.db, job_id)],
         "deliveries": msgspec.to_builtins(log.deliveries),
-        "story": [_event(event) for event in story.of_job(here.db, row, held)],
+        "story": [_event(event) for event in story.of_job(here.db, row, held, _template(here, row["product_id"]))],
     }
+
+
+def _template(here: Desk, product_id: str) -> str | None:
+    """The version of the product's template as it stands here; None when it cannot be read."""
+    with contextlib.suppress(Permanent):
+        from actors.pdf.product.templates import Templates  # late: it takes a while to load
+
+        return Templates([Path(one) for one in here.settings.templates_dir.split(":") if one]).version(product_id)
+    return None
 
 
 def _recorded(here: Desk, job_id: str) -> dict[str, Any]:
@@ -184,7 +195,9 @@ def _recorded(here: Desk, job_id: str) -> dict[str, Any]:
         documents.close()
     if end is None:
         raise Refused(f"There is no job {job_id[:80]!r}.", code="job_not_found")
-    names = ("job_id", "status", "code", "product_id", "round", "retry_count", "google_drive_link")
+    names = (
+        "job_id", "status", "code", "product_id", "round", "retry_count", "google_drive_link", "template_version",
+    )  # fmt: skip
     return {name: getattr(end, name) for name in names} | {
         "requested_at": moment(end.requested_at),
         "ended_at": moment(end.ended_at),

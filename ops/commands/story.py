@@ -43,10 +43,10 @@ class Event:
     lines: tuple[str, ...] = ()
 
 
-def of_job(db: Database, job: JobRow, holding: Mapping[str, list[str]]) -> list[Event]:
+def of_job(db: Database, job: JobRow, holding: Mapping[str, list[str]], current: str | None = None) -> list[Event]:
     """Everything that the rows know of a job, oldest first, and last what comes next.
 
-    `holding` is what keeps work of each queue from being started.
+    `holding` is what keeps work of each queue from being started. `current` is the version of the product's template.
     """
     job_id = job["job_id"]
     tried = jobs.attempts_of(db, job_id)
@@ -71,7 +71,7 @@ def of_job(db: Database, job: JobRow, holding: Mapping[str, list[str]]) -> list[
           for act in acts),
     ]  # fmt: skip
     happened.sort(key=lambda event: (event.at is None, event.at, event.rank))
-    return [*happened, *_now(db, job, holding), *_next(db, job, tried, owed, holding)]
+    return [*happened, *_now(db, job, holding), *_next(db, job, tried, owed, holding), *_redrawn(job, current)]
 
 
 def of_end(end: End) -> list[Event]:
@@ -80,7 +80,7 @@ def of_end(end: End) -> list[Event]:
     return [
         Event(end.requested_at, 0, asked, (f"report {end.code}, product {end.product_id}",)),
         Event(end.ended_at, 1, _titled(end.status, end.round),
-              _why(end.status, end.google_drive_link, end.error_code, end.error_message)),
+              _why(end.status, end.google_drive_link, end.error_code, end.error_message, end.template_version)),
     ]  # fmt: skip
 
 
@@ -106,8 +106,9 @@ def _end(delivery: DeliveryRow, tried: Iterable[AttemptRow]) -> Event:
     moments = [as_time(delivery["owed_at"])]
     moments += [as_time(row["ended_at"]) for row in tried if row["round"] == delivery["round"]]
     why = _why(
-        delivery["event"], record.get("google_drive_link"), record.get("error_code"), record.get("error_message")
-    )
+        delivery["event"], record.get("google_drive_link"), record.get("error_code"), record.get("error_message"),
+        record.get("template_version"),
+    )  # fmt: skip
     return Event(max(m for m in moments if m is not None), 4, _titled(delivery["event"], delivery["round"]), why)
 
 
@@ -115,10 +116,12 @@ def _titled(status: str, round_: int) -> str:
     return f"{_ENDS.get(status, status)} (round {round_})"
 
 
-def _why(status: str, link: str | None, code: str | None, message: str | None) -> tuple[str, ...]:
+def _why(status: str, link: str | None, code: str | None, message: str | None, made: str | None) -> tuple[str, ...]:
+    template = f"template {made}" if made else None
     if status == "completed":
-        return _lines(link)
-    return _lines(f"{code}: {message or ''}", f"What to do: {problem_of(code).next_step}") if code else ()
+        return _lines(link, template)
+    told = _lines(f"{code}: {message or ''}", f"What to do: {problem_of(code).next_step}") if code else ()
+    return (*told, *_lines(template))
 
 
 def _callback(db: Database, row: DeliveryRow, replays: Sequence[datetime]) -> Iterator[Event]:
@@ -196,6 +199,13 @@ def _next(
             title if last["url"] else "Next: recorded for good",
             _held_by(hold, holding[messages.WEBHOOKS]),
         )
+
+
+def _redrawn(job: JobRow, current: str | None) -> Iterator[Event]:
+    """What a replay, or the try that comes next, would draw with: not with the template of before."""
+    if job["status"] != "completed" and current and job["template_version"] not in (None, current):
+        before = f"template {job['template_version']} until now, template {current} from now on"
+        yield Event(None, 10, "The template has changed: a further try draws another report", (before,))
 
 
 def _place(db: Database, job: JobRow) -> str:

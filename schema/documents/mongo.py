@@ -153,6 +153,7 @@ class MongoDocuments:
             "error_code": end.error_code,
             "error_message": None if end.error_message is None else storable(end.error_message),
             "retry_count": end.retry_count,
+            "template_version": end.template_version,
             "requested_at": end.requested_at,
             "ended_at": end.ended_at,
             "round": end.round,

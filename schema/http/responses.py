@@ -107,6 +107,7 @@ class Job(Struct):
     attempts: list[Attempt]
     retry_count: int
     google_drive_link: str | None
+    template_version: Annotated[str | None, Meta(description="Of the template that drew it, as /api/products tells it")]
     error: JobError | None
     webhook: Webhook | None
 

@@ -93,14 +93,14 @@ def finish(
         now = db.now()
         won = db.execute(
             f"UPDATE pdf_job_results SET status=%s, ended_at={now}, completed_at={now}, progress=%s, stage=NULL, "
-            "google_drive_link=COALESCE(%s, google_drive_link), error_code=%s, error_message=%s, "
+            "google_drive_link=COALESCE(%s, google_drive_link), error_code=%s, error_message=%s, template_version=%s, "
             "tries=tries+%s, lease_until=NULL, hint_no=hint_no+1, relay_token=NULL, relay_until=NULL "
             "WHERE job_id=%s AND round=%s AND start_no=%s AND status=%s"
             # A cancellation that was asked for in the meantime wins over a failure.
             + (" AND cancel_requested_at IS NULL" if status == "failed" else ""),
             (
                 status, 100 if status == "completed" else 0, link, failure.code if failure else None,
-                failure.message if failure else None, tried,
+                failure.message if failure else None, job["template_version"], tried,
                 job["job_id"], job["round"], job["start_no"], from_status,
             ),
         )  # fmt: skip
@@ -111,6 +111,7 @@ def finish(
         if is_preview(job["job_id"]):
             return True
         end: dict[str, Any] = {"status": status, "retry_count": _counted(db, job)["retry_count"]}
+        end["template_version"] = job["template_version"]
         if status == "completed":
             end |= {"google_drive_link": link, "artifact_id": job["artifact_id"]}
         elif failure is not None:

@@ -81,6 +81,7 @@ class HeldJob(ReportColumns, StartColumns):
     file_name: str | None  # What the caller wants the PDF to be called; NULL: as the settings say.
     inline_data: int  # Flag: the report came with the request (table `report_data`).
     artifact_id: str | None  # Reserved before the first upload: one file per job.
+    template_version: str | None  # Hash of the template that the last drawn or refused PDF was made with.
     request_id: str | None  # The caller's own.
     traceparent: str | None  # The caller's trace, as W3C writes it.
     batch_id: str | None  # The batch that it is a member of.

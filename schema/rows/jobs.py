@@ -33,7 +33,8 @@ REPORTS = f"job_id < '{PREVIEW}'"  # SQL: no preview
 # What an attempt needs of its row, from the claim to the end: each further column costs the client as much as a statement.
 NEEDED = (
     "job_id, code, product_id, priority, turn, status, requested_at, round, start_no, tries, crashes, returns, retry_count, "
-    "worker_id, callback, failure_callback, meta, file_name, inline_data, artifact_id, request_id, traceparent, batch_id"
+    "worker_id, callback, failure_callback, meta, file_name, inline_data, artifact_id, request_id, traceparent, batch_id, "
+    "template_version"
 )
 
 

@@ -57,7 +57,8 @@ def hand_over(db: Database, held: Claim, pdf: bytes | None) -> None:
     """
 
     def work() -> None:
-        jobs.guarded(db, held, "stage='storing', progress=80, lease_until=NULL")
+        assignments = "stage='storing', progress=80, lease_until=NULL, template_version=%s"
+        jobs.guarded(db, held, assignments, (held.row["template_version"],))
         if pdf is None:
             db.defer(
                 f"UPDATE rendered SET store_at={db.now()}, turn=%s WHERE job_id=%s", (held.row["turn"], held.job_id)

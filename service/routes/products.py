@@ -35,7 +35,7 @@ class Products(Route):
         answer(resp, ProductList(list(self._readable())))
 
     def _readable(self) -> Iterator[Product]:
-        from actors.pdf.product.templates import sample_of, title_of, version_of
+        from actors.pdf.product.templates import sample_of, title_of
 
         for name in self.parts.templates.products():
             try:
@@ -44,7 +44,7 @@ class Products(Route):
                 log.warning("product.unreadable", product_id=name, detail=error.detail)
                 continue
             language = template.layout.language
-            yield Product(name, title_of(template), language, version_of(template), sample_of(template))
+            yield Product(name, title_of(template), language, template.version, sample_of(template))
 
     def on_get_schema(self, req: falcon.Request, resp: falcon.Response, product_id: str) -> None:
         """The JSON Schema that the data must fit."""

@@ -26,6 +26,9 @@ class Slow:
     def products(self) -> Sequence[str]:
         return ["slow"]
 
+    def version(self, product_id: str) -> str:
+        return "slow"
+
 
 settings = Settings.from_env(os.environ)
 set_up(settings)

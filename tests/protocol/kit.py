@@ -136,6 +136,7 @@ class Pen:
 
     def __init__(self) -> None:
         self.renders = 0
+        self.template = "first"
         self.work: Callable[[RenderRequest, Callable[[int], None]], bytes] = lambda request, progress: b"%PDF-1"
 
     def render(self, request: RenderRequest, progress: Callable[[int], None] = lambda p: None) -> bytes:
@@ -144,6 +145,9 @@ class Pen:
 
     def products(self) -> Sequence[str]:
         return ["p"]
+
+    def version(self, product_id: str) -> str:
+        return self.template
 
 
 class Mouth:

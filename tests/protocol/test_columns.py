@@ -43,7 +43,8 @@ CENSUS: dict[str, dict[str, int]] = {
     "pdf_job_results": {
         "job_id": 4 + _ULID, "code": _NAME, "product_id": _NAME, "stage": len("rendering"), "artifact_id": 100,
         "error_code": _CODES, "owner": _OWNER, "idempotency_key": _HASH, "fingerprint": _HASH, "request_id": 64,
-        "file_name": _NAME, "traceparent": 64, "batch_id": 4 + _ULID, **_LEASE,
+        "file_name": _NAME, "traceparent": 64, "batch_id": 4 + _ULID,
+        "template_version": 12, **_LEASE,
     },
     "batches": {"batch_id": 4 + _ULID, "owner": _OWNER},
     "report_data": {"job_id": 4 + _ULID},

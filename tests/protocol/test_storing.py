@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from actors.render.storing import FOR_HIGH_JOBS
 from ops.commands import story
 from schema.errors import DependencyDown, Permanent, RateLimited, Transient
 from schema.life import rounds
-from schema.rows import pace, pauses, rendered
+from schema.rows import jobs, pace, pauses, rendered
 from schema.rows.jobs import Claim
 from schema.sql.database import Database, DatabaseDown
 from tests.protocol.kit import World
@@ -340,3 +341,49 @@ def test_a_waiting_pdf_is_told_its_place_and_what_holds_it(world: World) -> None
     pauses.pause(world.db, "dependency:drive", reason="It is away.", by="outage")
     told = story.of_job(world.db, world.job(job_id), {"pdf": [], "webhooks": []})[-1]  # type: ignore[arg-type]
     assert "dependency:drive is paused" in told.lines[1]
+
+
+def test_what_drew_a_pdf_stays_known_and_a_replay_with_another_template_says_so(world: World) -> None:
+    job_id = draw(world)
+    world.files.fail = [Permanent("Turned away.", code="drive_permission_denied")]
+    world.store()
+    world.run()  # the end is recorded
+    assert world.job(job_id)["template_version"] == "first"
+
+    def told(current: str) -> list[str]:
+        return [event.title for event in story.of_job(world.db, jobs.find(world.db, job_id), {}, current)]  # type: ignore[arg-type]
+
+    changed = "The template has changed: a further try draws another report"
+    assert changed not in told("first")
+    assert changed in told("second")
+    assert rounds.replay(world.db, job_id, by="me") == "replayed"
+    world.pen.template = "second"
+    with capture_logs() as logs:
+        world.hint(job_id)
+    [entry] = [entry for entry in logs if entry["event"] == "job.template_changed"]
+    assert (entry["before"], entry["now"]) == ("first", "second")
+    world.pen.template = "third"  # the kept PDF is the second's, whatever the template is by now
+    world.files.fail = [Transient("no")]
+    world.store()
+    world.pass_time(10)
+    world.hint(job_id)
+    world.store()
+    world.run()
+    end = world.runtime.documents.find_end(job_id)
+    assert end is not None
+    assert (world.job(job_id)["template_version"], end.status, end.template_version) == (
+        "second",
+        "completed",
+        "second",
+    )
+    assert "template second" in [line for event in story.of_end(end) for line in event.lines]
+    assert changed not in told("third")
+
+
+def test_a_template_that_refuses_the_data_is_known(world: World) -> None:
+    def work(*_: object) -> bytes:
+        raise Permanent("No name.", code="invalid_data")
+
+    world.pen.work = work
+    job_id = draw(world)
+    assert (world.job(job_id)["status"], world.job(job_id)["template_version"]) == ("failed", "first")

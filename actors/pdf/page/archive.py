@@ -27,6 +27,7 @@ class Metadata:
     document_id: str
     date: datetime
     preview: bool = False  # not made to be kept: the file claims no conformance
+    template: str = ""  # name and version of what it was drawn from
 
 
 _CLAIMS = "<pdfaid:part>2</pdfaid:part><pdfaid:conformance>A</pdfaid:conformance><pdfuaid:part>1</pdfuaid:part>\n"
@@ -40,6 +41,7 @@ _XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.
 <dc:creator><rdf:Seq><rdf:li>{author}</rdf:li></rdf:Seq></dc:creator>
 <dc:description><rdf:Alt><rdf:li xml:lang="x-default">{subject}</rdf:li></rdf:Alt></dc:description>
 <dc:language><rdf:Bag><rdf:li>{language}</rdf:li></rdf:Bag></dc:language>
+<dc:source>{template}</dc:source>
 <pdf:Keywords>{document_id}</pdf:Keywords><pdf:Producer>{producer}</pdf:Producer>
 <xmp:CreatorTool>{producer}</xmp:CreatorTool><xmp:CreateDate>{date}</xmp:CreateDate>
 <pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource"><pdfaSchema:schema>PDF/UA identification</pdfaSchema:schema>
@@ -60,6 +62,7 @@ def xmp(metadata: Metadata) -> str:
         author=escape(metadata.author),
         subject=escape(metadata.subject),
         language=escape(metadata.language),
+        template=escape(metadata.template),
         document_id=escape(metadata.document_id),
         date=date.isoformat(timespec="seconds"),
         producer=PRODUCER,

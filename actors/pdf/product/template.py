@@ -6,6 +6,7 @@ images.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -93,6 +94,15 @@ def _read_yaml(path: Path) -> tuple[Any, _Lines]:
         raise invalid(path, line, f"not YAML: {getattr(error, 'problem', None) or error}") from error
 
 
+def _version(folder: Path) -> str:
+    """The first 12 hex digits of a hash over the names and bytes of the folder's files."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.iterdir() if path.is_file()):
+        content = file.read_bytes()
+        digest.update(f"{file.name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:12]
+
+
 class Template:
     """A product's template, ready to be filled."""
 
@@ -100,6 +110,7 @@ class Template:
         self.folder = folder
         self.product = folder.name
         self.path = folder / "template.yaml"
+        self.version = _version(folder)
         source, self._lines = _read_yaml(self.path)
         try:
             self.layout: Layout = msgspec.convert(source, Layout)

@@ -5,7 +5,6 @@ It knows no font: the API lists products and checks data with it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Callable, Sequence
@@ -47,15 +46,17 @@ class Templates:
             }
         )
 
+    def version(self, product_id: str) -> str:
+        """The version of the product's template."""
+        return self.template(product_id).version
+
     def template(self, product_id: str) -> Template:
         """The product's template, read again when a file of its folder has changed."""
         for folder in self._folders if NAME.fullmatch(product_id) else ():
             home = folder / product_id
             if not (home / "template.yaml").is_file():
                 continue
-            stamp = tuple(
-                entry.stat().st_mtime_ns for entry in sorted(home.iterdir()) if entry.suffix in (".yaml", ".json")
-            )
+            stamp = tuple(entry.stat().st_mtime_ns for entry in sorted(home.iterdir()))
             with self._reading:
                 kept = self._read.get(home)
                 if kept is None or kept[0] != stamp:
@@ -69,15 +70,6 @@ class Templates:
             code="template_not_found",
             product_id=product_id[:100],
         )
-
-
-def version_of(template: Template) -> str:
-    """The first 12 hex digits of a hash over the names and bytes of the template's files."""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in template.folder.iterdir() if path.is_file()):
-        content = file.read_bytes()
-        digest.update(f"{file.name}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()[:12]
 
 
 def title_of(template: Template) -> str:

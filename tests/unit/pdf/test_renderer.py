@@ -154,6 +154,8 @@ def test_the_file_says_what_it_is(renderer: PdfRenderer) -> None:
     assert pdf.metadata.subject == "Hasil tes minat dan bakat umum"
     assert pdf.metadata["/Keywords"] == "pdf_7"
     assert pdf.root_object["/Lang"] == "id"
+    version = renderer.template("minatBakatUmum").version
+    assert f"<dc:source>minatBakatUmum {version}</dc:source>".encode() in pdf.root_object["/Metadata"].get_data()
     titles = [entry["/Title"] for entry in pdf.outline if not isinstance(entry, list)]
     assert titles == ["Daftar isi", "Ringkasan", "Minat Anda", "Bakat Anda", "Saran"]
     assert "Halaman 3 dari 6" in pdf.pages[2].extract_text()

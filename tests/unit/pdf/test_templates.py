@@ -146,3 +146,11 @@ def test_data_is_checked_before_anything_is_drawn(tmp_path: Path) -> None:
     assert caught.value.code == "invalid_data"
     assert caught.value.detail == "The report's data does not fit uji: umur: 150 is greater than the maximum of 120"
     assert seen == []
+
+
+def test_any_file_of_a_template_makes_another_version(tmp_path: Path) -> None:
+    renderer = product(tmp_path)
+    first = renderer.version("uji")
+    assert renderer.version("uji") == first
+    (tmp_path / "uji" / "logo.png").write_bytes(b"not drawn, and still a part of it")
+    assert renderer.version("uji") != first
