@@ -9,11 +9,13 @@ seed makes the same schedule.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from ops.chaos.faults import Faults
@@ -30,8 +32,16 @@ REST, REST_A_JOB = 300.0, 0.5
 EMBEDDED = 20  # one job of so many, beside the others, for the embedded default
 
 
+VOID = 3  # exit code of a run that says nothing
+_BROKEN = ("index corruption", "Out of disk space) in rollback")
+
+
+class ServerBroken(Exception):
+    """The database's server itself lost rows, so that a run says nothing about ours."""
+
+
 def main(argv: list[str]) -> int:
-    """One run; 0 when nothing was lost, doubled or left untold."""
+    """One run; 0 when nothing was lost, doubled or left untold, 3 when the database's server itself broke."""
     parser = argparse.ArgumentParser(prog="python -m ops.chaos", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--jobs", type=int, default=200, help="submit until so many are accepted (200)")
     parser.add_argument("--seed", type=int, default=1, help="makes the schedule (1)")
@@ -42,6 +52,9 @@ def main(argv: list[str]) -> int:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="reportq-chaos-"))
     try:
         verdict, happened = run(folder, options.jobs, options.seed, options.sabotage, options.batch)
+    except ServerBroken as broken:
+        print(f"void: {broken}\nvoid seed={options.seed}")
+        return VOID
     finally:
         if options.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -60,7 +73,7 @@ def run(
     faults_planned = plan(jobs, seed)
     most = length(faults_planned) * PATIENCE + jobs + 120
     tell(f"{len(faults_planned)} faults planned over {length(faults_planned):.0f} s; starting")
-    with System(folder, sabotage).running() as system:
+    with System(folder, sabotage).running() as system, judged_by_sound_rows(system):
         tell("the system runs; load and faults begin")
         faults = Faults(system, tell)
         load = Load(system, seed, jobs, lambda: faults.share, batch)
@@ -95,6 +108,22 @@ def run(
         tell(compared)
         faults.happened.update(troubled(system, load))
         return verdict, faults.happened
+
+
+@contextlib.contextmanager
+def judged_by_sound_rows(system: System) -> Iterator[None]:
+    """Raise ServerBroken in place of any verdict when MariaDB says that it has broken its own tables.
+
+    MariaDB 10.11.19 does so when a rollback meets a full disk: "Out of disk space in rollback", and rows are missing from
+    the table that its indexes still have. Nothing that was promised by a commit can be judged then.
+    """
+    try:
+        yield
+    finally:
+        log = (system.stack.mariadb.folder / "mariadb.log").read_text("utf-8", "replace")
+        said = next((line for line in log.splitlines() if any(words in line for words in _BROKEN)), None)
+        if said is not None:
+            raise ServerBroken(f"MariaDB has broken its own tables: {said[:200]}")
 
 
 def _rest(system: System, most: float) -> dict[str, int]:
