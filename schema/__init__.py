@@ -21,6 +21,7 @@ Words. Each means one thing here, and nothing else is called by it.
     dead letter  what a person must look at: a row, and its readable copy in `.XQ`
     replay       start a new round (job), post again (delivery) or send again (raw message)
     pause        a scope that waits: `queue:`, `dependency:` or `host:`; an operator's or an outage's
+    lane         one path of a webhook host that waits alone: `host:port#path`, the path as a hash
 
 The job (table `pdf_job_results`; who moves it; rule of DESIGN)
 

@@ -23,6 +23,7 @@ from schema.sql.database import Database, Place
 _BEYOND = 20  # Rows that are read beyond those wanted.
 _HOSTS = 50  # Hosts asked in one look. The next look goes on after them.
 _PROBES = 10  # Paused hosts that are probed in one look.
+_SLOW = 3.0  # Seconds of work that make a callback slow. A path with half a share of such ones leaves half a share to others.
 _PAGE, _PAGES = 150, 10  # A paused path's callbacks that one look puts into their lane: so many at once, and how often.
 
 
@@ -44,7 +45,15 @@ class Callbacks:
         recorded_only = pauses.DEPENDENCY + "mongodb" in self.board.active()
         places: dict[str, int] = defaultdict(lambda: share)
         for key, n in deliveries.in_flight_by_host(self.db).items():
-            places[host_of(key)] -= n
+            if key:
+                places[host_of(key)] -= n
+
+        if any(left <= 0 for left in places.values()):
+            # Else a slow path keeps its host's whole share for as long as a time-out.
+            slow = [lane for lane, n in deliveries.slow_by_lane(self.db, _SLOW).items() if n >= max(2, share // 2)]
+            closed.update(slow)
+            for host in {host_of(lane) for lane in slow}:
+                places[host] += share // 2
 
         def may_go(row: Owed) -> bool:
             return not _shut(row["host"], closed) and (row["recorded_at"] is not None or not recorded_only)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
 import msgspec
 from ulid import ULID
 
-from schema.callbacks.urls import failure_url, host_key, is_resume_url
+from schema.callbacks.urls import failure_url, host_key, host_of, is_resume_url, path_key
 from schema.ports import End
 from schema.prepared import prepare
 from schema.rows import posts
@@ -286,6 +287,14 @@ def in_flight_by_host(db: Database) -> dict[str, int]:
     for row in rows:
         counts[row["host"]] = counts.get(row["host"], 0) + int(row["n"])
     return counts
+
+
+def slow_by_lane(db: Database, seconds: float) -> Counter[str]:
+    """Lane → how many of its deliveries are at work for so long, most of it waiting for an answer."""
+    rows = db.fetch_all(
+        f"SELECT host, url FROM deliveries WHERE status='processing' AND attempt_started_at <= {db.later(-seconds)}"
+    )
+    return Counter(f"{host_of(row['host'])}#{path_key(row['url'])}" for row in rows if row["url"])
 
 
 def resume_url_used(db: Database, row: HeldDelivery) -> bool:

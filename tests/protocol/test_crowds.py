@@ -94,6 +94,22 @@ def test_a_crowd_of_a_paused_path_keeps_no_other_path_waiting(world: World) -> N
     assert published(world) == crowd[:4]
 
 
+def test_a_slow_path_that_holds_its_hosts_share_leaves_half_as_much_to_other_paths(world: World) -> None:
+    """It would else be as long as a time-out until anybody else is told. More than that no host gets."""
+    slow, host = "https://n8n.example/webhook/slow?n=1", "n8n.example:443"
+    crowd = owe(world, host, CROWD, url=slow)
+    fast = owe(world, host, 6, due=-1, url="https://n8n.example/webhook/fast")
+    assert published(world) == crowd[:4]
+    for key in crowd[:4]:
+        assert not isinstance(deliveries.claim(world.db, key, worker_id="w", lease=60, timeout=60), str)
+    assert published(world) == [], "they may yet be quick"
+    world.db.execute(f"UPDATE deliveries SET attempt_started_at={world.db.later(-4)} WHERE status='processing'")
+    assert published(world) == fast[:2]
+    assert published(world) == []
+    world.db.execute("UPDATE deliveries SET status='delivered' WHERE status='processing'")
+    assert published(world) == crowd[4:6], "the path goes on, within the host's share"
+
+
 def test_hosts_are_reached_in_turns_when_they_are_many(world: World) -> None:
     owe(world, AWAY, CROWD)
     pauses.pause(world.db, f"host:{AWAY}", reason="away", by="ani")

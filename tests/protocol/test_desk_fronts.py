@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from falcon import testing
 
+from schema.callbacks.urls import lane_key
 from schema.documents.tables import TableDocuments
 from schema.errors import Permanent
 from schema.ports import End
@@ -342,12 +343,16 @@ def test_command_line_tells_what_keeps_a_job_waiting(world: World, reportq: Comm
     assert "new template" in shown
     assert reportq("queues", "resume", "pdf")[0] == 0
     assert "is paused" not in reportq("jobs", "show", job_id)[1]
-    pauses.pause(world.db, "host:hooks.example:443", reason="It did not answer 5 times.", by=pauses.OUTAGE, seconds=60)
     for hint in world.relay():
         world.hint(hint)
-    assert "host:hooks.example:443 is paused since it does not answer" in " ".join(
-        reportq("jobs", "show", job_id)[1].split()
-    )
+    for scope, named in (
+        ("host:hooks.example:443", "host:hooks.example:443"),
+        (f"host:{lane_key(HOOK)}", "one path of host:hooks.example:443"),
+    ):
+        pauses.pause(world.db, scope, reason="It did not answer 5 times.", by=pauses.OUTAGE, seconds=60)
+        told = " ".join(reportq("jobs", "show", job_id)[1].split())
+        assert f"but {named} is paused since it does not answer" in told
+        pauses.resume(world.db, scope)
 
 
 def test_command_line_tells_why_a_callback_was_given_up(world: World, reportq: Command) -> None:

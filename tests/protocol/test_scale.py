@@ -392,6 +392,7 @@ def relay(world: World) -> None:
     pauses.resume(db, "dependency:mongodb", outages_only=True)
     db.execute("UPDATE pauses SET until=%s", ("2020-01-01 00:00:00",))
     assert any(hint.queue == "webhooks" for hint in world.relay()), "the paused host is probed"
+    assert not deliveries.slow_by_lane(db, 1e9)
     slow = "https://slow.example/webhook/x"
     apart = world.submit(priority=9, callback=slow)
     work(world, apart, turns=1)
