@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from schema.callbacks.receiver_headers import ReceiverHeaders
 from schema.environment import server_urls
 from schema.environment.server_urls import without_password
 from schema.environment.variables import PREFIX as PREFIX
@@ -118,6 +119,13 @@ class Settings:
     webhook_secrets: str = setting(
         "", "comma-separated whsec_… secrets; the first signs, all of them while rotating", secret=True, separator=","
     )
+    webhook_headers: str = setting(
+        "",
+        "headers that receivers want: an origin, a blank, the header (https://n8n.example.com X-Auth: …), one a line; each "
+        "goes to its origin alone",
+        secret=True,
+        separator=",",
+    )
     webhook_allow: str = setting(
         "",
         "private hosts or networks callbacks may go to: host, host:port, network/prefix, network/prefix:port",
@@ -211,6 +219,15 @@ class Settings:
                 raise SettingsError("REPORTQ_FILE_NAME", f"{{{field}}}", f"the fields {', '.join(_FILE_NAME_FIELDS)}")
         parse_api_keys(self.api_keys)
         parse_webhook_secrets(self.webhook_secrets)
+        try:
+            ReceiverHeaders.parse(self.webhook_headers)
+        except ValueError as fault:
+            raise SettingsError(
+                "REPORTQ_WEBHOOK_HEADERS",
+                str(fault),
+                "an origin, a blank, a header: https://n8n.example.com X-Auth: value; one a line, or separated by commas; "
+                "no header that callbacks have already; a value of at least 8 characters of ASCII without a comma",
+            ) from None
 
     @property
     def links_base(self) -> str:

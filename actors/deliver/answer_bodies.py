@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections.abc import Set
 
-from schema.callbacks.redaction import hide_asked, hide_resume_urls
+from schema.callbacks.redaction import hide_asked, hide_parts, hide_resume_urls
 
 MAX_CHARACTERS = 2000
 MAX_BYTES = 64 * 1024  # of a body, both as it comes and decoded
@@ -26,8 +27,12 @@ _FILE_PATH = re.compile(r"(?:file://)?(?:[A-Za-z]:\\|/)(?:[\w@.+-]+[/\\]){2,}[\w
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
 
-def head(body: bytes, asked: str | None = None, *, encoding: str = "", content_type: str = "") -> str:
+def head(
+    body: bytes, asked: str | None = None, hidden: Set[str] = frozenset(), *, encoding: str = "", content_type: str = ""
+) -> str:
     """At most 2,000 characters of the body as text, without any part of `asked`, the URL that was posted to.
+
+    What is `hidden` is taken out as well.
 
     `encoding` and `content_type` are the answer's headers; a body that they describe wrongly is taken as it is. A page of
     HTML keeps its tags, and loses what a reader does not see.
@@ -36,6 +41,7 @@ def head(body: bytes, asked: str | None = None, *, encoding: str = "", content_t
     text = _without_trace_keys(text)
     if asked is not None:
         text = hide_asked(text, asked)
+    text = hide_parts(text, hidden)
     text = hide_resume_urls(text)  # first, because the steps below could cut one in two
     if text.lstrip().startswith("<"):
         text = _UNSEEN.sub(" ", text)

@@ -10,7 +10,7 @@ import ssl
 import string
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from actors.deliver.answer_bodies import MAX_BYTES, head
 from actors.deliver.exact_http import CONNECT_SECONDS, Deadlines, ExactAdapter, Exchange
 from actors.deliver.tls_faults import is_before_any_request, tls_fault
 from schema.callbacks.allow_list import AllowList
+from schema.callbacks.receiver_headers import ReceiverHeaders, spellings
 from schema.callbacks.retry_after import seconds_of
 from schema.callbacks.urls import HOW_TO_ALLOW, check_literal
 from schema.errors import Refused
@@ -44,7 +45,7 @@ class SignedSender:
 
     Each of the `secrets` (`whsec_…`, or plain base64) signs every POST, so that secrets can be rotated. `timeout` bounds
     one whole exchange, in seconds. `resolver` replaces socket.getaddrinfo, and its answers are checked too. `verify` is
-    requests' own option: True, or the path of your own authority's certificates.
+    requests' own option: True, or the path of your own authority's certificates. `headers` go to their origins alone.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class SignedSender:
         connections: int = 32,
         resolver: Resolver | None = None,
         verify: bool | str = True,
+        headers: ReceiverHeaders | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._signers = [signer(secret) for secret in secrets]
@@ -65,6 +67,7 @@ class SignedSender:
         self._timeout = timeout
         self._connections = connections
         self._verify = verify
+        self._receivers = headers or ReceiverHeaders()
         self._now = now
         self._lookups = ThreadPoolExecutor(max_workers=connections, thread_name_prefix="webhook-dns")
         self._resolver = resolver or socket.getaddrinfo
@@ -84,6 +87,8 @@ class SignedSender:
             check_literal(post.url, self._allow)
             exchange = Exchange(_target(post.url), started + self._timeout)
             request = requests.Request("POST", post.url, self._headers(post), data=post.body).prepare()
+            wanted = self._receivers.of(str(request.url))
+            request.headers.update(wanted)
             adapter = self._adapter_for(str(request.url))
         except (Refused, requests.RequestException, ValueError) as refused:
             detail = getattr(refused, "detail", "The callback URL cannot be called.")
@@ -98,7 +103,8 @@ class SignedSender:
                 verify=self._verify,
                 proxies=None,
             )
-            return _read(response, post.url, exchange, started)
+            hidden = {form for value in wanted.values() for form in spellings(value)}
+            return _read(response, post.url, hidden, exchange, started)
         except SSRFGuardError:  # its message names the address, and nobody else may learn where a private name points
             return _no_answer("refused_address", _REFUSED, started)
         except Exception as error:  # requests, urllib3 and http.client raise many classes
@@ -194,8 +200,8 @@ def _is_taken(status: int | None) -> bool:
     return status is not None and 200 <= status < 300
 
 
-def _read(response: requests.Response, asked: str, exchange: Exchange, started: float) -> Answer:
-    """The answer's status and the head of its body.
+def _read(response: requests.Response, asked: str, hidden: Set[str], exchange: Exchange, started: float) -> Answer:
+    """The answer's status and the head of its body, without what is `hidden`.
 
     A 2xx counts as soon as its head is there, even when its body never ends or breaks off. Other answers are judged by
     their body, so one whose body is not there in time is no answer.
@@ -223,7 +229,7 @@ def _read(response: requests.Response, asked: str, exchange: Exchange, started: 
         status=response.status_code,
         failure=None,
         content_type=content_type,
-        body_head=head(body[:MAX_BYTES], asked, encoding=encoding, content_type=content_type),
+        body_head=head(body[:MAX_BYTES], asked, hidden, encoding=encoding, content_type=content_type),
         retry_after=None if taken else seconds_of(response.headers.get("retry-after")),
         duration=time.monotonic() - started,
     )

@@ -30,6 +30,7 @@ from middleware.rabbitmq.broker import open_broker, open_publisher
 from middleware.rabbitmq.publisher import RabbitPublisher
 from schema import VERSION
 from schema.callbacks.allow_list import AllowList
+from schema.callbacks.receiver_headers import ReceiverHeaders
 from schema.documents import open_documents
 from schema.environment.fitting import fit
 from schema.life import replays
@@ -112,6 +113,7 @@ class Parts:
             allow=AllowList.parse(self.settings.webhook_allow),
             timeout=self.settings.webhook_timeout,
             connections=self.settings.webhook_threads,
+            headers=ReceiverHeaders.parse(self.settings.webhook_headers),
         )
 
     @cached_property

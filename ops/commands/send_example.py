@@ -16,6 +16,7 @@ from actors.deliver.callback_body import callback_body
 from actors.deliver.sender import SignedSender
 from ops.commands.terminal import allowed
 from schema import VERSION
+from schema.callbacks.receiver_headers import ReceiverHeaders
 from schema.callbacks.urls import HOW_TO_ALLOW, check_literal, failure_url, host_key, is_resume_url, redact
 from schema.callbacks.verdicts import History, Verdict, judge
 from schema.errors import Refused
@@ -115,6 +116,7 @@ def send_example(
         allow=allow,
         timeout=settings.webhook_timeout,
         connections=1,
+        headers=ReceiverHeaders.parse(settings.webhook_headers),
     )
     try:
         target, answer, verdict = send(sender, url, status)

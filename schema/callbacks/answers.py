@@ -93,6 +93,10 @@ def _is_json(answer: Answer) -> bool:
 
 _AWAY = "The workflow's host did not take the callback for hours. Check that n8n runs and is reachable, then resend."
 _COMES_AGAIN = "The callback is sent again by itself."
+_CREDENTIALS = (
+    "Have an operator list the receiver's header in REPORTQ_WEBHOOK_HEADERS, with the name and value of the node's "
+    "credential. Or set the node's authentication to None and verify the webhook-signature header instead."
+)
 
 TABLE: tuple[Rule, ...] = (
     Rule(
@@ -139,8 +143,13 @@ TABLE: tuple[Rule, ...] = (
         "unauthorized",
         _status(401),
         code="webhook_unauthorized",
-        hint="The URL asks for credentials, which callbacks do not carry. Set the Webhook node's "
-        "authentication to None and verify the webhook-signature header instead.",
+        hint=f"The URL asks for credentials. {_CREDENTIALS}",
+    ),
+    Rule(
+        "header_auth",
+        _says(403, r"authorization data is wrong"),
+        code="webhook_unauthorized",
+        hint=f"The Webhook node's authentication (Header Auth) did not take the call. {_CREDENTIALS}",
     ),
     Rule(
         "gone",

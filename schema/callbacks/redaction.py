@@ -7,7 +7,7 @@ answers: whole, as the bare target of "Cannot POST …", parsed into JSON, or es
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import unquote, urlsplit
 
 from schema.callbacks.urls import HIDDEN, is_plain_word, redact
@@ -40,11 +40,14 @@ def hide_asked(text: str, url: str) -> str:
     """The text without what `url` would give away, however it is quoted there: the URL, its target, its parts."""
     if url in text:
         text = text.replace(url, redact(url))
+    return hide_parts(text, _opaque_parts(url))
+
+
+def hide_parts(text: str, parts: Iterable[str]) -> str:
+    """The text without these parts, in whatever case they stand there."""
     folded = _folded(text)
     spans: list[tuple[int, int]] = []
-    for part in {
-        _folded(part) for part in _opaque_parts(url)
-    }:  # one by one: a pattern of hundreds of alternatives is slow
+    for part in {_folded(part) for part in parts}:  # one by one: a pattern of hundreds of alternatives is slow
         at = folded.find(part)
         while at >= 0:
             spans.append((at, at + len(part)))

@@ -183,7 +183,8 @@ CATALOGUE: dict[str, Problem] = {
     ),
     "webhook_unauthorized": Problem(
         409, "The callback URL asks for credentials",
-        "Set the Webhook node's authentication to None and verify the webhook-signature header instead, then resend.",
+        "Have an operator list the header in REPORTQ_WEBHOOK_HEADERS; or set the Webhook node's authentication to None and "
+        "verify the webhook-signature header instead. Then resend.",
     ),
     "webhook_gone": Problem(
         409, "The receiver says that this URL is gone for good", "Replay the job with the workflow's current URL as callback."

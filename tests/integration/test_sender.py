@@ -22,6 +22,7 @@ from standardwebhooks.webhooks import Webhook
 from actors.deliver.exact_http import Exchange
 from actors.deliver.sender import SignedSender, signer
 from schema.callbacks.allow_list import AllowList
+from schema.callbacks.receiver_headers import ReceiverHeaders
 from schema.callbacks.urls import check_literal
 from schema.ports import Answer, Post
 from tests.certificates import self_signed
@@ -103,6 +104,20 @@ def test_a_post_carries_the_headers_of_the_standard_and_verifies(build: Build) -
     assert headers["content-type"] == "application/json"
     assert "authorization" not in headers
     assert Webhook(SECRET).verify(receiver.requests[0].body, headers) == json.loads(BODY)
+
+
+def test_a_header_that_the_receiver_wants_goes_to_it_alone_and_is_not_kept_of_its_answer(build: Build) -> None:
+    echo = http("403 Forbidden", b"Authorization data is wrong! You sent: s3cret-of-n8n")
+    with Receiver(lambda request: echo) as wants, Receiver(lambda request: echo) as other:
+        headers = ReceiverHeaders.parse(f"{wants.url} X-Auth: s3cret-of-n8n")
+        sender = build(headers=headers)
+        forged = {"X-Auth": "of the post", "X-Request-ID": "r1"}
+        answers = [sender.send(post(f"{wants.url}/webhook/x", headers=forged)), sender.send(post(f"{other.url}/x"))]
+    assert wants.requests[0].headers["x-auth"] == "s3cret-of-n8n"
+    assert "x-auth" not in other.requests[0].headers
+    Webhook(SECRET).verify(wants.requests[0].body, wants.requests[0].headers)
+    assert answers[0].body_head == "Authorization data is wrong! You sent: …"
+    assert "s3cret" not in repr(answers[0])
 
 
 def test_each_try_has_a_new_timestamp_and_the_same_id(build: Build) -> None:

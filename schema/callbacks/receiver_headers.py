@@ -1,0 +1,75 @@
+"""Headers that receivers want beside the signature, as n8n's Header Auth does: the setting REPORTQ_WEBHOOK_HEADERS.
+
+Entries stand one a line, or separated by commas: an origin, a blank, the header. `https://n8n.example.com X-Auth: secret`.
+A header goes to its very origin (scheme, host and port) and nowhere else. Its value is shown nowhere.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit
+
+from schema.callbacks.urls import host_key
+
+_ENTRY = re.compile(
+    r"(?P<origin>https?://[^\s/?#@]+)/? +(?P<name>[\w!#$%&'*+.^`|~-]+): *(?P<value>[!-~](?:[ -~]*[!-~])?)", re.A | re.I
+)
+_LEAST = 8  # characters: a shorter value cannot be told from other text in an answer, so it could not be hidden there
+# What each POST has by itself, and what would change how it is read.
+_OURS = re.compile(
+    r"host|connection|keep-alive|content-.*|transfer-encoding|te|trailer|upgrade|expect|accept(-encoding)?|user-agent|"
+    r"x-request-id|traceparent|proxy-.*|webhook-.*",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverHeaders:
+    """Origin → name → value."""
+
+    sets: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> ReceiverHeaders:
+        """Read the setting's value. Raises ValueError that says which entry is at fault, and never what stands in it."""
+        sets: dict[str, dict[str, str]] = {}
+        entries = [part.strip() for part in text.split(",") if part.strip()]
+        for number, entry in enumerate(entries, 1):
+            found = _ENTRY.fullmatch(entry)
+            key = origin_of(found["origin"]) if found else None
+            if found is None or key is None or len(found["value"]) < _LEAST or _OURS.fullmatch(found["name"]):
+                raise ValueError(f"entry {number} of {len(entries)}, which is none")
+            if sets.setdefault(key, {}).setdefault(found["name"].lower(), found["value"]) != found["value"]:
+                raise ValueError(f"entry {number} of {len(entries)} with the header of an earlier one")
+        return cls(sets)
+
+    def of(self, url: str) -> Mapping[str, str]:
+        """The headers of a POST to this URL."""
+        return self.sets.get(origin_of(url) or "", {}) if self.sets else {}
+
+
+def origin_of(url: str) -> str | None:
+    """Scheme, host and port in one spelling; None for a URL without them."""
+    key = host_key(url)
+    return None if key == "-" else f"{urlsplit(url).scheme}://{key}"
+
+
+def spellings(value: str) -> Iterator[str]:
+    """How an answer may repeat a header's value: whole or without its scheme, escaped, or decoded as Basic is."""
+    scheme, blank, token = value.partition(" ")
+    parts = {value, token.strip()} if blank else {value}
+    if scheme.lower() == "basic":
+        try:
+            user, _, password = b64decode(token).decode().partition(":")
+        except ValueError:  # it is none
+            user = password = ""
+        parts |= {f"{user}:{password}", password}
+    for part in parts:
+        for form in (part, json.dumps(part)[1:-1], html.escape(part), quote(part), quote(part, safe="")):
+            if len(form) >= _LEAST:
+                yield form
