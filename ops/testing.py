@@ -90,6 +90,11 @@ def _debian13(options: list[str]) -> bool:
     return debian13.test(options)
 
 
+def _drill(options: list[str]) -> bool:
+    """Breaks one thing at a time; status, doctor, /readyz, the console and the alert tell it (`python -m ops.drill`)."""
+    return _run(sys.executable, "-m", "ops.drill", *options)
+
+
 def _image(_: list[str]) -> bool:
     """ops/Dockerfile is built by buildah, and every command of docker-compose.yml runs from the image."""
     return image.test()
@@ -129,6 +134,7 @@ STAGES: dict[str, Callable[[list[str]], bool]] = {
     "mysql": _mysql,
     "debian13": _debian13,
     "image": _image,
+    "drill": _drill,
     "quick": _quick,
 }  # fmt: skip
 
@@ -152,6 +158,7 @@ ON_REQUEST = {
     "mysql": "fetches a server of another Debian; 28 minutes on a busy machine",
     "debian13": "makes a Debian of its own, 2 GB; 10 minutes on a busy machine",
     "image": "makes a base of its own, 1 GB; 7 minutes on a busy machine",
+    "drill": "waits for each alert as long as it takes; about 25 minutes, `--only relay --no-alerts` two",
     "quick": "a part of the others, for while you work",
 }
 SECOND_LANE = ("n8n", "cluster", "chaos")

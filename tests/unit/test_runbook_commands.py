@@ -85,6 +85,13 @@ def test_a_runbooks_command_can_be_typed(where: str, command: str) -> None:
         assert "$REPORTQ" not in command, "empty in most shells, and then a path from the root"
 
 
+def test_a_port_is_the_one_that_the_environment_names() -> None:
+    asked = [command for _, command in WRITTEN if command.startswith("curl") and "127.0.0.1" in command]
+    assert len(asked) > 4
+    for command in asked:
+        assert re.search(r"127\.0\.0\.1:\$\{REPORTQ_(METRICS_)?PORT:-\d+\}/", command), command
+
+
 def test_the_table_of_commands_with_compose_is_right() -> None:
     rows = re.findall(r"^\| `(.*?)` \| `(.*?)` \|$", (RUNBOOKS / "README.md").read_text(), re.MULTILINE)
     assert len(rows) > 4
