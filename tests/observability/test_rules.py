@@ -13,6 +13,7 @@ from middleware.meters.counters import number_text
 from ops.grafana import build
 from ops.servers.packages import need
 from schema.metrics.table import TABLE
+from schema.rows.verdict import KINDS
 from tests.observability.expressions import (
     BOARDS,
     OPS,
@@ -122,6 +123,12 @@ def test_an_alert_names_its_severity_and_a_runbook_that_helps(alert: dict[str, d
     assert alert["annotations"]["description"].endswith(".")
     runbook = OPS.parent / alert["annotations"]["runbook_url"]
     assert runbook.parent == RUNBOOKS
+    named = set(
+        re.findall(r"[a-z]+_[a-z_]+|paused", alert["annotations"]["description"].partition("ops/reportq status")[2])
+    )
+    assert "ops/reportq status" in alert["annotations"]["description"]
+    assert named <= set(KINDS), "the verdict knows these"
+    assert {key for key, (_, _, book) in KINDS.items() if book == runbook.stem} <= named, "and this page is theirs"
     text = runbook.read_text()
     for heading in ("## What it means", "## How to look", "## What to do"):
         assert heading in text, f"{runbook.name}: {heading}"
