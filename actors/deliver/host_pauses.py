@@ -26,34 +26,18 @@ def note_answer(db: Database, board: PauseBoard, probe_every: float, held: Deliv
         pauses.HOST + host, pauses.GATEWAY + host, pauses.PATHS + host, f"{pauses.HOST}{host}#{path}",
     )  # fmt: skip
     count = partial(pauses.note_failure, db, window=None, probe_every=probe_every)
+    started = held.start_no
+    what = "did not answer in time, or answered 502 or 503,"
     if answer.failure == "connect":
-        count(
-            scope,
-            (held.delivery_id, held.start_no),
-            streak=HOST_STREAK,
-            owners=HOST_OWNERS,
-            reason=f"The host took no connection {HOST_STREAK} times in a row.",
-        )
+        reason = f"The host took no connection {HOST_STREAK} times in a row."
+        count(scope, (held.delivery_id, started), streak=HOST_STREAK, owners=HOST_OWNERS, reason=reason)
     elif answer.failure == "timeout" or answer.status in (502, 503):
-        what = "did not answer in time, or answered 502 or 503,"
-        count(
-            gateway,
-            (path, held.start_no),
-            opens=scope,
-            streak=BAD_PATHS,
-            owners=BAD_PATHS,
-            reason=f"The host {what} on {BAD_PATHS} different paths in a row.",
-        )
+        reason = f"The host {what} on {BAD_PATHS} different paths in a row."
+        count(gateway, (path, started), opens=scope, streak=BAD_PATHS, owners=BAD_PATHS, reason=reason)
         if lane in board.active() or sum(name.startswith(f"{scope}#") for name in board.active()) < MOST_PATHS:
-            count(
-                paths,
-                (f"{path} {held.delivery_id}", held.start_no),
-                opens=lane,
-                among=f"{path} ",
-                streak=PATH_STREAK,
-                owners=HOST_OWNERS,
-                reason=f"{redact(url)} {what} {PATH_STREAK} times in a row; other paths of the host go on.",
-            )
+            reason = f"{redact(url)} {what} {PATH_STREAK} times in a row; other paths of the host go on."
+            member, among = (f"{path} {held.delivery_id}", started), f"{path} "
+            count(paths, member, opens=lane, among=among, streak=PATH_STREAK, owners=HOST_OWNERS, reason=reason)
     elif answer.status is not None:
         if board.in_streak(gateway):
             pauses.note_success(db, gateway)

@@ -80,17 +80,13 @@ class Callbacks:
             if not pauses.win_probe(self.db, pauses.HOST + key, self.settings.host_probe_every):
                 continue
             first = owed.first(self.db, _PAGE, key)
-            lane: str | None = key
-            while (
-                not first and host_of(key) == key and (lane := owed.next_host(self.db, lane)) and host_of(lane) == key
-            ):
-                first = owed.first(self.db, _PAGE, lane)
+            lane = owed.next_host(self.db, key)
+            while not first and lane and host_of(lane) == key:  # it has nothing due but in its lanes
+                first, lane = owed.first(self.db, _PAGE, lane), owed.next_host(self.db, lane)
             if first:
                 probe = min(first, key=lambda row: (row["tries"], *owed.order(row)))
                 yield DELIVERIES.seize(self.db, [probe["id"]], self.settings.relay_hold)
-            elif host_of(key) != key and not (
-                owed.anything(self.db, key) or key in deliveries.in_flight_by_host(self.db)
-            ):
+            elif host_of(key) != key and not owed.anything(self.db, key):
                 pauses.resume(self.db, pauses.HOST + key, outages_only=True)  # else nothing would ever lift it
 
     def _first(self, limit: int, closed: set[str], host: str | None = None) -> list[Front]:
@@ -102,11 +98,12 @@ class Callbacks:
             for row in rows:
                 if row["host"] in parted and (lane := f"{row['host']}#{path_key(row['url'] or '')}") in closed:
                     apart[lane].append(row["id"])
+                    row["host"] = lane
             for lane, ids in apart.items():
                 owed.set_apart(self.db, lane, ids)
             if not apart:
                 break
-        return [row for row in rows if row["id"] not in {key for ids in apart.values() for key in ids}][:limit]
+        return rows[:limit]
 
     def _dying(self, room: int, places: dict[str, int]) -> list[Owed]:
         """Callbacks that are owed for too long. They go in spite of a pause: their worker ends them without a POST."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from schema.rows.columns import DeliveryId
+from schema.rows.deliveries import in_flight_by_host
 from schema.rows.jobs import PRIORITIES, PROMOTED, turn_of
 from schema.rows.outbox import DELIVERIES
 from schema.sql.database import Database, Place, beyond, marks
@@ -73,9 +74,9 @@ def set_apart(db: Database, lane: str, ids: Sequence[str]) -> None:
 
 
 def anything(db: Database, host: str) -> bool:
-    """Whether anything unpublished is owed to a host or in a lane, due or not."""
-    sql = "SELECT 1 FROM deliveries WHERE status='queued' AND published_at IS NULL AND host=%s LIMIT 1"
-    return db.scalar(sql, (host,)) is not None
+    """Whether anything waits for a host or in a lane, due or not, or is under way."""
+    waits = "SELECT 1 FROM deliveries WHERE status='queued' AND published_at IS NULL AND host=%s LIMIT 1"
+    return db.scalar(waits, (host,)) is not None or host in in_flight_by_host(db)
 
 
 def next_host(db: Database, after: str | None) -> str | None:
