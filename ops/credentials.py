@@ -57,5 +57,7 @@ def _kept(file: Path, text: str) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] and sys.argv[1].startswith("-"):
+        sys.exit(__doc__)  # --help, or what is no folder's name
     for path in make(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER).values():
         print(path)

@@ -1,8 +1,9 @@
-"""`--help` of `ops/reportq` while its packages are not installed: read from the sources, by Python's own library alone."""
+"""`--help` while packages are not installed: read from the sources, by Python's own library alone."""
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,26 @@ def main(words: list[str]) -> None:
                 for one in function.args.args:
                     print(f"  {one.arg:16} {ast.unparse(one.annotation) if one.annotation else ''}")
     print("\nThe packages are not installed yet; the first command installs them, and --help says more from then on.")
+
+
+def of_module(module: str, *words: str) -> None:
+    """`python -m ops.… --help` while packages are missing: what the module says of itself, and its options."""
+    parts = module.split(".") if importlib.util.find_spec("structlog") is None else []
+    if parts[:1] != ["ops"]:
+        return
+    if module == "ops.cli":
+        main(list(words))
+        sys.exit(0)
+    named = [word for word in words if word.isidentifier()][:1] if module == "ops.bench" else []
+    place = _HERE.joinpath(*parts[1:], *named)
+    tree = ast.parse((place / "__main__.py" if place.is_dir() else place.with_suffix(".py")).read_text("utf-8"))
+    print(ast.get_docstring(tree) or "", end="\n\n")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
+            said = {one.arg: ast.unparse(one.value).strip("'\"") for one in node.keywords}
+            print(f"  {ast.unparse(node.args[0]).strip(chr(39)):16} {said.get('help', '')}")
+    print("\nThe packages are not installed yet: ops/test --setup installs all, ops/reportq what production needs.")
+    sys.exit(0)
 
 
 if __name__ == "__main__":

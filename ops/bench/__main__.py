@@ -1,4 +1,4 @@
-"""`python -m ops.bench NAME [options]` runs the module of that name beside this one."""
+"""`python -m ops.bench NAME [options]` runs the module of that name beside this one; `NAME --help` says what it measures."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ def names() -> list[str]:
 def run(argv: list[str]) -> int:
     """Hand the rest of the arguments to the bench; 2 when there is none of that name."""
     known = names()
+    if argv[:1] in (["-h"], ["--help"]):
+        print(f"{__doc__}\n\nNames: {', '.join(known)}")
+        return 0
     if not argv or argv[0] not in known:
         print(f"usage: python -m ops.bench {{{','.join(known)}}} [options]", file=sys.stderr)
         return 2
