@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from schema.callbacks.receiver_headers import ReceiverHeaders
 from schema.environment import server_urls
@@ -188,6 +189,7 @@ class Settings:
     # Files and logs.
     run_dir: str = setting("var/run", "sockets, locks, process ids, counters of metrics")
     templates_dir: str = setting("", "further folders with report templates, separated by ':'", separator=":")
+    time_zone: str = setting("Asia/Jakarta", "whose days reports print, unless their template names a zone")
     log_level: str = setting("info", "least severe log event", choices=("debug", "info", "warning", "error"))
     log_format: str = setting("console", "json for machines, console for people", choices=("console", "json"))
 
@@ -214,6 +216,11 @@ class Settings:
                 "a URL with a user in it" if "@" in self.public_url else repr(self.public_url),
                 "http:// or https://, a host, a port, and a path whose odd characters are percent-encoded",
             )
+        try:
+            ZoneInfo(self.time_zone)
+        except (ValueError, OSError, KeyError):
+            allowed = "a time zone that this machine's tzdata knows, such as Asia/Makassar"
+            raise SettingsError("REPORTQ_TIME_ZONE", repr(self.time_zone), allowed) from None
         for field in FILE_NAME_FIELD.findall(self.file_name):
             if field not in _FILE_NAME_FIELDS:
                 raise SettingsError("REPORTQ_FILE_NAME", f"{{{field}}}", f"the fields {', '.join(_FILE_NAME_FIELDS)}")

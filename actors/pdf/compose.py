@@ -24,6 +24,7 @@ from actors.pdf.product.measure import Span, span_of
 from actors.pdf.product.picture import PictureError
 from actors.pdf.product.template import Template
 from actors.pdf.product.values import Texts
+from actors.pdf.product.wording import words
 from actors.pdf.prose import callout_items, caption_items, heading_items, text_items, title_items
 from actors.pdf.style import BODY_HEIGHT, GRID, GUTTER, HALF, MEASURE
 from actors.pdf.tables import LEAST_ROW, Cell, table_items
@@ -85,7 +86,7 @@ class Composer:
             listed = [entry for entry in self.headings if entry[1] < 3]
             if len(listed) < block.at_least:
                 continue
-            made = heading_items(block.title, 1, MEASURE, -1, 1) + contents_items(listed, MEASURE)
+            made = heading_items(block.title or words().contents, 1, MEASURE, -1, 1) + contents_items(listed, MEASURE)
             made[0].starts_page = True
             column[place:place] = made
 
@@ -280,7 +281,7 @@ class Composer:
             rows.append([self._cell(column, inner.below(number)) for number, column in enumerate(block.columns)])
         title = self._fill(block, "title", at)
         if not rows:
-            drawn = text_items(self._fill(block, "empty", at), "body", at.measure)
+            drawn = text_items(self._fill(block, "empty", at) or words().nothing, "body", at.measure)
         else:
             drawn = table_items(block.columns, rows, at.measure)
         return self._captioned(title, block, drawn, at)
@@ -311,7 +312,7 @@ class Composer:
         title = self._fill(block, "title", at)
         reference = self._optional(block, "reference", at)
         draw = {b.Bars: bars_items, b.Radar: radar_items, b.Profile: profile_items}[type(block)]
-        none = () if data else text_items("Tidak ada data.", "body", at.measure)
+        none = () if data else text_items(words().nothing, "body", at.measure)
         return self._captioned(title, block, [*none] or draw(title, data, scale, at.measure, reference), at)
 
     def _captioned(self, title: str, block: Captioned, drawn: list[Item], at: _Spot) -> list[Item]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place, Tag, keep
 from actors.pdf.product.values import escaped
+from actors.pdf.product.wording import words
 from actors.pdf.prose import balanced_lines, baseline, height_of, line_item, opening, plain_lines, put
 from actors.pdf.style import (
     ACCENT,
@@ -128,7 +129,7 @@ def furniture(header: str, document_id: str) -> Callable[[Place], None]:
         canvas.rule(LEFT, top + GRID, LEFT + MEASURE, top + GRID, RULE, 0.4)
         y = BOTTOM + 2.2 * GRID
         canvas.line(LEFT, y, identity)
-        count = plain_lines(f"Halaman {place.page} dari {place.pages}", FURNITURE, MEASURE * 0.4, 1)[0]
+        count = plain_lines(words().page.format(page=place.page, pages=place.pages), FURNITURE, MEASURE * 0.4, 1)[0]
         canvas.line(LEFT + MEASURE - count.width, y, count)
         canvas.close_mark()
 

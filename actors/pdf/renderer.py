@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from actors.pdf.compose import Composer
 from actors.pdf.fonts.families import scripts_of
@@ -11,8 +12,10 @@ from actors.pdf.front import draw_watermark, furniture, watermark_of
 from actors.pdf.page.archive import Metadata
 from actors.pdf.page.document import Document
 from actors.pdf.page.flow import Place, draw, paginated
+from actors.pdf.product.template import Template
 from actors.pdf.product.templates import TEMPLATES as TEMPLATES
 from actors.pdf.product.templates import Templates
+from actors.pdf.product.wording import TIME_ZONE, speaking
 from actors.pdf.style import TOP
 from schema.ports import RenderRequest
 
@@ -23,6 +26,7 @@ class PdfRenderer(Templates):
     """Draws reports from the templates of `template_dirs`, and then from those that ship here.
 
     Where a character has no font, the report shows its number, [U+738B]; `missing` is told the id and the scripts.
+    Days are those of `time_zone`, unless the template names another.
     `unfounded` is told the product, and what its template says of scores without a ground, each time it is read.
 
     Raises Permanent with code template_not_found, template_invalid or invalid_data.
@@ -33,13 +37,19 @@ class PdfRenderer(Templates):
         template_dirs: Sequence[Path] = (),
         missing: Callable[[str, Sequence[str]], None] = lambda document_id, scripts: None,
         unfounded: Callable[[str, Sequence[str]], None] = lambda product_id, claims: None,
+        time_zone: str = TIME_ZONE,
     ) -> None:
         super().__init__(template_dirs, unfounded)
         self._missing = missing
+        self._zone = ZoneInfo(time_zone)
 
     def render(self, request: RenderRequest, progress: Callable[[int], None] = lambda percent: None) -> bytes:
         """The PDF of one report. An exception from `progress` ends the drawing and reaches the caller."""
         template = self.template(request.product_id)
+        with speaking(template.layout.language, template.zone or self._zone):
+            return self._drawn(template, request, progress)
+
+    def _drawn(self, template: Template, request: RenderRequest, progress: Callable[[int], None]) -> bytes:
         data = template.checked(request.report)
         composer = Composer(template, data, lambda done: progress(round(done * COMPOSED)))
         pages = paginated(composer.items())

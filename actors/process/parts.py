@@ -101,7 +101,7 @@ class Parts:
         from actors.pdf.renderer import PdfRenderer  # late: only render processes pay for fonts
 
         folders = [Path(p) for p in self.settings.templates_dir.split(":") if p]
-        return PdfRenderer(folders, _log_missing_scripts, _log_unfounded_claims)
+        return PdfRenderer(folders, _log_missing_scripts, _log_unfounded_claims, self.settings.time_zone)
 
     @cached_property
     def sender(self) -> Sender:

@@ -41,8 +41,8 @@ braces. What comes from the data never counts as markup. Beside Jinja's own filt
 
 | filter | what it gives |
 |---|---|
-| `angka`, `angka(1)` | an Indonesian number; the same with one decimal |
-| `tanggal` | a date, written out |
+| `angka`, `angka(1)` | a number as the language writes it; the same with one decimal |
+| `tanggal` | a date, written out; of a moment with an offset the day of the report's time zone |
 | `kategori('scale')`, `tafsiran('scale')` | name and text of the bands that a score's interval touches |
 | `tingkat('scale')` | the place of the score's own band, from 0; none when its interval touches more than two |
 | `skor('scale')` | the score with the scale's decimals; beyond the scale `> 160` or `< 40` |
@@ -57,6 +57,9 @@ braces. What comes from the data never counts as markup. Beside Jinja's own filt
 Those that compare take `skor` of each element, or another field with `key=`, and leave out what was not measured.
 Equal means here: not further apart than error alone explains. An unknown norm prints no interval, no percentile, no
 band and no comparison.
+
+`language` of `template.yaml` is `id` or `en`, or one with a region such as `en-GB`. It governs numbers, months, hyphens,
+page numbers and the words of charts. `time_zone`, such as `Asia/Makassar`, goes before the setting `REPORTQ_TIME_ZONE`.
 
 ## Scales
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from actors.pdf.product.wording import TIME_ZONE
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
 from schema.errors import Permanent
 from schema.ports import RenderRequest
@@ -65,10 +66,14 @@ def render(
         Path | None, typer.Option("--data", "-F", help="The report's data as JSON; the product's sample if left out.")
     ] = None,
     templates_dir: Folders = None,
+    time_zone: Annotated[str, typer.Option(help="Whose days are printed.", envvar="REPORTQ_TIME_ZONE")] = TIME_ZONE,
     watch: Annotated[bool, typer.Option(help="Draw again whenever the template or the data change.")] = False,
 ) -> None:
     """Draw one report into a file, without queue and servers."""
-    renderer = PdfRenderer(_folders(templates_dir), _tell_missing)
+    try:
+        renderer = PdfRenderer(_folders(templates_dir), _tell_missing, time_zone=time_zone)
+    except (ValueError, OSError, KeyError) as error:
+        raise typer.BadParameter(f"there is no time zone {time_zone!r}; one is {TIME_ZONE}") from error
     try:
         _render_once(renderer, product, data, output)
     except Permanent as error:

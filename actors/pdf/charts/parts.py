@@ -11,6 +11,7 @@ from actors.pdf.product.blocks import Scale
 from actors.pdf.product.filters import interval_words, norm_of, score_of, spoken
 from actors.pdf.product.measure import Span, known, normed, percentile_of
 from actors.pdf.product.values import number
+from actors.pdf.product.wording import words
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import share, stretches
 from actors.pdf.style import BANDS, GRID, HALF, INK, LABEL_STRONG, QUIET, RULE, SMALL, Colour
@@ -62,7 +63,7 @@ def put_value(place: Place, datum: Datum, scale: Scale, x: float, middle: float,
 
 def figure(items: Sequence[Item], title: str, data: Sequence[Datum], scale: Scale) -> list[Item]:
     """The items as one figure, with an alternative text that says what the chart says, value by value."""
-    name = title[:NAMED] or "Grafik"
+    name = title[:NAMED] or words().chart
     said = f"{name}. {_told(scale)}{'; '.join(_said(datum, scale) for datum in data)}."
     tag = Tag("Figure", alternative=one_line(said))
     for item in items:
@@ -74,8 +75,10 @@ def _told(scale: Scale) -> str:
     """The scale in words, when it says how it measures."""
     if not known(scale):
         return ""
-    mean = f", rata-rata {number(scale.mean)}, simpangan baku {number(scale.sd)}" if scale.mean is not None else ""
-    return f"Skala {number(scale.low)}–{number(scale.high)}{mean}, {norm_of(scale)}. "
+    said = [words().scale.format(low=number(scale.low), high=number(scale.high))]
+    if scale.mean is not None:
+        said += [words().mean.format(mean=number(scale.mean)), words().deviation.format(sd=number(scale.sd))]
+    return f"{', '.join([*said, norm_of(scale)])}. "
 
 
 def _said(datum: Datum, scale: Scale) -> str:
@@ -149,7 +152,8 @@ def axis_item(scale: Scale, left: float, track: float, *, percentiles: bool = Fa
         if at - lines[0].width / 2 >= free:
             marks.append((at, lines))
             free = at + lines[0].width / 2 + APART
-    name = plain_lines("Persentil" if percentiles else "Skor", SMALL, 60, 1) if normed(scale) else []
+    named = (words().percentile if percentiles else words().score).capitalize()
+    name = plain_lines(named, SMALL, 60, 1) if normed(scale) else []
 
     def draw(place: Place, x: float, top: float) -> None:
         put(place, name, SMALL, x, top + 1, left - 12, "right")
@@ -163,17 +167,18 @@ def key_items(
     scale: Scale,
     measure: float,
     reference: float | None,
-    names: tuple[str, str, str] = ("pita gelap", "garis tegak", "garis putus-putus"),
+    names: tuple[str, str, str] | None = None,
 ) -> list[Item]:
     """What interval, mean and reference of a chart look like, by their `names`, and who is compared."""
     said = []
+    names = names or (words().dark_band, words().upright_line, words().dashed_line)
     if known(scale):
-        said.append(f"{names[0]}: rentang kepercayaan {scale.level}%")
+        said.append(f"{names[0]}: {words().interval.format(level=scale.level)}")
         if scale.mean is not None:
-            said.append(f"{names[1]}: rata-rata {number(scale.mean)}")
+            said.append(f"{names[1]}: {words().mean.format(mean=number(scale.mean))}")
         said.append(norm_of(scale))
     if reference is not None:
-        said.append(f"{names[2]}: acuan {number(reference)}")
+        said.append(f"{names[2]}: {words().reference.format(at=number(reference))}")
     if not said:
         return []
     text = "; ".join(said)
@@ -197,7 +202,7 @@ def legend_item(scale: Scale, measure: float) -> Item:
     room = measure
     ends = [number(band.upto) for band in scale.bands]
     for tone, band in enumerate(scale.bands):
-        reach = f"> {ends[tone - 1]}" if tone and tone == len(ends) - 1 else f"s.d. {ends[tone]}"
+        reach = f"> {ends[tone - 1]}" if tone and tone == len(ends) - 1 else words().up_to.format(end=ends[tone])
         line = plain_lines(f"{band.label} {reach}", SMALL, measure - 24, 1)[0]
         if line.width + 11 > room and rows[-1]:
             rows.append([])

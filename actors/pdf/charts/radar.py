@@ -12,6 +12,7 @@ from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place
 from actors.pdf.product.blocks import Scale
 from actors.pdf.product.filters import interval_words
 from actors.pdf.product.measure import known
+from actors.pdf.product.wording import words
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import share, stretches
 from actors.pdf.style import BANDS, DEEP, GRID, GUTTER, HALF, INK, LABEL, LABEL_STRONG, RULE, WHITE
@@ -72,7 +73,7 @@ def radar_items(
     chart = figure([Item(height, draw, before=HALF, keep=True)], title, data, scale)
     below = [
         *legends(scale, measure),
-        *key_items(scale, measure, reference, ("dalam kurung", "garis tipis", "garis tebal")),
+        *key_items(scale, measure, reference, (words().brackets, words().thin_line, words().thick_line)),
     ]
     return [*chart, *below, *(_key(data, scale, measure) if crowded else ())]
 

@@ -78,7 +78,7 @@ class Table(_Block, tag="table", frozen=True, kw_only=True):
     each: str = "baris"
     title: str = ""
     caption: str = ""
-    empty: str = "Tidak ada data."
+    empty: str = ""  # what stands there without rows; the language's own sentence if left out
 
 
 class _Chart(_Block, frozen=True, kw_only=True):
@@ -149,7 +149,7 @@ class PageBreak(_Block, tag="page_break", frozen=True, kw_only=True):
 class Contents(_Block, tag="contents", frozen=True, kw_only=True):
     """The table of contents; left out when there are fewer than `at_least` headings."""
 
-    title: str = "Daftar isi"
+    title: str = ""  # the language's own word if left out
     at_least: int = 8
 
 
@@ -217,7 +217,7 @@ class Scale(_Strict, frozen=True, kw_only=True):
     """The range that charts show and its norm bands, from low to high; and how exactly the scores are measured.
 
     A scale with `sd` and `reliability` has intervals and comparisons, and one with a norm has percentiles as well. The
-    norm `unknown` forbids all three; `example` is told as "norma contoh". A `raw` scale has no norm group.
+    norm `unknown` forbids all three; `example` is told as such. A `raw` scale has no norm group.
     """
 
     low: float
@@ -241,7 +241,8 @@ class Layout(_Strict, frozen=True, kw_only=True):
     subject: str
     blocks: Annotated[list[Block], Meta(min_length=1)]
     author: str = "reportq"
-    language: str = "id"
+    language: str = "id"  # id or en, with a region as in en-GB: of numbers, dates, hyphens and the program's own words
+    time_zone: str = ""  # whose days are printed, as in Asia/Makassar; the settings' zone if left out
     header: str = ""
     scales: dict[str, Scale] = {}
 

@@ -12,8 +12,7 @@ from actors.pdf.product import measure
 from actors.pdf.product.blocks import Norm, Scale
 from actors.pdf.product.psychometrics import rounded
 from actors.pdf.product.values import Trusted, highest, lowest, number, strongest, weakest
-
-UNDECIDED = {"label": "Tidak ditetapkan", "text": "dengan rentang yang mencakup lebih dari dua kategori"}
+from actors.pdf.product.wording import words
 
 
 def filters_of(scales: Mapping[str, Scale]) -> Mapping[str, Callable[..., Any]]:
@@ -24,12 +23,12 @@ def filters_of(scales: Mapping[str, Scale]) -> Mapping[str, Callable[..., Any]]:
             raise TemplateError(f"there is no scale named {name!r}")
         return scales[name]
 
-    def scored(make: Callable[[Scale, Any, Any, Any], Any], missing: Any) -> Callable[..., Any]:
+    def scored(make: Callable[[Scale, Any, Any, Any], Any], missing: Callable[[], Any]) -> Callable[..., Any]:
         def made(value: Any, name: str, low: Any = None, high: Any = None) -> Any:
             scale = on(name)
             if isinstance(value, Undefined):
                 return str(value)  # raises, and names what is missing
-            return missing if value is None else make(scale, value, low, high)
+            return missing() if value is None else make(scale, value, low, high)
 
         return made
 
@@ -45,13 +44,13 @@ def filters_of(scales: Mapping[str, Scale]) -> Mapping[str, Callable[..., Any]]:
         "terkuat": ordered(strongest, measure.outstanding, 1),
         "terlemah": ordered(weakest, measure.outstanding, -1),
         "terbedakan": lambda rows, skala, key="skor": measure.differences(rows, key, on(skala)),
-        "kategori": scored(partial(reading, "label"), Trusted("belum terukur")),
-        "tafsiran": scored(partial(reading, "text"), Trusted("")),
-        "tingkat": scored(_level, None),
-        "rentang": scored(_interval, Trusted("–")),
-        "rentang_ulang": scored(partial(_interval, retest=True), Trusted("–")),
-        "persentil": scored(lambda scale, value, *_: Trusted(measure.percentile_of(scale, value) or "–"), "–"),
-        "skor": scored(lambda scale, value, *_: score_of(scale, value), "–"),
+        "kategori": scored(partial(reading, "label"), lambda: Trusted(words().unmeasured)),
+        "tafsiran": scored(partial(reading, "text"), lambda: Trusted("")),
+        "tingkat": scored(_level, lambda: None),
+        "rentang": scored(_interval, lambda: Trusted("–")),
+        "rentang_ulang": scored(partial(_interval, retest=True), lambda: Trusted("–")),
+        "persentil": scored(lambda scale, value, *_: Trusted(measure.percentile_of(scale, value) or "–"), lambda: "–"),
+        "skor": scored(lambda scale, value, *_: score_of(scale, value), lambda: "–"),
         "norma": lambda name: norm_of(on(name)),
         "keyakinan": lambda name: f"{on(name).level}%",
         "selisih_kritis": lambda name, other=None: _least(on(name), on(other or name)),
@@ -61,14 +60,15 @@ def filters_of(scales: Mapping[str, Scale]) -> Mapping[str, Callable[..., Any]]:
 def reading(field: str, scale: Scale, value: float, low: float | None = None, high: float | None = None) -> Trusted:
     """The name (`label`) or the `text` of the band that the interval lies in, or of the two that it touches."""
     if scale.norm == "unknown":
-        return Trusted("tanpa norma")
+        return Trusted(words().no_norm)
     if not any(getattr(band, field) for band in scale.bands):
         return Trusted("")
     bands = measure.bands_of(scale, value, measure.span_of(scale, value, low, high))
     if len(bands) > measure.MOST_BANDS:
-        return Trusted(UNDECIDED[field])
+        return Trusted(words().undecided if field == "label" else words().undecided_text)
     first, last = getattr(bands[0], field), getattr(bands[-1], field)
-    return Trusted(first if first == last else f"{first} hingga {last[:1].lower()}{last[1:]}")
+    joined = words().to.format(first=first, last=f"{last[:1].lower()}{last[1:]}")
+    return Trusted(first if first == last else joined)
 
 
 def _level(scale: Scale, value: float, low: float | None, high: float | None) -> int | None:
@@ -99,10 +99,10 @@ def norm_of(scale: Scale) -> str:
     """The norm group in words."""
     norm = scale.norm
     if scale.kind == "raw":
-        return "skor mentah" + (", reliabilitas contoh" if norm == "example" else "")
+        return words().raw_example if norm == "example" else words().raw
     if isinstance(norm, Norm):
-        return f"{norm.label}, n = {number(norm.n)}, {norm.year}, usia {norm.ages}"
-    return {"unknown": "norma tidak diketahui", "example": "norma contoh"}.get(norm or "", "tanpa norma")
+        return words().norm.format(label=norm.label, n=number(norm.n), year=norm.year, ages=norm.ages)
+    return {"unknown": words().norm_unknown, "example": words().norm_example}.get(norm or "", words().no_norm)
 
 
 def spoken(scale: Scale, value: float | None, span: measure.Span | None = None) -> str:
@@ -111,16 +111,16 @@ def spoken(scale: Scale, value: float | None, span: measure.Span | None = None) 
     if value is None:
         return said
     if measure.beyond(scale, value):
-        said += " (di luar skala)"
+        said += f" ({words().beyond})"
     if not measure.known(scale) and span is None:
         label = "" if scale.norm == "unknown" else measure.band_of(scale, value)[1].label
         return f"{said} ({label})" if label else said
     if span:
-        said += f", rentang kepercayaan {scale.level}% {interval_words(scale, span)}"
+        said += f", {words().interval.format(level=scale.level)} {interval_words(scale, span)}"
     if label := reading("label", scale, value, *(span or ())):
-        said += f", kategori {label[:1].lower()}{label[1:]}"
+        said += f", {words().category.format(label=f'{label[:1].lower()}{label[1:]}')}"
     place = measure.percentile_of(scale, value)
-    return f"{said}, persentil {place}" if place else said
+    return f"{said}, {words().percentile} {place}" if place else said
 
 
 def _least(scale: Scale, other: Scale) -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jsonschema
 import msgspec
@@ -27,6 +28,7 @@ from actors.pdf.product.claims import DRAWN, Use, unfounded, used
 from actors.pdf.product.filters import filters_of
 from actors.pdf.product.report_schema import LinearValidator
 from actors.pdf.product.values import Expressions
+from actors.pdf.product.wording import LANGUAGES, language_of
 from schema.errors import Permanent
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -157,6 +159,16 @@ class Template:
         return source
 
     def _check(self, source: Any) -> None:
+        if language_of(self.layout.language) is None:
+            raise self.invalid(
+                ("language",), f"{self.layout.language!r} is not one of {', '.join(LANGUAGES)}, or one with a region"
+            )
+        try:
+            self.zone = ZoneInfo(self.layout.time_zone) if self.layout.time_zone else None
+        except (ValueError, OSError, KeyError) as error:
+            raise self.invalid(
+                ("time_zone",), f"there is no time zone {self.layout.time_zone!r}; one is Asia/Jakarta"
+            ) from error
         for name, scale in self.layout.scales.items():
             self._check_scale(name, scale)
         for path, text in _strings(source.get("blocks"), ("blocks",)):

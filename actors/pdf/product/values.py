@@ -1,4 +1,4 @@
-r"""Values in templates: Jinja2's immutable sandbox, Indonesian numbers and dates.
+r"""Values in templates: Jinja2's immutable sandbox, numbers and dates in the report's language.
 
 Values of the report are escaped on their way into a text. So `*`, `\` and list dashes in a person's name stay what they
 are. Only the product's own texts (`texts.yaml`, class `Trusted`) may carry emphasis.
@@ -8,30 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from functools import cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Undefined, nodes
+from jinja2 import StrictUndefined, Undefined, nodes, pass_context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-MONTHS = (
-    "Januari",
-    "Februari",
-    "Maret",
-    "April",
-    "Mei",
-    "Juni",
-    "Juli",
-    "Agustus",
-    "September",
-    "Oktober",
-    "November",
-    "Desember",
-)
+from actors.pdf.product.wording import LANGUAGES, speech, words
+
 _SPECIAL = re.compile(r"([\\*]|^\s*-(?=\s))")
 _YEAR_FIRST = re.compile(r"\s{0,9}(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})(?!\d)")
 _YEAR_LAST = re.compile(r"\s{0,9}(?P<day>\d{1,2})[-/. ](?P<month>\d{1,2}|[A-Za-z]{3,9})[-/. ](?P<year>\d{4})(?!\d)")
+_MONTHS = [(name[:3].lower(), place) for one in LANGUAGES.values() for place, name in enumerate(one.months, start=1)]
 _WORD = re.compile(r"[^\W\d]\w*")
 _BREAKS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 
@@ -56,25 +46,42 @@ def escaped(value: object) -> str:
     return _BREAKS.sub("\u2028", _SPECIAL.sub(r"\\\1", text))
 
 
+@pass_context
+def _printed(_context: object, value: object) -> str:
+    return escaped(value)
+
+
 def number(value: object, decimals: int | None = None) -> str:
-    """A number the Indonesian way: decimal comma, thousands point; a dash for what is missing."""
+    """A number as the language writes it, 1.234,5 or 1,234.5; a dash for what is missing."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return "–" if value is None else str(value)
     if decimals is None:
         decimals = 0 if float(value).is_integer() else 1
-    return f"{value:,.{decimals}f}".replace(",", "\0").replace(".", ",").replace("\0", ".").replace("-", "−")
+    whole, _, part = f"{value:,.{decimals}f}".replace("-", "−").partition(".")
+    whole = whole.replace(",", words().thousands)
+    return f"{whole}{words().decimal}{part}" if part else whole
 
 
 def day(value: object) -> str:
-    """An ISO date, written out: 2026-10-12 → 12 Oktober 2026. Anything else is shown as it is."""
-    if isinstance(value, str):
-        try:
-            value = date.fromisoformat(value[:10])
-        except ValueError:
-            return str(value)
-    if isinstance(value, (date, datetime)):
-        return f"{value.day} {MONTHS[value.month - 1]} {value.year}"
+    """An ISO date, written out: 2026-10-12 → 12 Oktober 2026. Anything else is shown as it is.
+
+    A moment that says how far its clock is from UTC is the day of the report's time zone.
+    """
+    found = _read(value) if isinstance(value, str) else value
+    if isinstance(found, datetime) and found.tzinfo is not None:
+        with suppress(OverflowError):  # the first or the last day that there is
+            found = found.astimezone(speech().zone)
+    if isinstance(found, date):
+        return f"{found.day} {words().months[found.month - 1]} {found.year}"
     return "–" if value is None else str(value)
+
+
+def _read(text: str) -> date | None:
+    """The moment or day that a text begins with, as ISO 8601 writes it."""
+    for read, part in ((datetime.fromisoformat, text.strip()), (date.fromisoformat, text[:10])):
+        with suppress(ValueError):
+            return read(part)
+    return None
 
 
 def is_day(text: str) -> bool:
@@ -85,10 +92,10 @@ def is_day(text: str) -> bool:
     parts = found.groupdict()
     month = parts["month"]
     if not month.isdecimal():
-        names = [name[:3].lower() for name in MONTHS]
-        if month[:3].lower() not in names:
+        named = next((place for name, place in _MONTHS if name == month[:3].lower()), None)
+        if named is None:
             return True
-        month = str(names.index(month[:3].lower()) + 1)
+        month = str(named)
     try:
         date(int(parts["year"]), int(month), int(parts["day"]))
     except ValueError:
@@ -151,9 +158,8 @@ class Expressions:
     """Compiled texts and expressions of one template. All its documents share them, so they hold no data."""
 
     def __init__(self, filters: Mapping[str, Callable[..., Any]]) -> None:
-        environment = ImmutableSandboxedEnvironment(
-            undefined=StrictUndefined, finalize=escaped, autoescape=False, keep_trailing_newline=False
-        )
+        # Nothing is computed when a text is compiled: no language and no time zone is known yet.
+        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, finalize=_printed, optimized=False)
         environment.globals.clear()
         environment.filters.update(angka=number, tanggal=day, **filters)
         self._environment = environment

@@ -1,4 +1,4 @@
-"""Where an Indonesian word may be divided: LibreOffice's patterns (pyphen), minus what they do not know of affixes.
+"""Where a word may be divided: LibreOffice's patterns (pyphen), in Indonesian minus what they do not know of affixes.
 
 The patterns divide by syllables; the spelling rules (EYD V, III.A) divide a derived word at its affixes first. A word
 is not divided where the two may differ. A list holds the words of our texts that deserve better.
@@ -36,11 +36,15 @@ _VOWELS = frozenset("aiueo")
 _CLUSTER = re.compile("[^aiueo]{3,}")
 _ONE_SOUND = ("ng", "ny", "sy", "kh", "bs", "ks")
 _OWN_SYLLABLE = re.compile("(?:kan|nya|lah|kah|pun|mu|ku)$")
+_english = pyphen.Pyphen(lang="en_US", left=LEFT, right=RIGHT)
 _patterns = pyphen.Pyphen(lang="id_ID", left=LEFT, right=RIGHT)
 
 
-def places(word: str) -> list[int]:
+def places(word: str, language: str = "id") -> list[int]:
     """The letters before which `word` (lower case, letters only) may be divided."""
+    if language == "en":
+        _english.hd.cache.clear()
+        return [int(place) for place in _english.positions(word)]
     known = EXCEPTIONS.get(word)
     if known is not None:
         return known

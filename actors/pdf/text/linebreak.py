@@ -10,6 +10,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from actors.pdf.fonts.font_file import SOFT_HYPHEN
+from actors.pdf.product.wording import speech
 from actors.pdf.text.words import Chunk, hyphen_places, right_to_left, shredded
 
 STRETCH, SHRINK = 0.55, 0.33  # of a word space, at ratio 1
@@ -90,7 +91,7 @@ def ragged(chunks: list[Chunk], measure: float, *, hyphenate: bool = True) -> li
 
 
 def _divide(chunk: Chunk, room: float) -> tuple[Chunk, Chunk] | None:
-    for place in reversed(hyphen_places(chunk.text)):
+    for place in reversed(hyphen_places(chunk.text, speech().language)):
         head = Chunk(chunk.text[:place] + SOFT_HYPHEN, chunk.family, chunk.type, 0.0, breakable=True)
         if head.width <= room:
             return head, Chunk(chunk.text[place:], chunk.family, chunk.type, chunk.space, chunk.breakable)
@@ -131,9 +132,10 @@ class _Breaks:
         gaps, gaps_after = self.gaps, self.gaps_after
         length, count = 0.0, 0
         last = len(self.chunks) - 1
+        language = speech().language
         for number, chunk in enumerate(self.chunks):
             width, space = chunk.width, chunk.space
-            if hyphenate and width > MIN_DIVIDED and (points := hyphen_places(chunk.text)):
+            if hyphenate and width > MIN_DIVIDED and (points := hyphen_places(chunk.text, language)):
                 scale = chunk.type.size / 1000
                 for place, head, tail in chunk.family.divided(chunk.text, points):
                     ends.append(length + head * scale)

@@ -217,13 +217,13 @@ def _portions(part: str) -> list[str]:
 
 
 @lru_cache(maxsize=3_000)
-def hyphen_places(word: str) -> tuple[int, ...]:
-    """Where an Indonesian word may be divided; names (capitalised words) are left whole."""
+def hyphen_places(word: str, language: str = "id") -> tuple[int, ...]:
+    """Where a word may be divided; names (capitalised words) are left whole."""
     found = _LETTERS.search(word)
     if not found or found.group()[0].isupper() or not found.group().isascii():
         return ()
     first = found.start()
-    return tuple(first + place for place in hyphenation.places(found.group()))
+    return tuple(first + place for place in hyphenation.places(found.group(), language))
 
 
 def shredded(chunk: Chunk, measure: float) -> list[Chunk]:
