@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from schema.callbacks.receiver_headers import ReceiverHeaders
 from schema.environment import server_urls
 from schema.environment.server_urls import without_password
 from schema.environment.variables import PREFIX as PREFIX
@@ -226,15 +225,6 @@ class Settings:
                 raise SettingsError("REPORTQ_FILE_NAME", f"{{{field}}}", f"the fields {', '.join(_FILE_NAME_FIELDS)}")
         parse_api_keys(self.api_keys)
         parse_webhook_secrets(self.webhook_secrets)
-        try:
-            ReceiverHeaders.parse(self.webhook_headers)
-        except ValueError as fault:
-            raise SettingsError(
-                "REPORTQ_WEBHOOK_HEADERS",
-                str(fault),
-                "an origin, a blank, a header: https://n8n.example.com X-Auth: value; one a line, or separated by commas; "
-                "no header that callbacks have already; a value of at least 8 characters of ASCII without a comma",
-            ) from None
 
     @property
     def links_base(self) -> str:

@@ -15,6 +15,7 @@ import structlog
 
 from actors.process.parts import STOP_SECONDS, Parts
 from schema.callbacks.allow_list import AllowList
+from schema.callbacks.receiver_headers import ReceiverHeaders
 from schema.callbacks.urls import check_literal
 from schema.errors import Refused, ReportqError
 from schema.host import run_folder
@@ -61,6 +62,7 @@ class Runtime(Parts):
                 f"a URL that is refused ({refused.detail})",
                 "one that callbacks may go to",
             ) from None
+        ReceiverHeaders.parse(self.settings.webhook_headers)
         _ = self.artifacts
 
     def verify_patiently(self) -> None:

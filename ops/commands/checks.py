@@ -12,6 +12,7 @@ from actors.process.runtime import Runtime
 from ops.commands.outlook import side_by_side
 from ops.commands.terminal import there, words_of
 from schema.callbacks.allow_list import AllowList
+from schema.callbacks.receiver_headers import ReceiverHeaders
 from schema.errors import ReportqError
 from schema.rows import keys
 from schema.settings import SettingsError
@@ -86,6 +87,10 @@ ASKS = (
     Ask(
         "REPORTQ_WEBHOOK_ALLOW", "callbacks", lambda runtime: AllowList.parse(runtime.settings.webhook_allow),
         "Correct REPORTQ_WEBHOOK_ALLOW.",
+    ),
+    Ask(
+        "REPORTQ_WEBHOOK_HEADERS", "headers", lambda runtime: ReceiverHeaders.parse(runtime.settings.webhook_headers),
+        "Correct REPORTQ_WEBHOOK_HEADERS.",
     ),
     Ask(
         "REPORTQ_DATABASE_URL", "database", _database,

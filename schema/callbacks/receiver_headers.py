@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from schema.callbacks.urls import host_key
+from schema.environment.variables import SettingsError
 
 _ENTRY = re.compile(
     r"(?P<origin>https?://[^\s/?#@]+)/? +(?P<name>[\w!#$%&'*+.^`|~-]+): *(?P<value>[!-~](?:[ -~]*[!-~])?)", re.A | re.I
@@ -27,6 +28,11 @@ _OURS = re.compile(
     re.I,
 )
 
+_ALLOWED = (
+    "an origin, a blank, a header: https://n8n.example.com X-Auth: value; one a line, or separated by commas; no header "
+    "that callbacks have already; a value of at least 8 characters of ASCII without a comma"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ReceiverHeaders:
@@ -36,16 +42,18 @@ class ReceiverHeaders:
 
     @classmethod
     def parse(cls, text: str) -> ReceiverHeaders:
-        """Read the setting's value. Raises ValueError that says which entry is at fault, and never what stands in it."""
+        """Read the setting's value. Raises SettingsError that says which entry is at fault, and never what stands in it."""
         sets: dict[str, dict[str, str]] = {}
         entries = [part.strip() for part in text.split(",") if part.strip()]
         for number, entry in enumerate(entries, 1):
             found = _ENTRY.fullmatch(entry)
             key = origin_of(found["origin"]) if found else None
             if found is None or key is None or len(found["value"]) < _LEAST or _OURS.fullmatch(found["name"]):
-                raise ValueError(f"entry {number} of {len(entries)}, which is none")
+                raise SettingsError(
+                    "REPORTQ_WEBHOOK_HEADERS", f"entry {number} of {len(entries)}, which is none", _ALLOWED
+                )
             if sets.setdefault(key, {}).setdefault(found["name"].lower(), found["value"]) != found["value"]:
-                raise ValueError(f"entry {number} of {len(entries)} with the header of an earlier one")
+                raise SettingsError("REPORTQ_WEBHOOK_HEADERS", f"entry {number} with an earlier one's header", _ALLOWED)
         return cls(sets)
 
     def of(self, url: str) -> Mapping[str, str]:

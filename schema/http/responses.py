@@ -46,7 +46,7 @@ class Accepted(Struct):
 class BatchAccepted(Struct):
     """One result per job of the batch, in its order."""
 
-    batch_id: str
+    batch_id: Annotated[str | None, Meta(description="null: made by a release that knew no ends of batches")]
     jobs: list[Accepted]
 
 

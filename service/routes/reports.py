@@ -130,12 +130,13 @@ class Batch(Submitting):
             failure_callback=batch.failure_callback,
             meta=None if batch.meta is None else msgspec.json.encode(batch.meta),
         )
-        batch_id = new.batch_id
-        wanted = _keyed(req, batch, batch_id)
+        batch_id: str | None = new.batch_id
+        wanted = _keyed(req, batch, new.batch_id)
         another = "another batch"
         rows = self.write(req, wanted, lambda: batches.submit(self.parts.db, new, wanted), another)
         if rows:
-            batch_id = batches.of_first(rows[0]["job_id"])
+            first = rows[0]
+            batch_id = first["batch_id"] if "batch_id" in first else batches.of_first(first["job_id"])
             resp.set_header("Idempotent-Replayed", "true")
             answers = [standing(self.view, row) for row in rows]
         else:
@@ -146,7 +147,8 @@ class Batch(Submitting):
             req.context.asked = tuple(submission.priority for submission in batch.jobs)
             log.info("batch.submitted", batch_id=batch_id, count=len(wanted), request_id=req.context.request_id)
             answers = [waiting(self.view, job) for job in wanted]
-        resp.set_header("Location", f"/api/batches/{batch_id}")
+        if batch_id is not None:
+            resp.set_header("Location", f"/api/batches/{batch_id}")
         resp.set_header("Retry-After", "2")
         answer(resp, BatchAccepted(batch_id, answers), falcon.HTTP_202)
 

@@ -246,7 +246,7 @@ def test_lists_stories_and_replays_know_a_batchs_callback(api: Api) -> None:
     assert api.get("/api/dead-letters").json["groups"][0]["example"]["job_id"] == batch_id
     assert api.get(f"/api/dead-letters/{letter['dead_letter_id']}").json["job_id"] == batch_id
     assert api.get(f"/api/batches/{batch_id}").json["webhook"]["state"] == "dead"
-    told = story.of_job(api.db, jobs.find(api.db, ids[0]))  # type: ignore[arg-type]
+    told = story.of_job(api.db, jobs.find(api.db, ids[0]), {"pdf": [], "webhooks": []})  # type: ignore[arg-type]
     assert f"in batch {batch_id}" in told[0].lines
     done = api.post("/api/dead-letters/replay", {"ids": [letter["dead_letter_id"]]}).json
     assert done["outcomes"] == {"replayed": 1}
