@@ -136,7 +136,7 @@ class Batch(Submitting):
         rows = self.write(req, wanted, lambda: batches.submit(self.parts.db, new, wanted), another)
         if rows:
             first = rows[0]
-            batch_id = first["batch_id"] if "batch_id" in first else batches.of_first(first["job_id"])
+            batch_id = batches.of_first(first["job_id"]) if "removed_at" in first else first["batch_id"]
             resp.set_header("Idempotent-Replayed", "true")
             answers = [standing(self.view, row) for row in rows]
         else:
