@@ -60,9 +60,7 @@ CATALOGUE: dict[str, Problem] = {
     "too_late": Problem(409, "It is too late to cancel", "The PDF is being stored; wait for the job to end."),
     "already_ended": Problem(409, "The job has ended", "Nothing is left to cancel."),
     "product_not_found": Problem(404, "No such product", "See GET /api/products for the products that there are."),
-    "preview_not_ready": Problem(
-        409, "The preview was not made in time", "Ask again after Retry-After, or grant more time by Prefer: wait=N."
-    ),
+    "preview_not_ready": Problem(409, "The preview was not made in time", "Ask again in a few seconds."),
     "preview_too_large": Problem(409, "The preview is too large", "Send less data, or submit the report as a job."),
     "link_not_found": Problem(404, "No such link", "It was revoked before, has expired, or belongs to another job."),
     "queue_not_found": Problem(404, "No such queue", "See GET /api/queues for the names."),
