@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from ops.servers.process import wait_until
 from ops.stack import ROOT, Stack
 from tests.browser.chromium import DESKTOP, PHONE, Chromium
 from tests.browser.conftest import sign_in
@@ -78,6 +79,8 @@ def main(argv: list[str]) -> int:
     ):
         scene = play(stack)
         history(stack)
+        # Right after the start the verdict is older than the workers.
+        wait_until(lambda: stack.call("GET", "/readyz").json()["verdict"]["state"] != "bad", 60, "all work")
         browser = Chromium(Path(place) / "profile")
         try:
             sign_in(browser, stack, OPERATOR)
