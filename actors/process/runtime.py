@@ -52,6 +52,12 @@ class Runtime(Parts):
         fitness.require_transactions(self.db)
         if small := fitness.small_packets(self.db):
             log.warning("database.small_packets", bytes=small, least=fitness.PACKET, setting="max_allowed_packet")
+        self.verify_webhooks()
+        ReceiverHeaders.parse(self.settings.webhook_headers)
+        _ = self.artifacts
+
+    def verify_webhooks(self) -> None:
+        """Raise ValueError unless the allow list can be read and operators' webhook may be called."""
         allow = AllowList.parse(self.settings.webhook_allow)
         try:
             if self.settings.operations_webhook:
@@ -62,8 +68,6 @@ class Runtime(Parts):
                 f"a URL that is refused ({refused.detail})",
                 "one that callbacks may go to",
             ) from None
-        ReceiverHeaders.parse(self.settings.webhook_headers)
-        _ = self.artifacts
 
     def verify_patiently(self) -> None:
         """The same, waiting as long as the database is away; each reason is logged once."""

@@ -11,7 +11,6 @@ import peewee
 from actors.process.runtime import Runtime
 from ops.commands.outlook import side_by_side
 from ops.commands.terminal import there, words_of
-from schema.callbacks.allow_list import AllowList
 from schema.callbacks.receiver_headers import ReceiverHeaders
 from schema.errors import ReportqError
 from schema.rows import keys
@@ -85,8 +84,8 @@ def _tables(runtime: Runtime) -> None:
 
 ASKS = (
     Ask(
-        "REPORTQ_WEBHOOK_ALLOW", "callbacks", lambda runtime: AllowList.parse(runtime.settings.webhook_allow),
-        "Correct REPORTQ_WEBHOOK_ALLOW.",
+        "REPORTQ_WEBHOOK_ALLOW", "callbacks", lambda runtime: runtime.verify_webhooks(),
+        "Correct REPORTQ_WEBHOOK_ALLOW or REPORTQ_OPERATIONS_WEBHOOK.",
     ),
     Ask(
         "REPORTQ_WEBHOOK_HEADERS", "headers", lambda runtime: ReceiverHeaders.parse(runtime.settings.webhook_headers),
