@@ -32,7 +32,7 @@ log = structlog.get_logger()
 SETTLED = 30.0  # Seconds that a change lasts before it is news: a restart is none.
 REST, LONGEST = 60.0, 3600.0  # Seconds between two messages; most seconds between two tries.
 _EVERY, _SHARE = 5.0, 20  # Seconds between two looks, and so many times what a look took.
-_MOST, _SHOWN, _LETTERS = 200, 20, 200  # Troubles that are known, lines of a text, kinds of dead letters.
+_MOST, _SHOWN, _LETTERS = 250, 20, 10_000  # Troubles that operators know, lines of a text, kinds of dead letters.
 _LONG = 500  # Characters of one line.
 _WARNINGS = ("paused", "receiver_down")
 _LETTER = "new_dead_letter"
@@ -87,18 +87,24 @@ class News:
         rests = told is not None and told.age is not None and 0 <= told.age < REST
         if not lasting or rests or now < self._send_at:
             return
-        changes = [*self._begun(found, lasting), *(_over(name) for name in sorted(lasting - found.keys()))]
-        if changes and not self._send(verdict, changes, told):
+        ended = lasting - found.keys()
+        worst_first = [name for name in found if name in lasting]
+        bad = {
+            name for name, fact in found.items() if fact is not None and fact.severity == "bad"
+        }  # few by their nature
+        begun = [name for place, name in enumerate(worst_first) if name in bad or place < _MOST - len(known)]
+        changes = [*self._begun(found, begun), *map(_over, sorted(ended))]
+        if not changes or not self._send(verdict, changes, told):
             return
-        known ^= lasting
+        known = (known - ended) | set(begun)
         if told is None:
             self._away = frozenset(known)
         else:
             news.note_told(self.db, known)
             self._away = frozenset()
 
-    def _begun(self, found: Mapping[str, Fact | None], lasting: set[str]) -> list[dict[str, Any]]:
-        facts = [self._letter(name) if fact is None else fact for name, fact in found.items() if name in lasting]
+    def _begun(self, found: Mapping[str, Fact | None], names: list[str]) -> list[dict[str, Any]]:
+        facts = [found[name] or self._letter(name) for name in names]
         return [{"change": "began", **msgspec.to_builtins(fact)} for fact in facts if fact is not None]
 
     def _letter(self, name: str) -> Fact | None:
@@ -139,7 +145,7 @@ class News:
 
 def _troubles(verdict: Verdict) -> dict[str, Fact | None]:
     worth = [fact for fact in verdict.facts if fact.severity == "bad" or fact.key in _WARNINGS]
-    return {f"{fact.key} {fact.subject or ''}".strip(): fact for fact in worth[:_MOST]}
+    return {f"{fact.key} {fact.subject or ''}".strip(): fact for fact in worth}
 
 
 def _over(name: str) -> dict[str, Any]:

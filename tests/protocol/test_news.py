@@ -216,6 +216,9 @@ def test_thousands_of_kinds_and_hosts_make_one_message_of_bounded_size(desk: Des
     desk.told()
     desk.lasts()
     assert desk.told() == []
+    pause(desk, "dependency:drive", by="outage")  # is worse than all these
+    desk.lasts()
+    assert desk.told() == [[("began", "dependency_down", "drive")]], "and nothing is over that lasts"
 
 
 def test_a_canary_that_is_missing_is_told_and_one_that_was_switched_off_is_not(desk: Desk) -> None:
