@@ -21,7 +21,7 @@ from schema.sql.database import Database, DatabaseDown
 from service.asked import Asked, Ping
 
 _EVERY = 2.0  # Seconds between two looks at the rows.
-_RARER = 10  # Times what a look took, when that is longer.
+_RARER = 3  # Times what a look took, when that is longer.
 _STALE = 5.0  # Seconds after which what was seen counts as old: the database does not answer.
 PATIENCE = 0.8  # Seconds that a caller waits for the rows, at most.
 _LOW, _FEW = 1_000_000_000, 0.03  # Bytes, and share of a disk, that are little.
