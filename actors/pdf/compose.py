@@ -35,6 +35,7 @@ T = TypeVar("T")
 Path = tuple[str | int, ...]
 Captioned = b.Table | b.Bars | b.Radar | b.Profile | b.Gauge | b.Image
 Gauged = b.Bars | b.Radar | b.Profile | b.Gauge | b.Column
+UNEVEN, SHIFT = 3 * GRID, 0.08  # columns that differ by more get other widths, if that makes the whole lower
 MOST_PAGES = 1_000  # of a report: some megabytes of text, and as much as a worker's memory holds
 
 
@@ -255,15 +256,25 @@ class Composer:
         return cover_item(kicker, title, subtitle, name, details, note)
 
     def _columns(self, block: b.Columns, at: _Spot) -> list[Item]:
-        known, height, opened = len(self.headings), self._height, list(self._open)
-        narrow = (at.measure - GUTTER) * block.share
-        wide = at.measure - GUTTER - narrow
+        known, composed, opened = len(self.headings), self._height, list(self._open)
         left_spot, right_spot = at.below("left"), at.below("right")
-        left = self._column(block.left, replace(left_spot, measure=narrow))
-        right = self._column(block.right, replace(right_spot, measure=wide))
+
+        def tried(share: float) -> tuple[list[Item], list[Item], float]:
+            del self.headings[known:]
+            self._height, self._open = composed, list(opened)
+            narrow = (at.measure - GUTTER) * share
+            left = self._column(block.left, replace(left_spot, measure=narrow))
+            return left, self._column(block.right, replace(right_spot, measure=at.measure - GUTTER - narrow)), narrow
+
+        left, right, narrow = tried(block.share or 0.5)
+        tall, longer = max(total(left), total(right)), total(left) - total(right)
+        if not block.share and abs(longer) > UNEVEN and tall <= BODY_HEIGHT:
+            left, right, narrow = tried(0.5 + math.copysign(SHIFT, longer))
+            if max(total(left), total(right)) > tall - GRID:
+                left, right, narrow = tried(0.5)
         if max(total(left), total(right)) > BODY_HEIGHT - 4 * GRID:
             del self.headings[known:], left, right  # both columns are composed again, in the full measure
-            self._height, self._open = height, opened
+            self._height, self._open = composed, opened
             return self._column(block.left, left_spot) + self._column(block.right, right_spot)
         first, second = boxed(left), boxed(right)
         height = max(first.height, second.height)

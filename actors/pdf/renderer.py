@@ -11,7 +11,7 @@ from actors.pdf.fonts.families import scripts_of
 from actors.pdf.front import draw_watermark, furniture, watermark_of
 from actors.pdf.page.archive import Metadata
 from actors.pdf.page.document import Document
-from actors.pdf.page.flow import Place, draw, paginated
+from actors.pdf.page.flow import Place, cut_short, draw, paginated
 from actors.pdf.product.template import Template
 from actors.pdf.product.templates import TEMPLATES as TEMPLATES
 from actors.pdf.product.templates import Templates
@@ -26,6 +26,7 @@ class PdfRenderer(Templates):
     """Draws reports from the templates of `template_dirs`, and then from those that ship here.
 
     Where a character has no font, the report shows its number, [U+738B]; `missing` is told the id and the scripts.
+    `cut_short` is told the id, and the numbers of pages that a `page_break` leaves nearly empty.
     Days are those of `time_zone`, unless the template names another.
     `unfounded` is told the product, and what its template says of scores without a ground, each time it is read.
 
@@ -38,9 +39,11 @@ class PdfRenderer(Templates):
         missing: Callable[[str, Sequence[str]], None] = lambda document_id, scripts: None,
         unfounded: Callable[[str, Sequence[str]], None] = lambda product_id, claims: None,
         time_zone: str = TIME_ZONE,
+        cut_short: Callable[[str, Sequence[int]], None] = lambda document_id, pages: None,
     ) -> None:
         super().__init__(template_dirs, unfounded)
         self._missing = missing
+        self._cut_short = cut_short
         self._zone = ZoneInfo(time_zone)
 
     def render(self, request: RenderRequest, progress: Callable[[int], None] = lambda percent: None) -> bytes:
@@ -53,6 +56,8 @@ class PdfRenderer(Templates):
         data = template.checked(request.report)
         composer = Composer(template, data, lambda done: progress(round(done * COMPOSED)))
         pages = paginated(composer.items())
+        if sparse := cut_short(pages):
+            self._cut_short(request.document_id, sparse)
         mark, identity = "", request.document_id
         if request.preview:
             mark, identity = f"{watermark_of(template.layout.language)} ", f"preview {identity}"

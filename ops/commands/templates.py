@@ -35,6 +35,10 @@ def _tell_missing(_document_id: str, scripts: Sequence[str]) -> None:
     typer.echo(f"no font for {', '.join(scripts)}: such characters are shown as [U+…]", err=True)
 
 
+def _tell_cut_short(product: str, pages: Sequence[int]) -> None:
+    typer.echo(f"{product}: warning: a page_break leaves page {', '.join(map(str, pages))} nearly empty", err=True)
+
+
 def _stop(error: Permanent) -> typer.Exit:
     typer.echo(f"{error.code}: {error.detail}", err=True)
     return typer.Exit(1)
@@ -130,12 +134,13 @@ def check(
 ) -> None:
     """Read every template and draw its sample; the first line of each answer says ok, or where it is
     wrong. What a template says of scores without a ground is wrong here, although a worker draws it.
+    A page that a page_break leaves nearly empty is named in a warning.
     """
-    renderer = PdfRenderer(_folders(templates_dir), _tell_missing)
+    renderer = PdfRenderer(_folders(templates_dir), _tell_missing, cut_short=_tell_cut_short)
     wrong = 0
     for product in products or renderer.products():
         try:
-            pdf = draw(renderer, product, None, "pdf_check")
+            pdf = draw(renderer, product, None, product)
             for claim in (claims := renderer.template(product).unfounded()):
                 typer.echo(f"{product}: {claim.code}: {claim.detail}")
             if claims:

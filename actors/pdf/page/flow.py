@@ -88,6 +88,17 @@ def paginated(items: Sequence[Item], height: float = BODY_HEIGHT) -> list[Page]:
     return [_page(items, start, end) for start, end in pairwise([*starts, len(items)])]
 
 
+def cut_short(pages: Sequence[Page], height: float = BODY_HEIGHT) -> list[int]:
+    """The numbers of the pages that a hard page break leaves nearly empty."""
+    found = []
+    for number, (page, following) in enumerate(pairwise(pages), start=1):
+        y, last = page.placed[-1]
+        hard = following.placed[0][1].starts_page and not page.bare
+        if hard and y + last.height < LEAST_FILLED * height:
+            found.append(number)
+    return found
+
+
 def _page(items: Sequence[Item], start: int, end: int) -> Page:
     first = items[start]
     placed: list[tuple[float, Item]] = []

@@ -158,7 +158,9 @@ class Columns(_Block, tag="columns", frozen=True, kw_only=True):
 
     left: list[Block]
     right: list[Block]
-    share: Annotated[float, Meta(ge=0.2, le=0.8)] = 0.5
+    share: Annotated[float, Meta(ge=0.2, le=0.8)] = (
+        0.0  # of the left one; near a half if left out, as the texts need it
+    )
 
 
 class Each(_Block, tag="each", frozen=True, kw_only=True):

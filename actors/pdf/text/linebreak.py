@@ -1,7 +1,8 @@
 """Dividing measured chunks into lines: the whole paragraph at once for justified text, first fit for ragged text.
 
 Justified text follows Knuth and Plass, "Breaking Paragraphs into Lines" (1981); all lines have one measure.
-Words are hyphenated only where the paragraph does not come out well without it.
+Words are hyphenated only where the paragraph does not come out well without it. It comes out well when no tight line
+stands next to a loose one, and no word alone on the last line.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from actors.pdf.text.words import Chunk, hyphen_places, right_to_left, shredded
 
 STRETCH, SHRINK = 0.55, 0.33  # of a word space, at ratio 1
 HYPHEN_COST, PIECE_COST = 55.0, 8.0
-LONE_WORD_COST = 40.0  # of a last line that is shorter than this part of the measure
-LONE_WORD = 0.12
+SHORT_COST = 40.0  # of a last line that is shorter than this part of the measure
+SHORT = 0.12
+# What a tight line beside a loose one costs, and a word alone on the last line, where nothing else is possible.
+UGLY_COST = 1e7
+CLASSES = TIGHT, NORMAL, LOOSE = range(3)  # of lines; neighbours of one paragraph should not be two apart
 CLOSE = 1.0  # Points: of two places nearer to each other where a line may end, one counts.
 MIN_DIVIDED = 20.0  # Points: a shorter word is not hyphenated.
 _INFINITE = float("inf")
@@ -67,7 +71,8 @@ def ragged(chunks: list[Chunk], measure: float, *, hyphenate: bool = True) -> li
             group.append(pending[place + len(group)])
         wide = sum(chunk.width for chunk in group)
         if line and width + gap + wide > measure:
-            divided = _divide(group[0], measure - width - gap) if hyphenate and len(group) == 1 else None
+            dividable = hyphenate and len(group) == 1 and place + 1 < len(pending)
+            divided = _divide(group[0], measure - width - gap) if dividable else None
             if divided:
                 line.append(divided[0])
                 pending[place : place + 1] = [divided[1]]
@@ -85,9 +90,26 @@ def ragged(chunks: list[Chunk], measure: float, *, hyphenate: bool = True) -> li
         gap = group[-1].space
         line.extend(group)
         place += len(group)
+    if hyphenate and lines and not any(chunk.space for chunk in line[:-1]):
+        _give_company(lines[-1], line, measure)
     if line or not lines:
-        lines.append(Line(line, width))
+        lines.append(Line(line, sum(chunk.width + chunk.space for chunk in line) - (line[-1].space if line else 0.0)))
     return _directed(lines, chunks)
+
+
+def _give_company(above: Line, alone: list[Chunk], measure: float) -> None:
+    """Move the last word of a line of three words or more to the one that stands alone below it."""
+    gaps = [place for place, chunk in enumerate(above.chunks[:-1], start=1) if chunk.space]
+    if len(gaps) < 2 or above.chunks[-1].breakable or not above.chunks[-1].space:
+        return
+    moved = above.chunks[gaps[-1] :]
+    if sum(chunk.width + chunk.space for chunk in [*moved, *alone]) - alone[-1].space > measure:
+        return
+    above.width -= (
+        above.chunks[gaps[-1] - 1].space + sum(chunk.width + chunk.space for chunk in moved) - moved[-1].space
+    )
+    del above.chunks[gaps[-1] :]
+    alone[:0] = moved
 
 
 def _divide(chunk: Chunk, room: float) -> tuple[Chunk, Chunk] | None:
@@ -106,10 +128,12 @@ def justified(chunks: list[Chunk], measure: float) -> list[Line]:
     total = sum(chunk.width + chunk.space for chunk in chunks) - chunks[-1].space
     if total <= measure:
         return _directed([Line(chunks, total)], chunks)
-    for hyphenate, tolerance in ((False, 1.5), (True, 2.6), (True, 7.0)):
-        ends = _Breaks(chunks, hyphenate).best(measure, tolerance)
-        if ends is not None:
-            return _directed(ends, chunks)
+    if (lines := _Breaks(chunks, hyphenate=False).best(measure, 1.5, _INFINITE)) is not None:
+        return _directed(lines, chunks)
+    breaks = _Breaks(chunks, hyphenate=True)
+    for tolerance in (2.6, 7.0):
+        if (lines := breaks.best(measure, tolerance, UGLY_COST)) is not None:
+            return _directed(lines, chunks)
     return ragged(chunks, measure)
 
 
@@ -159,22 +183,30 @@ class _Breaks:
             starts.append(length)
             gaps_after.append(count)
 
-    def best(self, measure: float, tolerance: float) -> list[Line] | None:
-        """The cheapest division, or None when some line would stretch beyond the tolerance."""
+    def best(self, measure: float, tolerance: float, ugly: float) -> list[Line] | None:
+        """The cheapest division; None when some line would stretch beyond the tolerance.
+
+        `ugly` is the cost of a tight line beside a loose one, and of a lone last word. Lines of three classes reach each
+        place, and the cheapest way by each class is kept.
+        """
         ends, starts, gaps, gaps_after, costs = self.ends, self.starts, self.gaps, self.gaps_after, self.costs
         last = len(ends) - 1
         stretch, shrink = self.space * STRETCH, self.space * SHRINK
-        cheapest = [_INFINITE] * (last + 1)
-        came_from = [-1] * (last + 1)
+        # Place and class in one list: 3 * place + class; the paragraph's start is the place -1.
+        cheapest = [_INFINITE] * (3 * last + 6)
+        came_from = [-1] * (3 * last + 3)
+        cheapest[-3 + NORMAL] = 0.0
         for origin in range(-1, last):
+            tight, normal, loose = cheapest[3 * origin : 3 * origin + 3] if origin >= 0 else cheapest[-3:]
+            if tight == normal == loose == _INFINITE:
+                continue
+            reached = []  # for a line of each class: the cheapest way to its beginning, and where that way comes from
+            for ways in ((tight, normal, loose + ugly), (tight, normal, loose), (tight + ugly, normal, loose)):
+                cheap = min(ways)
+                reached.append((cheap, 3 * origin + ways.index(cheap)))
+            start, first_gap, hyphen_before = 0.0, 0, False
             if origin >= 0:
-                so_far = cheapest[origin]
-                if so_far == _INFINITE:
-                    continue
-                start, first_gap = starts[origin], gaps_after[origin]
-                hyphen_before = costs[origin] == HYPHEN_COST
-            else:
-                so_far, start, first_gap, hyphen_before = 0.0, 0.0, 0, False
+                start, first_gap, hyphen_before = starts[origin], gaps_after[origin], costs[origin] == HYPHEN_COST
             for place in range(bisect_left(ends, start + measure * 0.62, origin + 1), last + 1):
                 count = gaps[place] - first_gap
                 slack = measure - (ends[place] - start)
@@ -184,30 +216,40 @@ class _Breaks:
                         ratio = 0.0
                     elif ratio > tolerance:
                         continue
+                    own = NORMAL if ratio <= 0.5 else LOOSE
                 else:
                     ratio = -slack / (shrink * count) if count else 99.0
                     if ratio > 1.0:
                         break
+                    own = NORMAL if ratio <= 0.5 else TIGHT
                 badness = 1.0 + 100.0 * ratio * ratio * ratio + costs[place]
                 if hyphen_before and costs[place] == HYPHEN_COST:
                     badness += HYPHEN_COST
+                so_far, before = reached[own]
                 cost = so_far + badness * badness
-                if cost < cheapest[place]:
-                    cheapest[place] = cost
-                    came_from[place] = origin
+                if place == last and not count:
+                    cost += ugly + ugly * hyphen_before  # half a word is worse than a word
+                if cost < cheapest[3 * place + own]:
+                    cheapest[3 * place + own] = cost
+                    came_from[3 * place + own] = before
             else:
                 # The rest of the paragraph fits: it may be shorter than what the loop above looks at.
                 rest = ends[last] - start
                 if rest <= measure:
-                    badness = 1.0 + (LONE_WORD_COST if rest < LONE_WORD * measure else 0.0)
-                    if so_far + badness * badness < cheapest[last]:
-                        cheapest[last] = so_far + badness * badness
-                        came_from[last] = origin
-        if cheapest[last] == _INFINITE:
+                    badness = 1.0 + (SHORT_COST if rest < SHORT * measure else 0.0)
+                    so_far, before = reached[NORMAL]
+                    lone = 0.0 if gaps[last] > first_gap else ugly + ugly * hyphen_before
+                    cost = so_far + badness * badness + lone
+                    if cost < cheapest[3 * last + NORMAL]:
+                        cheapest[3 * last + NORMAL] = cost
+                        came_from[3 * last + NORMAL] = before
+        final = min(CLASSES, key=lambda own: cheapest[3 * last + own])
+        if cheapest[3 * last + final] == _INFINITE:
             return None
+        way = 3 * last + final
         route = [last]
-        while (previous := came_from[route[-1]]) >= 0:
-            route.append(previous)
+        while (way := came_from[way]) >= 0:
+            route.append(way // 3)
         return self._lines(route[::-1], measure)
 
     def _lines(self, route: list[int], measure: float) -> list[Line]:

@@ -26,6 +26,8 @@ _MARKUP = re.compile(r"\\(.)|(\*{1,2})", re.DOTALL)
 _PIECES = re.compile(r"[^-/–—\u2010]*[-/–—\u2010]+|[^-/–—\u2010]+")
 _TOWER = re.compile(r"[^\w\s!-~]{31,}")  # where a letter may carry too many marks
 _LETTERS = re.compile(r"[^\W\d_]{6,}")
+_WORD = re.compile(r"\W*[^\W\d_]+(?:[-’'][^\W\d_]+)*\W*")
+_CODE = re.compile(r"[\d@]")
 _RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 _CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
@@ -197,8 +199,8 @@ def _pieces(word: str) -> tuple[str, ...]:
     if _CJK.search(word):
         return tuple(_clusters(word))
     parts = _PIECES.findall(word)
-    if len(parts) < 2 or any(len(part) < 3 for part in parts):
-        parts = [word]
+    if len(parts) < 2 or any(len(part) < 3 for part in parts) or _CODE.search(word) or word.isupper():
+        parts = [word]  # numbers, codes, and addresses of mail stay whole
     if len(word) <= LONGEST:
         return tuple(parts)
     return tuple(portion for part in parts for portion in _portions(part))
@@ -218,8 +220,8 @@ def _portions(part: str) -> list[str]:
 
 @lru_cache(maxsize=3_000)
 def hyphen_places(word: str, language: str = "id") -> tuple[int, ...]:
-    """Where a word may be divided; names (capitalised words) are left whole."""
-    found = _LETTERS.search(word)
+    """Where a word may be divided; numbers, codes and addresses are left whole, and names (capitalised words) are left whole."""
+    found = _LETTERS.search(word) if _WORD.fullmatch(word) else None
     if not found or found.group()[0].isupper() or not found.group().isascii():
         return ()
     first = found.start()

@@ -44,6 +44,19 @@ def test_check_passes_what_ships_and_names_what_is_wrong(tmp_path: Path) -> None
     assert "minatBakatUmum: ok" in done.output
 
 
+def test_check_names_the_page_that_a_page_break_leaves_nearly_empty(tmp_path: Path) -> None:
+    home = tmp_path / "uji"
+    home.mkdir()
+    lines = "blocks: [{block: text, text: satu}, {block: page_break}, {block: text, text: dua}]"
+    (home / "template.yaml").write_text(f"title: A\nsubject: B\n{lines}", "utf-8")
+    (home / "schema.json").write_text("{}", "utf-8")
+    (home / "sample.json").write_text("{}", "utf-8")
+    done = CLI.invoke(app, ["check", "uji", "-t", str(tmp_path)])
+    assert done.exit_code == 0
+    assert "uji: warning: a page_break leaves page 1 nearly empty" in done.stderr
+    assert "warning" not in CLI.invoke(app, ["check"]).stderr
+
+
 def test_list_names_every_product() -> None:
     done = CLI.invoke(app, ["list"])
     assert "profilKepribadian" in done.output

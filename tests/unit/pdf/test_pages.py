@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.pdf.page.flow import LEAST_FILLED, LEAST_LAST, Item, Page, keep, keep_ends, paginated
+from actors.pdf.page.flow import LEAST_FILLED, LEAST_LAST, Item, Page, cut_short, keep, keep_ends, paginated
 from actors.pdf.renderer import PdfRenderer
 from actors.pdf.style import BODY_HEIGHT, BOTTOM, GRID, LINES, TOP
 from tests.unit.pdf.conftest import WatchedCanvas, request
@@ -91,3 +92,26 @@ def test_random_people_get_no_nearly_empty_page(renderer: PdfRenderer, watched: 
 
 def test_what_follows_a_page_break_always_starts_a_page() -> None:
     assert counts(lines(5) + lines(20, starts_page=True) + lines(2, new_page=True)) == [5, 22]
+
+
+def test_a_hard_break_that_leaves_a_page_nearly_empty_is_found() -> None:
+    assert cut_short(paginated(lines(5) + lines(20, starts_page=True) + lines(2, starts_page=True))) == [1]
+    assert cut_short(paginated(lines(40) + lines(30, starts_page=True))) == []
+    assert cut_short(paginated(lines(1, full_page=True) + lines(30, starts_page=True))) == []
+
+
+@pytest.mark.parametrize("share", ["", ", share: 0.5"])
+def test_columns_of_unequal_texts_share_the_measure_so_that_they_are_lower(
+    tmp_path: Path, watched: type[WatchedCanvas], share: str
+) -> None:
+    """Unless the template says how wide they are."""
+    left, right = ("{block: text, text: '" + words + "'}" for words in ("kata yang " * 60, "dua " * 60))
+    blocks = f"left: [{left}], right: [{right}]"
+    home = tmp_path / "uji"
+    home.mkdir()
+    (home / "template.yaml").write_text(f"title: A\nsubject: B\nblocks: [{{block: columns, {blocks}{share}}}]", "utf-8")
+    (home / "schema.json").write_text("{}", "utf-8")
+    PdfRenderer((tmp_path,)).render(request("uji", {}))
+    body = [box for box in watched.boxes if "kata" in box.text or "dua" in box.text]
+    feet = [max(box.bottom for box in body if word in box.text) for word in ("kata", "dua")]
+    assert (max(feet) - min(feet) > 6 * GRID) == bool(share)

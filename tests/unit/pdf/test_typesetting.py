@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from itertools import pairwise
+from typing import Any
 
 import pytest
 import yaml
@@ -18,7 +21,7 @@ from actors.pdf.renderer import TEMPLATES, PdfRenderer
 from actors.pdf.scales import draw_bands
 from actors.pdf.style import BODY, BODY_HEIGHT, FURNITURE, GRID, MEASURE, TOP
 from actors.pdf.tables import column_widths
-from actors.pdf.text.linebreak import SHRINK, justified, ragged
+from actors.pdf.text.linebreak import SHRINK, STRETCH, Line, _Breaks, justified, ragged
 from actors.pdf.text.words import PLAIN, clean, emphasis, hyphen_places, measured
 from tests.people import people
 from tests.unit.pdf.conftest import PRODUCTS, WatchedCanvas, request, sample
@@ -116,6 +119,107 @@ def test_the_answers_of_a_questionnaire_fill_one_page(renderer: PdfRenderer, wat
     assert len(rows) > 5
     assert len({box.page for box in rows}) == 1
     assert "kosong (terbalik)" in {box.text for box in rows}
+
+
+def strings(node: Any) -> list[str]:
+    """Every text of a YAML file."""
+    if isinstance(node, str):
+        return [node]
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return [text for value in inner for text in strings(value)]
+
+
+PARAGRAPHS = [
+    " ".join(part.split())
+    for path in sorted(TEMPLATES.glob("*/texts.yaml"))
+    for text in strings(yaml.safe_load(path.read_text("utf-8")))
+    for part in re.split(r"\n\s*\n", text)
+    if len(part) > 180 and "{" not in part
+]
+
+
+def ratios(lines: list[Line]) -> list[float]:
+    """How far the spaces of each line but the last are stretched (above 0) or shrunk (below 0), of what they may be."""
+    space = next(chunk.space for chunk in lines[0].chunks if chunk.space)
+    return [line.stretch / (space * (STRETCH if line.stretch > 0 else SHRINK)) for line in lines[:-1]]
+
+
+def words_of(line: Line) -> int:
+    return sum(1 for chunk in line.chunks[:-1] if chunk.space) + 1
+
+
+def ugly(lines: list[Line]) -> bool:
+    """A tight line beside a loose one, or a word alone on the last line."""
+    uneven = any(min(pair) < -0.5 and max(pair) > 0.5 for pair in pairwise(ratios(lines)))
+    return uneven or words_of(lines[-1]) == 1
+
+
+def test_no_tight_line_stands_beside_a_loose_one_and_no_word_alone_where_a_paragraph_allows_it() -> None:
+    assert len(PARAGRAPHS) > 25
+    found = []
+    for text in PARAGRAPHS:
+        chunks = measured([(text, PLAIN)], BODY)[0]
+        for measure in range(round(MEASURE) - 60, round(MEASURE) + 1, 10):
+            if ugly(justified(chunks, measure)):
+                found.append(text)
+                assert _Breaks(chunks, hyphenate=True).best(measure, 2.6, float("inf")) is None, "there was another way"
+    assert len(found) < len(PARAGRAPHS) * 7 / 10
+
+
+def test_a_word_stands_alone_in_a_narrow_column_only_where_the_line_above_has_none_to_spare() -> None:
+    for text in PARAGRAPHS:
+        for measure in (190, 160):
+            *_, above, last = ragged(measured([(text, PLAIN)], BODY)[0], measure)
+            alone = words_of(last) == 1
+            assert not alone or words_of(above) < 3 or above.chunks[-1].width + last.width > measure - 3, text
+
+
+def test_a_ragged_last_line_gets_company_and_its_lines_keep_their_width() -> None:
+    lines = ragged(measured([("satu dua tiga empat lima keberanian", PLAIN)], BODY)[0], 112)
+    said = [" ".join(chunk.text for chunk in line.chunks) for line in lines]
+    assert said[-1].split() == ["lima", "keberanian"]
+    for line in lines:
+        assert line.width == pytest.approx(sum(c.width + c.space for c in line.chunks) - line.chunks[-1].space)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(
+            "1173-25-2-4",
+            "2024-2025",
+            "0812-3456-7890",
+            "12/10/2026",
+            "Rp1.250.000,00",
+            "85–115",
+            "SIPP-HIMPSI-JAKARTA",
+        ),
+        *(
+            "ISO/IEC",
+            "kelas10-pengulangan",
+            "surel@contoh-panjang.co.id",
+            "https://contoh.id/keterangan2026",
+            "a1b2c3d4e5f6",
+        ),
+    ],
+)
+def test_numbers_and_codes_are_never_broken(code: str) -> None:
+    for count in range(1, 30):
+        text = f"{'kata ' * count}{code} dan seterusnya sampai pada akhir kalimat yang panjang ini"
+        for lines in (
+            justified(measured([(text, PLAIN)], BODY)[0], 300),
+            ragged(measured([(text, PLAIN)], BODY)[0], 200),
+        ):
+            assert any(code in "".join(chunk.text for chunk in line.chunks) for line in lines), count
+
+
+def test_a_line_may_end_at_every_unicode_space_but_the_hard_ones() -> None:
+    spaces = [char for number in range(0x10000) if unicodedata.category(char := chr(number)) == "Zs"]
+    assert len(spaces) == 17
+    for char in spaces:
+        lines = ragged(measured([(f"kata{char}kata", PLAIN)], BODY)[0], 30, hyphenate=False)
+        hard = char in "\u00a0\u2007\u202f"
+        assert (len({chunk.space > 0 for line in lines for chunk in line.chunks if "kata" in chunk.text}) == 2) != hard
 
 
 def test_a_list_has_air_between_its_entries() -> None:
