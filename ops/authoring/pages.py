@@ -52,6 +52,7 @@ braces. What comes from the data never counts as markup. Beside Jinja's own filt
 | `terkuat(n, skala='scale')`, `terlemah(n, skala='scale')` | what is set apart from all others |
 | `tertinggi(n, skala='scale')`, `terendah(n, skala='scale')` | the highest and the lowest, with all that equal the last |
 | `terbedakan('scale')` | each element that is higher for certain than others, with those as `lebih_rendah` |
+| `'scale' | terukur` | whether the scale says how exactly it measures: only then are there intervals and comparisons |
 | `'scale' | norma`, `'scale' | keyakinan`, `'scale' | selisih_kritis` | the group, the level, and what error alone explains |
 
 Those that compare take `skor` of each element, or another field with `key=`, and leave out what was not measured.

@@ -51,6 +51,7 @@ def filters_of(scales: Mapping[str, Scale]) -> Mapping[str, Callable[..., Any]]:
         "rentang_ulang": scored(partial(_interval, retest=True), lambda: Trusted("–")),
         "persentil": scored(lambda scale, value, *_: Trusted(measure.percentile_of(scale, value) or "–"), lambda: "–"),
         "skor": scored(lambda scale, value, *_: score_of(scale, value), lambda: "–"),
+        "terukur": lambda name: measure.known(on(name)),
         "norma": lambda name: norm_of(on(name)),
         "keyakinan": lambda name: f"{on(name).level}%",
         "selisih_kritis": lambda name, other=None: _least(on(name), on(other or name)),

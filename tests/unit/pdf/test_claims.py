@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from pathlib import Path
+
 import pytest
 
-from actors.pdf.renderer import PdfRenderer
+from actors.pdf.renderer import TEMPLATES, PdfRenderer
 from tests.claims import all_low, flat, forbidden, person, sample, text_of
-from tests.unit.pdf.conftest import PRODUCTS, request
+from tests.unit.pdf.conftest import PRODUCTS, WatchedCanvas, request
 
 PEOPLE = 25
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_with_unknown_norms_no_sentence_has_a_gap_and_nothing_is_compared(
+    tmp_path: Path, watched: type[WatchedCanvas], product: str
+) -> None:
+    shutil.copytree(TEMPLATES / product, tmp_path / product)
+    template = tmp_path / product / "template.yaml"
+    template.write_text(template.read_text("utf-8").replace("norm: example", "norm: unknown"), "utf-8")
+    renderer = PdfRenderer((tmp_path,))
+    for report in (sample(product), *(person(product, seed) for seed in range(12))):
+        said = " ".join(text_of(renderer.render(request(product, report))).split())
+        for word in ("dibedakan", "jelas lebih", "dua dari tiga orang", "Pembanding", "None", "rentangnya mencakup"):
+            assert word not in said
+    assert [
+        box.text for box in watched.boxes if re.search(r"(?<!\d)–(?!\d)", box.text) and box.text.count(" ") > 3
+    ] == []
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
