@@ -65,7 +65,10 @@ def of_module(module: str, *words: str) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
             said = {one.arg: ast.unparse(one.value).strip("'\"") for one in node.keywords}
             print(f"  {ast.unparse(node.args[0]).strip(chr(39)):16} {said.get('help', '')}")
-    print("\nThe packages are not installed yet: ops/test --setup installs all, ops/reportq what production needs.")
+    print(
+        "\nThe packages are not installed yet: ops/test --setup installs all. Production's come with the first command "
+        "that needs them."
+    )
     sys.exit(0)
 
 
