@@ -321,4 +321,6 @@ def role_of(method: str, template: str) -> str | None:
     known = _ROLES.get((method, template), "")
     if known != "":
         return known
+    if _ROLES.get(("GET", template), "") is None:
+        return None  # what needs no key for GET answers a wrong method with 405 to everybody
     return "read" if method in ("GET", "HEAD") else "operate"

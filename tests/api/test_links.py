@@ -173,3 +173,11 @@ def test_a_link_outlives_the_row_and_goes_with_the_person(api: Api) -> None:
     erase(api.db, api.documents, api.artifacts, "K1", by="test")
     assert api.db.scalar("SELECT COUNT(*) FROM links") == 0
     assert press(api, link).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE"])
+def test_a_wrong_method_is_one_for_everybody(api_of: Callable[..., Api], method: str) -> None:
+    api = api_of(api_keys=f"s:submit:{KEYS['submit']}")
+    for headers in ({}, SUBMITTER):
+        answer = api.client.simulate_request(method, "/l/" + "a" * 43, headers=headers)
+        assert answer.status_code == 405
