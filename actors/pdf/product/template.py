@@ -214,7 +214,7 @@ class Template:
             )
 
     def _check_file(self, path: tuple[str | int, ...], name: str) -> None:
-        from actors.pdf.product.picture import PictureError, picture  # late: the API reads templates too
+        from actors.pdf.product.picture import PictureError, picture  # late: the API reads templates without pictures
 
         file = (self.folder / name).resolve()
         if not file.is_relative_to(self.folder.resolve()) or not file.is_file():

@@ -32,7 +32,7 @@ class Templates:
     ) -> None:
         self._unfounded = unfounded
         self._folders = (*template_dirs, TEMPLATES)
-        self._read: dict[Path, tuple[tuple[int, ...], Template]] = {}
+        self._read: dict[Path, tuple[tuple[tuple[str, int], ...], Template]] = {}
         self._reading = threading.Lock()
 
     def products(self) -> Sequence[str]:
@@ -56,7 +56,7 @@ class Templates:
             home = folder / product_id
             if not (home / "template.yaml").is_file():
                 continue
-            stamp = tuple(entry.stat().st_mtime_ns for entry in sorted(home.iterdir()))
+            stamp = tuple((entry.name, entry.stat().st_mtime_ns) for entry in sorted(home.iterdir()))
             with self._reading:
                 kept = self._read.get(home)
                 if kept is None or kept[0] != stamp:
