@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -140,6 +141,7 @@ class Storing:
                 log.info("job.upload_waits", job_id=held.job_id, detail=limited.detail)
                 return
             self.finish(held, link, kept.worked + seconds)
+            self._note(leave, written=1)
             jobs.note_duration(self.db, jobs.STORE, seconds)
         except Exception as error:
             if self.attempts.current() is None:  # the round has ended; only its duration could not be noted
@@ -159,25 +161,32 @@ class Storing:
                 waits = self._ask_leave()
                 leave, self._leave = self._leave, None
             if leave is not None:
-                return self._put(held, pdf, leave)[1]
+                link = self._put(held, pdf, leave)[1]
+                self._note(leave, written=1)
+                return link
             if self.attempts.stopping.wait(min(waits or 0.0, _LONGEST_LOOK)):
                 raise Returned("The worker is being stopped.")
 
     def _put(self, held: Claim, pdf: bytes, leave: Grant | None) -> tuple[float, str]:
-        """Put the bytes into the store and tell the pace what became of them; seconds, and the link."""
+        """Put the bytes into the store; seconds, and the link. A refusal is told to the pace at once."""
         began = time.monotonic()
         try:
             link = put_pdf(self.db, self.settings, self.artifacts, held, pdf)
         except RateLimited as limited:
             if leave is not None:
-                pace.note(self.db, self.artifacts.dependency, leave, refused=1, retry_after=limited.retry_after)
+                self._note(leave, refused=1, retry_after=limited.retry_after)
             raise
         seconds = time.monotonic() - began
-        if leave is not None:
-            pace.note(self.db, self.artifacts.dependency, leave, written=1)
         self.meters.stage("uploading", seconds)
         log.info("job.stage_done", stage="uploading", seconds=round(seconds, 3))
         return seconds, link
+
+    def _note(self, leave: Grant, **became: Any) -> None:
+        """Tell the pace what became of a write. It may be lost: the outcome of a job hangs on it in no case."""
+        try:
+            pace.note(self.db, self.artifacts.dependency, leave, **became)
+        except DatabaseDown:
+            log.warning("pace.not_noted")
 
     def finish(self, held: Claim, link: str, seconds: float, *, saved: bool = True) -> None:
         """End the round of a job whose PDF is stored; `seconds` since its attempt began. Raises LeaseLost."""
