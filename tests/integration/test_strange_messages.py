@@ -281,7 +281,7 @@ def test_a_jobs_hint_in_a_wrong_queue_is_work_all_the_same(desk: Desk, found_in:
 @pytest.mark.parametrize("found_in", ["pdf", "webhooks.DQ", "pdf.DQ", "webhooks.XQ"])
 def test_a_callbacks_hint_in_a_wrong_queue_is_work_all_the_same(desk: Desk, found_in: str) -> None:
     desk.runtime.relay.stopping.set()
-    desk.runtime.threads[0].join(20)
+    next(thread for thread in desk.runtime.threads if thread.name == "relay").join(20)
     job_id = desk.submit(callback=HOOK)
     desk.publish("pdf", hint(args=[job_id]))
     desk.ends(job_id)
