@@ -29,7 +29,14 @@ def filled(api: Api) -> dict[str, str]:
     """What stands for each name in a path: a completed job's, and whatever else there is."""
     job_id = api.submit()
     api.end(job_id)
-    return {"job_id": job_id, "letter_id": "dl_none", "name": "main.js", "product_id": "profilKognitif", "token": "t"}
+    return {
+        "job_id": job_id,
+        "letter_id": "dl_none",
+        "name": "main.js",
+        "product_id": "profilKognitif",
+        "token": "t",
+        "batch_id": "bat_none",
+    }
 
 
 def read_routes(api: Api) -> list[str]:
@@ -179,7 +186,9 @@ def test_null_is_the_default_of_every_optional_field(api: Api) -> None:
         if operation.body is None or operation.path.startswith(("/api/reports", "/api/products")):
             continue
         api.end(job_id, "failed", error_code="timeout")
-        path = operation.path.format(job_id=job_id, delivery_id="dlv_none", name="pdf", product_id="p")
+        path = operation.path.format(
+            job_id=job_id, delivery_id="dlv_none", name="pdf", product_id="p", batch_id="bat_none"
+        )
         optional = {field.encode_name: None for field in msgspec.structs.fields(operation.body) if not field.required}
         answer = api.post(path, optional)
         assert answer.status_code in (200, 202, 404, 409) or answer.json["detail"].startswith("Name `ids`"), answer.text

@@ -29,7 +29,8 @@ from ops.servers.process import wait_until
 from schema.documents.record import from_json
 from schema.life import rounds
 from schema.ports import Message
-from schema.rows import jobs, outbox
+from schema.rows import deliveries, jobs, letters, outbox
+from schema.rows.columns import JobEnd, JobRow
 from schema.rows.jobs import NewJob
 from schema.settings import Settings
 from schema.sql import migrate
@@ -130,10 +131,22 @@ def fill(db: Database) -> dict[str, str]:
         db.execute("UPDATE pdf_job_results SET status='processing', start_no=1 WHERE job_id=%s", (job_id,))
         row = jobs.find(db, job_id)
         assert row is not None
-        failure = rounds.Failure("invalid_data", "At name: missing.") if status == "failed" else None
-        row.setdefault("batch_id", None)  # type: ignore[typeddict-item]  # the oldest releases had no batches
-        rounds.finish(db, row, status, outcome=status, failure=failure)
+        db.transaction(lambda row=row, status=status: end(db, row, status))  # type: ignore[misc]
     return {"waiting": waiting, "failed": failed, "done": done}
+
+
+def end(db: Database, row: JobRow, status: JobEnd) -> None:
+    """What each release has written when a round ends, by columns that the first one had."""
+    code, message = ("invalid_data", "At name: missing.") if status == "failed" else (None, None)
+    db.execute(
+        f"UPDATE pdf_job_results SET status=%s, ended_at={db.now()}, completed_at={db.now()}, error_code=%s, "
+        "error_message=%s WHERE job_id=%s",
+        (status, code, message, row["job_id"]),
+    )
+    rounds.write_attempt(db, row, status, None)  # type: ignore[arg-type]
+    deliveries.owe(db, row, {"status": status, "error_code": code, "error_message": message})
+    if code and message:
+        letters.bury_job(db, row, code, message, None)
 
 
 def check(db: Database, ids: dict[str, str]) -> None:
