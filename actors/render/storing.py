@@ -82,6 +82,7 @@ class Storing:
             except Exception:
                 log.exception("uploader.failed")
                 self.attempts.stopping.wait(1.0)
+        self.db.close()  # this thread's connection
 
     def step(self, idle: float = 0.0) -> bool:
         """Store the PDF whose turn it is, or wait up to `idle` seconds for one; whether there was one."""
