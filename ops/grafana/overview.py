@@ -37,11 +37,11 @@ _PROMISES = Section(
         ),
         Panel(
             "Error budget left",
-            "Of what each promise allows in 30 days: 0.1 % of the requests not accepted, 0.5 % of the time not available. Below "
+            "Of what each promise allows in 30 days: 0.1 % of the requests not accepted, 0.5 % of the time not available. At "
             "zero the promise of the month is broken.",
             "percentunit", {
-                "acceptance": "1 - (1 - reportq:acceptance:ratio30d) / 0.001",
-                "availability": "1 - (1 - reportq:availability:ratio30d) / 0.005",
+                "acceptance": "clamp_min(1 - (1 - reportq:acceptance:ratio30d) / 0.001, 0)",
+                "availability": "clamp_min(1 - (1 - reportq:availability:ratio30d) / 0.005, 0)",
             }, bad=0.0, good_is_high=True,
         ),
         Panel(

@@ -99,7 +99,14 @@ def test_counters_are_the_rows_under_many_processes(live: Live) -> None:
             and delivered == live.stack.sql(told)[0]["n"]
         )
 
-    wait_until(counters_are_rows, 30, "counters equal the rows")
+    try:
+        wait_until(counters_are_rows, 30, "counters equal the rows")
+    except TimeoutError:
+        raise AssertionError(
+            f"{counted(live, 'reportq_attempts_total', 'outcome')} of {truth(live, ATTEMPTS)}, "
+            f"{counted(live, 'reportq_jobs_failed_total', 'code')} of {truth(live, FAILED)}, "
+            f"{counted(live, 'reportq_jobs_ended_total', 'status')} of {truth(live, ENDS)}"
+        ) from None
 
 
 def test_killed_processes_cost_at_most_a_count_each_and_gauges_are_the_truth(live: Live) -> None:
