@@ -69,7 +69,7 @@ class Rescue:
         log.warning(
             "job.rescued", job_id=job["job_id"], attempt=job["start_no"], worker=job["worker_id"], outcome=became
         )
-        code = "timeout" if job["overdue"] else "worker_died"
+        code = "timeout" if job["overdue"] else None if rounds.spared(job) else "worker_died"
         self.meters.rescued(job, became, code, age_of(job, self.db.clock()))
 
     def _orphan(self, job: JobRow) -> None:

@@ -90,7 +90,7 @@ class WorkerMeters(dramatiq.Middleware):
         """Housekeeping decided about a job whose worker was silent; `age` is the job's, in seconds."""
         if became == "lost":
             return
-        outcome = "timeout" if code == "timeout" else "crashed"
+        outcome = {"timeout": "timeout", None: "returned"}.get(code, "crashed")
         self._meters.count(metrics.RESCUES, reason=outcome)
         if is_preview(row["job_id"]):
             return

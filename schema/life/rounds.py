@@ -212,6 +212,11 @@ def _cancelled_or_lost(db: Database, job: HeldJob, outcome: AttemptOutcome) -> S
     return "cancelled" if finish(db, job, "cancelled", outcome=outcome) else "lost"
 
 
+def spared(job: ExpiredJob) -> bool:
+    """Whether a start whose lease ran out counts as returned: it uploaded when its process died of something else."""
+    return not job["overdue"] and job["stage"] in ("storing", "uploading") and job["returns"] < MOST_RETURNS
+
+
 def rescue(db: Database, job: ExpiredJob, policy: RetryPolicy) -> Failed | GivenBack:
     """Decide about a job whose worker was not heard of for a whole lease.
 
@@ -220,7 +225,7 @@ def rescue(db: Database, job: ExpiredJob, policy: RetryPolicy) -> Failed | Given
     """
     if job["overdue"]:
         return fail(db, job, TIMEOUT, policy)
-    if job["stage"] in ("storing", "uploading") and job["returns"] < MOST_RETURNS:
+    if spared(job):
         return give_back(db, job)
     if job["crashes"] + 1 >= MAX_CRASHES:
         won = finish(db, job, "failed", outcome="crashed", failure=CRASH)

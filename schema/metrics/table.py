@@ -178,7 +178,7 @@ RESCUES = Metric(
     "reportq_rescues_total",
     COUNTER,
     "Jobs taken back from workers that were not heard of for a whole lease.",
-    {"reason": ("crashed", "timeout")},
+    {"reason": ("crashed", "returned", "timeout")},
 )
 WORKER_STARTS = Metric(
     "reportq_worker_starts_total",
