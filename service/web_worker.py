@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, with three habits for callers who keep their connection.
+"""gunicorn's threaded worker, with four habits that its callers notice.
 
 A thread *stays* a moment with the caller it has answered, unless others wait for a thread. In plain gunicorn one thread
 watches all connections: it gets each one back after an answer, and hands each request to a thread. These two hand-overs
@@ -10,27 +10,45 @@ that wakes first would take all of them. The other process would stay idle for a
 A body that nobody wanted (too large, or without a key) *is read before the answer is sent*. A caller that is cut off
 while it sends sees no answer; and gunicorn closes a connection that it has promised to keep.
 
+A connection that is not kept *closes at once*. Plain gunicorn waits up to two seconds for the caller's goodbye, in the one
+thread that watches all connections: callers who never say it keep everybody waiting.
+
 It also stops work in order. The work beside the requests (the embedded default's workers) is told to stop as soon as
 the process is. It gets its time to end, whatever ends the process.
 """
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
 _STAY = 2  # Milliseconds. Whoever comes meanwhile waits no longer than this for a thread.
 _LET_GO_FIRST = 0.0005  # Seconds: time enough for an idle process to wake up and accept.
 # How much of an unwanted body is read and thrown away, and for how long. After that the connection closes.
 _PIECE, _PIECES, _SECONDS = 65_536, 256, 5.0
+
+
+def close_at_once(connection: socket.socket, *_: object) -> None:
+    """Say goodbye, throw away what has come by now, and close: unread bytes would cut off the answer that was sent."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        connection.setblocking(False)
+        for _piece in range(_PIECES):
+            if not connection.recv(_PIECE):
+                break
+    with contextlib.suppress(OSError):
+        connection.close()
 
 
 _beside: list[Callable[[], None]] = []
@@ -55,6 +73,7 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         self._told: queue.SimpleQueue[None] = queue.SimpleQueue()
         stopper = threading.Thread(target=self._stop_what_is_beside, name="stopper", daemon=True)
         stopper.start()
+        util.close_graceful = close_at_once
         try:
             super().init_process()  # which serves until the process is to end
         finally:
