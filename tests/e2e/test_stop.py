@@ -23,7 +23,7 @@ from ops.servers.receiver import Receiver
 
 pytestmark = pytest.mark.timeout(240)
 
-PAGES = 4000  # of it a report takes several seconds
+PAGES = 3000  # of it a report takes several seconds
 
 
 @pytest.fixture
