@@ -188,7 +188,6 @@ class Parts:
             self.settings,
             self.db,
             self.documents,
-            self.artifacts,
             self.renderer,
             self.attempts,
             self.board,

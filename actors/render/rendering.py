@@ -19,7 +19,7 @@ from middleware.hooks.lifecycle import Attempt, Attempts
 from middleware.meters.worker import WorkerMeters
 from schema.errors import LeaseLost, Permanent, Returned
 from schema.life import previews
-from schema.ports import Artifacts, Documents, Renderer, RenderRequest
+from schema.ports import Documents, Renderer, RenderRequest
 from schema.rows import jobs, leases, outbox, rendered
 from schema.rows.columns import Stage
 from schema.rows.jobs import Claim, NotClaimed
@@ -45,7 +45,6 @@ class Rendering:
     settings: Settings
     db: Database
     documents: Documents
-    artifacts: Artifacts
     renderer: Renderer
     attempts: Attempts
     board: PauseBoard
@@ -74,15 +73,14 @@ class Rendering:
         if jobs.is_preview(job_id):
             self._finish_preview(held, pdf)
             return
-        stores = self.artifacts.dependency == "folder" or len(pdf) > rendered.MOST_KEPT
-        if stores:
-            link = self.storing.upload(held, pdf)
-            self.storing.finish(held, link, time.monotonic() - began, saved=kept)
-        else:
+        if self.storing.takes(pdf):
             rendered.hand_over(self.db, held, None if kept else pdf)
             self.attempts.end()
             self.meters.handed_over()
             self.storing.notify()
+        else:
+            link = self.storing.upload(held, pdf)
+            self.storing.finish(held, link, time.monotonic() - began, saved=kept)
         if not kept:
             self._note(held.row["product_id"], time.monotonic() - began)
 

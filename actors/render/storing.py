@@ -58,9 +58,18 @@ class Storing:
     _looking: threading.Lock = field(default_factory=threading.Lock)
     _arrived: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def apart(self) -> bool:
+        """Whether uploaders store; a folder is as quick as keeping, and takes each PDF from the thread that drew it."""
+        return self.artifacts.dependency != "folder"
+
+    def takes(self, pdf: bytes) -> bool:
+        """Whether uploaders can store this PDF. Else its render thread does, by `upload`."""
+        return self.apart and len(pdf) <= rendered.MOST_KEPT
+
     def start(self) -> list[threading.Thread]:
         """Start the uploaders, unless the store needs none; they end once the process is being stopped."""
-        if self.artifacts.dependency == "folder":
+        if not self.apart:
             return []
         names = (f"uploader-{n}" for n in range(self.settings.uploads))
         threads = [threading.Thread(target=self._run, name=name, daemon=True) for name in names]
@@ -137,7 +146,7 @@ class Storing:
             try:
                 seconds, link = self._put(held, kept.pdf, leave)
             except RateLimited as limited:
-                rendered.put_back(self.db, held, 0.0)  # the pace says when: it costs nothing and waits in its rank
+                rendered.put_back(self.db, held)
                 self.meters.handed_over()
                 log.info("job.upload_waits", job_id=held.job_id, detail=limited.detail)
                 return
@@ -155,7 +164,7 @@ class Storing:
 
     def upload(self, held: Claim, pdf: bytes) -> str:
         """Store a PDF in the caller's own attempt, once there is leave to write; the link for people."""
-        if self.artifacts.dependency == "folder":
+        if not self.apart:
             return self._put(held, pdf, None)[1]
         while True:
             with self._looking:

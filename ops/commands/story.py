@@ -169,8 +169,8 @@ def _now(db: Database, job: JobRow, holding: Mapping[str, list[str]]) -> Iterato
     told = f"{job['stage'] or 'starting'}, {job['progress']} %, on {job['worker_id']}"
     asked = "A cancellation was asked for: it stops at its next checkpoint." if job["cancel_requested_at"] else None
     yield Event(as_time(job["attempt_started_at"]), 2, title, _lines(told, asked))
-    if job["stage"] == "storing" and job["lease_until"] is None:
-        waits = sum(int(row["count"]) for row in rendered.waiting(db))
+    if rendered.waits(job):
+        waits = rendered.total(rendered.waiting(db))
         place = f"{rendered.ahead_of(db, job) + 1:,} of {waits:,} PDFs that wait for the store"
         hold = pauses.in_force(db).get(f"{pauses.DEPENDENCY}drive")
         yield Event(None, 9, "Next: its PDF is stored", (place, *_held_by(hold, holding[messages.RENDER])))

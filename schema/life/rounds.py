@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
 from schema.errors import Permanent, ReportqError
-from schema.rows import audit, batches, deliveries, letters
+from schema.rows import audit, batches, deliveries, letters, rendered
 from schema.rows.columns import AttemptOutcome, HeldJob, JobEnd, JobRow, JobStatus
 from schema.rows.jobs import find, is_preview
 from schema.rows.leases import ExpiredJob
@@ -200,7 +200,7 @@ def _back(
     )
     if won:
         write_attempt(db, job, outcome, failure)
-        db.defer("UPDATE rendered SET store_at=NULL WHERE job_id=%s", (job["job_id"],))  # no attempt waits with it now
+        rendered.wait_no_more(db, job["job_id"])
     return won > 0
 
 
@@ -267,7 +267,7 @@ def _ask_to_stop(db: Database, job: JobRow) -> Literal["cancelled", "requested"]
         if not won:
             return None
         row = find(db, job["job_id"])  # under the lock of the write above
-        if row is None or row["stage"] != "storing" or row["lease_until"] is not None:
+        if row is None or not rendered.waits(row):
             return "requested"
         return "cancelled" if finish(db, row, "cancelled", outcome="returned") else None
 

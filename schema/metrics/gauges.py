@@ -33,12 +33,13 @@ class Reading:
 
 def read(db: Database, settings: Settings) -> list[Reading]:
     """Every gauge that rows can tell, with a value for each word of its closed labels; raises DatabaseDown."""
+    kept = rendered.waiting(db)
     found: dict[tuple[str, tuple[str, ...]], Reading] = {}
     for reading in (
         *_jobs(db),
         *_deliveries(db),
-        *_relay(db, settings),
-        *_store(db),
+        *_relay(db, settings, kept),
+        *_store(db, kept),
         *_desk(db),
         *_workers(db, settings),
     ):
@@ -79,7 +80,7 @@ def _deliveries(db: Database) -> Iterator[Reading]:
     yield Reading(metrics.OLDEST_DELIVERY, {}, oldest)
 
 
-def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
+def _relay(db: Database, settings: Settings, kept: list[rendered.Waiting]) -> Iterator[Reading]:
     """What is due, what is out, and how long the relay has left a row waiting that nothing holds back."""
     paused = {str(row["scope"]): row for row in db.fetch_all("SELECT scope FROM pauses")}
     for scope in metrics.PAUSED.labels["scope"] or ():
@@ -103,7 +104,7 @@ def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
         yield Reading(metrics.HINTS_OUT, {"queue": queue}, out)
         # While messages are out, the window may be full; while the store is behind, only high jobs are admitted. Only due
         # rows beside an empty broker are the relay's fault.
-        behind = queue == RENDER and rendered.used(rendered.waiting(db), settings) >= rendered.HIGH_ONLY
+        behind = queue == RENDER and rendered.used(kept, settings) >= rendered.HIGH_ONLY
         lag = 0.0 if pauses.hold(paused, queue) or out or behind else _number(row, "free")
         yield Reading(metrics.RELAY_LAG, {"queue": queue}, lag)
     until = db.fetch_one(f"SELECT {db.age('changed_at')} AS age FROM switches WHERE name='leader'")
@@ -113,9 +114,9 @@ def _relay(db: Database, settings: Settings) -> Iterator[Reading]:
     yield Reading(metrics.ACCEPTING, {}, int(waiting < settings.max_backlog))
 
 
-def _store(db: Database) -> Iterator[Reading]:
+def _store(db: Database, kept: list[rendered.Waiting]) -> Iterator[Reading]:
     paced = pace.state(db, "drive")
-    yield Reading(metrics.STORE_WAITING, {}, sum(int(row["count"]) for row in rendered.waiting(db)))
+    yield Reading(metrics.STORE_WAITING, {}, rendered.total(kept))
     yield Reading(metrics.STORE_PACE, {}, paced.rate or 0 if paced else 0)
     yield Reading(metrics.STORE_WRITES, {"outcome": "written"}, paced.written if paced else 0)
     yield Reading(metrics.STORE_WRITES, {"outcome": "refused"}, paced.refused if paced else 0)

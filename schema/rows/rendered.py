@@ -114,19 +114,29 @@ def claim(db: Database, job_id: str, *, worker_id: str, lease: float, timeout: f
             "WHERE job_id=%s",
             (worker_id, job_id),
         )
-        db.defer("UPDATE rendered SET store_at=NULL WHERE job_id=%s", (job_id,))
+        wait_no_more(db, job_id)
         row["worker_id"] = worker_id
         return Kept(Claim(row), bytes(kept["pdf"]), float(kept["worked"]))
 
     return db.transaction(work)
 
 
-def put_back(db: Database, held: Claim, seconds: float) -> None:
-    """Let the PDF wait again, due in `seconds`: the store takes no more writes just now. It costs nothing."""
+def wait_no_more(db: Database, job_id: str) -> None:
+    """The bytes stay, but no attempt waits with them for the store; inside the caller's transaction."""
+    db.defer("UPDATE rendered SET store_at=NULL WHERE job_id=%s", (job_id,))
+
+
+def waits(job: JobRow) -> bool:
+    """Whether the job waits for the store, and no uploader has it; `_WAITS` says the same in SQL."""
+    return job["status"] == "processing" and job["stage"] == "storing" and job["lease_until"] is None
+
+
+def put_back(db: Database, held: Claim) -> None:
+    """Let the PDF wait again, due at once: the store takes no more writes just now, and its pace says when. It costs nothing."""
 
     def work() -> None:
         jobs.guarded(db, held, "stage='storing', lease_until=NULL")
-        db.defer(f"UPDATE rendered SET store_at={db.later(seconds)} WHERE job_id=%s", (held.job_id,))
+        db.defer(f"UPDATE rendered SET store_at={db.now()} WHERE job_id=%s", (held.job_id,))
 
     db.transaction(work)
 
@@ -137,6 +147,11 @@ def waiting(db: Database) -> list[Waiting]:
         "SELECT turn, COUNT(*) AS count, SUM(bytes) AS bytes FROM rendered WHERE store_at IS NOT NULL GROUP BY turn",
         of=Waiting,
     )
+
+
+def total(kept: list[Waiting]) -> int:
+    """How many these are, of all ranks."""
+    return sum(int(row["count"]) for row in kept)
 
 
 def ahead_of(db: Database, job: JobRow) -> int:
@@ -162,10 +177,10 @@ def orphans(db: Database, limit: int = 100) -> list[JobRow]:
     )
 
 
-def used(waits: list[Waiting], settings: Settings) -> float:
+def used(kept: list[Waiting], settings: Settings) -> float:
     """The part of the bound on kept PDFs, by number or by bytes, that these fill."""
-    count, size = sum(int(row["count"]) for row in waits), sum(int(row["bytes"]) for row in waits)
-    return max(count / settings.keep_rendered, size / (settings.keep_rendered_mb * 2**20))
+    size = sum(int(row["bytes"]) for row in kept)
+    return max(total(kept) / settings.keep_rendered, size / (settings.keep_rendered_mb * 2**20))
 
 
 class StoreBacklog:

@@ -221,7 +221,7 @@ def _workers(settings: Settings, signs: Signs, queue: str, live: list[WorkerRow]
 
 def _store(settings: Settings, signs: Signs) -> Iterator[Fact]:
     """What waits for the store's own limit: no trouble, but the answer to "why is it slow"."""
-    waits = sum(int(row["count"]) for row in signs.stored)
+    waits = rendered.total(signs.stored)
     if signs.paced is not None and signs.paced.rate and waits > signs.paced.rate:
         rate = signs.paced.rate
         means = f"Google Drive's limit: {rate:.1f} writes/s; {waits:,} PDFs wait, about {waits / rate:.0f} s."

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+import pkgutil
 
 from schema.errors import ReportqError
+from schema.sql import migrations
 from schema.sql.database import Database
 
 ENGINE = "InnoDB"
 PACKET = 16 * 1024 * 1024  # bytes: a rendered PDF that is kept, escaped, and inline reports
-_FOUNDATION: Any = importlib.import_module("schema.sql.migrations.0001_foundation")
 
 
 class Unfit(ReportqError):
@@ -34,7 +34,15 @@ def without_transactions(db: Database) -> list[str]:
         "SELECT table_name AS name FROM information_schema.tables WHERE table_schema=DATABASE() "
         f"AND table_type='BASE TABLE' AND engine <> '{ENGINE}' ORDER BY table_name"
     )
-    return [row["name"] for row in rows if row["name"] in {*_FOUNDATION.NAMES, "batches"}]
+    names = ours()
+    return [row["name"] for row in rows if row["name"] in names]
+
+
+def ours() -> set[str]:
+    """The tables that the history of migrations makes; a step that makes some lists them as NAMES."""
+    found = (f"{migrations.__name__}.{one.name}" for one in pkgutil.iter_modules(migrations.__path__))
+    steps = map(importlib.import_module, found)
+    return {name for step in steps for name in getattr(step, "NAMES", ())}
 
 
 def small_packets(db: Database) -> int | None:

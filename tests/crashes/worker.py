@@ -13,7 +13,7 @@ broker = worker.broker
 
 _rendering = worker.runtime.rendering
 _rendering.renderer.render = before("before render", _rendering.renderer.render)  # type: ignore[method-assign]
-_artifacts: Any = _rendering.artifacts
+_artifacts: Any = worker.runtime.artifacts
 _artifacts.put = after("after upload", _artifacts.put)
 rendered.hand_over = after("after hand-over", rendered.hand_over)
 jobs.pass_upload_point = after("while uploading", jobs.pass_upload_point)

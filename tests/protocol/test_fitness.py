@@ -40,6 +40,14 @@ def test_every_table_has_transactions_whatever_the_servers_default(careless: Mar
     runtime.close()
 
 
+def test_every_table_that_the_history_makes_is_looked_at(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    migrate(database)
+    made = {row["name"] for row in database.fetch_all("SELECT name FROM sqlite_master WHERE type='table'")}
+    assert fitness.ours() == {name for name in made if name != "schema_migration" and not name.startswith("sqlite_")}
+    database.close()
+
+
 def test_a_table_without_transactions_is_refused_at_start(careless: MariaDB, tmp_path: Path) -> None:
     database = Database(careless.url)
     migrate(database)

@@ -325,7 +325,7 @@ def live(world: World) -> None:
     world.uploads = True
     kept = rendered.claim(db, limited, worker_id="w", lease=20, timeout=300)
     assert kept is not None
-    rendered.put_back(db, kept.claim, 0)
+    rendered.put_back(db, kept.claim)
     assert rendered.ahead_of(db, world.job(limited)) == 0
     world.store()
 

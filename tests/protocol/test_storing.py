@@ -199,7 +199,7 @@ def test_a_stale_uploader_changes_nothing(world: World) -> None:
     before = world.job(job_id)
     assert not rounds.finish(world.db, old.row, "failed", outcome="failed", failure=rounds.CRASH)
     with pytest.raises(Exception, match="taken over"):
-        rendered.put_back(world.db, old, 1)
+        rendered.put_back(world.db, old)
     assert world.job(job_id) == before
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 atomic = False  # MySQL commits DDL by itself; each step may run twice
 
+NAMES = ("batches",)
 COLUMNS = """
     batch_id VARCHAR(255) PRIMARY KEY,
     owner VARCHAR(64) NOT NULL DEFAULT '',

@@ -23,6 +23,7 @@ TABLES = {
     uses_left INT NULL,
     expires_at {moment} NOT NULL""",
 }
+NAMES = tuple(TABLES)
 INDEXES = {
     "idx_used_keys_removed": ("used_keys", "removed_at, idempotency_key"),
     "idx_used_keys_job": ("used_keys", "job_id"),

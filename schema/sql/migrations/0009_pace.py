@@ -6,6 +6,8 @@ from typing import Any
 
 atomic = False  # MySQL commits DDL by itself; each step may run twice
 
+NAMES = ("paces",)
+
 
 def up(migrator: Any, db: Any) -> None:
     """Create the table of paces."""
