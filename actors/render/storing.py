@@ -37,6 +37,7 @@ HARD_GRACE = 5.0  # Seconds between the limit of an attempt and the moment its l
 FOR_HIGH_JOBS = 2  # So many uploaders of a process take high jobs only, if it has more.
 _LONGEST_LOOK = 1.0  # Seconds after which an uploader that has no leave to write asks again.
 _IDLE = 0.5  # Seconds between looks when nobody wakes the uploaders.
+_TAKEN = 0.02  # Seconds until the next look when others have taken all that were due.
 _FRONT = 4  # Rows read at a look: others may take the first of them.
 
 
@@ -56,7 +57,8 @@ class Storing:
     _busy: int = 0
     _leave: Grant | None = None  # to write to the store, not used yet
     _looking: threading.Lock = field(default_factory=threading.Lock)
-    _arrived: threading.Event = field(default_factory=threading.Event)
+    _counting: threading.Lock = field(default_factory=threading.Lock)  # never held while anything is waited for
+    _news: threading.Event = field(default_factory=threading.Event)  # a PDF was kept, or an uploader is free
 
     @property
     def apart(self) -> bool:
@@ -79,7 +81,7 @@ class Storing:
 
     def notify(self) -> None:
         """A PDF was kept: look at once."""
-        self._arrived.set()
+        self._news.set()
 
     def _run(self) -> None:
         while not self.attempts.stopping.is_set():
@@ -99,17 +101,22 @@ class Storing:
             found = None if self.attempts.stopping.is_set() else self._take(idle)
             if found is None:
                 return False
-            self._busy += 1
+            self._count(1)
         try:
             self._store(*found)
         finally:
-            with self._looking:
-                self._busy -= 1
+            self._count(-1)
+            self._news.set()
         return True
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._busy += change
 
     def _take(self, idle: float) -> tuple[Kept, Grant] | None:
         """Claim the PDF whose turn it is, with leave to write it; or wait for one."""
         waits: float | None = None
+        self._news.clear()
         if pauses.DEPENDENCY + self.artifacts.dependency not in self.board.active():
             high_only = 0 < self.settings.uploads - FOR_HIGH_JOBS <= self._busy
             ids = rendered.next_due(self.db, _FRONT, high_only=high_only)
@@ -120,11 +127,11 @@ class Storing:
                 if kept is not None and self._leave is not None:
                     leave, self._leave = self._leave, None
                     return kept, leave
+                waits = _TAKEN  # by others
         if waits is None:
-            self._arrived.wait(idle)
+            self._news.wait(idle)
         elif idle:
             self.attempts.stopping.wait(min(waits, _LONGEST_LOOK))  # what arrives meanwhile may not be written either
-        self._arrived.clear()
         return None
 
     def _ask_leave(self) -> float | None:

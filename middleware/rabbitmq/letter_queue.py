@@ -33,6 +33,7 @@ log = structlog.get_logger()
 
 CHUNK = 500  # Messages that are out of people's sight at a time.
 CHUNK_BYTES = 4_000_000  # Bytes of one chunk. A larger message comes alone.
+PATIENCE = 3.0  # Seconds that the next message may take.
 SLICE = 5.0  # Seconds of one turn. The rest waits for the next, so that probes are not delayed.
 
 
@@ -84,8 +85,7 @@ class LetterQueue:
             while self._ahead > 0 and time.monotonic() < until and (whole or not resolved <= dropped):
                 taken = self._chunk(channel, name)
                 if not taken:
-                    self._ahead = 0
-                    break
+                    break  # not the queue's end: large messages come slowly, and cut ones lie out of sight for a while
                 gone = self._sorted(channel, taken, resolved, whole)
                 channel.basic_ack(0, multiple=True)
                 channel.tx_commit()
@@ -108,7 +108,7 @@ class LetterQueue:
         channel.basic_qos(prefetch_count=wanted)
         taken: list[tuple[Any, bytes]] = []
         size = 0
-        for method, properties, body in channel.consume(name, inactivity_timeout=3.0):
+        for method, properties, body in channel.consume(name, inactivity_timeout=PATIENCE):
             if method is None:
                 break
             taken.append((properties, body))

@@ -33,10 +33,13 @@ class Leased(Generic[R]):
     key: str
 
     def beat(self, db: Database, key: str, start_no: int, lease: float) -> bool:
-        """Prolong the lease of one start; False when it belongs to another start by now."""
+        """Prolong the lease of one start; False when it belongs to another start by now, or has none.
+
+        A beat may come when its attempt has just handed its PDF over. A lease then would hide the PDF from all uploaders.
+        """
         won = db.execute(
             f"UPDATE {self.table} SET lease_until={db.later(lease)} WHERE {self.key}=%s AND start_no=%s "
-            "AND status='processing'",
+            "AND status='processing' AND lease_until IS NOT NULL",
             (key, start_no),
         )
         return won > 0

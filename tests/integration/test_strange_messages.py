@@ -20,6 +20,7 @@ from actors.housekeeping import letter_tidying
 from actors.process.runtime import Runtime, build
 from middleware.rabbitmq.broker import declare
 from middleware.rabbitmq.incoming import Letter, meaning
+from middleware.rabbitmq.letter_queue import LetterQueue
 from ops.commands import findings
 from ops.servers.mariadb import MariaDB
 from ops.servers.process import wait_until
@@ -376,6 +377,19 @@ def test_a_report_that_dies_for_good_is_one_letter(desk: Desk) -> None:
     desk.ends(job_id, "failed")
     wait_until(lambda: len(desk.copies("pdf")) == 1, 30, "its copy")
     assert desk.letters("raw") == []
+
+
+def test_a_slow_message_is_not_taken_for_the_end_of_the_queue(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that saw nothing must neither count strangers as known, nor call the copies that it sought gone."""
+    with monkeypatch.context() as slow:
+        slow.setattr(LetterQueue, "_chunk", lambda *_: [])  # nothing comes within its patience
+        for _ in range(3):
+            desk.publish("webhooks.XQ", b"garbage")
+        looked = LetterQueue(desk.runtime.publisher, desk.db, "webhooks")  # type: ignore[arg-type]
+        wait_until(lambda: looked.depth() == 3, 30, "three strangers")
+        assert not looked.turn(set(), whole=True).whole
+        assert not looked.turn({"dl_SOUGHT"}).whole
+    wait_until(lambda: len(desk.letters("raw")) == 3, 60, "a row for each")
 
 
 def most_memory() -> int:

@@ -12,7 +12,7 @@ from actors.render.storing import FOR_HIGH_JOBS
 from ops.commands import story
 from schema.errors import DependencyDown, Permanent, RateLimited, Transient
 from schema.life import rounds
-from schema.rows import jobs, pace, pauses, rendered
+from schema.rows import jobs, leases, pace, pauses, rendered
 from schema.rows.jobs import Claim
 from schema.sql.database import Database, DatabaseDown
 from tests.protocol.kit import World
@@ -80,6 +80,14 @@ def test_two_uploaders_at_one_row_store_it_once(world: World) -> None:
     taken(world, job_id)
     assert rendered.claim(world.db, job_id, worker_id="v", lease=20, timeout=300) is None
     assert rendered.next_due(world.db, 4) == []
+
+
+def test_a_late_heartbeat_of_the_attempt_that_handed_it_over_hides_no_pdf(world: World) -> None:
+    job_id = draw(world)
+    assert not leases.JOBS.beat(world.db, job_id, 1, 20)
+    rendered.put_back(world.db, taken(world, job_id))
+    assert not leases.UPLOADS.beat(world.db, job_id, 1, 20)
+    assert (world.store(), world.attempts(job_id)) == (1, ["completed"])
 
 
 def test_a_waiting_pdf_is_cancelled_at_once(world: World) -> None:
@@ -322,6 +330,28 @@ def test_rendering_goes_on_while_uploads_hang(world: World) -> None:
     for thread in threads:
         thread.join(20)
     assert world.job(first)["status"] == world.job(second)["status"] == "completed"
+
+
+def test_who_waits_for_a_pdf_keeps_no_upload_from_ending(world: World) -> None:
+    putting, go = threading.Barrier(2), threading.Event()
+
+    def hang() -> None:
+        putting.wait(20)
+        go.wait(20)
+
+    world.files.after_put = hang
+    job_id = draw(world)
+    stores = threading.Thread(target=world.runtime.storing.step)
+    stores.start()
+    putting.wait(20)
+    looks = threading.Thread(target=world.runtime.storing.step, args=(300,))  # seconds: nothing comes
+    looks.start()
+    go.set()
+    for thread in (stores, looks):
+        thread.join(60)
+    assert not stores.is_alive()
+    assert not looks.is_alive()  # an uploader that is free again looks at once
+    assert (world.job(job_id)["status"], world.runtime.storing._busy) == ("completed", 0)
 
 
 def test_bytes_that_are_too_many_to_keep_are_stored_by_the_render_thread(
