@@ -47,7 +47,7 @@ OURS, AT_ONCE, PLAN, CELERY = (
 LEAST, LEAST_SHARE, LEAST_USED, MOST_REFUSED = 6.0, 0.75, 0.93, 0.05
 BUCKET = 10
 HIGH, BESIDE = 5, 200  # high jobs, and normal ones that upload meanwhile
-PATIENCE = 1800.0  # seconds for one turn
+PATIENCE = 600.0  # seconds for one turn
 
 
 def main(argv: list[str]) -> int:

@@ -34,7 +34,9 @@ celery.conf.update(
 
 @functools.cache
 def _drive() -> GoogleDrive:
-    return GoogleDrive(_Auth(DriveOptions(os.environ["BENCH_KEY"], api_root=os.environ["BENCH_DRIVE"], timeout=60)))
+    auth = _Auth(DriveOptions(os.environ["BENCH_KEY"], api_root=os.environ["BENCH_DRIVE"], timeout=60))
+    auth.ServiceAuth()
+    return GoogleDrive(auth)
 
 
 @functools.cache
