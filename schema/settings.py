@@ -172,7 +172,7 @@ class Settings:
     metrics_port: int = setting(9191, "port on which the relay shows the workers' metrics; 0: not", least=0, most=65535)
     metrics_host: str = setting("127.0.0.1", "address of that port")
     worker_memory: int = setting(0, "most MB of memory a render process may use; 0: no limit", least=0)
-    uploads: int = setting(8, "uploads to Google Drive at the same time by one render worker", least=1, most=64)
+    uploads: int = setting(10, "uploads to Google Drive at the same time by one render worker", least=1, most=64)
     keep_rendered: int = setting(2000, "most rendered PDFs that wait for their upload", least=1)
     keep_rendered_mb: int = setting(512, "most MB of such PDFs", least=8)
 

@@ -13,7 +13,7 @@ import pytest
 
 from schema.rows.pacer import Pace, grant, judge
 
-WRITERS = 40  # of five processes with eight uploads each: they share one row
+WRITERS = 40  # enough for any pace: they share one row
 STEP = 0.05
 
 
