@@ -1,4 +1,4 @@
-"""Retention: the rows of ended jobs are removed in small batches, with pauses for submissions (DESIGN §4)."""
+"""When the rows of ended jobs go: in small batches, with pauses; which go, and the SQL, say `schema/life/retention.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables: rows that stay whole, a head that returns on every page, numbers set in columns, little meters."""
+"""Tables: rows that stay whole, numbers set in columns, little meters; where they break, `page/flow.py` decides."""
 
 from __future__ import annotations
 

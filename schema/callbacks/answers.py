@@ -1,6 +1,7 @@
 """The answers to a callback's POST, told apart: one table, top to bottom, first match wins (DESIGN §6).
 
-Each row names one kind of answer, the ladder of waits that it climbs, and what people are told of it.
+Each row names one kind of answer, the ladder of waits that it climbs, and what people are told of it. n8n's 409 is three
+kinds: the workflow still runs, it has finished, or it says something else.
 """
 
 from __future__ import annotations

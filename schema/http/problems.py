@@ -1,6 +1,7 @@
-"""Every stable code with its status, its title and the next step: written once, shown everywhere.
+"""Every stable code with its status (429, 409, …), its title and the next step: written once, shown everywhere.
 
-The same code stands in API answers (RFC 9457), callbacks, logs, metrics and dead letters.
+The same code stands in API answers (RFC 9457), callbacks, logs, metrics and dead letters. The sentence about one case
+(`detail`) is written where the error is raised.
 """
 
 from __future__ import annotations

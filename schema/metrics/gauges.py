@@ -1,4 +1,4 @@
-"""The state of the whole cluster, read from the rows: what every API shows as gauges.
+"""The state of the whole cluster, read from the rows: waiting jobs, owed callbacks, dead letters, as gauges.
 
 Every query reads only rows that wait or are worked on, by an index; ended jobs cost nothing however many there are.
 """

@@ -1,4 +1,4 @@
-"""The job's row: submission, claim, progress, and what is read of it.
+"""The job's row: submission, the SQL that claims it, progress, and what is read of it.
 
     queued ──claim──▶ processing ──finish──▶ completed | failed | cancelled
       ▲  └──cancel──▶ cancelled      │              │

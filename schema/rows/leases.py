@@ -1,4 +1,4 @@
-"""Rows that are worked on under a lease: the guards that make a stale worker harmless (DESIGN §2.4, §2.7)."""
+"""Rows that are worked on under a lease: heartbeat, expiry, and the guards against stale workers (DESIGN §2.4, §2.7)."""
 
 from __future__ import annotations
 

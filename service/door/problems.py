@@ -1,4 +1,4 @@
-"""Every error as problem+json (RFC 9457), with its code, its sentence and its next step."""
+"""Writes every error as problem+json (RFC 9457), with Retry-After; the texts stand in `schema/http/problems.py`."""
 
 from __future__ import annotations
 
