@@ -232,7 +232,7 @@ def paced(ours: Ours, limits: list[float], latency: float, jobs: int) -> int:
     before, refused = len(drive.files()), drive.counts().get("refused", 0)
     ours.release("pdf")
     paused: set[tuple[Any, str]] = set()
-    began, done = time.monotonic(), threading.Event()
+    began, started, done = time.monotonic(), time.time(), threading.Event()
 
     def watch() -> None:
         current = limits[0]
@@ -254,6 +254,7 @@ def paced(ours: Ours, limits: list[float], latency: float, jobs: int) -> int:
         done.set()
         watcher.join()
     written = len(drive.files()) - before
+    moments = [datetime.fromisoformat(file["createdDate"]).timestamp() - started for file in drive.files()[before:]]
     refused = drive.counts().get("refused", 0) - refused
     if written != jobs or ours.count("status='completed'") != jobs:
         raise RuntimeError(f"{written} files of {jobs} reports")
@@ -262,5 +263,11 @@ def paced(ours: Ours, limits: list[float], latency: float, jobs: int) -> int:
         for place, limit in enumerate(limits)
     )
     used, share = written / allowed, refused / (written + refused)
+    for place, limit in enumerate(limits):
+        until = seconds if place == len(limits) - 1 else (place + 1) * each
+        there = sum(place * each <= moment < until for moment in moments)
+        console.print(
+            f"{limit:g}/s allowed: {there / (until - place * each):.2f}/s written in {until - place * each:.0f} s"
+        )
     last_line("pace", used=used, refused=share, pauses=len(paused), seconds=seconds)
     return 0 if used >= LEAST_USED and share <= MOST_REFUSED and not paused else 1

@@ -18,15 +18,15 @@ from schema.prepared import prepare
 
 SLOWEST, FASTEST = 0.1, 1000.0  # writes/s
 RESERVE = 1.0  # writes left in the service's bucket after a refusal
-SLOT, LONGEST_SLOT = 1.0, 4.0  # seconds a burst stands for; and most seconds that its outcome is waited for
+SLOT, LONGEST_SLOT = 1.0, 2.8  # seconds a burst stands for; and most seconds that its outcome is waited for
 # Writes of each burst beyond the rate. The first are few: where the limit is what it was, one of them is refused.
-PROBES = (1.0, 1.0, 2.0, 3.0, 4.5, 6.0, 7.5, 9.0)
-RISEN = 4  # bursts that went well, from which on the limit must be another
-GROWTH = 1.25  # of the bursts after these
-SPREAD = 0.4  # seconds over which a burst of more than one is spread, for services with a small bucket
+PROBES = (1.0, 1.0, 2.0, 2.7, 3.6, 4.8, 6.4, 8.6)
+RISEN = 3  # bursts that went well, from which on the limit must be another
+GROWTH = 1.05  # of the bursts after these
+SPREAD = 0.3  # seconds over which a burst of more than one is spread, for services with a small bucket
 OUTGROWN = 12.0  # writes beyond the rate, and twice the rate, tell that there is no limit
-FIRST_PROBE, OFTENEST, RAREST = 6.0, 6.0, 24.0  # seconds from a refusal to the next burst beyond the rate
-FORGETTING = 0.95  # of the highest rate, at each refusal
+FIRST_PROBE, OFTENEST, RAREST = 6.0, 4.2, 24.0  # seconds from a refusal to the next burst beyond the rate
+FORGETTING = 0.99  # of the highest rate, at each refusal
 LOOK = 0.5  # most seconds until a writer asks again, so that a burst finds writers
 LONGEST_HOLD = 16.0  # seconds between two trials while everything is refused
 
@@ -51,6 +51,7 @@ class Pace(msgspec.Struct):
     due: float = 0.0  # what of it is not in the credit yet, while it is spread
     done: int = 0  # how many of its writes had their outcome
     bursts: int = 0  # how many before it went well, one after another
+    passed: float = 0.0  # writes/s of the last of these
     probe_at: float = 0.0  # when the next probe is due
     interval: float = FIRST_PROBE
     best: float = 0.0  # the highest rate that was measured, forgotten slowly
@@ -94,7 +95,7 @@ def grant(pace: Pace, now: float, wanted: int) -> tuple[int, float]:
         return count, 0.0
     if pace.mode == "starting":  # the outcome of this burst comes first
         return 0, max(pace.burst_at + SLOT - now, 0.1)
-    if pace.mode == "probing" and pace.due:
+    if pace.mode == "probing":
         return 0, 0.1
     return 0, min(max((1 - pace.credit) / pace.rate, 0.01), LOOK)
 
@@ -106,8 +107,9 @@ def _next_burst(pace: Pace, now: float) -> None:
         if slow:
             pace.rate = pace.burst if pace.mode == "starting" else pace.rate + pace.burst / 2
             pace.mode, pace.credit, pace.at, pace.probe_at = "steady", 1.0, now, now + pace.interval
-    elif now >= pace.burst_at + SLOT and pace.done >= 0.9 * (pace.spent_no - pace.burst_no):
+    elif now >= pace.burst_at + SLOT and pace.done >= 0.75 * (pace.spent_no - pace.burst_no):
         pace.bursts += 1
+        pace.passed = (pace.number - pace.burst_no) / (now - pace.burst_at)
         if pace.burst > max(OUTGROWN, 2 * pace.rate):
             pace.limited = False
         if not pace.limited:
@@ -165,16 +167,16 @@ def _cut(pace: Pace, now: float, granted_at: float, number: int, jitter: float) 
     elif pace.mode == "steady":
         # The limit has fallen, or the network was uneven. What becomes of the writes under way tells which; meanwhile the
         # bucket saves what is not written.
-        pace.rate *= 0.85
+        pace.rate = min(max(measured, 0.4 * before), 0.95 * before) if measured else 0.85 * before
         pace.lesson, pace.floor = before / max(pace.number - number, 1), 0.25 * before
         hold = min(1.2 * (now - granted_at), 3 / before)
     elif pace.bursts > RISEN:
-        pace.rate = max(measured, 0.5 * (pace.burst / GROWTH + before))
+        pace.rate = max(measured, before, 0.9 * pace.passed)
         hold = RESERVE / pace.rate
     else:
-        pace.rate = max(measured, before * (1.06 if pace.bursts > 1 else 0.75))
+        pace.rate = max(measured, before * (1 if pace.bursts > 1 else 0.75))
         pace.lesson = 1 / max(seconds, 2)
-        pace.interval, hold = interval * 2, 0.3
+        pace.interval, hold = interval * 2, 0.25
     pace.rate = max(pace.rate, SLOWEST)
     if pace.mode == "probing":
         pace.best = max(pace.rate, pace.rate + FORGETTING * (pace.best - pace.rate))
