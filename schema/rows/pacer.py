@@ -20,7 +20,7 @@ SLOWEST, FASTEST = 0.1, 1000.0  # writes/s
 RESERVE = 1.0  # writes left in the service's bucket after a refusal
 SLOT, LONGEST_SLOT = 1.0, 2.8  # seconds a burst stands for; and most seconds that its outcome is waited for
 # Writes of each burst beyond the rate. The first are few: where the limit is what it was, one of them is refused.
-PROBES = (1.0, 1.0, 2.0, 2.7, 3.6, 4.8, 6.4, 8.6)
+PROBES = (1.0, 1.0, 2.5, 4.0, 5.5, 7.5)
 RISEN = 3  # bursts that went well, from which on the limit must be another
 GROWTH = 1.05  # of the bursts after these
 SPREAD = 0.3  # seconds over which a burst of more than one is spread, for services with a small bucket
