@@ -43,6 +43,7 @@ def make(folder: Path = FOLDER) -> dict[str, Path]:
         ("broker_url", f"amqp://reportq:{passwords['rabbitmq_password']}@rabbitmq:5672/%2F"),
         ("api_keys", keys),
         ("webhook_secrets", "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()),
+        ("password_keys", base64.b64encode(secrets.token_bytes(32)).decode()),
         ("gdrive_credentials.json", "{}"),  # to be replaced by a service account's key when Drive is used
     ):
         _kept(folder / name, text)

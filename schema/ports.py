@@ -109,6 +109,7 @@ class RenderRequest:
     document_id: str  # printed small and kept in the metadata: the job id
     requested_at: datetime  # UTC, aware; the document's date
     preview: bool = False  # with a watermark on every page
+    password: str | None = field(default=None, repr=False)  # without it nobody opens the PDF
 
 
 class Renderer(Protocol):

@@ -106,6 +106,13 @@ class Settings:
         least=0,
         most=7_776_000,
     )
+    password_keys: str = setting(
+        "",
+        "comma-separated keys that seal PDF passwords in rows, each the base64 of 32 random bytes; the first seals, all of "
+        "them open; empty: no password is taken",
+        secret=True,
+        separator=",",
+    )
     rollout_percent: int = setting(0, "share of codes the synchronous endpoint queues at once", least=0, most=100)
     sync_enabled: bool = setting(True, "whether POST /api/reports/generate is served")
     sync_sunset_after: float = setting(
@@ -225,6 +232,7 @@ class Settings:
                 raise SettingsError("REPORTQ_FILE_NAME", f"{{{field}}}", f"the fields {', '.join(_FILE_NAME_FIELDS)}")
         parse_api_keys(self.api_keys)
         parse_webhook_secrets(self.webhook_secrets)
+        parse_password_keys(self.password_keys)
 
     @property
     def links_base(self) -> str:
@@ -235,6 +243,11 @@ class Settings:
     def signing_secrets(self) -> list[str]:
         """What callbacks are signed with, the newest first; none: they are not signed."""
         return parse_webhook_secrets(self.webhook_secrets)
+
+    @property
+    def sealing_keys(self) -> list[str]:
+        """What PDF passwords are sealed with, the newest first; none: no password is taken."""
+        return parse_password_keys(self.password_keys)
 
     @property
     def loopback(self) -> bool:
@@ -301,18 +314,27 @@ def parse_api_keys(text: str) -> tuple[tuple[str, str, str], ...]:
 def parse_webhook_secrets(text: str) -> list[str]:
     """The signing secrets of REPORTQ_WEBHOOK_SECRETS (Standard Webhooks, "Signature scheme")."""
     secrets = _entries(text)
+    allowed = "whsec_ and the base64 of 24 to 64 random bytes"
+    _check_sizes("REPORTQ_WEBHOOK_SECRETS", [secret.removeprefix("whsec_") for secret in secrets], 24, 64, allowed)
+    return secrets
+
+
+def parse_password_keys(text: str) -> list[str]:
+    """The keys of REPORTQ_PASSWORD_KEYS, in base64 of the usual alphabet."""
+    keys = [entry.replace("-", "+").replace("_", "/") for entry in _entries(text)]
+    _check_sizes("REPORTQ_PASSWORD_KEYS", keys, 32, 32, "the base64 of 32 random bytes: openssl rand -base64 32")
+    return keys
+
+
+def _check_sizes(variable: str, secrets: list[str], least: int, most: int, allowed: str) -> None:
+    """Raise SettingsError, which quotes none of them, unless each is the base64 of so many bytes."""
     for number, secret in enumerate(secrets, 1):
         try:
-            size = len(b64decode(secret.removeprefix("whsec_"), validate=True))
+            size = len(b64decode(secret, validate=True))
         except ValueError:
             size = 0
-        if not 24 <= size <= 64:
-            raise SettingsError(
-                "REPORTQ_WEBHOOK_SECRETS",
-                f"as secret {number} of {len(secrets)} something else",
-                "whsec_ and the base64 of 24 to 64 random bytes",
-            )
-    return secrets
+        if not least <= size <= most:
+            raise SettingsError(variable, f"as secret {number} of {len(secrets)} something else", allowed)
 
 
 def _entries(text: str) -> list[str]:

@@ -1,4 +1,7 @@
-"""The renderer: a request in, the bytes of a PDF out. No clock, no chance, no network; it remembers only templates."""
+"""The renderer: a request in, the bytes of a PDF out. No clock, no network; it remembers only templates.
+
+The same request gives the same bytes, unless it has a password: encryption begins with chance.
+"""
 
 from __future__ import annotations
 
@@ -69,9 +72,10 @@ class PdfRenderer(Templates):
                 language=template.layout.language,
                 document_id=identity,
                 date=request.requested_at,
-                preview=request.preview,
+                conforms=not request.preview and request.password is None,
                 template=f"{template.product} {template.version}",
-            )
+            ),
+            request.password,
         )
         draw_furniture = furniture(composer.header(), request.document_id)
         found = {

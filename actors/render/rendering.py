@@ -20,7 +20,7 @@ from middleware.meters.worker import WorkerMeters
 from schema.errors import LeaseLost, Permanent, Returned
 from schema.life import previews
 from schema.ports import Documents, Renderer, RenderRequest
-from schema.rows import jobs, leases, outbox, rendered
+from schema.rows import jobs, leases, outbox, passwords, rendered
 from schema.rows.columns import Stage
 from schema.rows.jobs import Claim, NotClaimed
 from schema.rows.messages import RENDER
@@ -123,7 +123,9 @@ class Rendering:
             log.warning("job.template_changed", job_id=held.job_id, before=drawn, now=version)
         held.row["template_version"] = version
         asked_at, preview = as_time(held.row["requested_at"]), jobs.is_preview(held.job_id)
-        request = RenderRequest(held.row["product_id"], report, held.job_id, asked_at, preview)
+        kept = held.row["sealed_password"]
+        password = None if kept is None else passwords.opened(self.settings.sealing_keys, kept)
+        request = RenderRequest(held.row["product_id"], report, held.job_id, asked_at, preview, password)
         pdf = self.renderer.render(request, self._show(held, attempt))
         self._step("rendering", began, bytes=len(pdf))
         return pdf, False

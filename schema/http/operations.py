@@ -19,7 +19,8 @@ ZIP = "application/zip"
 ALWAYS = ("unauthorized", "forbidden", "host_refused", "rate_limited", "database_unavailable")
 _BODY = ("invalid_json", "invalid_request", "body_too_large", "unsupported_media_type")
 _HEADERS = ("Prefer", "Idempotency-Key", "traceparent")
-_SUBMIT = (*_BODY, "callback_refused", "idempotency_key_reused", "invalid_header", "invalid_data", "backlog_full")
+_SUBMIT = (*_BODY, "callback_refused", "idempotency_key_reused", "invalid_header", "invalid_data", "backlog_full",
+           "passwords_disabled")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,9 @@ CATALOGUE: dict[str, Problem] = {
     "sync_disabled": Problem(
         410, "The synchronous endpoint is switched off", "POST the same body to /api/reports/generate-async."
     ),
+    "passwords_disabled": Problem(
+        422, "This reportq takes no passwords", "Leave `password` out, or have an operator set REPORTQ_PASSWORD_KEYS."
+    ),
     # who asks
     "unauthorized": Problem(401, "A key is needed", "Send Authorization: Bearer <key> or X-API-Key: <key>."),
     "forbidden": Problem(403, "The key may not do this", "Use a key with the role named in `detail`."),
@@ -94,6 +97,10 @@ CATALOGUE: dict[str, Problem] = {
     # why a job failed
     "template_not_found": Problem(
         409, "There is no template for this product", "Check productId, or add a template folder for the product."
+    ),
+    "password_unreadable": Problem(
+        409, "The PDF's password cannot be read",
+        "Give the workers every key of REPORTQ_PASSWORD_KEYS that the API has or had, then replay."
     ),
     "template_invalid": Problem(409, "The product's template is wrong", "Run `ops/reportq templates check` and correct it."),
     "invalid_data": Problem(422, "The report's data does not fit the template", "Correct the data at the path named."),

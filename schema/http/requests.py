@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from schema.errors import Refused
 from schema.http.bodies import Body, OrNull
 from schema.http.faults import MAX_DEPTH, invalid, not_json, not_valid
 from schema.prepared import prepare
+from schema.rows import passwords
 
 T = TypeVar("T", bound=Struct)
 
@@ -29,6 +31,15 @@ Url = Annotated[
     Meta(
         min_length=1, max_length=2048, examples=["https://n8n.example.com/webhook/pdf-complete"],
         extra_json_schema={"format": "callback-url", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"},
+    ),
+]  # fmt: skip
+# Readers disagree about how other characters become bytes, and a blank at an end is never seen.
+Password = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=127, pattern=r"^[!-~]([ -~]*[!-~])?$(?!\n)",
+        extra={"words": "must be printable ASCII characters, without a blank at either end"},
+        extra_json_schema={"format": "password", "writeOnly": True},
     ),
 ]  # fmt: skip
 Word = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -49,10 +60,11 @@ class Submission(
     ] = "normal"
     callback: Annotated[Url | None, Meta(description="Told when the job has ended")] = None
     failure_callback: Annotated[Url | None, Meta(description="Told instead when it failed or was cancelled")] = None
-    # Not null but absent without a value: a fingerprint of before this field stays what it was.
+    # Not null but absent without a value: a fingerprint of before these fields stays what it was.
     file_name: Annotated[OrNull[Name] | UnsetType, Meta(description="What the PDF is called", examples=["Ani.pdf"])] = (
         UNSET
     )
+    password: Annotated[OrNull[Password] | UnsetType, Meta(description="Needed to open the PDF (AES-256)")] = UNSET
     data: Annotated[dict[str, Any] | None, Meta(description="The report's content, when it is not in MongoDB")] = None
     meta: Annotated[Any, Meta(description="Anything; echoed in every callback")] = None
 
@@ -164,9 +176,20 @@ def read(body: bytes, kind: type[T], allow: AllowList = _NOTHING) -> T:
     return request
 
 
-def fingerprint(request: Submission | Batch) -> str:
-    """What makes two requests the same request: the validated content, whatever its spelling was."""
+def fingerprint(request: Submission | Batch, keys: Sequence[str] = ()) -> str:
+    """What makes two requests the same request: the validated content, whatever its spelling was.
+
+    `keys` mark passwords (schema/rows/passwords.py): none can be guessed from it.
+    """
+    if isinstance(request, Batch):
+        request = msgspec.structs.replace(request, jobs=[_marked(one, keys) for one in request.jobs])
+    else:
+        request = _marked(request, keys)
     return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()
+
+
+def _marked(one: Submission, keys: Sequence[str]) -> Submission:
+    return msgspec.structs.replace(one, password=passwords.mark(keys, one.password)) if one.password else one
 
 
 def idempotency_key(header: str | None, owner: str) -> str | None:

@@ -86,6 +86,7 @@ def finish(
     """End the round of `job` (the row as its owner saw it): end state, attempt, delivery, dead letter, in one commit.
 
     `tried` counts this attempt as a failed one; `saved` tells whether rendered bytes may have been kept for this round.
+    A completed job is never drawn again, so its password goes.
     False when the row has moved on since: then nothing was written. Of a preview nobody is told.
     """
 
@@ -94,8 +95,9 @@ def finish(
         won = db.execute(
             f"UPDATE pdf_job_results SET status=%s, ended_at={now}, completed_at={now}, progress=%s, stage=NULL, "
             "google_drive_link=COALESCE(%s, google_drive_link), error_code=%s, error_message=%s, template_version=%s, "
-            "tries=tries+%s, lease_until=NULL, hint_no=hint_no+1, relay_token=NULL, relay_until=NULL "
-            "WHERE job_id=%s AND round=%s AND start_no=%s AND status=%s"
+            "tries=tries+%s, lease_until=NULL, hint_no=hint_no+1, relay_token=NULL, relay_until=NULL"
+            + (", sealed_password=NULL" if status == "completed" else "")
+            + " WHERE job_id=%s AND round=%s AND start_no=%s AND status=%s"
             # A cancellation that was asked for in the meantime wins over a failure.
             + (" AND cancel_requested_at IS NULL" if status == "failed" else ""),
             (

@@ -85,6 +85,7 @@ class HeldJob(ReportColumns, StartColumns):
     request_id: str | None  # The caller's own.
     traceparent: str | None  # The caller's trace, as W3C writes it.
     batch_id: str | None  # The batch that it is a member of.
+    sealed_password: str | None  # The PDF's, sealed (schema/rows/passwords.py); NULL: none, or no longer needed.
 
 
 class ListedJob(ReportColumns):

@@ -34,7 +34,7 @@ REPORTS = f"job_id < '{PREVIEW}'"  # SQL: no preview
 NEEDED = (
     "job_id, code, product_id, priority, turn, status, requested_at, round, start_no, tries, crashes, returns, retry_count, "
     "worker_id, callback, failure_callback, meta, file_name, inline_data, artifact_id, request_id, traceparent, batch_id, "
-    "template_version"
+    "template_version, sealed_password"
 )
 
 
@@ -72,6 +72,7 @@ class NewJob:
     request_id: str | None = None
     traceparent: str | None = None
     batch_id: str | None = None
+    sealed_password: str | None = None
 
 
 class KeyTaken(ReportqError):
@@ -173,6 +174,7 @@ def _columns(job: NewJob) -> dict[str, Any]:
         "request_id": job.request_id,
         "traceparent": job.traceparent,
         "batch_id": job.batch_id,
+        "sealed_password": job.sealed_password,
     }
     return {column: value for column, value in values.items() if value is not None}
 

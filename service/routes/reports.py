@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import falcon
@@ -13,7 +13,7 @@ from ulid import ULID
 from schema.errors import Refused
 from schema.http import queries, requests
 from schema.http.responses import Accepted, BatchAccepted
-from schema.rows import batches
+from schema.rows import batches, passwords
 from schema.rows.batches import NewBatch
 from schema.rows.columns import JobRow, UsedKey
 from schema.rows.jobs import PRIORITIES, KeyTaken, NewJob, known, turn_of
@@ -84,7 +84,7 @@ class Single(Submitting):
         submission = self.asked(req, requests.Submission)
         if queries.strict(req.params, req.get_header("Prefer")):
             require_fitting(self.parts, {"": submission})
-        job = new_job(submission, req)
+        job = new_job(submission, req, self.parts.settings.sealing_keys)
         earlier = self.write(req, [job], lambda: self.intake.submit(job), "another body")
         if earlier:
             return job, earlier[0]
@@ -131,7 +131,7 @@ class Batch(Submitting):
             meta=None if batch.meta is None else msgspec.json.encode(batch.meta),
         )
         batch_id: str | None = new.batch_id
-        wanted = _keyed(req, batch, new.batch_id)
+        wanted = _keyed(req, batch, new.batch_id, self.parts.settings.sealing_keys)
         another = "another batch"
         rows = self.write(req, wanted, lambda: batches.submit(self.parts.db, new, wanted), another)
         if rows:
@@ -153,21 +153,24 @@ class Batch(Submitting):
         answer(resp, BatchAccepted(batch_id, answers), falcon.HTTP_202)
 
 
-def _keyed(req: falcon.Request, batch: requests.Batch, batch_id: str) -> list[NewJob]:
+def _keyed(req: falcon.Request, batch: requests.Batch, batch_id: str, sealing: Sequence[str]) -> list[NewJob]:
     """The rows of a batch; each key and fingerprint stands for one place in this very batch."""
-    whole = requests.fingerprint(batch)
-    wanted = []
-    for place, submission in enumerate(batch.jobs):
-        job = replace(new_job(submission, req), job_id=batches.member(batch_id, place), batch_id=batch_id)
-        if job.idempotency_key is not None:
-            key = requests.derived(job.idempotency_key, f"batch {place}")
-            job = replace(job, idempotency_key=key, fingerprint=whole)
-        wanted.append(job)
-    return wanted
+    wanted = [
+        replace(new_job(submission, req, sealing), job_id=batches.member(batch_id, place), batch_id=batch_id)
+        for place, submission in enumerate(batch.jobs)
+    ]
+    key = wanted[0].idempotency_key
+    if key is None:
+        return wanted
+    whole = requests.fingerprint(batch, sealing)
+    return [
+        replace(job, idempotency_key=requests.derived(key, f"batch {place}"), fingerprint=whole)
+        for place, job in enumerate(wanted)
+    ]
 
 
-def new_job(submission: requests.Submission, req: falcon.Request) -> NewJob:
-    """The row that a validated submission becomes."""
+def new_job(submission: requests.Submission, req: falcon.Request, sealing: Sequence[str]) -> NewJob:
+    """The row that a validated submission becomes; `sealing` are the keys of its password. Raises Refused."""
     key = requests.idempotency_key(req.get_header("Idempotency-Key"), req.context.owner)
     return NewJob(
         job_id=f"pdf_{ULID()}",
@@ -179,9 +182,10 @@ def new_job(submission: requests.Submission, req: falcon.Request) -> NewJob:
         meta=None if submission.meta is None else msgspec.json.encode(submission.meta),
         inline=None if submission.data is None else msgspec.json.encode(submission.data),
         file_name=submission.file_name or None,
+        sealed_password=passwords.sealed(sealing, submission.password) if submission.password else None,
         owner=req.context.owner,
         idempotency_key=key,
-        fingerprint=None if key is None else requests.fingerprint(submission),  # compared only behind a key
+        fingerprint=None if key is None else requests.fingerprint(submission, sealing),  # compared only behind a key
         request_id=req.context.request_id,
         traceparent=queries.traceparent(req.get_header("traceparent")),
     )

@@ -26,7 +26,7 @@ class Metadata:
     language: str
     document_id: str
     date: datetime
-    preview: bool = False  # not made to be kept: the file claims no conformance
+    conforms: bool = True  # else it claims no conformance: a preview is not made to be kept, and PDF/A knows no password
     template: str = ""  # name and version of what it was drawn from
 
 
@@ -57,7 +57,7 @@ def xmp(metadata: Metadata) -> str:
     """The metadata as XMP (ISO 16684-1), the same for every drawing of a document."""
     date = metadata.date if metadata.date.tzinfo else metadata.date.replace(tzinfo=UTC)
     return _XMP.format(
-        claims="" if metadata.preview else _CLAIMS,
+        claims=_CLAIMS if metadata.conforms else "",
         title=escape(metadata.title),
         author=escape(metadata.author),
         subject=escape(metadata.subject),

@@ -15,9 +15,9 @@ from typing import Any
 
 from fpdf import FPDF, ViewerPreferences
 from fpdf.annotations import PDFAnnotation
-from fpdf.enums import OutputIntentSubType, PDFResourceType
-from fpdf.output import CIDSystemInfo, OutputProducer, PDFFont, PDFType3Font
-from fpdf.syntax import DestinationXYZ, Name, PDFArray, PDFContentStream, PDFObject, Raw
+from fpdf.enums import EncryptionMethod, OutputIntentSubType, PDFResourceType
+from fpdf.output import CIDSystemInfo, OutputProducer, PDFCatalog, PDFFont, PDFType3Font
+from fpdf.syntax import DestinationXYZ, Name, PDFArray, PDFContentStream, PDFObject, PDFString, Raw
 
 from actors.pdf.fonts.font_file import FontFile
 from actors.pdf.page.archive import PRODUCER, Metadata, colours, xmp
@@ -107,6 +107,11 @@ class _Producer(OutputProducer):
             for number, face in sorted(ink.faces.items())
         }
 
+    def _add_catalog(self) -> PDFCatalog:
+        catalog = super()._add_catalog()
+        catalog.lang = PDFString(catalog.lang, encrypt=True)  # readers decrypt every string; fpdf2 left this one out
+        return catalog
+
     def _add_structure_tree(self) -> PDFObject:
         document = self.fpdf
         assert isinstance(document, Document)
@@ -146,9 +151,12 @@ class _Producer(OutputProducer):
 
 
 class Document(FPDF):
-    """One report's file. `page_canvas` opens a page; while it is drawn, call `bookmark`, `mark` and `jump`."""
+    """One report's file. `page_canvas` opens a page; while it is drawn, call `bookmark`, `mark` and `jump`.
 
-    def __init__(self, metadata: Metadata) -> None:
+    With a `password` all of it is encrypted by AES-256, its metadata too.
+    """
+
+    def __init__(self, metadata: Metadata, password: str | None = None) -> None:
         super().__init__(unit="pt", format=(PAGE_WIDTH, PAGE_HEIGHT))
         self.pdf_version = "1.7"
         self.ink = Ink()
@@ -171,9 +179,12 @@ class Document(FPDF):
         self.set_lang(metadata.language)
         self.set_xmp_metadata(xmp(metadata))
         self.viewer_preferences = ViewerPreferences(display_doc_title=True)
-        self.add_output_intent(
-            OutputIntentSubType.PDFA, output_condition_identifier="sRGB", dest_output_profile=colours(), info="sRGB2014"
-        )
+        if password is None:
+            self.add_output_intent(
+                OutputIntentSubType.PDFA, output_condition_identifier="sRGB", dest_output_profile=colours(), info="sRGB2014"
+            )
+        else:
+            self.set_encryption(password, password, EncryptionMethod.AES_256, encrypt_metadata=True)
         self.set_creator(PRODUCER)
         self.set_producer(PRODUCER)
         self.set_creation_date(metadata.date)

@@ -53,9 +53,9 @@ class Element(PDFObject):
         if kids:
             parts.append(f"/K[{' '.join(kids)}]")
         if tag.alternative:
-            parts.append(f"/Alt {PDFString(tag.alternative).serialize()}")
+            parts.append(f"/Alt {PDFString(tag.alternative, encrypt=True).serialize(_security_handler, self.id)}")
         if tag.actual:
-            parts.append(f"/ActualText {PDFString(tag.actual).serialize()}")
+            parts.append(f"/ActualText {PDFString(tag.actual, encrypt=True).serialize(_security_handler, self.id)}")
         if tag.attributes:
             parts.append(f"/A {tag.attributes}")
         parts.append(">>\nendobj")

@@ -20,7 +20,7 @@ function jsonOf(ctx, value, name, itemIndex) {
 /** The job that an item orders, as reportq takes it. */
 function jobOf(ctx, itemIndex) {
 	const given = (name, otherwise) => ctx.getNodeParameter(name, itemIndex, otherwise);
-	const { meta, fileName, callback, failureCallback } = given('options', {});
+	const { meta, fileName, password, callback, failureCallback } = given('options', {});
 	const job = { code: given('code'), productId: given('productId'), priority: given('priority', 'normal') };
 	const from = given('dataFrom', 'stored');
 	if (from === 'json') job.data = jsonOf(ctx, given('data'), 'Data', itemIndex);
@@ -31,8 +31,8 @@ function jobOf(ctx, itemIndex) {
 	}
 	const meant = jsonOf(ctx, meta, 'Meta', itemIndex);
 	if (meant && Object.keys(meant).length) job.meta = meant;
-	const more = Object.entries({ fileName, callback, failureCallback }).filter(([, value]) => value);
-	return { ...job, ...Object.fromEntries(more) };
+	const texts = { fileName, password: password && String(password), callback, failureCallback };
+	return { ...job, ...Object.fromEntries(Object.entries(texts).filter(([, value]) => value)) };
 }
 
 /** An error as data: it outlives the sleep of an execution, which an Error would not. */

@@ -45,8 +45,7 @@ async function ask(ctx, method, path, { body, headers, file = false, patience = 
 		let refusal;
 		try {
 			const answer = await ctx.helpers.httpRequestWithAuthentication.call(ctx, 'reportqApi', {
-				method,
-				url: base + path, headers: { Accept: file ? '*/*' : 'application/json', ...headers },
+				method, url: base + path, headers: { Accept: file ? '*/*' : 'application/json', ...headers },
 				...(body === undefined ? {} : { body }),
 				...(file ? { encoding: 'arraybuffer' } : { json: true }),
 				returnFullResponse: true, ignoreHttpStatusErrors: true, timeout: 60_000,

@@ -132,6 +132,7 @@ module.exports = [
 				displayName: 'Meta', name: 'meta', type: 'json', default: '{}',
 				description: 'Anything; each callback brings it back. At most 8 kB.',
 			},
+			{ ...text('Password', 'password', 'Needed to open the PDF'), typeOptions: { password: true } },
 			{
 				displayName: 'Patience (Seconds)', name: 'patience', type: 'number',
 				typeOptions: { minValue: 0, maxValue: 3600 }, default: 120,
