@@ -27,6 +27,7 @@ class End:
     meta: Any = None  # what the caller sent: any JSON value
     file_name: str | None = None  # what the caller wanted the PDF to be called
     template_version: str | None = None  # hash of the template that drew the PDF, or refused its data
+    batch_id: str | None = None  # the batch that the job was a member of
     callback: str | None = None  # "not_sent": the resume URL was used up by an earlier round
 
 

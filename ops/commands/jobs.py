@@ -92,7 +92,7 @@ def list_(
         query = ListQuery(status=status, code=code, product_id=product, since=moment_, limit=limit)  # type: ignore[arg-type]
         with contextlib.closing(open_documents(here.settings.documents_url, here.db)) as documents:
             rows, _ = found.page(here.db, documents, query)
-    names = ("job_id", "status", "code", "product_id", "round", "retry_count", "requested_at", "ended_at", "error_code")
+    names = ("job_id", "status", "code", "product_id", "round", "retry_count", "requested_at", "ended_at", "error_code", "batch_id")
     shown = [{name: moment(row[name]) if name.endswith("_at") else row[name] for name in names} for row in rows]
     if as_json:
         print_json({"jobs": shown})
@@ -164,6 +164,7 @@ def _shown(here: Desk, job_id: str) -> dict[str, Any]:
         "retry_count": row["retry_count"],
         "google_drive_link": row["google_drive_link"],
         "template_version": row["template_version"],
+        "batch_id": row["batch_id"],
         "priority": jobs.priority_word(row["priority"]),
         "requested_at": moment(row["requested_at"]),
         "started_at": moment(row["started_at"]),
@@ -197,6 +198,7 @@ def _recorded(here: Desk, job_id: str) -> dict[str, Any]:
         raise Refused(f"There is no job {job_id[:80]!r}.", code="job_not_found")
     names = (
         "job_id", "status", "code", "product_id", "round", "retry_count", "google_drive_link", "template_version",
+        "batch_id",
     )  # fmt: skip
     return {name: getattr(end, name) for name in names} | {
         "requested_at": moment(end.requested_at),

@@ -61,7 +61,7 @@ def of_job(db: Database, job: JobRow, holding: Mapping[str, list[str]], current:
         Event(_submitted_at(job, tried), 0, "Submitted", _lines(
             f"report {job['code']}, product {job['product_id']}",
             f"request {job['request_id']}" if job["request_id"] else None,
-            f"in batch {job['batch_id']}" if job["batch_id"] else None,
+            _batch(job["batch_id"]),
         )),
         *(_attempt(row) for row in tried),
         *(_end(row, tried) for row in owed),
@@ -78,10 +78,14 @@ def of_end(end: End) -> list[Event]:
     """What the permanent record keeps of a job whose rows were cleaned away."""
     asked = "Submitted" if end.round == 1 else f"Replayed (round {end.round})"
     return [
-        Event(end.requested_at, 0, asked, (f"report {end.code}, product {end.product_id}",)),
+        Event(end.requested_at, 0, asked, _lines(f"report {end.code}, product {end.product_id}", _batch(end.batch_id))),
         Event(end.ended_at, 1, _titled(end.status, end.round),
               _why(end.status, end.google_drive_link, end.error_code, end.error_message, end.template_version)),
     ]  # fmt: skip
+
+
+def _batch(batch_id: str | None) -> str | None:
+    return f"in batch {batch_id}" if batch_id else None
 
 
 def _submitted_at(job: JobRow, tried: list[AttemptRow]) -> datetime | None:

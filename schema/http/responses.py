@@ -22,6 +22,7 @@ _MOMENTS = ("_at", "since", "until")  # how the names of fields end that hold on
 Status = Literal["queued", "processing", "completed", "failed", "cancelled"]
 Moment = Annotated[str, Meta(description="RFC 3339, UTC", extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
+InBatch = Annotated[str | None, Meta(description="The batch that it was asked for with")]
 JobId = Annotated[str, Meta(description="The job's identifier", examples=["pdf_01JDCS7Q4W8Y3M6R5T2V9X0ZAB"])]
 
 
@@ -110,6 +111,7 @@ class Job(Struct):
     template_version: Annotated[str | None, Meta(description="Of the template that drew it, as /api/products tells it")]
     error: JobError | None
     webhook: Webhook | None
+    batch_id: InBatch
 
 
 class JobSummary(Struct):
@@ -127,6 +129,7 @@ class JobSummary(Struct):
     retry_count: int
     google_drive_link: str | None
     error_code: str | None
+    batch_id: InBatch
 
 
 class JobPage(Struct):

@@ -68,6 +68,7 @@ class ReportColumns(TypedDict):
     round: int  # 1 for the submission, one more for each replay.
     requested_at: Moment  # When this round was asked for: by the submission or by the replay.
     retry_count: int  # Retries scheduled in this round.
+    batch_id: str | None  # The batch that it is a member of.
 
 
 class HeldJob(ReportColumns, StartColumns):
@@ -84,7 +85,6 @@ class HeldJob(ReportColumns, StartColumns):
     template_version: str | None  # Hash of the template that the last drawn or refused PDF was made with.
     request_id: str | None  # The caller's own.
     traceparent: str | None  # The caller's trace, as W3C writes it.
-    batch_id: str | None  # The batch that it is a member of.
     sealed_password: str | None  # The PDF's, sealed (schema/rows/passwords.py); NULL: none, or no longer needed.
 
 

@@ -20,7 +20,7 @@ from schema.sql.database import Database
 
 _COLUMNS = (
     "job_id, code, product_id, status, priority, round, progress, created_at, requested_at, ended_at, retry_count, "
-    "google_drive_link, error_code"
+    "google_drive_link, error_code, batch_id"
 )
 
 # Filter → the index that holds its pages in order; each ends with the job_id. MariaDB must be told which to use. When half

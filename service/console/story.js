@@ -2,7 +2,7 @@
 
 import { at } from "./api.js";
 import { h, prose } from "./dom.js";
-import { between, plural, span, when } from "./words.js";
+import { between, jobLink, plural, span, when } from "./words.js";
 
 const SECONDS = 1000;
 const ENDED = { completed: "completed", failed: "failed", timeout: "ran out of time", returned: "gave the job back", crashed: "died", cancelled: "was cancelled" };
@@ -32,7 +32,10 @@ function gap(events, index) {
 
 const line = (text) => (text ? h("p", {}, Array.isArray(text) ? text : prose(text)) : null);
 
-const submitted = (job) => event(job.created_at, 0, "", "Submitted", line([job.priority ? `Priority ${job.priority}` : "", `report ${job.code}, product ${job.product_id}`].filter(Boolean).join("; ")));
+const submitted = (job) => event(job.created_at, 0, "", "Submitted", [
+  line([job.priority ? `Priority ${job.priority}` : "", `report ${job.code}, product ${job.product_id}`].filter(Boolean).join("; ")),
+  job.batch_id ? line(["in batch ", jobLink(job.batch_id)]) : null,
+]);
 
 const attempt = (job) => (one) => {
   const name = `Attempt ${one.number}${job.round > 1 ? ` (round ${one.round})` : ""}`;

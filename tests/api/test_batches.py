@@ -83,6 +83,27 @@ def test_a_batch_is_found_by_its_id_from_submission_to_end(api: Api) -> None:
     assert api.get("/api/jobs").json["jobs"][0]["job_id"] == ids[2]
 
 
+def test_each_job_names_its_batch_as_long_as_anything_knows_the_job(api: Api) -> None:
+    (batch_id, [job_id]), alone = submit(api, 1), api.submit(code="K0")
+
+    def named() -> list[str | None]:
+        listed = {one["job_id"]: one["batch_id"] for one in api.get("/api/jobs?code=K0").json["jobs"]}
+        assert list(listed) == [alone, job_id]
+        assert listed == {one: api.get(f"/api/jobs/{one}").json["batch_id"] for one in listed}
+        return list(listed.values())
+
+    assert named() == [None, batch_id]
+    finish(api, job_id)
+    finish(api, alone)
+    for rows in (1, 0):
+        assert named() == [None, batch_id]
+        end = api.documents.find_end(job_id)
+        assert end is not None
+        told = story.of_job(api.db, api.row(job_id), {}) if rows else story.of_end(end)
+        assert f"in batch {batch_id}" in told[0].lines
+        api.db.transaction(lambda: retention.remove(api.db, [job_id, alone]))
+
+
 def test_the_answer_says_where_it_is_found_and_a_repetition_is_the_same_batch(api: Api) -> None:
     body = {"jobs": [BODY, BODY], "callback": HOOK}
     answers = [api.post(PATH, body, headers={"Idempotency-Key": "b"}) for _ in range(2)]
