@@ -88,9 +88,8 @@ def test_each_job_names_its_batch_as_long_as_anything_knows_the_job(api: Api) ->
 
     def named() -> list[str | None]:
         listed = {one["job_id"]: one["batch_id"] for one in api.get("/api/jobs?code=K0").json["jobs"]}
-        assert list(listed) == [alone, job_id]
-        assert listed == {one: api.get(f"/api/jobs/{one}").json["batch_id"] for one in listed}
-        return list(listed.values())
+        assert listed == {one: api.get(f"/api/jobs/{one}").json["batch_id"] for one in (alone, job_id)}
+        return [listed[alone], listed[job_id]]
 
     assert named() == [None, batch_id]
     finish(api, job_id)
