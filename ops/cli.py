@@ -20,9 +20,9 @@ from ops.commands.terminal import explained
 # loaded: a person waits for it.
 COMMANDS = {
     "dead-letters": ("dead_letters", "app"), "queues": ("queues", "app"), "webhooks": ("webhooks", "app"),
-    "jobs": ("jobs", "app"), "templates": ("templates", "app"), "render": ("templates", "render"), "keys": ("keys", "app"),
-    "rollout": ("rollout", "app"), "config": ("config", "app"), "backup": ("backup", "app"), "erase": ("erase", "erase"),
-    "status": ("status", "status"), "doctor": ("doctor", "doctor"),
+    "jobs": ("jobs", "app"), "batches": ("batches", "app"), "templates": ("templates", "app"),
+    "render": ("templates", "render"), "keys": ("keys", "app"), "rollout": ("rollout", "app"), "config": ("config", "app"),
+    "backup": ("backup", "app"), "erase": ("erase", "erase"), "status": ("status", "status"), "doctor": ("doctor", "doctor"),
 }  # fmt: skip
 
 

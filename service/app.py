@@ -80,6 +80,7 @@ def create_app(parts: ApiParts) -> Any:
         app.add_route(f"/api/products/{{product_id}}/{part}", products, suffix=part)
     app.add_route("/api/products/{product_id}/preview", Previews(parts, view, waiters))
     app.add_route("/api/batches/{batch_id}", batches := Batches(parts, view, waiters))
+    app.add_route("/api/batches", batches, suffix="list")
     for act in ("cancel", "replay", "download"):
         app.add_route(f"/api/batches/{{batch_id}}/{act}", batches, suffix=act)
     app.add_route("/api/jobs", Jobs(parts))

@@ -37,12 +37,13 @@ from schema.rows.columns import AttemptRow
 from schema.rows.letter_search import moment_of
 from schema.rows.messages import QUEUES
 from schema.rows.states import OPEN
+from schema.settings import Settings
 from schema.sql.times import instant, moment
 from service.routes.deliveries import delivery_log
 
 app = typer.Typer(help="Jobs.", no_args_is_help=True)
 
-_STATUSES = ("queued", "processing", "completed", "failed", "cancelled")
+STATUSES = ("queued", "processing", "completed", "failed", "cancelled")
 _REPLAY_REFUSED = {
     "unknown": ("There is no such job.", "job_not_found"),
     "completed": ("The job is completed.", "not_replayable"),
@@ -78,7 +79,7 @@ def show(job_id: str, as_json: Json = False) -> None:
 def list_(
     status: Annotated[
         str | None,
-        typer.Option(help="queued, processing, completed, failed or cancelled.", callback=one_of(_STATUSES)),
+        typer.Option(help="queued, processing, completed, failed or cancelled.", callback=one_of(STATUSES)),
     ] = None,
     code: Annotated[str | None, typer.Option(help="Only this report code.")] = None,
     product: Annotated[str | None, typer.Option(help="Only this product.")] = None,
@@ -92,7 +93,9 @@ def list_(
         query = ListQuery(status=status, code=code, product_id=product, since=moment_, limit=limit)  # type: ignore[arg-type]
         with contextlib.closing(open_documents(here.settings.documents_url, here.db)) as documents:
             rows, _ = found.page(here.db, documents, query)
-    names = ("job_id", "status", "code", "product_id", "round", "retry_count", "requested_at", "ended_at", "error_code", "batch_id")
+    names = (
+        "job_id", "status", "code", "product_id", "round", "retry_count", "requested_at", "ended_at", "error_code", "batch_id",
+    )  # fmt: skip
     shown = [{name: moment(row[name]) if name.endswith("_at") else row[name] for name in names} for row in rows]
     if as_json:
         print_json({"jobs": shown})
@@ -130,10 +133,7 @@ def replay(
 ) -> None:
     """A failed or cancelled job once more, with a fresh budget."""
     with desk() as here:
-        allow = allowed(here.settings)
-        for field, url in (("callback", callback), ("failureCallback", failure_callback)):
-            if url is not None:
-                urls.check_literal(url, allow, field=field)
+        callable_(here.settings, callback, failure_callback)
         outcome = rounds.replay(
             here.db, job_id, by=here.by, why=why, callback=callback, failure_callback=failure_callback
         )
@@ -142,6 +142,14 @@ def replay(
             raise Refused(sentence, code=problem)
         here.wake()
     print_json({"job_id": job_id, "outcome": outcome}) if as_json else out.print("The job runs again.")
+
+
+def callable_(settings: Settings, callback: str | None, failure_callback: str | None) -> None:
+    """Raise Refused unless callbacks may go to these URLs."""
+    allow = allowed(settings)
+    for field, url in (("callback", callback), ("failureCallback", failure_callback)):
+        if url is not None:
+            urls.check_literal(url, allow, field=field)
 
 
 def _shown(here: Desk, job_id: str) -> dict[str, Any]:

@@ -45,6 +45,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 _INSTEAD = {
     "invalid_request": "",
     "job_not_found": "See ops/reportq jobs list; ended jobs are kept for a limited time.",
+    "batch_not_found": "See ops/reportq batches list; ended batches are kept for a limited time.",
     "queue_not_found": "See ops/reportq queues list.",
     "dead_letter_not_found": "See ops/reportq dead-letters list --letters for those that are open.",
     "delivery_not_found": "See ops/reportq webhooks log JOB_ID for the job's own.",
@@ -61,7 +62,7 @@ _INSTEAD = {
 }
 
 # Columns that are copied from the screen into the next command.
-_IDS = ("job_id", "dead_letter_id", "delivery_id", "fingerprint", "key", "worker")
+_IDS = ("job_id", "batch_id", "dead_letter_id", "delivery_id", "fingerprint", "key", "worker")
 
 QUICK = {"connect_timeout": 1.0, "io_timeout": 1.2}  # seconds: with what starts and shows a command, three in all
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]

@@ -9,8 +9,12 @@ from msgspec import Meta, Struct
 from schema.http.responses import Count, JobError, JobId, Moment, Status, Webhook, error_of, shown
 from schema.prepared import prepare
 from schema.rows.batches import Member
+from schema.rows.columns import BatchRow
 
 BatchId = Annotated[str, Meta(description="The batch's identifier", examples=["bat_01JDCS7Q4W8Y3M6R5T2V9X0ZAB"])]
+
+BatchStatus = Annotated[Literal["open", "ended"], Meta(description="ended: every job has ended")]
+BatchRound = Annotated[int, Meta(description="One more each time a replay opens an ended batch", ge=1)]
 
 
 class BatchResult(Struct):
@@ -35,12 +39,34 @@ class BatchCounts(Struct):
     cancelled: Count
 
 
+class BatchSummary(Struct):
+    """A batch in a list, and how many of its jobs are in which state."""
+
+    batch_id: BatchId
+    status: BatchStatus
+    round: BatchRound
+    total: Count
+    open: Annotated[Count, Meta(description="Jobs that have not ended")]
+    completed: Count
+    failed: Count
+    cancelled: Count
+    created_at: Moment | None
+    ended_at: Moment | None
+
+
+class BatchPage(Struct):
+    """Batches, newest first."""
+
+    batches: list[BatchSummary]
+    next_cursor: Annotated[str | None, Meta(description="Send it as `cursor` for the next page; null on the last")]
+
+
 class BatchState(Struct):
     """A batch as it stands."""
 
     batch_id: BatchId
-    status: Annotated[Literal["open", "ended"], Meta(description="ended: every job has ended")]
-    round: Annotated[int, Meta(description="One more each time a replay opens an ended batch", ge=1)]
+    status: BatchStatus
+    round: BatchRound
     counts: BatchCounts
     created_at: Moment | None
     ended_at: Moment | None
@@ -66,6 +92,11 @@ class BatchReplayed(Struct):
     batch_id: BatchId
     round: Annotated[int, Meta(description="The batch's", ge=1)]
     replayed: Annotated[Count, Meta(description="Jobs that are tried again")]
+
+
+def summary_of(row: BatchRow) -> BatchSummary:
+    """A batch as lists show it."""
+    return shown(BatchSummary, row, status="open" if row["ended_at"] is None else "ended")
 
 
 def result_of(row: Member) -> BatchResult:

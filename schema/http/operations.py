@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schema.http import batch_responses, letter_responses, product_responses, requests, responses, state_responses
-from schema.http.queries import BatchQuery, LettersQuery, ListQuery, SubmitQuery
+from schema.http.queries import BatchesQuery, BatchQuery, LettersQuery, ListQuery, SubmitQuery
 
 JSON, PDF, PROBLEM = "application/json", "application/pdf", "application/problem+json"
 ZIP = "application/zip"
@@ -19,8 +19,15 @@ ZIP = "application/zip"
 ALWAYS = ("unauthorized", "forbidden", "host_refused", "rate_limited", "database_unavailable")
 _BODY = ("invalid_json", "invalid_request", "body_too_large", "unsupported_media_type")
 _HEADERS = ("Prefer", "Idempotency-Key", "traceparent")
-_SUBMIT = (*_BODY, "callback_refused", "idempotency_key_reused", "invalid_header", "invalid_data", "backlog_full",
-           "passwords_disabled")
+_SUBMIT = (
+    *_BODY,
+    "callback_refused",
+    "idempotency_key_reused",
+    "invalid_header",
+    "invalid_data",
+    "backlog_full",
+    "passwords_disabled",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,11 @@ OPERATIONS: list[Operation] = [
             "callback": "https://n8n.example.com/webhook/batch-complete", "meta": {"execution": 1234},
         },
         tag="reports",
+    ),
+    Operation(
+        "GET", "/api/batches", "listBatches", "List batches, newest first", "read",
+        {200: Success("One page", batch_responses.BatchPage)}, query=BatchesQuery, problems=("invalid_request",),
+        tag="batches",
     ),
     Operation(
         "GET", "/api/batches/{batch_id}", "getBatch", "See how a batch stands", "read",

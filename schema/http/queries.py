@@ -122,6 +122,18 @@ class BatchQuery(Struct, forbid_unknown_fields=True):
     ] = None
 
 
+class BatchesQuery(Struct, forbid_unknown_fields=True):
+    """The query string of GET /api/batches."""
+
+    cursor: Annotated[
+        Annotated[
+            str, Meta(pattern=r"^bat_[0-9A-HJKMNP-TV-Z]{26}$(?!\n)", extra={"words": "is not a cursor of this list"})
+        ]
+        | None,
+        Meta(description="`next_cursor` of the page before"),
+    ] = None
+
+
 class LettersQuery(Struct, forbid_unknown_fields=True):
     """The query string of GET /api/dead-letters; unknown names are refused, so that a typo never widens a list."""
 

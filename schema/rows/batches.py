@@ -87,6 +87,15 @@ def find(db: Database, batch_id: str) -> BatchRow | None:
     return db.fetch_one("SELECT * FROM batches WHERE batch_id=%s", (batch_id,), of=BatchRow)
 
 
+def page(db: Database, before: str | None, limit: int) -> list[BatchRow]:
+    """The newest batches, or the newest of those that were asked for before the batch `before`."""
+    return db.fetch_all(
+        "SELECT * FROM batches WHERE batch_id < %s ORDER BY batch_id DESC LIMIT %s",
+        (before or "bat_~", limit),
+        of=BatchRow,
+    )
+
+
 def count_end(db: Database, batch_id: str, status: JobEnd, turn: int) -> None:
     """Count the end of a member's round, in the transaction that writes it; the last one ends the batch's round.
 

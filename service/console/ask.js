@@ -32,6 +32,24 @@ export function ask({ title, text, yes, grave = false, fields = [], no = "Back" 
   });
 }
 
+// Pages of a list, by the cursors of those before.
+export function pager(refresh) {
+  const past = [];
+  let here = "";
+  const turn = (to) => {
+    here = to;
+    refresh();
+  };
+  return {
+    cursor: () => here,
+    first: () => { past.length = 0; here = ""; },
+    buttons: (next, newer = "Newer", older = "Older") => [
+      past.length ? h("button", { type: "button", onclick: () => turn(past.pop()) }, newer) : null,
+      next ? h("button", { type: "button", onclick: () => { past.push(here); turn(next); } }, older) : null,
+    ],
+  };
+}
+
 export const WHY = { name: "why", label: "Why? (optional, kept in the audit)", max: 500 };
 
 export async function askKey(again) {

@@ -23,6 +23,13 @@ export const svg = (tag, props, ...children) => made(document.createElementNS(SV
 // A sentence in which `code` stands between backticks, as text and elements; whoever wrote it, it is never markup.
 export const prose = (text) => String(text ?? "").split(/`([^`]+)`/).map((part, index) => (index % 2 ? h("code", {}, part) : part));
 
+// Hand a file that the API has answered to the browser.
+export async function save(answer, name) {
+  const link = h("a", { href: URL.createObjectURL(await answer.blob()), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 // Make `old` look like `fresh` by changing only what differs: focus, scroll and open details stay where they are.
 export function morph(old, fresh) {
   if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || key(old) !== key(fresh)) {

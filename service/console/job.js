@@ -2,9 +2,9 @@
 
 import { answered, at, get, jobPath, may, post, setRole, whyNot } from "./api.js";
 import { action, ask, WHY } from "./ask.js";
-import { h, prose } from "./dom.js";
+import { h, prose, save } from "./dom.js";
 import { story } from "./story.js";
-import { bar, between, plural, span, when, word } from "./words.js";
+import { bar, between, jobLink, span, told, when, word } from "./words.js";
 
 const STAGES = ["loading", "rendering", "storing", "uploading", "recording"];
 const SAYS = { loading: "Load the report", rendering: "Draw the PDF", storing: "Wait for the store", uploading: "Store it", recording: "Write it down" };
@@ -101,28 +101,17 @@ function facts({ job, deliveries }) {
   const link = job.google_drive_link;
   const web = /^https?:\/\//.test(link ?? "");
   return h("section", {}, h("dl", { class: "facts" },
-    fact("Code", job.code), fact("Product", job.product_id), fact("Priority", job.priority), fact("Submitted", when(job.created_at)),
+    fact("Code", job.code), fact("Product", job.product_id), fact("Batch", job.batch_id && jobLink(job.batch_id)), fact("Priority", job.priority), fact("Submitted", when(job.created_at)),
     fact("First started", job.started_at && when(job.started_at)), fact("Took", job.completed_at && span(between(job.created_at, job.completed_at))),
     fact("Retries", job.retry_count ? String(job.retry_count) : null),
     fact("Stored at", link && (web ? h("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, link) : link)),
     fact("Callback", told(job.webhook, deliveries[0]))));
 }
 
-// What became of the callback; a job that asked for none is only recorded.
-function told(webhook, last) {
-  if (!webhook) return "no callback asked";
-  if (webhook.state === "recorded") return word("recorded", "no callback asked; recorded");
-  if (last && !last.url) return ["no callback asked; ", webhook.state === "pending" ? "being recorded" : "not recorded"];
-  const words = { not_due: "due when the job has ended", not_sent: "not sent", dead: "given up" };
-  return [word(webhook.state, words[webhook.state] ?? webhook.state), webhook.tries ? ` after ${plural(webhook.tries, "try", "tries")}` : ""];
-}
-
 async function download(job) {
   const answer = await answered("GET", jobPath(job.job_id, "download"), undefined, { redirect: "manual" });
-  const link = h("a", answer.type === "opaqueredirect" ? { href: job.google_drive_link, target: "_blank", rel: "noopener noreferrer" }
-    : { href: URL.createObjectURL(await answer.blob()), download: `${job.job_id}.pdf` });
-  link.click();
-  if (link.href.startsWith("blob:")) setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  if (answer.type === "opaqueredirect") h("a", { href: job.google_drive_link, target: "_blank", rel: "noopener noreferrer" }).click();
+  else await save(answer, `${job.job_id}.pdf`);
 }
 
 async function cancel(job, frame) {

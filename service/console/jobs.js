@@ -1,6 +1,7 @@
 // The list of jobs, newest first, by state, report and product.
 
 import { get } from "./api.js";
+import { pager } from "./ask.js";
 import { h } from "./dom.js";
 import { bar, between, count, jobLink, span, when, word } from "./words.js";
 
@@ -9,25 +10,19 @@ const STATES = ["queued", "processing", "completed", "failed", "cancelled"];
 export function open(frame) {
   const chosen = Object.fromEntries(["status", "code", "product_id", "since"].map((name) => [name, frame.query.get(name) ?? ""]));
   if (!STATES.includes(chosen.status)) chosen.status = "";
-  const past = []; // cursors of the pages before this one
-  let cursor = "";
+  const pages = pager(frame.refresh);
 
   const narrow = (name, value) => {
     chosen[name] = value;
-    cursor = "";
-    past.length = 0;
+    pages.first();
     frame.replaceQuery(String(new URLSearchParams(Object.entries(chosen).filter(([, given]) => given))));
-    frame.refresh();
-  };
-  const turn = (to) => {
-    cursor = to;
     frame.refresh();
   };
 
   return {
     title: "Jobs",
     every: () => 3000,
-    load: () => get("/api/jobs", { ...chosen, since: since(chosen.since), cursor, limit: 50 }),
+    load: () => get("/api/jobs", { ...chosen, since: since(chosen.since), cursor: pages.cursor(), limit: 50 }),
     draw: (data) => [
       h("h1", {}, "Jobs"),
       h("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
@@ -38,8 +33,7 @@ export function open(frame) {
           [["", "any time"], ["15m", "last 15 minutes"], ["1h", "last hour"], ["24h", "last 24 hours"]].map(([value, name]) => h("option", { value, selected: value === chosen.since }, name))))),
       h("section", {}, data.jobs.length ? table(data.jobs) : h("p", { class: "empty" }, nothing(chosen)),
         h("div", { class: "row" },
-          past.length ? h("button", { type: "button", onclick: () => turn(past.pop()) }, "Newer") : null,
-          data.next_cursor ? h("button", { type: "button", onclick: () => { past.push(cursor); turn(data.next_cursor); } }, "Older") : null,
+          pages.buttons(data.next_cursor),
           data.jobs.length ? h("span", { class: "quiet" }, `${count(data.jobs.length)} shown`) : null)),
     ],
   };

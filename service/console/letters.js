@@ -1,7 +1,7 @@
 // Dead letters: grouped by what they died of, or one by one; chosen, tried dry, replayed or discarded.
 
 import { get, may, post, setRole, whyNot } from "./api.js";
-import { action } from "./ask.js";
+import { action, pager } from "./ask.js";
 import { h, prose } from "./dom.js";
 import { Run, runSheet } from "./replay.js";
 import { count, jobLink, plural, when, word } from "./words.js";
@@ -11,16 +11,17 @@ const FILTERS = ["status", "queue", "error", "code", "product_id", "job_id", "fi
 export function open(frame) {
   const chosen = Object.fromEntries(FILTERS.map((name) => [name, frame.query.get(name) ?? ""]));
   let single = frame.query.get("view") === "letters" || Boolean(chosen.fingerprint || chosen.job_id);
-  let cursor = "";
-  const past = [];
   const picked = new Map(); // fingerprint or letter id → what was shown of it
+  const pages = pager(() => {
+    picked.clear();
+    frame.refresh();
+  });
   let run = null;
 
   const remember = () => frame.replaceQuery(String(new URLSearchParams([...Object.entries(chosen), ["view", single ? "letters" : ""]].filter(([, value]) => value))));
   const show = (changes = {}) => {
     Object.assign(chosen, changes);
-    cursor = "";
-    past.length = 0;
+    pages.first();
     picked.clear();
     remember();
     frame.refresh();
@@ -28,11 +29,6 @@ export function open(frame) {
   const view = (letters, changes) => {
     single = letters;
     show(changes);
-  };
-  const turn = (to) => {
-    cursor = to;
-    picked.clear();
-    frame.refresh();
   };
 
   // What is meant by "selected" or "all that match", as bodies for the API.
@@ -60,7 +56,7 @@ export function open(frame) {
     title: "Dead letters",
     every: () => (run?.busy ? 1000 : 5000),
     async load() {
-      const query = { ...chosen, since: chosen.since, view: single ? "letters" : "groups", cursor: single ? cursor : "" };
+      const query = { ...chosen, since: chosen.since, view: single ? "letters" : "groups", cursor: single ? pages.cursor() : "" };
       const [found, overview] = await Promise.all([get("/api/dead-letters", query), get("/api/overview"), run?.look()]);
       setRole(overview.role);
       return found;
@@ -83,9 +79,7 @@ export function open(frame) {
           h("h2", {}, single ? `${count(items.length)}${found.next_cursor ? "+" : ""} ${items.length === 1 ? "letter" : "letters"}` : `${plural(found.total, "letter")} in ${plural(items.length, "group")}`),
           items.length ? (single ? lettersTable : groupsTable)(items, picked, pick, (fingerprint) => view(true, { fingerprint }), open)
             : h("p", { class: "empty" }, open ? "There are no open dead letters." : "None."),
-          h("div", { class: "row" },
-            past.length ? h("button", { type: "button", onclick: () => turn(past.pop()) }, "Newer") : null,
-            single && found.next_cursor ? h("button", { type: "button", onclick: () => { past.push(cursor); turn(found.next_cursor); } }, "Older") : null),
+          h("div", { class: "row" }, pages.buttons(single && found.next_cursor)),
           open && items.length ? h("div", { class: "bar row" },
             picked.size ? [button(`Replay ${plural(meant, "letter")}…`, "replay", true, "main"), button("Discard…", "discard", true, "grave"), h("span", { class: "quiet" }, "selected")]
               : [button("Replay all that match…", "replay", false, ""), h("span", { class: "quiet" }, "or select some. A dry run comes first.")]) : null),

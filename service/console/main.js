@@ -3,14 +3,15 @@
 import { askAgain, forgetKey, hasKey, Problem, setKeyPrompt } from "./api.js";
 import { askKey } from "./ask.js";
 import { h, morphChildren, prose } from "./dom.js";
-import { place } from "./words.js";
+import { pageOf } from "./words.js";
+import * as batches from "./batches.js";
 import * as job from "./job.js";
 import * as jobs from "./jobs.js";
 import * as letters from "./letters.js";
 import * as overview from "./overview.js";
 import * as queues from "./queues.js";
 
-const PAGES = { "": overview, jobs, "dead-letters": letters, queues };
+const PAGES = { "": overview, jobs, batches, "dead-letters": letters, queues };
 const main = document.getElementById("main");
 const trouble = document.getElementById("trouble");
 const freshness = document.getElementById("freshness");
@@ -132,7 +133,8 @@ document.getElementById("search").onsubmit = (event) => {
   event.preventDefault();
   const text = find.value.trim();
   if (!text) return;
-  location.hash = /^pdf_[0-9A-Z]{26}$/i.test(text) ? place("jobs", `pdf_${text.slice(4).toUpperCase()}`) : `#/jobs?${new URLSearchParams({ code: text })}`;
+  const known = /^(pdf|bat)_[0-9A-Z]{26}$/i.test(text);
+  location.hash = known ? pageOf(text.slice(0, 4).toLowerCase() + text.slice(4).toUpperCase()) : `#/jobs?${new URLSearchParams({ code: text })}`;
 };
 document.getElementById("skip").onclick = (event) => {
   event.preventDefault();

@@ -51,5 +51,15 @@ export function bar(percent, label) {
 
 export const short = (id) => (id && id.length > 18 ? `${id.slice(0, 4)}…${id.slice(-8)}` : id);
 export const place = (...parts) => "#/" + parts.map(encodeURIComponent).join("/");
-// A batch (its callback may be a dead letter) has no page of its own.
-export const jobLink = (id, text = id) => (id.startsWith("bat_") ? h("code", {}, text) : h("a", { href: place("jobs", id), class: "mono" }, text));
+// The page of a job, or of a batch: its callback may be a dead letter, too.
+export const pageOf = (id) => place(id.startsWith("bat_") ? "batches" : "jobs", id);
+export const jobLink = (id, text = id) => h("a", { href: pageOf(id), class: "mono" }, text);
+
+// What became of a callback; a job that asked for none is only recorded.
+export function told(webhook, last, whose = "the job") {
+  if (!webhook) return "no callback asked";
+  if (webhook.state === "recorded") return word("recorded", "no callback asked; recorded");
+  if (last && !last.url) return ["no callback asked; ", webhook.state === "pending" ? "being recorded" : "not recorded"];
+  const words = { not_due: `due when ${whose} has ended`, not_sent: "not sent", dead: "given up" };
+  return [word(webhook.state, words[webhook.state] ?? webhook.state), webhook.tries ? ` after ${plural(webhook.tries, "try", "tries")}` : ""];
+}

@@ -1,4 +1,4 @@
-"""Batches: one batch's status and results, cancel, replay of what failed, and all of its PDFs in one archive."""
+"""Batches: the list; one batch's status and results, cancel, replay of what failed, and all of its PDFs in one archive."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import falcon
 
 from schema.errors import Permanent, Refused
 from schema.http import batch_responses, queries, requests
-from schema.http.batch_responses import result_of
+from schema.http.batch_responses import result_of, summary_of
 from schema.life import rounds
 from schema.rows import batches
 from schema.rows.batches import Member
 from schema.rows.columns import BatchRow
 from schema.rows.states import IS_OPEN
+from schema.sql.database import Database
 from schema.sql.times import as_time, moment
 from service.estimates import QueueView
 from service.routes.archive import Archive
@@ -30,60 +31,47 @@ _ODD = re.compile(r"[^\w.-]")
 
 @dataclass(eq=False)
 class Batches(Route):
-    """GET /api/batches/{batch_id}; POST …/cancel and …/replay; GET …/download."""
+    """GET /api/batches and /api/batches/{batch_id}; POST …/cancel and …/replay; GET …/download."""
 
     view: QueueView
     waiters: WaiterBoard
+
+    def on_get_list(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """A page of batches, newest first."""
+        rows = batches.page(self.parts.db, queries.read_query(req.params, queries.BatchesQuery).cursor, _PAGE + 1)
+        cursor = rows[_PAGE - 1]["batch_id"] if len(rows) > _PAGE else None
+        answer(resp, batch_responses.BatchPage([summary_of(row) for row in rows[:_PAGE]], cursor))
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, batch_id: str) -> None:
         """The batch as it stands, or, with `Prefer: wait=N`, once all of its jobs have ended."""
         prefer = queries.preference(req.get_header("Prefer"), self.parts.settings.longest_wait)
         first = int(queries.read_query(req.params, queries.BatchQuery).cursor or 0)
-        row = self._row(batch_id)
+        row = one_batch(self.parts.db, batch_id)
         if prefer.wait and row["ended_at"] is None and self.waiters.wait(batch_id, prefer.wait):
             resp.set_header("Preference-Applied", f"wait={prefer.wait:g}")
-            row = self._row(batch_id)
+            row = one_batch(self.parts.db, batch_id)
         if row["ended_at"] is None:
             resp.set_header("Retry-After", "2")
         answer(resp, self._shown(row, first))
 
     def on_post_cancel(self, req: falcon.Request, resp: falcon.Response, batch_id: str) -> None:
         """200 when all that could be cancelled is, 202 when some will be at their next checkpoint."""
-        db, row = self.parts.db, self._row(batch_id)
-        if row["ended_at"] is not None:
-            raise Refused("The batch has ended.", code="already_ended")
-        done = db.transaction(lambda: batches.each(db, row, IS_OPEN, lambda job_id: rounds.cancel(db, job_id)))
-        cancelled, requested = done.count("cancelled"), done.count("requested")
-        req.context.cancelled = cancelled
-        body = batch_responses.BatchCancelled(batch_id, cancelled, requested, done.count("too_late"))
-        answer(resp, body, falcon.HTTP_202 if requested else falcon.HTTP_200)
+        done = cancel(self.parts.db, batch_id)
+        req.context.cancelled = done.cancelled
+        answer(resp, done, falcon.HTTP_202 if done.cancel_requested else falcon.HTTP_200)
         self.parts.wake()
 
     def on_post_replay(self, req: falcon.Request, resp: falcon.Response, batch_id: str) -> None:
-        """Every failed job once more, in one transaction: the batch's next round can end only after the last of them."""
-        asked = self.asked(req, requests.Replay, optional=True)
-        db, row = self.parts.db, self._row(batch_id)
-
-        def work() -> int:
-            done = batches.each(
-                db, row, "status='failed'", lambda job_id: rounds.replay(db, job_id, by=by(req), why=asked.why)
-            )
-            if not done:
-                raise Refused("No job of the batch has failed.", code="not_replayable")
-            # After its jobs: whoever ends one locks the job first, too.
-            batches.redirect(db, batch_id, asked.callback, asked.failure_callback)
-            return len(done)
-
-        replayed = db.transaction(work)
+        """Every failed job once more."""
+        done = replay(self.parts.db, batch_id, self.asked(req, requests.Replay, optional=True), by(req))
         self.parts.wake()
         resp.set_header("Location", f"/api/batches/{batch_id}")
         resp.set_header("Retry-After", "2")
-        body = batch_responses.BatchReplayed(batch_id, self._row(batch_id)["round"], replayed)
-        answer(resp, body, falcon.HTTP_202)
+        answer(resp, done, falcon.HTTP_202)
 
     def on_get_download(self, req: falcon.Request, resp: falcon.Response, batch_id: str) -> None:
         """Every PDF of an ended batch in one ZIP archive, streamed: no more than a piece of one is in memory."""
-        row = self._row(batch_id)
+        row = one_batch(self.parts.db, batch_id)
         if row["ended_at"] is None:
             resp.set_header("Retry-After", "2")
             raise Refused("The batch has not ended.", code="not_ready")
@@ -116,12 +104,6 @@ class Batches(Route):
             yield from archive.add("missing.txt", "".join(missing).encode(), iter(()))
         yield archive.close()
 
-    def _row(self, batch_id: str) -> BatchRow:
-        row = batches.find(self.parts.db, batch_id)
-        if row is None:
-            raise Refused(f"There is no batch {batch_id[:80]!r}.", code="batch_not_found")
-        return row
-
     def _shown(self, row: BatchRow, first: int) -> batch_responses.BatchState:
         db, batch_id = self.parts.db, row["batch_id"]
         processing = min(row["open"], batches.processing(db, row)) if row["open"] else 0
@@ -142,6 +124,44 @@ class Batches(Route):
             next_cursor=str(following) if following < row["total"] else None,
             webhook=webhook_of(db, batch_id, row),
         )
+
+
+def one_batch(db: Database, batch_id: str) -> BatchRow:
+    """The batch's row. Raises Refused: batch_not_found."""
+    row = batches.find(db, batch_id)
+    if row is None:
+        raise Refused(f"There is no batch {batch_id[:80]!r}.", code="batch_not_found")
+    return row
+
+
+def cancel(db: Database, batch_id: str) -> batch_responses.BatchCancelled:
+    """Cancel what has not ended of a batch. Raises Refused: batch_not_found, already_ended."""
+    row = one_batch(db, batch_id)
+    if row["ended_at"] is not None:
+        raise Refused("The batch has ended.", code="already_ended")
+    done = db.transaction(lambda: batches.each(db, row, IS_OPEN, lambda job_id: rounds.cancel(db, job_id)))
+    return batch_responses.BatchCancelled(
+        batch_id, done.count("cancelled"), done.count("requested"), done.count("too_late")
+    )
+
+
+def replay(db: Database, batch_id: str, asked: requests.Replay, who: str) -> batch_responses.BatchReplayed:
+    """Every failed job once more, in one transaction: the batch's next round can end only after the last of them.
+
+    Raises Refused: batch_not_found, not_replayable.
+    """
+    row = one_batch(db, batch_id)
+
+    def work() -> int:
+        done = batches.each(db, row, "status='failed'", lambda job_id: rounds.replay(db, job_id, by=who, why=asked.why))
+        if not done:
+            raise Refused("No job of the batch has failed.", code="not_replayable")
+        # After its jobs: whoever ends one locks the job first, too.
+        batches.redirect(db, batch_id, asked.callback, asked.failure_callback)
+        return len(done)
+
+    replayed = db.transaction(work)
+    return batch_responses.BatchReplayed(batch_id, one_batch(db, batch_id)["round"], replayed)
 
 
 def _name(one: Member) -> str:

@@ -29,6 +29,7 @@ READ = {
     ("GET", "/api/jobs/{job_id}/deliveries"), ("GET", "/api/dead-letters"), ("GET", "/api/dead-letters/{letter_id}"),
     ("GET", "/api/queues"), ("GET", "/metrics"), ("GET", "/api/me"),
     ("GET", "/api/products"), ("GET", "/api/products/{product_id}/schema"),
+    ("GET", "/api/batches"),
     ("GET", "/api/batches/{batch_id}"),
     ("GET", "/api/batches/{batch_id}/download"),
 }  # fmt: skip

@@ -83,6 +83,26 @@ def test_a_batch_is_found_by_its_id_from_submission_to_end(api: Api) -> None:
     assert api.get("/api/jobs").json["jobs"][0]["job_id"] == ids[2]
 
 
+def test_batches_are_listed_newest_first_page_by_page(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "_PAGE", 2)
+    assert api.get("/api/batches").json == {"batches": [], "next_cursor": None}
+    ids = sorted((submit(api, 2)[0] for _ in range(5)), reverse=True)
+    finish(api, batches.member(ids[0], 0), "failed")
+    found, cursor = [], ""
+    while cursor is not None:
+        page = api.get("/api/batches", params={"cursor": cursor} if cursor else {}).json
+        found += page["batches"]
+        cursor = page["next_cursor"]
+    assert [one["batch_id"] for one in found] == ids
+    assert {name: found[0][name] for name in ("status", "round", "total", "open", "failed", "ended_at")} == {
+        "status": "open", "round": 1, "total": 2, "open": 1, "failed": 1, "ended_at": None,
+    }  # fmt: skip
+    for wrong in ("bat_x", ids[0].lower(), "pdf_01M8GH002A2WQHXZ1J3JDSBVZ9", f"{ids[0]}\n"):
+        answer = api.get("/api/batches", params={"cursor": wrong})
+        assert (answer.status_code, answer.json["errors"]) == (422, {"cursor": "is not a cursor of this list"})
+    assert api.get("/api/batches?limit=1").status_code == 422
+
+
 def test_each_job_names_its_batch_as_long_as_anything_knows_the_job(api: Api) -> None:
     (batch_id, [job_id]), alone = submit(api, 1), api.submit(code="K0")
 
@@ -98,7 +118,7 @@ def test_each_job_names_its_batch_as_long_as_anything_knows_the_job(api: Api) ->
         assert named() == [None, batch_id]
         end = api.documents.find_end(job_id)
         assert end is not None
-        told = story.of_job(api.db, api.row(job_id), {}) if rows else story.of_end(end)
+        told = story.of_job(api.db, api.row(job_id), {"pdf": [], "webhooks": []}) if rows else story.of_end(end)
         assert f"in batch {batch_id}" in told[0].lines
         api.db.transaction(lambda: retention.remove(api.db, [job_id, alone]))
 

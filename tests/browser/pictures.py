@@ -21,6 +21,8 @@ def pages(scene: Scene) -> dict[str, tuple[str, str]]:
         "overview": ("/", "Waits by priority"),
         "jobs": ("/jobs", scene.completed),
         "job": (f"/jobs/{scene.missing}", "What happened"),
+        "batches": ("/batches", scene.batch),
+        "batch": (f"/batches/{scene.batch}", "in the order of submission"),
         "callback": (f"/jobs/{scene.refused}", "What happened"),
         "dead-letters": ("/dead-letters", "A dry run comes first"),
         "queues": ("/queues", "Callbacks (webhooks)"),

@@ -24,6 +24,7 @@ class Scene:
     refused: str  # completed, its callback was refused with a hint
     missing: str  # failed: no such report; it can be put right
     hostile: str
+    batch: str  # two completed, one failed
 
 
 def play(stack: Stack) -> Scene:
@@ -43,6 +44,9 @@ def play(stack: Stack) -> Scene:
         stack.submit(data=SAMPLE, code=f"K-{2050 + number}", priority=("high", "normal", "low")[number % 3])
     for number in range(3):
         stack.submit(code=f"K-{2070 + number}")
+    together = enumerate((SAMPLE, {}, SAMPLE))
+    wanted = [{"code": f"K-{2080 + n}", "productId": "minatBakatUmum", "data": data} for n, data in together]
+    batch = stack.call("POST", "/api/reports/batch", json={"jobs": wanted}).json()["batch_id"]
     wait_until(
         lambda: not stack.sql("SELECT 1 FROM pdf_job_results WHERE status IN ('queued','processing')"), 180, "jobs end"
     )
@@ -51,4 +55,4 @@ def play(stack: Stack) -> Scene:
         120,
         "refused callbacks are given up",
     )
-    return Scene(completed, refused, missing, hostile)
+    return Scene(completed, refused, missing, hostile, batch)

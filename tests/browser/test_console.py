@@ -121,6 +121,50 @@ def test_a_pdf_is_downloaded(console: Chromium, stack: Stack, scene: Scene) -> N
     wait_until(lambda: console.driver.execute_script("return window.saved[0]") == "%PDF-", 60, "the PDF is there")
 
 
+def test_a_batch_is_found_its_pdfs_are_saved_and_what_failed_is_replayed(
+    console: Chromium, stack: Stack, scene: Scene
+) -> None:
+    console.one("body").send_keys("/")
+    console.driver.switch_to.active_element.send_keys(scene.batch.lower(), Keys.ENTER)
+    told = console.wait_text("Its jobs, in the order of submission", "2 completed, 1 failed", "no callback asked")
+    assert "invalid_data" in told
+    console.driver.execute_script(
+        "window.saved = []; URL.createObjectURL = (blob) => { blob.text().then((t) => window.saved.push(t.slice(0, 2)));"
+        " return 'blob:none'; }"
+    )
+    console.click("main button", "Download all PDFs")
+    wait_until(lambda: console.driver.execute_script("return window.saved[0]") == "PK", 60, "the archive is there")
+    console.click("main button", "Replay 1 failed job")
+    console.one("dialog input").send_keys("the data was mended")
+    console.click("dialog button.main", "Replay")
+    console.wait_text("in round 2")
+    console.wait_text("ended in round 2", "2 completed, 1 failed")
+    console.click("tbody a", f"pdf_{scene.batch[4:]}")
+    told = console.wait_text("What happened", "PDF stored")
+    assert f"in batch {scene.batch}" in told
+    console.click("main a", scene.batch)
+    console.wait_text("Its jobs, in the order of submission")
+    console.click("nav a", "Batches")
+    console.click("tbody a", scene.batch)
+    console.wait_text("Its jobs, in the order of submission")
+    assert console.complaints() == []
+
+
+def test_the_rest_of_a_batch_is_cancelled(console: Chromium, stack: Stack) -> None:
+    stack.call("POST", "/api/queues/pdf/pause", json={})
+    try:
+        wanted = [{"code": "K-4100", "productId": "minatBakatUmum", "data": SAMPLE}] * 40
+        batch = stack.call("POST", "/api/reports/batch", json={"jobs": wanted}).json()["batch_id"]
+        console.driver.get(f"{stack.url}/#/batches/{batch}")
+        console.wait_text("of 40 jobs")
+        console.click("main button", "Cancel the rest")
+        console.click("dialog button", "Cancel the rest")
+        told = console.wait_text("· ended ", " cancelled")
+        assert "Cancel the rest" not in told
+    finally:
+        stack.call("POST", "/api/queues/pdf/resume", json={})
+
+
 def test_a_queue_is_paused_and_resumed(console: Chromium, stack: Stack) -> None:
     console.driver.get(f"{stack.url}/#/queues")
     console.click("section[data-key=pdf] button", "Pause")

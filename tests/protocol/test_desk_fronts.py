@@ -20,6 +20,7 @@ from schema.rows import leadership, pauses, workers
 from service.app import ApiParts, create_app
 from tests.command_line import Command, command_line
 from tests.protocol.kit import World, answer
+from tests.protocol.test_batches import submit as submit_batch
 from tests.receiver import Receiver
 
 HOOK = "https://hooks.example/webhook/pdf-complete"
@@ -309,6 +310,36 @@ def test_command_line_shows_and_cancels_and_replays_jobs(world: World, reportq: 
     assert reportq("jobs", "show", "pdf_none")[0] == 1
     assert json.loads(reportq("status", "--json")[1])["jobs"] == {"queued": 1}
     assert "queued 1" in reportq("status")[1]
+
+
+def test_command_line_lists_shows_cancels_and_replays_batches(world: World, reportq: Command) -> None:
+    batch_id, ids = submit_batch(world, "gone", "K1", "K2")
+    world.reports.missing.add("gone")
+    world.hint(ids[0])
+    world.hint(ids[1])
+    listed = reportq("batches", "list")[1]
+    assert batch_id in listed
+    [found] = json.loads(reportq("batches", "list", "--json")[1])["batches"]
+    assert [found[name] for name in ("status", "total", "open", "completed", "failed")] == ["open", 3, 1, 1, 1]
+    code, shown = reportq("batches", "show", batch_id)
+    assert code == 0
+    assert [shown.index(job_id) for job_id in ids] == sorted(shown.index(job_id) for job_id in ids)
+    assert "report_not_found" in shown
+    assert ids[2] not in reportq("batches", "show", batch_id, "--status", "failed")[1]
+    assert reportq("batches", "cancel", batch_id)[1].startswith("1 job cancelled")
+    assert json.loads(reportq("batches", "show", batch_id, "--json")[1])["webhook"]["state"] == "pending"
+    assert reportq("batches", "cancel", batch_id)[0] == 1
+    assert reportq("batches", "replay", batch_id, "--callback", "http://10.0.0.1/x")[0] == 1
+    assert reportq("batches", "replay", batch_id, "--why", "mended")[1].startswith("1 job of it runs again.")
+    assert reportq("batches", "replay", batch_id)[0] == 1
+    world.reports.missing.clear()
+    world.run()
+    told = json.loads(reportq("batches", "show", batch_id, "--json")[1])
+    assert [told[name] for name in ("round", "completed", "failed", "cancelled")] == [2, 2, 0, 1]
+    assert [one["status"] for one in told["results"]] == ["completed", "completed", "cancelled"]
+    for act in ("show", "cancel", "replay"):
+        code, shown = reportq("batches", act, "bat_none")
+        assert (code, "ops/reportq batches list" in shown) == (1, True)
 
 
 def test_command_line_tells_a_jobs_story(world: World, reportq: Command) -> None:

@@ -382,6 +382,7 @@ def together(world: World) -> None:
     work(world, batch_id)
     assert [told["status"] for told in deliveries.of_job(db, batch_id)] == ["delivered", "superseded"]
     batches.has_members(db, row)
+    batches.page(db, None, 50)
 
 
 def relay(world: World) -> None:

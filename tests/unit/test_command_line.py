@@ -26,8 +26,8 @@ from schema.sql.migrate import migrate
 from tests.command_line import Command, command_line
 
 READING = [
-    "jobs list", "jobs show pdf_x", "dead-letters list", "dead-letters show dl_x", "queues list",
-    "queues pause pdf", "webhooks log pdf_x", "webhooks resend-failed --since 1h", "rollout show", "keys list",
+    "jobs list", "jobs show pdf_x", "batches list", "batches show bat_x", "dead-letters list", "dead-letters show dl_x",
+    "queues list", "queues pause pdf", "webhooks log pdf_x", "webhooks resend-failed --since 1h", "rollout show", "keys list",
     "erase --code K1 --dry-run",
 ]  # fmt: skip
 ID = "pdf_01M87EXAMPLEEXAMPLEEXAMPLE1"
@@ -289,7 +289,7 @@ def test_into_a_pipe_each_row_is_a_line(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_status_words_are_the_protocols() -> None:
     help_ = CliRunner().invoke(cli.app, ["jobs", "list", "--help"], env={"COLUMNS": "300"}).output
-    assert all(word in help_ for word in jobs._STATUSES)
+    assert all(word in help_ for word in jobs.STATUSES)
 
 
 def test_help_needs_no_package(tmp_path: Path) -> None:
