@@ -1,1 +1,1 @@
-"""What stands around every message: Dramatiq's hooks, RabbitMQ, and the meters."""
+"""What stands around every message: Dramatiq's hooks, RabbitMQ, the meters, and traces."""

@@ -170,6 +170,7 @@ class Message:
     priority: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     raw: bytes | None = None  # the body itself, for a raw dead letter; else the body is made from the key
+    traceparent: str | None = None  # of the row, where the relay has read it; it is not sent
 
 
 class Publisher(Protocol):

@@ -192,12 +192,13 @@ class Settings:
     canary_host: str = setting("127.0.0.1", "where the canary is called back; must be in REPORTQ_WEBHOOK_ALLOW")
     canary_port: int = setting(9192, "port of that", least=1, most=65535)
 
-    # Files and logs.
+    # Files, logs and traces.
     run_dir: str = setting("var/run", "sockets, locks, process ids, counters of metrics")
     templates_dir: str = setting("", "further folders with report templates, separated by ':'", separator=":")
     time_zone: str = setting("Asia/Jakarta", "whose days reports print, unless their template names a zone")
     log_level: str = setting("info", "least severe log event", choices=("debug", "info", "warning", "error"))
     log_format: str = setting("console", "json for machines, console for people", choices=("console", "json"))
+    tracing: bool = setting(False, "send spans by OpenTelemetry; the variables OTEL_EXPORTER_OTLP_… say where to")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:

@@ -68,6 +68,10 @@ def create_app(parts: ApiParts) -> Any:
         Doorway(links, router),
         Access(parts.settings, keys, rates),
     ]
+    if parts.tracing is not None:
+        from middleware.tracing.accepting import Accepting  # late: it loads OpenTelemetry
+
+        doors.insert(0, Accepting(parts.tracing))
     app: Any = falcon.App(media_type="application/json", request_type=Request, middleware=doors, router=router)
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.keep_blank_qs_values = True

@@ -15,6 +15,7 @@ from schema.sql.database import Database
 
 if TYPE_CHECKING:
     from actors.pdf.product.templates import Templates
+    from middleware.tracing.spans import Tracing
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class ApiParts:
     wake: Callable[[], None]
     broker_ping: Callable[[], None]
     stopping: Callable[[], bool] = lambda: False  # whether work in this very process ends
+    tracing: Tracing | None = None
 
     @cached_property
     def allow(self) -> AllowList:

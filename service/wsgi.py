@@ -34,5 +34,6 @@ app = create_app(
         wake=runtime.wake,
         broker_ping=lambda: runtime.publisher.ping(),
         stopping=runtime.attempts.stopping.is_set,
+        tracing=runtime.tracing,
     )
 )

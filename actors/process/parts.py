@@ -49,6 +49,7 @@ if TYPE_CHECKING:  # each process loads what it uses: the API sends no callbacks
     from actors.publish.admission import Relay
     from actors.render.rendering import Rendering
     from actors.render.storing import Storing
+    from middleware.tracing.spans import Tracing
 
 log = structlog.get_logger()
 
@@ -61,12 +62,24 @@ class Parts:
 
     settings: Settings
     given: InitVar[dict[str, object] | None] = None
-    attempts: Attempts = field(default_factory=Attempts)
     guard_process: bool = False
     threads: list[threading.Thread] = field(default_factory=list)  # beside the workers': relay and housekeeping
 
     def __post_init__(self, given: dict[str, object] | None) -> None:
         self.__dict__ |= given or {}  # a part that is there is not made
+
+    @cached_property
+    def tracing(self) -> Tracing | None:
+        """Spans of what this process does; None, and nothing of OpenTelemetry is loaded, unless the settings want them."""
+        if not self.settings.tracing:
+            return None
+        from middleware.tracing.export import open_tracing
+
+        return open_tracing(self.settings)
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        return Attempts() if self.tracing is None else self.tracing.attempts()
 
     @cached_property
     def worker_id(self) -> str:
@@ -107,7 +120,7 @@ class Parts:
     def sender(self) -> Sender:
         from actors.deliver.sender import SignedSender
 
-        return SignedSender(
+        sender = SignedSender(
             self.settings.signing_secrets,
             version=VERSION,
             allow=AllowList.parse(self.settings.webhook_allow),
@@ -115,6 +128,7 @@ class Parts:
             connections=self.settings.webhook_threads,
             headers=ReceiverHeaders.parse(self.settings.webhook_headers),
         )
+        return sender if self.tracing is None else self.tracing.sender(sender)
 
     @cached_property
     def wake(self) -> Waker:
@@ -128,7 +142,8 @@ class Parts:
     @cached_property
     def worker_meters(self) -> WorkerMeters:
         part = metrics.API if self.settings.embedded else metrics.WORKERS
-        return WorkerMeters(Meters(folder_of(self.settings.run_dir, part)))
+        meters = Meters(folder_of(self.settings.run_dir, part))
+        return WorkerMeters(meters) if self.tracing is None else self.tracing.meters(meters)
 
     @cached_property
     def stack(self) -> list[dramatiq.Middleware]:
@@ -237,7 +252,8 @@ class Parts:
     def relay(self) -> Relay:
         from actors.publish.admission import Relay
 
-        return Relay(self.settings, self.db, self.publisher, self.board, self.backlog)
+        publisher = self.publisher if self.tracing is None else self.tracing.publisher(self.publisher)
+        return Relay(self.settings, self.db, publisher, self.board, self.backlog)
 
     @cached_property
     def housekeeper(self) -> Housekeeper:

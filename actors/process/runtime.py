@@ -54,7 +54,7 @@ class Runtime(Parts):
             log.warning("database.small_packets", bytes=small, least=fitness.PACKET, setting="max_allowed_packet")
         self.verify_webhooks()
         ReceiverHeaders.parse(self.settings.webhook_headers)
-        _ = self.artifacts
+        _ = self.artifacts, self.tracing
 
     def verify_webhooks(self) -> None:
         """Raise ValueError unless the allow list can be read and operators' webhook may be called."""

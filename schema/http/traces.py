@@ -1,7 +1,8 @@
 """W3C Trace Context: one trace from the request through worker and relay to the callback.
 
-`00-<trace id>-<parent id>-<flags>`. We export no spans. We pass on the trace id and the flags, with a parent id of our
-own for each POST. So the receiver's spans and our log lines carry the trace id that the caller sent.
+`00-<trace id>-<parent id>-<flags>`. We pass on the trace id and the flags, with a parent id of our own for each POST. So
+the receiver's spans and our log lines carry the trace id that the caller sent. With `REPORTQ_TRACING` every job has a trace,
+and the parent is a span of ours (middleware/tracing).
 """
 
 from __future__ import annotations

@@ -31,6 +31,12 @@ class DueWork(Due):
     turn: int
 
 
+class DueJob(DueWork):
+    """A job."""
+
+    traceparent: str | None
+
+
 class DueLetter(Due, CopiedLetter):
     """A dead letter."""
 
@@ -40,9 +46,9 @@ def xq(queue: str) -> str:
     return f"{queue}.XQ"
 
 
-def job_message(row: DueWork) -> Message:
+def job_message(row: DueJob) -> Message:
     """Look at this job."""
-    return Message(RENDER, ACTORS[RENDER], row["id"], HIGHEST - row["turn"])
+    return Message(RENDER, ACTORS[RENDER], row["id"], HIGHEST - row["turn"], traceparent=row["traceparent"])
 
 
 def delivery_message(row: DueWork) -> Message:

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from ulid import ULID
 
-from schema.rows.messages import RENDER, WEBHOOKS, Due, DueLetter, DueWork
+from schema.rows.messages import RENDER, WEBHOOKS, Due, DueJob, DueLetter, DueWork
 from schema.sql.database import Database, marks
 
 D = TypeVar("D", bound=Due)
@@ -150,7 +150,7 @@ class Taken(Generic[D]):
 
 
 JOBS = Outbox(
-    DueWork,
+    DueJob,
     "pdf_job_results",
     "job_id",
     "queued",

@@ -21,11 +21,15 @@ WORKER = "import actors.worker"
     [
         (
             f"{API}; {SETTINGS}; build(s).publisher",
-            ("rich", "requests", "jinja2", "fpdf", "googleapiclient", "pymongo"),
+            ("rich", "requests", "jinja2", "fpdf", "googleapiclient", "pymongo", "opentelemetry"),
         ),
         (
             f"import os; os.environ['REPORTQ_BROKER_URL'] = 'amqp://x:y@127.0.0.1/'; {WORKER}",
-            ("rich", "falcon", "fpdf"),
+            ("rich", "falcon", "fpdf", "opentelemetry"),
+        ),
+        (
+            f"{API}; {SETTINGS}; r = build(Settings()); r.rendering, r.delivering, r.relay, r.housekeeper",
+            ("opentelemetry",),
         ),
     ],
 )
