@@ -33,7 +33,7 @@ def row(**other: Any) -> dict[str, Any]:
     return {
         "id": "dl_1", "queue": "webhooks", "kind": "delivery", "job_id": "pdf_1", "delivery_id": "dlv_1", "code": "K",
         "product_id": "p", "error_code": "x", "error_message": "x", "attempts": 1, "first_failed_at": None,
-        "last_failed_at": None, "traceback": None, "raw": "", "turn": 4,
+        "last_failed_at": None, "traceback": None, "raw": "", "turn": 4, "traceparent": f"00-{'a' * 32}-{'b' * 16}-01",
     } | other  # fmt: skip
 
 
