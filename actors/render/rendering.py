@@ -123,8 +123,8 @@ class Rendering:
             log.warning("job.template_changed", job_id=held.job_id, before=drawn, now=version)
         held.row["template_version"] = version
         asked_at, preview = as_time(held.row["requested_at"]), jobs.is_preview(held.job_id)
-        kept = held.row["sealed_password"]
-        password = None if kept is None else passwords.opened(self.settings.sealing_keys, kept)
+        locked = held.row["sealed_password"]
+        password = None if locked is None else passwords.opened(self.settings.sealing_keys, locked)
         request = RenderRequest(held.row["product_id"], report, held.job_id, asked_at, preview, password)
         pdf = self.renderer.render(request, self._show(held, attempt))
         self._step("rendering", began, bytes=len(pdf))

@@ -53,7 +53,7 @@ def owe(db: Database, job: HeldJob, end: dict[str, Any]) -> str:
         "requested_at": as_time(job["requested_at"]),
         "meta": msgspec.json.decode(job["meta"]) if job["meta"] else None,
         "file_name": job.get("file_name"),
-        "batch_id": job["batch_id"],
+        "batch_id": job.get("batch_id"),
         **end,
     }
     now = db.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,6 +126,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "REPORTQ_API_KEYS": ",".join(f"{role}er:{role}:{key}" for role, key in sorted(KEYS.items())),
         "REPORTQ_METRICS_PORT": "0",
         "REPORTQ_LONGEST_WAIT": "1",
+        "REPORTQ_PASSWORD_KEYS": base64.b64encode(bytes(32)).decode(),
     }
     with Stack(tmp_path_factory.mktemp("system"), settings=settings) as stack:
         yield stack

@@ -28,7 +28,7 @@ def body_of(path: str, **more: Any) -> dict[str, Any]:
 
 
 def ask(api: Api, path: str, body: Any, key: str | None = None) -> Any:
-    headers = {"Prefer": "wait=0", **({"Idempotency-Key": key} if key else {})}
+    headers = {"Prefer": "respond-async", **({"Idempotency-Key": key} if key else {})}
     return api.post(path, body, headers=headers)
 
 
@@ -56,7 +56,9 @@ def test_every_endpoint_takes_it_and_the_row_holds_it_sealed(api: Api, path: str
         ),
     ],
 )  # fmt: skip
-def test_what_no_reader_could_type_is_refused_with_what_is_allowed(api: Api, path: str, password: Any, told: str) -> None:
+def test_what_no_reader_could_type_is_refused_with_what_is_allowed(
+    api: Api, path: str, password: Any, told: str
+) -> None:
     answer = ask(api, path, body_of(path, password=password))
     field = "jobs[1].password" if path.endswith("batch") else "password"
     assert (answer.status_code, answer.json["code"], answer.json["errors"]) == (422, "invalid_request", {field: told})

@@ -125,6 +125,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     settings = {
         "REPORTQ_WEBHOOK_ALLOW": "127.0.0.0/8",
         "REPORTQ_WEBHOOK_SECRETS": SECRET,
+        "REPORTQ_PASSWORD_KEYS": base64.b64encode(bytes(32)).decode(),
         "REPORTQ_WEBHOOK_SCALE": str(SCALE),
         "REPORTQ_HOST_PROBE_EVERY": "1",
         "REPORTQ_LEASE": "6",

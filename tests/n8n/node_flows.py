@@ -34,6 +34,7 @@ def made() -> list[Workflow]:
         _flow("nodeHasty", _WAIT | {"timeLimit": 0.05}, onError="continueErrorOutput"),
         _flow("nodeHastyRed", _WAIT | linked | {"timeLimit": 0.05}),
         _flow("nodeLink", _WAIT | linked, onError="continueErrorOutput"),
+        _flow("nodeLocked", _WAIT | {"options": {"password": "={{ $json.word }}"}}, onError="continueErrorOutput"),
         _flow("nodeAway", _WAIT | linked, "throughTheWay"),
         _flow("nodeKeyed", _WAIT | {"dataFrom": "json", "data": "={{ $json.data }}"}, "keyed", onError="continueErrorOutput"),
         _flow("nodeStrict", _WAIT | {"dataFrom": "json", "data": "={{ $json.data }}"}, "keyed"),

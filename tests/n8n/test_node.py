@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pypdf import PasswordType, PdfReader
 from standardwebhooks.webhooks import Webhook
 
 from ops.demo import Api
@@ -192,6 +193,18 @@ def test_generate_goes_on_at_once_and_says_who_is_told(system: System, run: Run,
         assert system.wait_told(job_id)["webhook"]["state"] == "delivered"
     posts = {post.json()["job_id"]: post.json()["meta"] for post in person.posts("/generate")}
     assert posts == {job_id: {"n": n} for n, job_id in enumerate(jobs)}
+
+
+def test_each_item_has_the_password_that_its_expression_gives(n8n: N8n, run: Run, code: str) -> None:
+    """Text, or the number that a birthday is in somebody's table; an item without one has a PDF without one."""
+    words: list[Any] = ["sesame-4711", 17081945, "", "pässword"]
+    found = run("nodeLocked", *({**ordered(code), "word": word} for word in words))
+    locked, dated, bare = (PdfReader(io.BytesIO(pdf)) for pdf in files(n8n, found))
+    assert (locked.is_encrypted, dated.is_encrypted, bare.is_encrypted) == (True, True, False)
+    assert locked.decrypt("sesame-4712") == PasswordType.NOT_DECRYPTED
+    assert [one.decrypt(word) for one, word in ((locked, "sesame-4711"), (dated, "17081945"))].count(0) == 0
+    [refused] = found.items("Bad")
+    assert "printable ASCII" in refused["error"]
 
 
 def test_what_is_done_with_one_job(n8n: N8n, system: System, run: Run, code: str) -> None:

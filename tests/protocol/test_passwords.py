@@ -104,7 +104,11 @@ def test_a_worker_without_the_key_draws_nothing_and_the_next_one_does(world: Wor
         world.hint(job_id)
         world.pass_time(600)
     row = world.job(job_id)
-    assert (row["status"], row["error_code"], world.attempts(job_id)) == ("queued", "password_unreadable", ["failed"] * 2)
+    assert (row["status"], row["error_code"], world.attempts(job_id)) == (
+        "queued",
+        "password_unreadable",
+        ["failed"] * 2,
+    )
     assert not drawn
     with_keys(world, f"{OTHER},{KEY}")
     world.run()

@@ -26,7 +26,7 @@ class Metadata:
     language: str
     document_id: str
     date: datetime
-    conforms: bool = True  # else it claims no conformance: a preview is not made to be kept, and PDF/A knows no password
+    conforms: bool = True  # False, it claims nothing: a preview is not kept, and PDF/A knows no passwords
     template: str = ""  # name and version of what it was drawn from
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from codecs import BOM_UTF16_BE
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,6 +16,7 @@ from typing import Any
 
 from fpdf import FPDF, ViewerPreferences
 from fpdf.annotations import PDFAnnotation
+from fpdf.encryption import StandardSecurityHandler
 from fpdf.enums import EncryptionMethod, OutputIntentSubType, PDFResourceType
 from fpdf.output import CIDSystemInfo, OutputProducer, PDFCatalog, PDFFont, PDFType3Font
 from fpdf.syntax import DestinationXYZ, Name, PDFArray, PDFContentStream, PDFObject, PDFString, Raw
@@ -95,6 +97,14 @@ def _to_unicode(spelled: list[tuple[int, str]]) -> bytes:
     ).encode("ascii")
 
 
+class _Lock(StandardSecurityHandler):
+    """fpdf2's encryption, for texts of any characters: its Latin-1 is not what readers take bytes for."""
+
+    def encrypt_string(self, string: str, obj_id: int) -> str:
+        text = string.encode("ascii") if string.isascii() else BOM_UTF16_BE + string.encode("utf-16-be")
+        return f"<{bytes(self.encrypt_bytes(text, obj_id)).hex()}>"
+
+
 class _Producer(OutputProducer):
     """fpdf2's writer with the fonts of `font_file.py`."""
 
@@ -109,7 +119,7 @@ class _Producer(OutputProducer):
 
     def _add_catalog(self) -> PDFCatalog:
         catalog = super()._add_catalog()
-        catalog.lang = PDFString(catalog.lang, encrypt=True)  # readers decrypt every string; fpdf2 left this one out
+        catalog.lang = PDFString(self.fpdf.lang, encrypt=True)  # readers decrypt every string; fpdf2 left this one out
         return catalog
 
     def _add_structure_tree(self) -> PDFObject:
@@ -181,10 +191,15 @@ class Document(FPDF):
         self.viewer_preferences = ViewerPreferences(display_doc_title=True)
         if password is None:
             self.add_output_intent(
-                OutputIntentSubType.PDFA, output_condition_identifier="sRGB", dest_output_profile=colours(), info="sRGB2014"
+                OutputIntentSubType.PDFA,
+                output_condition_identifier="sRGB",
+                dest_output_profile=colours(),
+                info="sRGB2014",
             )
         else:
-            self.set_encryption(password, password, EncryptionMethod.AES_256, encrypt_metadata=True)
+            self._security_handler = _Lock(
+                self, password, password, encryption_method=EncryptionMethod.AES_256, encrypt_metadata=True
+            )
         self.set_creator(PRODUCER)
         self.set_producer(PRODUCER)
         self.set_creation_date(metadata.date)
