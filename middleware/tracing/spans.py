@@ -206,8 +206,10 @@ class TracedSender:
         work = self.tracing.current
         if work is None:
             return self.inner.send(post)
+        about: dict[str, Any] = {"http.request.method": "POST"}
         host, _, port = host_key(post.url).rpartition(":")
-        about = {"http.request.method": "POST", "server.address": host, "server.port": int(port or 0)}
+        if host:  # else nobody can read the URL
+            about |= {"server.address": host, "server.port": int(port)}
         span = self.tracing.span("POST", SpanKind.CLIENT, inside(work), about)
         answer = self.inner.send(replace(post, headers={**post.headers, **carried(span)}))
         if answer.status is not None:

@@ -6,20 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from middleware.hooks.lifecycle import Attempt
-from middleware.tracing.spans import Tracing
 from schema.errors import DependencyDown
 from schema.ports import RenderRequest
 from schema.rows import deliveries, jobs, leases
 from tests.protocol.kit import World, answer
-
-TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-PARENT = f"00-{TRACE}-{CALLER}-01"
+from tests.spans import CALLER, PARENT, TRACE, Spans, ids, of
 
 
 class Traced:
@@ -27,18 +22,15 @@ class Traced:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._kept = InMemorySpanExporter()
-        provider = TracerProvider(shutdown_on_exit=False)
-        provider.add_span_processor(SimpleSpanProcessor(self._kept))
-        world.runtime.tracing = tracing = Tracing(provider, "rabbitmq")
-        world.runtime.sender = tracing.sender(world.mouth)
+        self._made = Spans()
+        world.runtime.tracing = self._made.tracing
+        world.runtime.sender = self._made.tracing.sender(world.mouth)
 
     def submit(self, **more: Any) -> str:
         return self.world.submit(**{"traceparent": PARENT, "callback": "https://hooks.example/x/secret-9", **more})
 
     def spans(self, name: str = "") -> list[ReadableSpan]:
-        """In the order of their ends; of one name, or all."""
-        return [span for span in self._kept.get_finished_spans() if name in ("", span.name)]
+        return self._made.named(name)
 
     def story(self) -> list[tuple[str, object, object]]:
         """Name, number of the start, outcome."""
@@ -49,16 +41,6 @@ class Traced:
 @pytest.fixture
 def traced(world_of: Callable[..., World]) -> Traced:
     return Traced(world_of())
-
-
-def ids(span: ReadableSpan) -> tuple[str, str]:
-    """Its trace, and what it is a part of."""
-    assert span.context is not None
-    return f"{span.context.trace_id:032x}", f"{span.parent.span_id:016x}" if span.parent else ""
-
-
-def of(span: ReadableSpan) -> dict[str, Any]:
-    return dict(span.attributes or {})
 
 
 def test_every_span_of_a_job_stands_in_its_callers_trace(traced: Traced) -> None:
@@ -184,6 +166,19 @@ def test_a_post_that_fails_is_an_error_and_the_next_a_span_of_its_own(traced: Tr
     assert len(set(parents)) == 3
     delivery = deliveries.of_job(traced.world.db, job_id)[0]["delivery_id"]
     assert {of(span)["messaging.message.id"] for span in traced.spans("process webhooks")} == {delivery}
+
+
+def test_a_url_that_cannot_be_read_is_posted_to_no_less(traced: Traced) -> None:
+    job_id = traced.submit()
+    traced.world.run()
+    delivery = deliveries.of_job(traced.world.db, job_id)[0]["delivery_id"]
+    traced.world.db.execute(
+        "UPDATE deliveries SET url='http://[::1', status='queued', published_at=NULL WHERE delivery_id=%s", (delivery,)
+    )
+    traced.world.db.execute("DELETE FROM delivery_attempts")
+    traced.world.run()
+    assert [post.url for post in traced.world.mouth.posts][1:] == ["http://[::1"]
+    assert "server.address" not in of(traced.spans("POST")[1])
 
 
 def test_a_delivery_that_posts_nothing_and_a_preview_end_their_spans(traced: Traced) -> None:
