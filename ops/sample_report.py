@@ -13,7 +13,8 @@ from rich.console import Console
 
 from ops.servers.process import Server
 from ops.servers.receiver import Received, Receiver
-from schema.settings import Settings, parse_api_keys
+from schema.environment.secret_lists import parse_api_keys
+from schema.settings import Settings
 
 SAMPLE = Path(__file__).resolve().parents[1] / "actors" / "pdf" / "templates" / "minatBakatUmum" / "sample.json"
 CODE = "rb5YrWGWJXOHoj6r"

@@ -5,23 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from dataclasses import replace
+
+from schema.rows.verdict import Said
 
 EVERY = 15.0  # Seconds between two questions to one dependency …
 SOONER = 5.0  # … and while it is down: that it is back must not be told late.
 HANGS = 10.0  # Seconds without an answer after which the dependency counts as "down".
 FRESH = 45.0  # Seconds that an answer counts as new.
 LISTENED = 60.0  # Seconds from the last look until the dependencies are left alone.
-
-
-class Ping(NamedTuple):
-    """What one dependency answered, or that it did not answer."""
-
-    up: bool
-    seconds: float  # it took to answer, or has taken so far
-    detail: str | None = None  # for a person: why it is down, or the note that it answered with
-    code: str = ""  # of the error
-    lasting: float = 0.0  # seconds for which it has been down
 
 
 class Asked:
@@ -42,7 +34,7 @@ class Asked:
         self._clock = clock
         self._sleep = sleep
         self._changed = threading.Condition()
-        self._answers: dict[str, tuple[Ping, float]] = {}  # with the moment it was given
+        self._answers: dict[str, tuple[Said, float]] = {}  # with the moment it was given
         self._down: dict[str, float] = {}  # since when it is down
         self._out: dict[str, float] = {}  # when the question that is out was put
         self._running: set[str] = set()
@@ -53,7 +45,7 @@ class Asked:
         """Every dependency that is asked."""
         return list(self._pings)
 
-    def answers(self, wait: float = 0.0) -> dict[str, Ping]:
+    def answers(self, wait: float = 0.0) -> dict[str, Said]:
         """What is known now. Dependencies that have not answered yet get `wait` seconds to do so."""
         until = self._clock() + wait
         with self._changed:
@@ -68,18 +60,17 @@ class Asked:
                     return known
                 self._changed.wait(left)
 
-    def _known(self) -> dict[str, Ping]:
+    def _known(self) -> dict[str, Said]:
         now = self._clock()
-        known: dict[str, Ping] = {}
+        known: dict[str, Said] = {}
         for name in self._pings:
             waited = now - self._out.get(name, now)
             answer, at = self._answers.get(name, (None, 0.0))
             if waited > HANGS:
-                known[name] = Ping(
-                    False, waited, f"No answer for {waited:.0f} s.", lasting=now - self._down.get(name, now - waited)
-                )
+                lasting = now - self._down.get(name, now - waited)
+                known[name] = Said(False, f"No answer for {waited:.0f} s.", lasting, seconds=waited)
             elif answer is not None and now - at < FRESH:
-                known[name] = answer._replace(lasting=now - self._down.get(name, now))
+                known[name] = replace(answer, lasting=now - self._down.get(name, now))
         return known
 
     def _run(self, name: str) -> None:
@@ -101,15 +92,11 @@ class Asked:
                     self._running.discard(name)
                     return
 
-    def _ask(self, name: str) -> Ping:
+    def _ask(self, name: str) -> Said:
         began = self._clock()
         try:
             note = self._pings[name]()
         except Exception as error:  # whatever a client library raises: the dependency did not answer
-            return Ping(
-                False,
-                self._clock() - began,
-                getattr(error, "detail", type(error).__name__),
-                str(getattr(error, "code", "")),
-            )
-        return Ping(True, self._clock() - began, note if isinstance(note, str) else None)
+            why, code = getattr(error, "detail", type(error).__name__), str(getattr(error, "code", ""))
+            return Said(False, why, code=code, seconds=self._clock() - began)
+        return Said(True, note if isinstance(note, str) else "", seconds=self._clock() - began)

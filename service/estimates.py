@@ -17,13 +17,14 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from schema.errors import Refused
-from schema.rows import messages, pace, rendered, workers
+from schema.rows import durations, leases, messages, pace, rendered, waiting, workers
 from schema.rows.columns import JobRow
-from schema.rows.jobs import STORE
+from schema.rows.durations import STORE
+from schema.rows.waiting import TurnLine
 from schema.settings import Settings
 from schema.sql.cached import Cached
-from schema.sql.database import Database, DatabaseDown, Row
-from schema.sql.times import as_column, as_time
+from schema.sql.database import Database, DatabaseDown
+from schema.sql.times import as_time, moment
 
 log = structlog.get_logger()
 
@@ -46,15 +47,15 @@ class _Line:
     upto: list[int] = field(default_factory=list)
     width: float = 1.0
 
-    def before(self, moment: float) -> int:
-        """About how many were submitted before `moment`."""
+    def before(self, at: float) -> int:
+        """About how many were submitted before `at`."""
         if not self.ends:
             return self.count
-        place = bisect_right(self.ends, moment)
+        place = bisect_right(self.ends, at)
         done = self.upto[place - 1] if place else 0
         if place == len(self.ends):
             return done
-        inside = (moment - (self.ends[place] - self.width)) / self.width
+        inside = (at - (self.ends[place] - self.width)) / self.width
         return done + round((self.upto[place] - done) * min(1.0, max(0.0, inside)))
 
 
@@ -73,7 +74,7 @@ class _Picture:
 
     def after(self, drawn: float, ahead: int) -> str:
         """When a PDF is stored that is drawn in `drawn` seconds, with `ahead` others to be stored before it."""
-        return _moment(max(drawn, ahead / self.stores) + self.upload)
+        return moment(datetime.now(UTC) + timedelta(seconds=max(drawn, ahead / self.stores) + self.upload))
 
     @property
     def waiting(self) -> int:
@@ -132,20 +133,9 @@ class QueueView:
         if job["status"] != "queued":
             return None, None
         picture = self.picture()
-        ahead = self._count(job) if picture.waiting <= _EXACT else self._read_off(picture, job)
+        exact = picture.waiting <= _EXACT
+        ahead = waiting.ahead_of(self._db, job) if exact else self._read_off(picture, job)
         return ahead + 1, self._estimate(picture, ahead, job["turn"], job["product_id"])
-
-    def _count(self, job: JobRow) -> int:
-        turn, moment = job["turn"], job["requested_at"]
-        return int(
-            self._db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='queued' AND turn < %s", (turn,))
-        ) + int(
-            self._db.scalar(
-                "SELECT COUNT(*) FROM pdf_job_results WHERE status='queued' AND turn = %s AND (requested_at < %s "
-                "OR (requested_at = %s AND job_id < %s))",
-                (turn, moment, moment, job["job_id"]),
-            )
-        )
 
     @staticmethod
     def _read_off(picture: _Picture, job: JobRow) -> int:
@@ -173,19 +163,16 @@ class QueueView:
         self._db.close()
 
     def _see(self) -> _Picture:
-        rows = self._db.fetch_all(
-            "SELECT turn, COUNT(*) AS n, MIN(requested_at) AS first, MAX(requested_at) AS last FROM pdf_job_results "
-            "WHERE status='queued' GROUP BY turn"
-        )
+        rows = waiting.by_turn(self._db)
         total = sum(int(row["n"]) for row in rows)
-        measured = self._db.fetch_all("SELECT product_id, seconds, samples FROM durations")
+        measured = durations.measured(self._db)
         upload = next((float(row["seconds"]) for row in measured if row["product_id"] == STORE), 0.0)
         measured = [row for row in measured if row["product_id"] != STORE]
         samples = sum(row["samples"] for row in measured)
         threads = workers.threads(self._db, 2 * self._settings.lease, messages.RENDER)
         return _Picture(
             lines={int(row["turn"]): self._line(row, sliced=total > _EXACT) for row in rows},
-            processing=int(self._db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='processing'")),
+            processing=leases.JOBS.processing(self._db),
             threads=threads,
             durations={row["product_id"]: float(row["seconds"]) for row in measured},
             mean=sum(row["seconds"] * row["samples"] for row in measured) / samples if samples else _DEFAULT,
@@ -202,10 +189,8 @@ class QueueView:
         paced = pace.state(self._db, "drive")
         return min(places, paced.rate) if paced is not None and paced.rate else places
 
-    def _line(self, row: Row, *, sliced: bool) -> _Line:
+    def _line(self, row: TurnLine, *, sliced: bool) -> _Line:
         first, last = as_time(row["first"]), as_time(row["last"])
-        assert first is not None
-        assert last is not None
         line = _Line(int(row["n"]))
         span = (last - first).total_seconds()
         if not sliced or line.count <= _SLICES or span <= 0:
@@ -215,20 +200,10 @@ class QueueView:
                 line.ends, line.upto = [(last - _EPOCH).total_seconds() + 1e-6], [line.count]
             return line
         line.width = span / _SLICES
-        unit: float
-        if self._db.dialect == "mysql":
-            place, unit = "TIMESTAMPDIFF(MICROSECOND,%s,requested_at) DIV %s", max(1, round(line.width * 1e6))
-        else:
-            place, unit = "CAST((julianday(requested_at)-julianday(%s))*86400.0/%s AS INTEGER)", line.width
-        slices = self._db.fetch_all(
-            f"SELECT {place} AS slice, COUNT(*) AS n FROM pdf_job_results WHERE status='queued' AND turn=%s "
-            "GROUP BY 1 ORDER BY 1",
-            (as_column(first), unit, row["turn"]),
-        )
         start, done = (first - _EPOCH).total_seconds(), 0
-        for piece in slices:
-            done += int(piece["n"])
-            line.ends.append(start + (int(piece["slice"]) + 1) * line.width)
+        for piece, n in waiting.slices(self._db, row["turn"], first, line.width):
+            done += n
+            line.ends.append(start + (piece + 1) * line.width)
             line.upto.append(done)
         line.count = max(line.count, done)
         return line
@@ -246,8 +221,3 @@ class QueueView:
 def _upto(counts: dict[int, int], turn: int) -> int:
     """How many stand at this turn or before it."""
     return sum(count for place, count in counts.items() if place <= turn)
-
-
-def _moment(seconds: float) -> str:
-    moment = datetime.now(UTC) + timedelta(seconds=seconds)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import structlog
 
-from schema.rows.states import IS_OPEN
-from schema.sql.database import Database, DatabaseDown, marks
+from schema.rows import batches, jobs
+from schema.sql.database import Database, DatabaseDown
 
 log = structlog.get_logger()
 
@@ -71,15 +71,9 @@ class WaiterBoard:
 
     def _look(self, waiters: dict[threading.Event, str]) -> None:
         ids = sorted(set(waiters.values()))
-        rows = self._db.fetch_all(
-            f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)}) AND {IS_OPEN}", ids
-        )
-        if batches := [key for key in ids if key.startswith("bat_")]:
-            rows += self._db.fetch_all(
-                f"SELECT batch_id AS job_id FROM batches WHERE batch_id IN ({marks(batches)}) AND ended_at IS NULL",
-                batches,
-            )
-        going_on = {row["job_id"] for row in rows}
+        going_on = jobs.unended(self._db, ids)
+        if of_batches := [key for key in ids if key.startswith("bat_")]:
+            going_on |= batches.unended(self._db, of_batches)
         for ended, job_id in waiters.items():
             if job_id not in going_on or self._stopping():
                 ended.set()

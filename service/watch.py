@@ -18,7 +18,7 @@ from schema.settings import Settings
 from schema.sql import fitness
 from schema.sql.cached import Cached
 from schema.sql.database import Database, DatabaseDown
-from service.asked import Asked, Ping
+from service.asked import Asked
 
 _EVERY = 2.0  # Seconds between two looks at the rows.
 _RARER = 3  # Times what a look took, when that is longer.
@@ -53,7 +53,7 @@ class Watch:
         except DatabaseDown as error:
             away = error.detail
         answers = self.answers(max(0.0, until - time.monotonic()))
-        said = {name: _said(answers.get(name)) for name in self._asked.names}
+        said = {name: answers.get(name) for name in self._asked.names}
         return judge(self._settings, self.last, self._signs.age, said, away)
 
     @property
@@ -61,13 +61,9 @@ class Watch:
         """What the rows told last."""
         return self._signs.last
 
-    def answers(self, wait: float = 0.0) -> dict[str, Ping]:
+    def answers(self, wait: float = 0.0) -> dict[str, Said]:
         """What each dependency answered last; those that were not asked yet get `wait` seconds."""
         return self._asked.answers(wait)
-
-
-def _said(ping: Ping | None) -> Said | None:
-    return None if ping is None else Said(ping.up, ping.detail or "", ping.lasting if not ping.up else 0.0, ping.code)
 
 
 def look_at_disks(settings: Settings, db: Database) -> None:

@@ -8,11 +8,12 @@ from schema.http import traces
 from schema.http.webhooks import ReportCancelled, ReportCompleted, ReportFailed
 from schema.ports import End
 from schema.rows.deliveries import ClaimedDelivery
+from schema.sql.times import moment
 
 
 def callback_body(end: End) -> bytes:
     """The body of a callback."""
-    at = end.ended_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = moment(end.ended_at)
     if end.status == "completed":
         done = ReportCompleted("report.completed", end.job_id, "completed", end.google_drive_link or "", at, end.meta)
         return msgspec.json.encode(done)

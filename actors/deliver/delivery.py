@@ -20,7 +20,8 @@ from schema.callbacks.redaction import hide
 from schema.callbacks.urls import redact
 from schema.callbacks.verdicts import History, Verdict, judge
 from schema.errors import DependencyDown, ReportqError
-from schema.life.rounds import MAX_CRASHES, Failure, refund
+from schema.life.failures import Failure
+from schema.life.rounds import MAX_CRASHES, refund
 from schema.ports import Answer, Documents, End, Post, Sender
 from schema.rows import deliveries, leases, letters, links, outbox, posts
 from schema.rows.columns import PostEnd

@@ -10,22 +10,20 @@ others: only our mark in it is removed. Copies in backups and at receivers are o
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from schema.environment.fitting import fit
 from schema.errors import ReportqError
 from schema.life import retention, rounds
 from schema.ports import Artifacts, Documents
-from schema.rows import audit, links, used_keys
-from schema.rows.states import IS_OPEN
-from schema.sql.database import Database, marks
+from schema.rows import audit, links, person, used_keys
+from schema.rows.columns import JobId
+from schema.rows.person import Person
+from schema.sql.database import Database
 
 _BATCH = 100
 _PASSES = 10  # Passes over everything. A person who submits without end must be stopped first.
-_ENDED = "status IN ('completed','failed','cancelled')"
 
 
 class StillAtWork(ReportqError):
@@ -46,14 +44,13 @@ class Erased:
 
 def preview(db: Database, documents: Documents, code: str, product_id: str | None = None) -> Erased:
     """Count what an erasure would remove."""
-    where, params = _where(code, product_id)
+    whose = Person(code, product_id)
     ends = documents.ends_of(code, product_id)
-    ids = {row["artifact_id"] for row in db.fetch_all(f"SELECT artifact_id FROM pdf_job_results WHERE {where}", params)}
     return Erased(
-        jobs=_count(db, "pdf_job_results", code, product_id),
-        pdfs=len((ids | {end.artifact_id for end in ends}) - {None}),
+        jobs=person.count(db, whose),
+        pdfs=len(person.artifacts(db, whose) | {end.artifact_id for end in ends if end.artifact_id is not None}),
         records=len(ends),
-        dead_letters=_count(db, "dead_letters", code, product_id),
+        dead_letters=person.count(db, whose, "dead_letters"),
     )
 
 
@@ -70,6 +67,7 @@ def erase(
     pause: Callable[[float], object] = time.sleep,
 ) -> Erased:
     """Remove everything of a code (and product); raises StillAtWork after `patience` seconds, or a store's outage."""
+    whose = Person(code, product_id)
     erased = Erased()
     pdfs: set[str] = set()
 
@@ -80,8 +78,8 @@ def erase(
 
     # A job that comes in meanwhile is removed by the next pass. The last pass has found nothing.
     for _ in range(_PASSES):
-        _settle(db, code, product_id, patience, pause)
-        jobs = _remove_rows(db, code, product_id, delete)
+        _settle(db, whose, patience, pause)
+        jobs = _remove_rows(db, whose, delete)
         ends = documents.ends_of(code, product_id)
         for end in ends:
             delete(end.artifact_id)
@@ -89,15 +87,15 @@ def erase(
             _forget(db, [end.job_id for end in ends[start : start + _BATCH]])
         erased.jobs += jobs
         erased.records += documents.forget(code, product_id)
-        if not jobs and not ends and not _count(db, "pdf_job_results", code, product_id):
+        if not jobs and not ends and not person.count(db, whose):
             break
     else:
         raise StillAtWork("Jobs of this code keep coming in; not all is erased. Stop who submits them, and try again.")
     erased.pdfs = len(pdfs)
 
     def letters_and_audit() -> None:
-        erased.dead_letters = _scrub_letters(db, code, product_id, by)
-        _scrub_audit(db, code)
+        erased.dead_letters = person.erase_letters(db, whose, by)
+        person.erase_from_audit(db, code)
         told = ", ".join(f"{n} {name}" for name, n in asdict(erased).items())
         audit.note(db, by, "erase", audit.subject_of(code), f"{told}. {why or ''}".strip())
 
@@ -105,57 +103,40 @@ def erase(
     return erased
 
 
-def _settle(db: Database, code: str, product_id: str | None, patience: float, pause: Callable[[float], object]) -> None:
+def _settle(db: Database, whose: Person, patience: float, pause: Callable[[float], object]) -> None:
     """Cancel waiting jobs, and wait for the jobs and callbacks at work."""
-    where, params = _where(code, product_id)
     until = time.monotonic() + patience
     while True:
-        going_on = db.fetch_all(f"SELECT job_id FROM pdf_job_results WHERE {where} AND {IS_OPEN}", params)
-        for row in going_on:
-            rounds.cancel(db, row["job_id"])
-        posting = db.scalar(
-            "SELECT COUNT(*) FROM deliveries d JOIN pdf_job_results j ON j.job_id=d.job_id "
-            f"WHERE {_where(code, product_id, 'j.')[0]} AND d.status='processing'",
-            params,
-        )
-        if not posting and not going_on:
+        going_on = person.open_jobs(db, whose)
+        for job_id in going_on:
+            rounds.cancel(db, job_id)
+        if not person.is_posted(db, whose) and not going_on:
             return
         if time.monotonic() > until:
             raise StillAtWork("A worker is still at one of these jobs; not all is erased. Try again in a minute.")
         pause(0.2)
 
 
-def _remove_rows(db: Database, code: str, product_id: str | None, delete: Callable[[str | None], None]) -> int:
+def _remove_rows(db: Database, whose: Person, delete: Callable[[str | None], None]) -> int:
     """Delete the PDFs and rows of ended jobs, checked again under a lock; returns how many.
 
     A job that a worker has taken up meanwhile stays: the next pass also removes what that worker still writes.
     """
-    where, params = _where(code, product_id, "j.")
-    rows = db.fetch_all(
-        f"SELECT job_id, artifact_id FROM pdf_job_results j WHERE {where} AND {_ENDED} AND NOT EXISTS (SELECT 1 "
-        "FROM deliveries d WHERE d.job_id=j.job_id AND d.status='processing') ORDER BY job_id",
-        params,
-    )
+    rows = person.ended(db, whose)
     removed = 0
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
-        for row in batch:
-            delete(row["artifact_id"])
-        removed += _remove_free(db, [row["job_id"] for row in batch])
+        for _, artifact_id in batch:
+            delete(artifact_id)
+        removed += _remove_free(db, [job_id for job_id, _ in batch])
     return removed
 
 
-def _remove_free(db: Database, ids: list[str]) -> int:
+def _remove_free(db: Database, ids: list[JobId]) -> int:
     """Delete those of these jobs that no worker is busy with; returns how many."""
 
     def work() -> int:
-        ended = db.fetch_all(
-            f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)}) AND {_ENDED} ORDER BY job_id{db.lock()}",
-            ids,
-        )
-        owed = db.fetch_all(f"SELECT job_id, status FROM deliveries WHERE job_id IN ({marks(ids)}){db.lock()}", ids)
-        posting = {row["job_id"] for row in owed if row["status"] == "processing"}
-        free = [row["job_id"] for row in ended if row["job_id"] not in posting]
+        free = person.still_ended(db, ids)
         retention.remove(db, free)
         _forget(db, free)
         return len(free)
@@ -163,43 +144,7 @@ def _remove_free(db: Database, ids: list[str]) -> int:
     return db.transaction(work)
 
 
-def _forget(db: Database, job_ids: list[str]) -> None:
+def _forget(db: Database, job_ids: Sequence[str]) -> None:
     """Remove what outlives a job's row: links to its PDF, and its idempotency key."""
     links.forget(db, job_ids)
     used_keys.forget(db, job_ids)
-
-
-def _scrub_audit(db: Database, code: str) -> None:
-    """Replace the code by its hash where older bulk replays and discards were noted with it."""
-    named = re.compile(rf"(^| )code={re.escape(code)}(?= |$)")
-    for act in db.fetch_all("SELECT id, subject FROM audit WHERE act IN ('bulk_replay','bulk_discard')"):
-        scrubbed = named.sub(lambda found: found[1] + audit.subject_of(code), act["subject"])
-        if scrubbed != act["subject"]:
-            db.execute("UPDATE audit SET subject=%s WHERE id=%s", (fit(scrubbed, 255), act["id"]))
-
-
-def _scrub_letters(db: Database, code: str, product_id: str | None, by: str) -> int:
-    """Delete the letters. One that has, or soon has, a copy in `.XQ` stays as an empty shell.
-
-    It goes when the leader has removed that copy: a copy without a row would be put back for ever.
-    """
-    where, params = _where(code, product_id)
-    shells = db.execute(
-        f"UPDATE dead_letters SET status=CASE WHEN status='open' THEN 'discarded' ELSE status END, "
-        f"resolved_at=COALESCE(resolved_at, {db.now()}), resolved_by=COALESCE(resolved_by, %s), "
-        "error_message='(erased)', traceback=NULL, raw=NULL, code=NULL, product_id=NULL "
-        f"WHERE {where} AND (published_at IS NOT NULL OR relay_token IS NOT NULL) AND swept_at IS NULL",
-        (fit(by, 128), *params),
-    )
-    return shells + db.execute(f"DELETE FROM dead_letters WHERE {where}", params)
-
-
-def _count(db: Database, table: str, code: str, product_id: str | None) -> int:
-    where, params = _where(code, product_id)
-    return int(db.scalar(f"SELECT COUNT(*) FROM {table} WHERE {where}", params))
-
-
-def _where(code: str, product_id: str | None, table: str = "") -> tuple[str, tuple[str, ...]]:
-    if product_id is None:
-        return f"{table}code=%s", (code,)
-    return f"{table}code=%s AND {table}product_id=%s", (code, product_id)

@@ -39,17 +39,12 @@ def rescue(db: Database, row: ExpiredDelivery, *, schedule_scale: float = 1.0) -
 
     def work() -> tuple[Rescued, str | None]:
         overtaken = deliveries.overtaken(db, row)
-        sending = [a for a in posts.of(db, row["delivery_id"]) if a["outcome"] == "sending"]
-        db.execute(
-            f"UPDATE delivery_attempts SET outcome='unknown', verdict='unknown', ended_at={db.now()} "
-            "WHERE delivery_id=%s AND outcome='sending'",
-            (row["delivery_id"],),
-        )
-        if not sending:
+        number = posts.give_up(db, row["delivery_id"])
+        if number is None:
             if row["crashes"] + 1 >= MAX_CRASHES and not overtaken:
                 return bury("worker_died", _KILLS)
             return wait(0, crashed=True)
-        history = posts.earlier(db, row, sending[-1]["number"])
+        history = posts.earlier(db, row, number)
         verdict = judge(_UNHEARD, history, schedule_scale=schedule_scale, chance=random.random())
         if verdict.kind == "stop" and not overtaken:
             return bury(verdict.code or "webhook_exhausted", verdict.hint or "")

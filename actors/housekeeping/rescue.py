@@ -16,7 +16,7 @@ import structlog
 from actors.housekeeping import delivery_rescue
 from middleware.meters.worker import WorkerMeters, age_of
 from schema.life import rounds
-from schema.life.rounds import RetryPolicy
+from schema.life.failures import RetryPolicy
 from schema.rows import leases, rendered
 from schema.rows.columns import JobRow
 from schema.rows.leases import ExpiredDelivery, ExpiredJob, Leased, R

@@ -34,7 +34,7 @@ from schema.callbacks.receiver_headers import ReceiverHeaders
 from schema.documents import open_documents
 from schema.environment.fitting import fit
 from schema.life import replays
-from schema.life.rounds import RetryPolicy
+from schema.life.failures import RetryPolicy
 from schema.metrics import table as metrics
 from schema.ports import Artifacts, Documents, Publisher, Renderer, Sender
 from schema.rows import messages, outbox

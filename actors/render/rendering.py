@@ -20,9 +20,9 @@ from middleware.meters.worker import WorkerMeters
 from schema.errors import LeaseLost, Permanent, Returned
 from schema.life import previews
 from schema.ports import Documents, Renderer, RenderRequest
-from schema.rows import jobs, leases, outbox, passwords, rendered
+from schema.rows import durations, jobs, leases, outbox, passwords, rendered
 from schema.rows.columns import Stage
-from schema.rows.jobs import Claim, NotClaimed
+from schema.rows.jobs import Claim, Unclaimed
 from schema.rows.messages import RENDER
 from schema.rows.pauses import PauseBoard
 from schema.rows.rendered import StoreBacklog
@@ -60,8 +60,8 @@ class Rendering:
         """Do one start of a job, unless its row needs none."""
         # The message is not acked until the row could be asked for: the thread waits and asks again.
         held = patiently(lambda: self._claim(job_id))
-        if isinstance(held, NotClaimed):
-            log.debug("job.hint_forgotten", job_id=job_id, reason=held.reason)
+        if not isinstance(held, Claim):
+            log.debug("job.hint_forgotten", job_id=job_id, reason=held)
             return
         began = time.monotonic()
         attempt = Attempt(leases.JOBS, held.row, began + self.settings.job_timeout + HARD_GRACE)
@@ -93,10 +93,10 @@ class Rendering:
         self.attempts.end()
         log.info("preview.completed", job_id=held.job_id, bytes=len(pdf))
 
-    def _claim(self, job_id: str) -> Claim | NotClaimed:
+    def _claim(self, job_id: str) -> Claim | Unclaimed:
         if self.board.blocking(RENDER) is not None:
             outbox.JOBS.unpublish(self.db, job_id)
-            return NotClaimed("paused")
+            return "paused"
         s = self.settings
         held = jobs.claim(
             self.db,
@@ -106,7 +106,7 @@ class Rendering:
             timeout=s.job_timeout,
             high_only=self.backlog.full(),
         )
-        if isinstance(held, NotClaimed) and held.reason == "held_back":
+        if held == "held_back":
             outbox.JOBS.unpublish(self.db, job_id)
         return held
 
@@ -184,6 +184,6 @@ class Rendering:
         count, total = count + 1, total + seconds
         now = time.monotonic()
         if now - noted_at >= _NOTE_EVERY:
-            jobs.note_duration(self.db, product_id, total / count, count)
+            durations.note(self.db, product_id, total / count, count)
             count, total, noted_at = 0, 0.0, now
         self._durations[product_id] = (count, total, noted_at)

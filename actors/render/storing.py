@@ -23,7 +23,7 @@ from middleware.meters.worker import WorkerMeters
 from schema.errors import LeaseLost, RateLimited, Returned
 from schema.life import rounds
 from schema.ports import Artifacts
-from schema.rows import jobs, leases, pace, pauses, rendered
+from schema.rows import durations, leases, pace, pauses, rendered
 from schema.rows.jobs import Claim
 from schema.rows.pace import Grant
 from schema.rows.pauses import PauseBoard
@@ -159,7 +159,7 @@ class Storing:
                 return
             self.finish(held, link, kept.worked + seconds)
             self._note(leave, written=1)
-            jobs.note_duration(self.db, jobs.STORE, seconds)
+            durations.note(self.db, durations.STORE, seconds)
         except Exception as error:
             if self.attempts.current() is None:  # the round has ended; only its duration could not be noted
                 log.warning("job.duration_not_noted", job_id=held.job_id)

@@ -24,7 +24,8 @@ from middleware.hooks.lifecycle import Attempt, Attempts
 from middleware.hooks.outages import note_outage
 from schema.errors import Cancelled, DependencyDown, LeaseLost, RateLimited, Returned
 from schema.life import rounds
-from schema.life.rounds import MOST_RETURNS, TIMEOUT, Became, Failure, RetryPolicy
+from schema.life.failures import TIMEOUT, Failure, RetryPolicy
+from schema.life.rounds import MOST_RETURNS, Became
 from schema.rows.jobs import ClaimedJob
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown, patiently

@@ -14,11 +14,9 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-import tempfile
-from pathlib import Path
 
 from ops.bench import load
-from ops.bench.frame import Contender, Figures, console, last_line, parser, take_turns
+from ops.bench.frame import Contender, Figures, last_line, parser, take_turns
 from ops.bench.ours import opened, peers_environ
 from ops.bench.peers import programs
 from ops.servers.redis import Redis
@@ -36,8 +34,8 @@ def main(argv: list[str]) -> int:
     options.add_argument("--redis", choices=("everysec", "always"), default="everysec", help="appendfsync of Redis")
     asked = options.parse_args(argv)
     with contextlib.ExitStack() as held:
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
-        ours = held.enter_context(opened(folder / "ours", render_workers=1))
+        ours = held.enter_context(opened(render_workers=1))
+        folder = ours.folder
         redis = held.enter_context(Redis(folder / "redis", durable=asked.redis == "always"))
         environ = peers_environ(ours.stack, redis)
         peers = "ops.bench.peers"
@@ -85,9 +83,8 @@ def main(argv: list[str]) -> int:
         for url in (f"{ours.stack.url}/api/reports/generate-async", rq.url, celery.url, bare.url):
             load.submit(url, folder, seconds=2, connections=asked.connections)  # threads and connections are there
         results = take_turns(contenders, asked.turns)
-    console.print(results.table(f"Accepted requests, {asked.connections} connections, {asked.turns} turns"))
-    if asked.plot:
-        results.plot(asked.plot, "accepted_per_s", "Accepted requests a second")
+    title = f"Accepted requests, {asked.connections} connections, {asked.turns} turns"
+    results.show(asked, title, "accepted_per_s", "Accepted requests a second")
     against_rq = results.ratio(OURS, RQ, "accepted_per_s")
     against_bare = results.ratio(OURS, BARE, "accepted_per_s")
     p99 = max(results.ratio(OURS, RQ, "p99_ms"), results.ratio(OURS, BARE, "p99_ms"))

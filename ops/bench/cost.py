@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import time
 from pathlib import Path
 
 from ops.bench.frame import Results, console, last_line, parser
-from ops.bench.memory import without_numpy, work
+from ops.bench.memory import work
 from ops.bench.ours import opened
 from ops.servers import leash
 from ops.stack import Stack
@@ -38,9 +37,7 @@ def main(argv: list[str]) -> int:
     asked = options.parse_args(argv)
     spent, statements = Results(), Results()
     with contextlib.ExitStack() as held:
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
-        settings = {"PYTHONPATH": without_numpy(folder)}
-        ours = held.enter_context(opened(folder / "ours", render_workers=1, drive=True, settings=settings))
+        ours = held.enter_context(opened(render_workers=1, drive=True, lean=True))
         work(ours, 20)  # everything is loaded
         before = _spent(ours.stack)
         time.sleep(IDLE)
@@ -55,10 +52,9 @@ def main(argv: list[str]) -> int:
                 spent.add(who, {"cpu_ms_a_job": 1000 * own / asked.jobs, "idle_ms_a_second": 1000 * idle[who]})
             now = _counted(ours.stack)
             statements.add("MariaDB", {name: (now[name] - counted[name]) / asked.jobs for name in now})
-    console.print(spent.table(f"Processor time, {asked.jobs} jobs, {asked.turns} turns"))
+    title = f"Processor time, {asked.jobs} jobs, {asked.turns} turns"
+    spent.show(asked, title, "cpu_ms_a_job", "Milliseconds of processor time a job")
     console.print(statements.table("A job, polls and heartbeats included"))
-    if asked.plot:
-        spent.plot(asked.plot, "cpu_ms_a_job", "Milliseconds of processor time a job")
     last_line(
         "cost",
         **{f"{who}_ms": spent.median(who, "cpu_ms_a_job") for who in spent.turns},

@@ -14,12 +14,11 @@ import contextlib
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ops.bench.frame import Contender, Figures, console, last_line, parser, take_turns
+from ops.bench.frame import Contender, Figures, last_line, parser, take_turns
 from ops.bench.ours import Ours, opened, peers_environ
 from ops.bench.peers import programs
 from ops.servers.process import wait_until
@@ -46,8 +45,8 @@ def main(argv: list[str]) -> int:
     options.add_argument("--only", choices=("ours", "all"), default="all", help="ours: without the peers")
     asked = options.parse_args(argv)
     with contextlib.ExitStack() as held:
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
-        ours = held.enter_context(opened(folder / "ours", render_workers=PROCESSES, noop=True))
+        ours = held.enter_context(opened(render_workers=PROCESSES, noop=True))
+        folder = ours.folder
         ours.hold("pdf", "webhooks")
         contenders: dict[str, Contender] = {OURS: lambda: us(ours, asked.jobs)}
         if asked.only == "all":
@@ -58,9 +57,8 @@ def main(argv: list[str]) -> int:
             contenders[BARE] = lambda: bare(ours, folder, environ, asked.jobs * 2)
         us(ours, 400)
         results = take_turns(contenders, asked.turns)
-    console.print(results.table(f"Finished no-op jobs, {PROCESSES} processes, {asked.turns} turns"))
-    if asked.plot:
-        results.plot(asked.plot, "jobs_per_s", "Finished no-op jobs a second")
+    title = f"Finished no-op jobs, {PROCESSES} processes, {asked.turns} turns"
+    results.show(asked, title, "jobs_per_s", "Finished no-op jobs a second")
     figures = {"per_s": results.median(OURS, "jobs_per_s")}
     if asked.only == "ours":
         last_line("drain", **figures)

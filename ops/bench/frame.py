@@ -58,6 +58,12 @@ class Results:
             table.add_row(who, *cells)
         return table
 
+    def show(self, asked: argparse.Namespace, title: str, figure: str, plotted: str) -> None:
+        """Print the table; plot one figure of it where that is asked for."""
+        console.print(self.table(title))
+        if asked.plot:
+            self.plot(asked.plot, figure, plotted)
+
     def plot(self, path: Path, figure: str, title: str) -> None:
         """One bar a contender: the median, with least and most."""
         names = list(self.turns)

@@ -15,10 +15,8 @@ import contextlib
 import http.client
 import json
 import random
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from ops.bench.frame import Figures, console, last_line, parser, percentile, take_turns
 from ops.bench.load import BODY
@@ -38,8 +36,7 @@ def main(argv: list[str]) -> int:
     asked = options.parse_args(argv)
     starts: list[float] = []
     with contextlib.ExitStack() as held:
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
-        ours = held.enter_context(opened(folder / "ours", render_workers=1, noop=True))
+        ours = held.enter_context(opened(render_workers=1, noop=True))
         client = held.enter_context(
             contextlib.closing(http.client.HTTPConnection("127.0.0.1", ours.stack.port, timeout=30))
         )
@@ -55,9 +52,8 @@ def main(argv: list[str]) -> int:
         for _ in range(WARM):
             _one(ours, client, chance)
         results = take_turns({"reportq": us}, asked.turns)
-    console.print(results.table(f"202 → processing, {asked.jobs} jobs one at a time, {asked.turns} turns"))
-    if asked.plot:
-        results.plot(asked.plot, "start_ms", "Milliseconds from the 202 to processing")
+    title = f"202 → processing, {asked.jobs} jobs one at a time, {asked.turns} turns"
+    results.show(asked, title, "start_ms", "Milliseconds from the 202 to processing")
     median = percentile(starts, 0.5)
     last_line("latency", median_ms=median, p95_ms=percentile(starts, 0.95), row_ms=results.median("reportq", "row_ms"))
     if median > TARGET:

@@ -16,7 +16,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -36,11 +35,9 @@ def main(argv: list[str]) -> int:
     options.add_argument("--jobs", type=int, default=10_000, help="dead letters (10000)")
     asked = options.parse_args(argv)
     with contextlib.ExitStack() as held:
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
-        broken = folder / "broken"
+        ours = held.enter_context(opened(noop=True))
+        broken = Path(ours.stack.environment["REPORTQ_RUN_DIR"]) / "broken"  # the no-op worker looks for it
         broken.touch()
-        variables = {"render": {"BENCH_BROKEN": str(broken)}}
-        ours = held.enter_context(opened(folder / "ours", noop=True, variables=variables))
         ours.hold("webhooks")
         ours.lay_out(asked.jobs)
         wait_until(lambda: ours.count("status='failed'") == asked.jobs, 600, f"{asked.jobs} jobs are dead")

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,9 +37,7 @@ def main(argv: list[str]) -> int:
     results = Results()
     for _ in range(asked.turns):
         with contextlib.ExitStack() as held:
-            folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
-            settings = {"PYTHONPATH": without_numpy(folder)}
-            ours = held.enter_context(opened(folder / "ours", render_workers=1, drive=True, settings=settings))
+            ours = held.enter_context(opened(render_workers=1, drive=True, lean=True))
             before = {unit: _rss(_worker(ours.stack, unit)) for unit in UNITS}
             work(ours, asked.jobs)
             for unit in UNITS:
@@ -55,22 +52,15 @@ def main(argv: list[str]) -> int:
                         "unit_pss_mb": sum(_megabytes(one, "Pss:") for one in whole),
                     },
                 )
-    console.print(results.table(f"Memory after {asked.jobs:,} jobs"))
-    if asked.plot:
-        results.plot(asked.plot, "rss_mb", f"MB of resident memory after {asked.jobs:,} jobs")
+    results.show(
+        asked, f"Memory after {asked.jobs:,} jobs", "rss_mb", f"MB of resident memory after {asked.jobs:,} jobs"
+    )
     found = {unit: results.median(unit, "rss_mb") for unit in UNITS}
     for unit, megabytes in found.items():
         if megabytes > TARGETS[unit]:
             console.print(f"[yellow]{unit} is over the target of {TARGETS[unit]:g} MB[/]")
     last_line("memory", **{f"{unit}_mb": megabytes for unit, megabytes in found.items()})
     return 0 if all(megabytes <= MOST[unit] for unit, megabytes in found.items()) else 1
-
-
-def without_numpy(folder: Path) -> str:
-    """A folder on the programs' path that hides numpy: benches install it, production does not, and fpdf2 would load it."""
-    (folder / "lean").mkdir()
-    (folder / "lean" / "sitecustomize.py").write_text('import sys\n\nsys.modules["numpy"] = None\n')
-    return str(folder / "lean")
 
 
 def work(ours: Ours, jobs: int) -> None:

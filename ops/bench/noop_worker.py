@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from actors.process.logs import set_up
@@ -17,13 +18,13 @@ from schema.settings import Settings
 
 
 class NoRenderer:
-    """Draws nothing; while the file named by BENCH_BROKEN exists, it fails for good."""
+    """Draws nothing; while this file exists, it fails for good."""
 
-    def __init__(self, broken: str | None = None) -> None:
+    def __init__(self, broken: Path) -> None:
         self._broken = broken
 
     def render(self, request: RenderRequest, progress: Callable[[int], None] = lambda percent: None) -> bytes:
-        if self._broken and os.path.exists(self._broken):
+        if self._broken.exists():
             raise Permanent("The bench's renderer is broken.", code="invalid_data")
         return b"%PDF-"
 
@@ -84,7 +85,7 @@ class NoArtifacts:
 
 settings = Settings.from_env(os.environ)
 set_up(settings)
-renderer = NoRenderer(os.environ.get("BENCH_BROKEN"))
+renderer = NoRenderer(Path(settings.run_dir) / "broken")
 runtime = build(settings, renderer=renderer, documents=NoDocuments(), artifacts=NoArtifacts())
 runtime.guard_process = True
 broker = runtime.broker

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,8 +23,9 @@ _LOOK = 0.2  # seconds between the processes' looks at pauses, so that a bench n
 class Ours:
     """A running stack with what benches ask of it. Its queues can be held and refilled between turns."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, folder: Path) -> None:
         self.stack = stack
+        self.folder = folder  # what stands beside it: peers, scripts
         self.db = Database(stack.mariadb.url, io_timeout=600)  # filling takes its time
         check_as_shipped(stack)
 
@@ -66,15 +68,17 @@ class Ours:
 
 @contextlib.contextmanager
 def opened(
-    folder: Path,
     *,
     render_workers: int = 2,
     noop: bool = False,
+    lean: bool = False,
     settings: Mapping[str, str] | None = None,
     drive: bool = False,
-    variables: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Iterator[Ours]:
-    """The running system of a bench: nothing but what the bench says differs from production's supervisor and settings."""
+    """The running system of a bench: nothing but what the bench says differs from production's supervisor and settings.
+
+    `lean` hides numpy: benches install it, production does not, and fpdf2 would load it.
+    """
     chosen = {
         "REPORTQ_PROFILE": "production",
         "REPORTQ_LOG_FORMAT": "json",
@@ -84,12 +88,16 @@ def opened(
         "REPORTQ_WEBHOOK_ALLOW": "127.0.0.0/8",
         **(settings or {}),
     }
-    modules = NOOP if noop else None
-    stack = Stack(
-        folder, render_workers=render_workers, settings=chosen, drive=drive, modules=modules, variables=variables
-    )
-    with stack, contextlib.closing(Ours(stack)) as ours:
-        yield ours
+    with tempfile.TemporaryDirectory(prefix="reportq-bench-") as name:
+        folder = Path(name)
+        if lean:
+            (folder / "lean").mkdir()
+            (folder / "lean" / "sitecustomize.py").write_text('import sys\n\nsys.modules["numpy"] = None\n')
+            chosen["PYTHONPATH"] = str(folder / "lean")
+        modules = NOOP if noop else None
+        stack = Stack(folder / "ours", render_workers=render_workers, settings=chosen, drive=drive, modules=modules)
+        with stack, contextlib.closing(Ours(stack, folder)) as ours:
+            yield ours
 
 
 def peers_environ(stack: Stack, redis: Redis) -> dict[str, str]:

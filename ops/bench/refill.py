@@ -11,7 +11,6 @@ a passive declare on a connection of its own. The database is asked how many row
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -46,8 +45,7 @@ def main(argv: list[str]) -> int:
     results, drawn = Results(), {}
     most = max(asked.workers)
     with contextlib.ExitStack() as held:
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
-        ours = held.enter_context(opened(folder / "ours", render_workers=most, noop=True))
+        ours = held.enter_context(opened(render_workers=most, noop=True))
         connection = pika.BlockingConnection(pika.URLParameters(f"{ours.stack.rabbitmq.admin_url}?heartbeat=0"))
         held.callback(connection.close)
         channel = connection.channel()

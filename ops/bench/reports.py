@@ -15,7 +15,6 @@ reports at once. The share used is of the limits' writes until the last file; th
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -62,9 +61,9 @@ def main(argv: list[str]) -> int:
     limits = [] if asked.limit == "none" else [float(part) for part in asked.limit.split(",")]
     workers, jobs = asked.workers or (5 if limits else 3), asked.jobs or (600 if limits else 200)
     with contextlib.ExitStack() as held:
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="reportq-bench-")))
         settings = {"REPORTQ_TEMPLATES_DIR": str(TEMPLATES), "REPORTQ_SWITCH_POLL": "3"}  # as shipped
-        ours = held.enter_context(opened(folder / "ours", render_workers=workers, drive=True, settings=settings))
+        ours = held.enter_context(opened(render_workers=workers, drive=True, settings=settings))
+        folder = ours.folder
         save_reports(ours, max(jobs, BESIDE))
         if limits:
             return paced(ours, limits, asked.latency, jobs)
@@ -98,11 +97,8 @@ def main(argv: list[str]) -> int:
             )
         results = take_turns(contenders, asked.turns)
         high = [beside(ours, asked.latency) for _ in range(asked.turns)]
-    console.print(
-        results.table(f"Reports end to end, Drive {asked.latency:g} s, {workers} workers, {asked.turns} turns")
-    )
-    if asked.plot:
-        results.plot(asked.plot, "per_s", f"Reports a second, an upload takes {asked.latency:g} s")
+    title = f"Reports end to end, Drive {asked.latency:g} s, {workers} workers, {asked.turns} turns"
+    results.show(asked, title, "per_s", f"Reports a second, an upload takes {asked.latency:g} s")
     share = results.ratio(OURS, AT_ONCE, "per_s")
     figures = {"share_of_no_latency": share, "per_s": results.median(OURS, "per_s"),
                "high_ms": percentile(high, 0.5), "pss_mb": results.median(OURS, "pss_mb")}  # fmt: skip

@@ -25,6 +25,7 @@ from ops.chaos.system import System
 from ops.servers import leash
 from ops.servers.process import wait_until
 from ops.servers.receiver import ALL, START_PAGE
+from ops.servers.tcp_proxy import TcpProxy
 from schema.ports import Message
 from schema.rows.messages import ACTORS, RENDER, WEBHOOKS
 from schema.sql.database import DatabaseDown
@@ -171,22 +172,18 @@ class Strikes:
 
     def cut(self, fault: Fault, route: str) -> int:
         """Every open connection is reset, and every new one for a moment."""
-        proxy = self.system.proxies[route]
-        met = proxy.connections
-        before = proxy.accepted
-        proxy.refuse()
-        self._last(fault, lambda: met > 0 or proxy.accepted > before)
-        proxy.heal()
-        return int(met > 0 or proxy.accepted > before)
+        return self._broken(fault, self.system.proxies[route], TcpProxy.refuse)
 
     def half_open(self, fault: Fault, route: str) -> int:
         """Nothing passes and nobody is told; then all of it passes, or, one time of two, is reset."""
-        proxy = self.system.proxies[route]
-        before = proxy.accepted
-        met = proxy.connections
-        proxy.blackhole()
+        return self._broken(fault, self.system.proxies[route], TcpProxy.blackhole, cut=fault.luck % 2 == 1)
+
+    def _broken(self, fault: Fault, proxy: TcpProxy, strike: Callable[[TcpProxy], None], *, cut: bool = False) -> int:
+        """Strike a route, and heal it; whether a connection has met that."""
+        met, before = proxy.connections, proxy.accepted
+        strike(proxy)
         self._last(fault, lambda: met > 0 or proxy.accepted > before)
-        if fault.luck % 2:
+        if cut:
             proxy.cut()
         proxy.heal()
         return int(met > 0 or proxy.accepted > before)

@@ -103,17 +103,14 @@ def _database(runtime: Runtime) -> Iterator[Finding]:
 
 
 def _durability(runtime: Runtime) -> Iterator[Finding]:
-    row = runtime.db.fetch_one(
-        "SELECT @@innodb_flush_log_at_trx_commit AS flush, @@max_connections AS most, @@version AS version"
-    )
-    assert row is not None
-    if int(row["flush"]) != 1:
-        said = f"innodb_flush_log_at_trx_commit is {row['flush']}: a power cut loses accepted jobs."
+    flush, most = fitness.flushes_commits(runtime.db), fitness.most_connections(runtime.db)
+    if flush != 1:
+        said = f"innodb_flush_log_at_trx_commit is {flush}: a power cut loses accepted jobs."
         yield Finding("durability", "bad", said, "Set it to 1 in the server's configuration.")
     s = runtime.settings
     needed = s.api_workers * (s.api_threads + 2) + s.concurrent_workers * 3 + s.webhook_threads + 6
-    if int(row["most"]) < needed:
-        said = f"It allows {row['most']} connections; the processes of this host may open {needed}."
+    if most < needed:
+        said = f"It allows {most} connections; the processes of this host may open {needed}."
         yield Finding("connections", "bad", said, "Raise max_connections, or lower threads and workers.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from ops.commands.terminal import (
     Json,
     Why,
     allowed,
+    columns_of,
     desk,
     one_of,
     out,
@@ -96,7 +98,7 @@ def list_(
     names = (
         "job_id", "status", "code", "product_id", "round", "retry_count", "requested_at", "ended_at", "error_code", "batch_id",
     )  # fmt: skip
-    shown = [{name: moment(row[name]) if name.endswith("_at") else row[name] for name in names} for row in rows]
+    shown = [columns_of(row, *names) for row in rows]
     if as_json:
         print_json({"jobs": shown})
         return
@@ -162,28 +164,19 @@ def _shown(here: Desk, job_id: str) -> dict[str, Any]:
         verdict = watch_of(here.settings, here.db).look(patience())
         held = {queue: holding(verdict, queue) for queue in QUEUES}
     return {
-        "job_id": row["job_id"],
-        "status": row["status"],
-        "code": row["code"],
-        "product_id": row["product_id"],
-        "round": row["round"],
-        "stage": row["stage"],
-        "progress": row["progress"],
-        "retry_count": row["retry_count"],
-        "google_drive_link": row["google_drive_link"],
-        "template_version": row["template_version"],
-        "batch_id": row["batch_id"],
+        **columns_of(
+            row, "job_id", "status", "code", "product_id", "round", "stage", "progress", "retry_count",
+            "google_drive_link", "template_version", "batch_id",
+        ),
         "priority": jobs.priority_word(row["priority"]),
-        "requested_at": moment(row["requested_at"]),
-        "started_at": moment(row["started_at"]),
-        "ended_at": moment(row["ended_at"]),
+        **columns_of(row, "requested_at", "started_at", "ended_at"),
         "next_try_at": moment(row["run_at"]) if row["status"] == "queued" else None,
         "worker": row["worker_id"] if row["status"] == "processing" else None,
         "error": msgspec.to_builtins(error_of(row["error_code"], row["error_message"])),
         "attempts": [_attempt(attempt) for attempt in jobs.attempts_of(here.db, job_id)],
         "deliveries": msgspec.to_builtins(log.deliveries),
         "story": [_event(event) for event in story.of_job(here.db, row, held, _template(here, row["product_id"]))],
-    }
+    }  # fmt: skip
 
 
 def _template(here: Desk, product_id: str) -> str | None:
@@ -197,24 +190,18 @@ def _template(here: Desk, product_id: str) -> str | None:
 
 def _recorded(here: Desk, job_id: str) -> dict[str, Any]:
     """What the permanent record keeps of a job whose rows were cleaned away."""
-    documents = open_documents(here.settings.documents_url, here.db)
-    try:
+    with contextlib.closing(open_documents(here.settings.documents_url, here.db)) as documents:
         end = documents.find_end(job_id)
-    finally:
-        documents.close()
     if end is None:
         raise Refused(f"There is no job {job_id[:80]!r}.", code="job_not_found")
-    names = (
-        "job_id", "status", "code", "product_id", "round", "retry_count", "google_drive_link", "template_version",
-        "batch_id",
-    )  # fmt: skip
-    return {name: getattr(end, name) for name in names} | {
-        "requested_at": moment(end.requested_at),
-        "ended_at": moment(end.ended_at),
+    return columns_of(
+        asdict(end), "job_id", "status", "code", "product_id", "round", "retry_count", "google_drive_link",
+        "template_version", "batch_id", "requested_at", "ended_at",
+    ) | {
         "kept": "the permanent record; its rows were cleaned away",
         "error": msgspec.to_builtins(error_of(end.error_code, end.error_message)),
         "story": [_event(event) for event in story.of_end(end)],
-    }
+    }  # fmt: skip
 
 
 def _event(event: story.Event) -> dict[str, Any]:
@@ -222,7 +209,4 @@ def _event(event: story.Event) -> dict[str, Any]:
 
 
 def _attempt(row: AttemptRow) -> dict[str, Any]:
-    return {name: row[name] for name in ("round", "number", "outcome", "error_code", "worker_id")} | {
-        "started_at": moment(row["started_at"]),
-        "ended_at": moment(row["ended_at"]),
-    }
+    return columns_of(row, "round", "number", "outcome", "error_code", "worker_id", "started_at", "ended_at")

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ops.commands.terminal import REFUSED, Json, Why, Yes, counted, desk, err, out, print_json, print_table
+from ops.commands.terminal import REFUSED, Json, Why, Yes, columns_of, counted, desk, err, out, print_json, print_table
 from schema.rows import keys
-from schema.sql.times import moment
 
 _FIRST = (
     "This is the first key. Within 3 seconds every call needs one: each n8n workflow and script, the console in the browser, "
@@ -56,17 +55,8 @@ def list_(as_json: Json = False) -> None:
     """Every key that was ever made; none is shown."""
     with desk() as here:
         rows = keys.everything(here.db)
-    shown = [
-        {
-            "key_id": row["key_id"],
-            "name": row["name"],
-            "role": row["role"],
-            "rate": row["rate"],
-            "created_at": moment(row["created_at"]),
-            "revoked_at": moment(row["revoked_at"]),
-        }
-        for row in rows
-    ]
+    names = ("key_id", "name", "role", "rate", "created_at", "revoked_at")
+    shown = [columns_of(row, *names) for row in rows]
     if as_json:
         print_json({"keys": shown})
     else:

@@ -11,8 +11,8 @@ from ops.commands.queues import print_queues
 from ops.commands.terminal import Json, age, counted, migrated, out, print_json, print_table, there
 from schema import VERSION
 from schema.environment.server_urls import without_password
+from schema.rows import figures, letters, workers
 from schema.settings import Settings
-from schema.sql.database import Row
 from service.routes.queues import queue_states
 
 
@@ -33,17 +33,11 @@ def status(as_json: Json = False) -> None:
             else:
                 print_verdict(verdict)
             raise away
-        jobs = {
-            row["status"]: int(row["n"])
-            for row in db.fetch_all("SELECT status, COUNT(*) AS n FROM pdf_job_results GROUP BY status")
-        }
+        jobs = figures.jobs_by_status(db)
         shown = queue_states(db, settings).queues
-        live = db.fetch_all(
-            f"SELECT worker_id, kind, threads, busy, rss_mb, version, {db.age('started_at')} AS up FROM workers "
-            f"WHERE seen_at >= {db.later(-settings.lease)} ORDER BY kind, worker_id"
-        )
-        dead = int(db.scalar("SELECT COUNT(*) FROM dead_letters WHERE status='open'"))
-        not_sent = int(db.scalar("SELECT COUNT(*) FROM deliveries WHERE status='not_sent'"))
+        live = workers.heard_of(db, settings.lease)
+        dead = sum(letters.open_by_queue(db).values())
+        not_sent = figures.callbacks_not_sent(db)
     finally:
         db.close()
     if as_json:
@@ -53,7 +47,7 @@ def status(as_json: Json = False) -> None:
                 "verdict": msgspec.to_builtins(verdict),
                 "jobs": jobs,
                 "queues": msgspec.to_builtins(shown),
-                "workers": [_worker(row) for row in live],
+                "workers": [row | {"up": round(float(row["up"]), 1)} for row in live],
                 "dead_letters": dead,
                 "callbacks_not_sent": not_sent,
             }
@@ -73,7 +67,3 @@ def status(as_json: Json = False) -> None:
     if not_sent:
         were = "was not sent, its resume URL" if not_sent == 1 else "were not sent, their resume URLs"
         out.print(f"{counted(not_sent, 'callback')} {were} being used up (see jobs show).")
-
-
-def _worker(row: Row) -> Row:
-    return row | {"up": round(float(row["up"]), 1)}

@@ -15,7 +15,7 @@ from typing import Any
 from schema.callbacks.urls import redact
 from schema.http.problems import problem_of
 from schema.ports import End
-from schema.rows import audit, deliveries, jobs, messages, pauses, rendered
+from schema.rows import audit, deliveries, jobs, letters, messages, pauses, rendered, waiting
 from schema.rows import posts as delivery_attempts
 from schema.rows.columns import AttemptRow, DeliveryRow, JobRow, LetterRow, PauseRow
 from schema.sql.database import Database
@@ -51,10 +51,8 @@ def of_job(db: Database, job: JobRow, holding: Mapping[str, list[str]], current:
     job_id = job["job_id"]
     tried = jobs.attempts_of(db, job_id)
     owed = deliveries.of_job(db, job_id)[::-1]
-    letters = db.fetch_all(
-        "SELECT * FROM dead_letters WHERE job_id=%s ORDER BY dead_letter_id", (job_id,), of=LetterRow
-    )
-    subjects = [job_id, *(row["delivery_id"] for row in owed), *(row["dead_letter_id"] for row in letters)]
+    died = letters.of_job(db, job_id)
+    subjects = [job_id, *(row["delivery_id"] for row in owed), *(row["dead_letter_id"] for row in died)]
     acts = [act for subject in subjects for act in audit.of(db, subject)]
     replays = sorted(as_time(act["at"]) for act in acts if act["act"] == "replay")
     happened = [
@@ -66,7 +64,7 @@ def of_job(db: Database, job: JobRow, holding: Mapping[str, list[str]], current:
         *(_attempt(row) for row in tried),
         *(_end(row, tried) for row in owed),
         *(event for row in owed for event in _callback(db, row, replays)),
-        *(_letter(row) for row in letters),
+        *(_letter(row) for row in died),
         *(Event(as_time(act["at"]), 1, f"{_ACTS.get(act['act'], act['act'])} by {act['who']}", _lines(act["why"]))
           for act in acts),
     ]  # fmt: skip
@@ -187,11 +185,12 @@ def _next(
     if job["status"] == "queued":
         again = any(row["round"] == job["round"] for row in tried)
         title = "Next: tried again when its turn comes" if again else "Next: waits for a worker"
+        place = f"{waiting.ahead_of(db, job) + 1:,} of {waiting.count(db):,} that wait"
         yield Event(
             as_time(job["run_at"]),
             9,
             title,
-            (_place(db, job), *_held_by(pauses.hold(paused, messages.RENDER), holding[messages.RENDER])),
+            (place, *_held_by(pauses.hold(paused, messages.RENDER), holding[messages.RENDER])),
         )
     if owed and owed[-1]["status"] == "queued":
         last = owed[-1]
@@ -210,17 +209,6 @@ def _redrawn(job: JobRow, current: str | None) -> Iterator[Event]:
     if job["status"] != "completed" and current and job["template_version"] not in (None, current):
         before = f"template {job['template_version']} until now, template {current} from now on"
         yield Event(None, 10, "The template has changed: a further try draws another report", (before,))
-
-
-def _place(db: Database, job: JobRow) -> str:
-    """Which of those that wait it is, in the order in which they are started."""
-    ahead = "turn < %s OR (turn = %s AND (requested_at < %s OR (requested_at = %s AND job_id < %s)))"
-    [row] = db.fetch_all(
-        f"SELECT COUNT(*) AS n, COALESCE(SUM(CASE WHEN {ahead} THEN 1 ELSE 0 END), 0) AS ahead FROM pdf_job_results "
-        "WHERE status='queued'",
-        (job["turn"], job["turn"], job["requested_at"], job["requested_at"], job["job_id"]),
-    )
-    return f"{int(row['ahead']) + 1:,} of {int(row['n']):,} that wait"
 
 
 def _held_by(pause: PauseRow | None, holding: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import socket
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
 from datetime import datetime
@@ -33,6 +33,7 @@ from schema.http.problems import problem_of
 from schema.settings import Settings, SettingsError
 from schema.sql.database import Database, DatabaseDown
 from schema.sql.migrate import pending
+from schema.sql.times import moment
 
 STARTED = time.monotonic()  # of this command, nearly
 REFUSED, WRONG_USAGE, REMAINS, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 130
@@ -208,6 +209,11 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
+def columns_of(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """These columns of a row for JSON; moments, whose names end with `_at`, become RFC 3339."""
+    return {name: moment(row[name]) if name.endswith("_at") else row[name] for name in names}
+
+
 def counted(number: int, noun: str) -> str:
     """`1 letter`, `2 letters`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
@@ -280,6 +286,6 @@ def age(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def short(moment: str | None) -> str:
+def short(at: str | None) -> str:
     """An RFC 3339 moment to the second."""
-    return "" if moment is None else f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M:%S}Z"
+    return "" if at is None else f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S}Z"

@@ -47,25 +47,12 @@ class Exchange(http.server.BaseHTTPRequestHandler):
         raise Unanswered
 
     def do_GET(self) -> None:
-        self._answered("GET")
-
-    def do_POST(self) -> None:
-        self._answered("POST")
-
-    def do_PUT(self) -> None:
-        self._answered("PUT")
-
-    def do_PATCH(self) -> None:
-        self._answered("PATCH")
-
-    def do_DELETE(self) -> None:
-        self._answered("DELETE")
-
-    def _answered(self, method: str) -> None:
         try:
-            self.respond(method)
+            self.respond(self.command)
         except (Unanswered, OSError):
             self.close_connection = True
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     @property
     def route(self) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ import pymysql
 
 from ops.servers.other_debian import inside
 from ops.servers.packages import need
-from ops.servers.process import Server, ServerFailed, free_port, listening, password
+from ops.servers.process import Server, ServerFailed, free_port, listening, output_of, password
 
 MYSQL_ROOT = os.environ.get("TEST_MYSQL_ROOT")
 DURABLE = {"innodb_flush_log_at_trx_commit": "1", "innodb_doublewrite": "ON"}
@@ -89,11 +88,7 @@ class MariaDB(Server):
     def prepare(self) -> None:
         self.temporary.mkdir(exist_ok=True)
         if not (self.rows / "mysql").exists():
-            made = subprocess.run(
-                self._installation(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-            )
-            if made.returncode:
-                raise ServerFailed(f"a new data folder: {made.stdout}{made.stderr}")
+            output_of(self._installation(), "a new data folder")
         users = self.folder / "users.sql"
         users.touch(mode=0o600)
         # One statement a line: that is how the server reads this file, at each start.

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from ops.servers.loopback_http import call
 from ops.servers.n8n_install import install
-from ops.servers.process import Server, ServerFailed, free_port, password, wait_until
+from ops.servers.process import Server, ServerFailed, free_port, output_of, password, wait_until
 
 _OFF = (
     "DIAGNOSTICS",
@@ -152,18 +152,8 @@ class N8n(Server):
         return packed
 
     def _npm(self, *command: str) -> str:
-        done = subprocess.run(
-            ["npm", *command, "--no-audit", "--no-fund"],
-            cwd=self.folder / ".n8n/nodes",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        if done.returncode:
-            raise ServerFailed(f"npm {command[0]}:\n{done.stderr[-2000:]}")
-        return done.stdout
+        whole = ["npm", *command, "--no-audit", "--no-fund"]
+        return output_of(whole, f"npm {command[0]}", cwd=self.folder / ".n8n/nodes", timeout=120)
 
     def order(self, path: str, body: Any) -> None:
         """POST to a workflow's Webhook node; ServerFailed unless it was started."""

@@ -13,10 +13,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from ops.servers import leash
 
@@ -61,6 +61,21 @@ def wait_until(true: Callable[[], bool], timeout: float, what: str) -> None:
             raise TimeoutError(f"{what}: not within {timeout:g} s")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.2)
+
+
+def output_of(command: Sequence[str], what: str, **options: Any) -> str:
+    """What a command prints; ServerFailed, with all that it said, when it fails. `options` are subprocess.run's."""
+    kept: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL,
+        "capture_output": True,
+        "text": True,
+        "check": False,
+        **options,
+    }
+    done = subprocess.run(command, **kept)
+    if done.returncode:
+        raise ServerFailed(f"{what}: {done.stdout}{done.stderr}")
+    return str(done.stdout)
 
 
 class Server:

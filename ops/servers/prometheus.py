@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import yaml
 
 from ops.servers.loopback_http import call
 from ops.servers.packages import need
-from ops.servers.process import Server, ServerFailed, free_port
+from ops.servers.process import Server, ServerFailed, free_port, output_of
 
 
 class Prometheus(Server):
@@ -64,11 +63,7 @@ class Prometheus(Server):
         }
         file = self.folder / "prometheus.yml"
         file.write_text(yaml.safe_dump(configuration, sort_keys=False))
-        checked = subprocess.run(
-            ["promtool", "check", "config", str(file)], capture_output=True, text=True, check=False
-        )
-        if checked.returncode:
-            raise ServerFailed(f"{checked.stdout}{checked.stderr}")
+        output_of(["promtool", "check", "config", str(file)], "the configuration")
 
     def answers(self) -> bool:
         return call("GET", f"{self.url}/-/ready").ok

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from ops.servers.epmd import ROOT, Epmd
 from ops.servers.loopback_http import call
 from ops.servers.other_debian import inside
 from ops.servers.packages import need
-from ops.servers.process import Server, ServerFailed, free_port, listening, password, wait_until
+from ops.servers.process import Server, free_port, listening, output_of, password, wait_until
 
 BIN = Path("/usr/lib/rabbitmq/bin")  # past Debian's wrapper, which changes the user and the folder
 PRODUCTION = Path(__file__).parent.parent / "rabbitmq"
@@ -160,18 +159,9 @@ class RabbitMQ(Server):
 
     def ctl(self, *arguments: str, timeout: float = 60) -> str:
         """Run `rabbitmqctl` on this node; ServerFailed holds its complaint."""
-        done = subprocess.run(
-            inside(self.root, str(BIN / "rabbitmqctl"), "--node", self.node, *arguments),
-            env={**os.environ, **self.environment()},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        if done.returncode:
-            raise ServerFailed(f"rabbitmqctl {' '.join(arguments)}: {done.stdout}{done.stderr}")
-        return done.stdout
+        command = inside(self.root, str(BIN / "rabbitmqctl"), "--node", self.node, *arguments)
+        environment = {**os.environ, **self.environment()}
+        return output_of(command, f"rabbitmqctl {' '.join(arguments)}", env=environment, timeout=timeout)
 
     @classmethod
     def cluster(cls, folder: Path | str, size: int = 3, timeout: float = 120) -> list[Self]:

@@ -6,7 +6,7 @@ A preview is claimed, leased, retried, rescued and ended as every job is. It has
 from __future__ import annotations
 
 from schema.life import retention, rounds
-from schema.rows import rendered
+from schema.rows import jobs, rendered
 from schema.rows.columns import JobRow
 from schema.rows.jobs import Claim
 from schema.rows.states import OPEN
@@ -30,7 +30,7 @@ def take(db: Database, job_id: str) -> tuple[JobRow | None, bytes | None]:
 
     def work() -> tuple[JobRow | None, bytes | None]:
         rounds.cancel(db, job_id)
-        row = db.fetch_one(f"SELECT * FROM pdf_job_results WHERE job_id=%s{db.lock()}", (job_id,), of=JobRow)
+        row = jobs.find(db, job_id, db.lock())
         pdf = db.scalar("SELECT pdf FROM rendered WHERE job_id=%s", (job_id,))
         if row is not None and row["status"] not in OPEN:
             retention.remove(db, [job_id])

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 
 from schema.environment.fitting import fit
 from schema.errors import Refused
-from schema.rows import audit, leases, outbox, pauses, workers
+from schema.rows import audit, leases, letters, outbox, pauses, workers
 from schema.rows.columns import PauseRow, WorkerRow
 from schema.rows.leases import Leased
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
@@ -40,16 +40,13 @@ class QueueFigures(TypedDict):
 
 def states(db: Database, settings: Settings) -> list[QueueFigures]:
     """Every queue: how much waits and for how long, who works on it, and what keeps it from starting more."""
-    rows = db.fetch_all("SELECT * FROM pauses ORDER BY scope", of=PauseRow)
-    letters = {
-        row["queue"]: int(row["n"])
-        for row in db.fetch_all("SELECT queue, COUNT(*) AS n FROM dead_letters WHERE status='open' GROUP BY queue")
-    }
+    held = pauses.in_force(db)
+    dead = letters.open_by_queue(db)
     live = workers.live(db, settings.lease)
-    return [_state(db, name, rows, letters.get(name, 0), live) for name in QUEUES]
+    return [_state(db, name, held, dead.get(name, 0), live) for name in QUEUES]
 
 
-def _state(db: Database, name: str, rows: list[PauseRow], letters: int, live: list[WorkerRow]) -> QueueFigures:
+def _state(db: Database, name: str, held: Mapping[str, PauseRow], dead: int, live: list[WorkerRow]) -> QueueFigures:
     box, leased, since = _TABLES[name]
     [waiting] = db.fetch_all(
         f"SELECT COUNT(*) AS depth, COALESCE(MAX({db.age(since)}), 0) AS oldest, "
@@ -57,7 +54,7 @@ def _state(db: Database, name: str, rows: list[PauseRow], letters: int, live: li
         f"FROM {box.table} WHERE status='queued'"
     )
     processing = leased.processing(db)
-    own = next((row for row in rows if row["scope"] == pauses.QUEUE + name), None)
+    own = held.get(pauses.QUEUE + name)
     prefix = pauses.DEPENDENCY if name == RENDER else pauses.HOST
     serving = [worker for worker in live if worker["kind"] == name]
     return {
@@ -70,9 +67,9 @@ def _state(db: Database, name: str, rows: list[PauseRow], letters: int, live: li
         "oldest_age": round(max(0.0, float(waiting["oldest"])), 3),
         "consumers": sum(worker["threads"] for worker in serving),
         "workers": len(serving),
-        "dead_letters": letters,
+        "dead_letters": dead,
         "paused": own,
-        "outages": [row for row in rows if row["scope"].startswith(prefix)],
+        "outages": [row for scope, row in held.items() if scope.startswith(prefix)],
     }
 
 

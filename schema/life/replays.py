@@ -82,7 +82,7 @@ def resend(db: Database, delivery_id: str, *, by: str, why: str | None = None, f
     """
 
     def work() -> Resent:
-        row = db.fetch_one(f"SELECT * FROM deliveries WHERE delivery_id=%s{db.lock()}", (delivery_id,), of=DeliveryRow)
+        row = deliveries.find(db, delivery_id, db.lock())
         refusal = _refusal(db, row, force)
         if refusal is not None or row is None:
             return refusal or "unknown"

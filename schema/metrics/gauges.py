@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from schema.metrics import labels
 from schema.metrics import table as metrics
 from schema.metrics.table import Metric
-from schema.rows import pace, pauses, rendered, signs
+from schema.rows import figures, outbox, pace, pauses, rendered, signs, waiting, workers
 from schema.rows.jobs import priority_word
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
 from schema.rows.states import IS_OPEN, OPEN
@@ -68,37 +68,28 @@ def _jobs(db: Database) -> Iterator[Reading]:
 
 
 def _deliveries(db: Database) -> Iterator[Reading]:
-    counts = dict.fromkeys(OPEN, 0)
-    oldest = 0.0
-    for row in db.fetch_all(
-        f"SELECT status, COUNT(*) AS n, {db.age('MIN(owed_at)')} AS age FROM deliveries WHERE {IS_OPEN} GROUP BY status"
-    ):
-        counts[row["status"]] = int(row["n"])
-        oldest = max(oldest, _number(row, "age"))
-    for status, n in counts.items():
-        yield Reading(metrics.DELIVERIES, {"status": status}, n)
-    yield Reading(metrics.OLDEST_DELIVERY, {}, oldest)
+    owed = figures.open_callbacks(db)
+    for status in OPEN:
+        yield Reading(metrics.DELIVERIES, {"status": status}, owed.get(status, (0, 0))[0])
+    yield Reading(metrics.OLDEST_DELIVERY, {}, max([0.0, *(age for _, age in owed.values())]))
 
 
 def _relay(db: Database, settings: Settings, kept: list[rendered.Waiting]) -> Iterator[Reading]:
     """What is due, what is out, and how long the relay has left a row waiting that nothing holds back."""
-    paused = {str(row["scope"]): row for row in db.fetch_all("SELECT scope FROM pauses")}
+    paused = pauses.in_force(db)
     for scope in metrics.PAUSED.labels["scope"] or ():
         yield Reading(metrics.PAUSED, {"scope": scope}, int(scope in paused))
-    hosts = pauses.hosts_of(paused)
-    yield Reading(metrics.PAUSED, {"scope": "hosts"}, len(hosts))
-    for queue, table in ((RENDER, "pdf_job_results"), (WEBHOOKS, "deliveries")):
-        free = "1=1"
-        if queue == WEBHOOKS and hosts:
-            free = f"host NOT IN ({','.join(['%s'] * len(hosts))})"
+    yield Reading(metrics.PAUSED, {"scope": "hosts"}, len(pauses.hosts_of(paused)))
+    for queue, box in outbox.HINTED.items():
+        free, hosts = pauses.free(paused, queue)
         row = db.fetch_one(
             f"SELECT COUNT(*) AS n, {db.age('MIN(run_at)')} AS age, "
-            f"{db.age(f'MIN(CASE WHEN {free} THEN run_at END)')} AS free FROM {table} "
+            f"{db.age(f'MIN(CASE WHEN {free} THEN run_at END)')} AS free FROM {box.table} "
             f"WHERE status='queued' AND published_at IS NULL AND run_at <= {db.now()}",
-            tuple(hosts) if queue == WEBHOOKS else (),
+            hosts,
         )
         assert row is not None
-        out = int(db.scalar(f"SELECT COUNT(*) FROM {table} WHERE status='queued' AND published_at IS NOT NULL"))
+        out = box.published(db)
         yield Reading(metrics.ROWS_DUE, {"queue": queue}, int(row["n"]))
         yield Reading(metrics.ROWS_DUE_AGE, {"queue": queue}, _number(row, "age"))
         yield Reading(metrics.HINTS_OUT, {"queue": queue}, out)
@@ -110,8 +101,7 @@ def _relay(db: Database, settings: Settings, kept: list[rendered.Waiting]) -> It
     until = db.fetch_one(f"SELECT {db.age('changed_at')} AS age FROM switches WHERE name='leader'")
     yield Reading(metrics.HOUSEKEEPING_OVERDUE, {}, _number(until, "age") if until else 0)
     yield Reading(metrics.CLOCK_BEHIND, {}, signs.clock_behind(db, settings))
-    waiting = int(db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='queued'"))
-    yield Reading(metrics.ACCEPTING, {}, int(waiting < settings.max_backlog))
+    yield Reading(metrics.ACCEPTING, {}, int(waiting.count(db) < settings.max_backlog))
 
 
 def _store(db: Database, kept: list[rendered.Waiting]) -> Iterator[Reading]:
@@ -141,17 +131,11 @@ def _desk(db: Database) -> Iterator[Reading]:
 
 
 def _workers(db: Database, settings: Settings) -> Iterator[Reading]:
-    alive = {
-        row["kind"]: row
-        for row in db.fetch_all(
-            "SELECT kind, COUNT(*) AS n, SUM(threads) AS threads, SUM(busy) AS busy, MAX(rss_mb) AS rss FROM workers "
-            f"WHERE seen_at >= {db.later(-settings.lease)} AND threads > 0 GROUP BY kind"
-        )
-    }
-    nobody = {"n": 0, "threads": 0, "busy": 0, "rss": 0}
+    live = workers.live(db, settings.lease)
     for queue in QUEUES:
-        row = alive.get(queue, nobody)
-        yield Reading(metrics.WORKERS_ALIVE, {"queue": queue}, _number(row, "n"))
-        yield Reading(metrics.WORKER_THREADS, {"queue": queue}, _number(row, "threads"))
-        yield Reading(metrics.WORKERS_BUSY, {"queue": queue}, _number(row, "busy"))
-        yield Reading(metrics.WORKER_MEMORY, {"queue": queue}, _number(row, "rss") * 1024 * 1024)
+        own = [row for row in live if row["kind"] == queue]
+        yield Reading(metrics.WORKERS_ALIVE, {"queue": queue}, len(own))
+        yield Reading(metrics.WORKER_THREADS, {"queue": queue}, sum(row["threads"] for row in own))
+        yield Reading(metrics.WORKERS_BUSY, {"queue": queue}, sum(row["busy"] for row in own))
+        largest = max((row["rss_mb"] for row in own), default=0)
+        yield Reading(metrics.WORKER_MEMORY, {"queue": queue}, largest * 1024 * 1024)

@@ -20,7 +20,7 @@ from schema.rows import deliveries, jobs, letters
 from schema.rows.columns import BatchRow, JobEnd, JobId, JobRow, JobStatus
 from schema.rows.jobs import NewJob
 from schema.rows.states import IS_OPEN
-from schema.sql.database import Database, is_duplicate
+from schema.sql.database import Database, is_duplicate, marks
 
 _RANGE = "job_id >= %s AND job_id <= %s"
 
@@ -94,6 +94,12 @@ def page(db: Database, before: str | None, limit: int) -> list[BatchRow]:
         (before or "bat_~", limit),
         of=BatchRow,
     )
+
+
+def unended(db: Database, ids: Sequence[str]) -> set[str]:
+    """Which of these batches have not ended."""
+    rows = db.fetch_all(f"SELECT batch_id FROM batches WHERE batch_id IN ({marks(ids)}) AND ended_at IS NULL", ids)
+    return {row["batch_id"] for row in rows}
 
 
 def count_end(db: Database, batch_id: str, status: JobEnd, turn: int) -> None:
@@ -192,14 +198,15 @@ def line(db: Database, batch: BatchRow) -> list[JobRow]:
     return [row for row in rows if row is not None]
 
 
-def each(db: Database, batch: BatchRow, condition: str, act: Callable[[str], str]) -> list[str]:
-    """What `act` answered for each of its jobs in such a state, in the caller's transaction.
+def each(db: Database, batch: BatchRow, statuses: Sequence[JobStatus], act: Callable[[str], str]) -> list[str]:
+    """What `act` answered for each of its jobs in one of these states, in the caller's transaction.
 
     All of them are locked first: whoever ends one locks that job before the batch, too.
     """
     rows = db.fetch_all(
-        f"SELECT job_id FROM pdf_job_results{db.by('PRIMARY')} WHERE {condition} AND {_RANGE} ORDER BY job_id{db.lock()}",
-        _ends(batch),
+        f"SELECT job_id FROM pdf_job_results{db.by('PRIMARY')} WHERE status IN ({marks(statuses)}) AND {_RANGE} "
+        f"ORDER BY job_id{db.lock()}",
+        (*statuses, *_ends(batch)),
     )
     return [act(row["job_id"]) for row in rows]
 

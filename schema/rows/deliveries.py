@@ -28,7 +28,6 @@ from schema.rows.states import IS_OPEN
 from schema.sql.database import Database
 from schema.sql.times import as_time
 
-ENDED = ("delivered", "recorded", "dead", "superseded", "not_sent")
 # What a start needs of its row: each further column costs the client as much as a statement.
 _NEEDED = (
     "delivery_id, job_id, round, status, url, host, record, owed_at, budget_at, start_no, crashes, tries, recorded_at, "
@@ -80,9 +79,9 @@ def of_batch(row: HeldDelivery) -> bool:
     return row["job_id"].startswith("bat_")
 
 
-def find(db: Database, delivery_id: str) -> DeliveryRow | None:
-    """The row, or None."""
-    return db.fetch_one("SELECT * FROM deliveries WHERE delivery_id=%s", (delivery_id,), of=DeliveryRow)
+def find(db: Database, delivery_id: str, lock: str = "") -> DeliveryRow | None:
+    """The row, or None; `lock` is `db.lock()` where the caller's transaction is to lock it."""
+    return db.fetch_one(f"SELECT * FROM deliveries WHERE delivery_id=%s{lock}", (delivery_id,), of=DeliveryRow)
 
 
 def of_job(db: Database, job_id: str) -> list[DeliveryRow]:

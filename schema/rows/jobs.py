@@ -20,13 +20,13 @@ import peewee
 from schema.errors import Cancelled, LeaseLost, ReportqError
 from schema.rows import used_keys
 from schema.rows.columns import AttemptRow, HeldJob, JobRow, Seconds, Stage, UsedKey
-from schema.sql.database import AT_ONCE, Database, DatabaseDown, is_duplicate, put
+from schema.rows.states import IS_OPEN
+from schema.sql.database import AT_ONCE, Database, DatabaseDown, is_duplicate, marks
 
 _EMPTY = {"owner": "", "inline_data": 0}  # What these columns hold without a value; others hold NULL.
 _INSERTS = 5  # Tries while the row that has the idempotency key vanishes before it is read.
-PRIORITIES = {"high": 9, "normal": 5, "low": 0}
+PRIORITIES: dict[Literal["high", "normal", "low"], int] = {"high": 9, "normal": 5, "low": 0}
 HIGHEST = 9
-STORE = ""  # The name under which `durations` holds an upload's seconds; no product has it.
 PROMOTED = 7
 PREVIEW = "pre_"  # Begins a preview's id. A report's id begins with `pdf_`, and sorts before it.
 REPORTS = f"job_id < '{PREVIEW}'"  # SQL: no preview
@@ -179,9 +179,9 @@ def _columns(job: NewJob) -> dict[str, Any]:
     return {column: value for column, value in values.items() if value is not None}
 
 
-def find(db: Database, job_id: str) -> JobRow | None:
-    """The row, or None."""
-    return db.fetch_one("SELECT * FROM pdf_job_results WHERE job_id=%s", (job_id,), of=JobRow)
+def find(db: Database, job_id: str, lock: str = "") -> JobRow | None:
+    """The row, or None; `lock` is `db.lock()` where the caller's transaction is to lock it."""
+    return db.fetch_one(f"SELECT * FROM pdf_job_results WHERE job_id=%s{lock}", (job_id,), of=JobRow)
 
 
 def known(db: Database, key: str) -> JobRow | UsedKey | None:
@@ -192,6 +192,12 @@ def known(db: Database, key: str) -> JobRow | UsedKey | None:
 def find_by_key(db: Database, key: str) -> JobRow | None:
     """The row that holds this idempotency key, or None."""
     return db.fetch_one("SELECT * FROM pdf_job_results WHERE idempotency_key=%s", (key,), of=JobRow)
+
+
+def unended(db: Database, ids: Sequence[str]) -> set[str]:
+    """Which of these jobs have not ended."""
+    rows = db.fetch_all(f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)}) AND {IS_OPEN}", ids)
+    return {row["job_id"] for row in rows}
 
 
 def inline_report(db: Database, job_id: str) -> str | None:
@@ -233,16 +239,13 @@ class Claim:
         return self.row["start_no"]
 
 
-@dataclass(frozen=True, slots=True)
-class NotClaimed:
-    """Why a message led to no work."""
-
-    reason: Literal["unknown", "processing", "ended", "not_due", "taken", "paused", "held_back"]
+# Why a message led to no work.
+Unclaimed = Literal["unknown", "processing", "ended", "not_due", "taken", "paused", "held_back"]
 
 
 def claim(
     db: Database, job_id: str, *, worker_id: str, lease: float, timeout: float, high_only: bool = False
-) -> Claim | NotClaimed:
+) -> Claim | Unclaimed:
     """Take a waiting, due job under a lease; `held_back` when only high jobs may begin. Other messages are forgotten."""
     row = db.fetch_one(
         f"SELECT {NEEDED}, CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END AS due, {db.age('requested_at')} AS age "
@@ -251,13 +254,13 @@ def claim(
         of=ClaimedJob,
     )
     if row is None:
-        return NotClaimed("unknown")
+        return "unknown"
     if row["status"] != "queued":
-        return NotClaimed("processing" if row["status"] == "processing" else "ended")
+        return "processing" if row["status"] == "processing" else "ended"
     if not row["due"]:
-        return NotClaimed("not_due")
+        return "not_due"
     if high_only and row["turn"] > 0:
-        return NotClaimed("held_back")
+        return "held_back"
     now = db.now()
     won = db.execute(
         f"UPDATE pdf_job_results SET status='processing', start_no=start_no+1, worker_id=%s, "
@@ -267,7 +270,7 @@ def claim(
         (worker_id, job_id, row["start_no"], row["round"]),
     )
     if not won:
-        return NotClaimed("taken")
+        return "taken"
     row["start_no"] += 1
     row["status"] = "processing"
     row["worker_id"] = worker_id
@@ -318,16 +321,4 @@ def still_held(held: Claim, row: JobRow | None) -> bool:
         and row["status"] == "processing"
         and row["round"] == held.round
         and row["start_no"] == held.start_no
-    )
-
-
-def note_duration(db: Database, product_id: str, seconds: float, count: int = 1) -> None:
-    """Fold `count` measured processing times, `seconds` on average, into the product's moving average (for estimates)."""
-    kept = 0.9**count
-    put(
-        db,
-        f"UPDATE durations SET seconds=seconds*%s+%s*%s, samples=samples+%s, changed_at={db.now()} WHERE product_id=%s",
-        (kept, seconds, 1 - kept, count, product_id),
-        f"INSERT INTO durations (product_id, seconds, samples, changed_at) VALUES (%s,%s,%s,{db.now()})",
-        (product_id, seconds, count),
     )

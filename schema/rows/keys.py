@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from ulid import ULID
 
+from schema.environment.secret_lists import parse_api_keys
 from schema.rows import audit
 from schema.rows.columns import KeyRow
-from schema.settings import Settings, SettingsError, parse_api_keys
+from schema.settings import Settings, SettingsError
 from schema.sql.cached import Cached
 from schema.sql.database import Database
 

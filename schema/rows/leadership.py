@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import peewee
 
-from schema.sql.database import Database, put
+from schema.rows.switches import put_note
+from schema.sql.database import Database
 
 LEAST_TURN = 10.0  # seconds
 LEADER, _RESCUE, RELAY = "leader", "rescue_from", "relay"
@@ -40,9 +41,7 @@ def lead(db: Database, token: str, *, turn: float, lease: float) -> bool:
 
 def hold_back_rescue(db: Database, seconds: float) -> None:
     """Keep every leader from rescue for so many seconds."""
-    change = f"UPDATE switches SET changed_at={db.later(seconds)} WHERE name='{_RESCUE}'"
-    insert = f"INSERT INTO switches (name, value, changed_at) VALUES ('{_RESCUE}','',{db.later(seconds)})"
-    put(db, change, (), insert, ())
+    put_note(db, _RESCUE, seconds=seconds)
 
 
 def may_rescue(db: Database) -> bool:
@@ -54,10 +53,7 @@ def may_rescue(db: Database) -> bool:
 
 def note_look(db: Database, trouble: str, lasting: float) -> None:
     """A relay has just looked for due rows. `trouble` is what keeps it from publishing, for `lasting` seconds; or empty."""
-    value = f"{lasting:.0f} {trouble}" if trouble else ""
-    change = f"UPDATE switches SET value=%s, changed_at={db.now()} WHERE name='{RELAY}'"
-    insert = f"INSERT INTO switches (name, value, changed_at) VALUES ('{RELAY}',%s,{db.now()})"
-    put(db, change, (value,), insert, (value,))
+    put_note(db, RELAY, f"{lasting:.0f} {trouble}" if trouble else "")
 
 
 def _first(db: Database, token: str, turn: float) -> int:

@@ -112,6 +112,17 @@ def _bury(
     return letter_id
 
 
+def of_job(db: Database, job_id: str) -> list[LetterRow]:
+    """The letters of a job and of its callbacks, oldest first."""
+    return db.fetch_all("SELECT * FROM dead_letters WHERE job_id=%s ORDER BY dead_letter_id", (job_id,), of=LetterRow)
+
+
+def open_by_queue(db: Database) -> dict[str, int]:
+    """Queue → how many open letters, of queues that have any."""
+    rows = db.fetch_all("SELECT queue, COUNT(*) AS n FROM dead_letters WHERE status='open' GROUP BY queue")
+    return {row["queue"]: int(row["n"]) for row in rows}
+
+
 def kinds(db: Database, most: int) -> list[str]:
     """The causes of open letters, at most so many."""
     rows = db.fetch_all(

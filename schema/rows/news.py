@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from schema.environment.fitting import fit
-from schema.sql.database import Database, Row, put
+from schema.rows.switches import put_note
+from schema.sql.database import Database, Row
 from schema.sql.times import as_time
 
 _TOLD, _CANARY = "told", "canary "
@@ -29,10 +30,7 @@ def last(db: Database) -> Told:
 
 def note_told(db: Database, names: Set[str]) -> None:
     """Operators have just been told; these are the troubles that they know of now."""
-    value = "\n".join(sorted(names))
-    update = f"UPDATE switches SET value=%s, changed_at={db.now()} WHERE name='{_TOLD}'"
-    insert = f"INSERT INTO switches (name, value, changed_at) VALUES ('{_TOLD}',%s,{db.now()})"
-    put(db, update, (value,), insert, (value,))
+    put_note(db, _TOLD, "\n".join(sorted(names)))
 
 
 def forget(db: Database, names: Set[str]) -> None:
@@ -42,9 +40,7 @@ def forget(db: Database, names: Set[str]) -> None:
 
 def note_canary(db: Database, host: str) -> None:
     """The canary of this host has just come through, or begins."""
-    name = (_CANARY + fit(host, _HOST),)
-    update = f"UPDATE switches SET changed_at={db.now()} WHERE name=%s"
-    put(db, update, name, f"INSERT INTO switches (name, value, changed_at) VALUES (%s,'',{db.now()})", name)
+    put_note(db, _CANARY + fit(host, _HOST))
 
 
 def forget_canary(db: Database, host: str) -> None:

@@ -40,14 +40,12 @@ class Outbox(Generic[D]):
         free = f"(relay_until IS NULL OR relay_until <= {db.now()})"
         return f"status='{self.waiting}' AND published_at IS NULL AND run_at <= {db.now()} AND {free}"
 
-    def take(
-        self, db: Database, *, limit: int, hold: float, only: str = "1=1", params: Sequence[object] = ()
-    ) -> Taken[D]:
+    def take(self, db: Database, *, limit: int, hold: float, only: str = "1=1") -> Taken[D]:
         """Claim up to `limit` due rows for `hold` seconds, in their order; `only` narrows them."""
         seen = db.fetch_all(
             f"SELECT {self.key} AS id, {self.columns} FROM {self.table}{db.by(self.index)} "
             f"WHERE {self.due(db)} AND {only} ORDER BY {self.order} LIMIT %s",
-            (*params, limit),
+            (limit,),
         )
         return self.seize(db, [row["id"] for row in seen], hold)
 

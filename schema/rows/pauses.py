@@ -15,7 +15,7 @@ from schema.callbacks.urls import host_key, lane_key
 from schema.rows.columns import DeliveryRow, PauseRow
 from schema.rows.messages import WEBHOOKS
 from schema.sql.cached import Cached
-from schema.sql.database import Database, DatabaseDown, put
+from schema.sql.database import Database, DatabaseDown, marks, put
 
 P = TypeVar("P")
 
@@ -58,8 +58,8 @@ class PauseBoard:
 
 
 def in_force(db: Database) -> dict[str, PauseRow]:
-    """Scope → row, as the database has them now."""
-    return {row["scope"]: row for row in db.fetch_all("SELECT * FROM pauses", of=PauseRow)}
+    """Scope → row, as the database has them now, by scope."""
+    return {row["scope"]: row for row in db.fetch_all("SELECT * FROM pauses ORDER BY scope", of=PauseRow)}
 
 
 def hold(rows: Mapping[str, P], queue: str) -> P | None:
@@ -74,6 +74,12 @@ def hold(rows: Mapping[str, P], queue: str) -> P | None:
 def hosts_of(scopes: Iterable[str]) -> list[str]:
     """The key of every webhook host and lane among these scopes."""
     return [scope.removeprefix(HOST) for scope in scopes if scope.startswith(HOST)]
+
+
+def free(rows: Iterable[str], queue: str) -> tuple[str, tuple[str, ...]]:
+    """SQL of the condition that no pause of a host keeps a row of this queue waiting, and its parameters."""
+    hosts = hosts_of(rows) if queue == WEBHOOKS else []
+    return (f"host NOT IN ({marks(hosts)})", tuple(hosts)) if hosts else ("1=1", ())
 
 
 def of_delivery(rows: Mapping[str, P], delivery: DeliveryRow) -> P | None:

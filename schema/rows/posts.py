@@ -40,6 +40,17 @@ def end(db: Database, delivery_id: str, number: int, outcome: Outcome) -> None:
     )  # fmt: skip
 
 
+def give_up(db: Database, delivery_id: str) -> int | None:
+    """Note that the outcome of the POST on its way stays unknown: its worker died. Its number; None without such a POST."""
+    sending = [post["number"] for post in of(db, delivery_id) if post["outcome"] == "sending"]
+    db.execute(
+        f"UPDATE delivery_attempts SET outcome='unknown', verdict='unknown', ended_at={db.now()} "
+        "WHERE delivery_id=%s AND outcome='sending'",
+        (delivery_id,),
+    )
+    return sending[-1] if sending else None
+
+
 def earlier(db: Database, row: HeldDelivery, number: int) -> History:
     """What the earlier posts of this budget were answered; a resend begins a new budget, with fresh ladders.
 

@@ -66,11 +66,8 @@ def _again_job(db: Database, letter: DiedLetter) -> Iterator[bool]:
             yield False
         elif row["outcome"] in ("failed", "timeout", "crashed"):
             same = cause(letter["queue"], row["error_code"] or "worker_died", row["error_message"] or "")
-            yield same == letter["fingerprint"] or row["outcome"] == "crashed" == _crash_of(letter)
-
-
-def _crash_of(letter: DiedLetter) -> str | None:
-    return "crashed" if letter["error_code"] == "worker_died" else None
+            crashes = row["outcome"] == "crashed" and letter["error_code"] == "worker_died"
+            yield same == letter["fingerprint"] or crashes
 
 
 def _again_delivery(db: Database, letter: DiedLetter) -> Iterator[bool]:

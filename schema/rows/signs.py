@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 
-from schema.rows import leadership, news, pace, pauses, rendered
+from schema.rows import leadership, letters, news, outbox, pace, pauses, rendered
 from schema.rows.columns import PauseRow, WorkerRow
 from schema.rows.jobs import REPORTS
-from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
+from schema.rows.messages import QUEUES
 from schema.settings import Settings
-from schema.sql.database import Database, Row, marks
+from schema.sql.database import Database, Row
 from schema.sql.times import Moment, as_time
 
 LATELY = 300.0  # Seconds that count as "lately" for ends and posts.
@@ -72,7 +72,7 @@ def read(db: Database, settings: Settings) -> Signs:
     paused = pauses.in_force(db)
     looked, trouble, since = _relay(notes.get(leadership.RELAY))
     led = notes.get(leadership.LEADER)
-    waits = {queue: _waits(db, queue, pauses.hosts_of(paused)) for queue in QUEUES}
+    waits = {queue: _waits(db, queue, paused) for queue in QUEUES}
     return Signs(
         at=at,
         skew=skew,
@@ -102,7 +102,7 @@ def read(db: Database, settings: Settings) -> Signs:
             (_MOST,),
             of=Post,
         ),
-        letters=_letters(db),
+        letters=sum(letters.open_by_queue(db).values()),
         stored=rendered.waiting(db),
         paced=pace.state(db, "drive"),
         canaries=news.canaries(notes),
@@ -126,10 +126,6 @@ def clock_behind(db: Database, settings: Settings) -> float:
     return behind if behind >= 1.0 else 0.0
 
 
-def _letters(db: Database) -> int:
-    return int(db.scalar("SELECT COUNT(*) FROM dead_letters WHERE status='open'"))
-
-
 def _relay(note: Row | None) -> tuple[datetime | None, str, datetime | None]:
     """When a relay last looked, what keeps it from publishing, and since when."""
     if note is None:
@@ -139,14 +135,12 @@ def _relay(note: Row | None) -> tuple[datetime | None, str, datetime | None]:
     return looked, trouble, looked - timedelta(seconds=float(lasting)) if trouble else None
 
 
-def _waits(db: Database, queue: str, hosts: list[str]) -> dict[str, Any]:
+def _waits(db: Database, queue: str, paused: Mapping[str, PauseRow]) -> dict[str, Any]:
     """How many rows wait, and since when the oldest is due; callbacks to paused hosts are not due."""
-    table, free = "pdf_job_results" if queue == RENDER else "deliveries", "1=1"
-    if queue == WEBHOOKS and hosts:
-        free = f"host NOT IN ({marks(hosts)})"
+    free, hosts = pauses.free(paused, queue)
     [row] = db.fetch_all(
-        f"SELECT COUNT(*) AS n, MIN(CASE WHEN run_at <= {db.now()} AND {free} THEN run_at END) AS since FROM {table} "
-        "WHERE status='queued'",
-        tuple(hosts) if queue == WEBHOOKS else (),
+        f"SELECT COUNT(*) AS n, MIN(CASE WHEN run_at <= {db.now()} AND {free} THEN run_at END) AS since "
+        f"FROM {outbox.HINTED[queue].table} WHERE status='queued'",
+        hosts,
     )
     return row

@@ -2,5 +2,8 @@
 
 from __future__ import annotations
 
-OPEN = ("queued", "processing")
+from typing import Literal
+
+Open = Literal["queued", "processing"]
+OPEN: tuple[Open, Open] = ("queued", "processing")
 IS_OPEN = "status IN ('queued','processing')"  # SQL

@@ -29,6 +29,18 @@ class Rollout:
         return place < self.percent
 
 
+def put_note(db: Database, name: str, value: str = "", *, seconds: float = 0.0) -> None:
+    """Write what a process notes for others under this name, with the moment `seconds` from now."""
+    at = db.later(seconds)
+    put(
+        db,
+        f"UPDATE switches SET value=%s, changed_at={at} WHERE name=%s",
+        (value, name),
+        f"INSERT INTO switches (name, value, changed_at) VALUES (%s,%s,{at})",
+        (name, value),
+    )
+
+
 class RolloutBoard:
     """The switches as this process last read them; a switch that was never turned has the settings' value."""
 
@@ -63,9 +75,7 @@ def set_rollout(db: Database, *, by: str, percent: int | None = None, sync_enabl
 
     def work() -> None:
         for name, value in chosen.items():
-            update = f"UPDATE switches SET value=%s, changed_at={db.now()} WHERE name=%s"
-            insert = f"INSERT INTO switches (name, value, changed_at) VALUES (%s,%s,{db.now()})"
-            put(db, update, (value, name), insert, (name, value))
+            put_note(db, name, value)
             audit.note(db, by, "switch", name, value)
 
     db.transaction(work)

@@ -61,9 +61,10 @@ class Said:
     """What a dependency answered to this process."""
 
     up: bool
-    detail: str = ""
+    detail: str = ""  # for a person: why it is down, or the note that it answered with
     lasting: float = 0.0  # seconds for which it has been down
     code: str = ""
+    seconds: float = 0.0  # it took to answer, or has taken so far
 
 
 #: key → (severity, what to do, runbook)

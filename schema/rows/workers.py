@@ -6,8 +6,9 @@ import resource
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypedDict
 
-from schema.rows.columns import WorkerRow
+from schema.rows.columns import Seconds, WorkerRow
 from schema.sql.database import Database, put
 from schema.sql.times import as_column
 
@@ -53,6 +54,27 @@ def live(db: Database, within: float, kind: str | None = None) -> list[WorkerRow
         f"SELECT * FROM workers WHERE seen_at >= {db.later(-within)} AND threads > 0{only} ORDER BY worker_id",
         () if kind is None else (kind,),
         of=WorkerRow,
+    )
+
+
+class HeardWorker(TypedDict):
+    """A worker that was heard of, as `reportq status` shows it."""
+
+    worker_id: str
+    kind: str
+    threads: int
+    busy: int
+    rss_mb: int
+    version: str
+    up: Seconds  # since it started
+
+
+def heard_of(db: Database, within: float) -> list[HeardWorker]:
+    """Workers heard of in the last `within` seconds, those without a living thread too, by queue."""
+    return db.fetch_all(
+        f"SELECT worker_id, kind, threads, busy, rss_mb, version, {db.age('started_at')} AS up FROM workers "
+        f"WHERE seen_at >= {db.later(-within)} ORDER BY kind, worker_id",
+        of=HeardWorker,
     )
 
 

@@ -61,6 +61,16 @@ def default_engine(db: Database) -> str | None:
     return engine if engine != ENGINE else None
 
 
+def flushes_commits(db: Database) -> int:
+    """The server's innodb_flush_log_at_trx_commit; a power cut loses commits unless it is 1."""
+    return int(db.scalar("SELECT @@innodb_flush_log_at_trx_commit"))
+
+
+def most_connections(db: Database) -> int:
+    """How many connections the server takes."""
+    return int(db.scalar("SELECT @@max_connections"))
+
+
 def data_folder(db: Database) -> str:
     """Where the server keeps its data, on its own machine."""
     return str(db.scalar("SELECT @@datadir"))

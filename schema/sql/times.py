@@ -32,6 +32,10 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+@overload
+def moment(value: Moment) -> str: ...
+@overload
+def moment(value: Moment | None) -> str | None: ...
 def moment(value: Moment | None) -> str | None:
     """A column's moment as RFC 3339 UTC."""
     when = as_time(value)

@@ -16,7 +16,7 @@ from schema.life import rounds
 from schema.rows import batches
 from schema.rows.batches import Member
 from schema.rows.columns import BatchRow
-from schema.rows.states import IS_OPEN
+from schema.rows.states import OPEN
 from schema.sql.database import Database
 from schema.sql.times import as_time, moment
 from service.estimates import QueueView
@@ -139,7 +139,7 @@ def cancel(db: Database, batch_id: str) -> batch_responses.BatchCancelled:
     row = one_batch(db, batch_id)
     if row["ended_at"] is not None:
         raise Refused("The batch has ended.", code="already_ended")
-    done = db.transaction(lambda: batches.each(db, row, IS_OPEN, lambda job_id: rounds.cancel(db, job_id)))
+    done = db.transaction(lambda: batches.each(db, row, OPEN, lambda job_id: rounds.cancel(db, job_id)))
     return batch_responses.BatchCancelled(
         batch_id, done.count("cancelled"), done.count("requested"), done.count("too_late")
     )
@@ -153,7 +153,7 @@ def replay(db: Database, batch_id: str, asked: requests.Replay, who: str) -> bat
     row = one_batch(db, batch_id)
 
     def work() -> int:
-        done = batches.each(db, row, "status='failed'", lambda job_id: rounds.replay(db, job_id, by=who, why=asked.why))
+        done = batches.each(db, row, ("failed",), lambda job_id: rounds.replay(db, job_id, by=who, why=asked.why))
         if not done:
             raise Refused("No job of the batch has failed.", code="not_replayable")
         # After its jobs: whoever ends one locks the job first, too.

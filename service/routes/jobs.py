@@ -18,7 +18,7 @@ from schema.rows import deliveries, found, jobs, pauses
 from schema.rows.columns import BatchRow, JobRow
 from schema.rows.states import OPEN
 from schema.sql.database import Database
-from schema.sql.times import moment
+from schema.sql.times import Moment, moment
 from service.estimates import QueueView
 from service.routes.reports import accepted, standing
 from service.routes.route import Route, answer, by, no_job
@@ -128,7 +128,8 @@ class Job(Route):
 
 def _submitted_at(row: Mapping[str, Any]) -> str | None:
     """When the job was asked for. The plan's `created_at` has whole seconds on MariaDB; a replay moves `requested_at`."""
-    return moment(row["requested_at"] if row["round"] == 1 else row["created_at"])
+    at: Moment | None = row["requested_at"] if row["round"] == 1 else row["created_at"]
+    return moment(at)
 
 
 def webhook_of(db: Database, key: str, job: JobRow | BatchRow) -> responses.Webhook | None:

@@ -13,12 +13,11 @@ import msgspec
 from schema import VERSION
 from schema.http import state_responses as responses
 from schema.http.responses import shown
-from schema.rows import jobs, pauses, workers
-from schema.rows.states import IS_OPEN
+from schema.rows import figures, jobs, letters, pauses, workers
 from schema.rows.verdict import Verdict
 from schema.sql.cached import Cached
 from schema.sql.database import Database
-from schema.sql.times import as_column, as_time, moment
+from schema.sql.times import moment
 from service.parts import ApiParts
 from service.routes.route import answer
 from service.watch import Watch
@@ -27,7 +26,7 @@ _EVERY = 2.0  # Seconds.
 _PATIENCE = 1.5  # Seconds that a caller waits for a reading.
 _SHOWN = 60  # Minutes.
 _SETTLING = timedelta(minutes=2)  # So long after its start a minute may still change.
-_MOST_WORKERS = 200
+_MOST_WORKERS, _MOST_PAUSES = 200, 100
 _ENDS = ("completed", "failed", "cancelled")
 
 _NOTHING = Verdict("good", [], None)  # replaced in each answer
@@ -55,12 +54,9 @@ class Overview:
     def _look(self) -> responses.Overview:
         db, settings = self._parts.db, self._parts.settings
         lines = _lines(db)
-        callbacks = db.fetch_one(
-            f"SELECT COUNT(*) AS n, {db.age('MIN(owed_at)')} AS age FROM deliveries WHERE {IS_OPEN}"
-        ) or {"n": 0, "age": None}
+        callbacks = figures.open_callbacks(db)
         live = workers.live(db, settings.lease)
-        letters = db.fetch_all("SELECT queue, COUNT(*) AS n FROM dead_letters WHERE status='open' GROUP BY queue")
-        held = db.fetch_all("SELECT * FROM pauses ORDER BY scope LIMIT 100")
+        held = list(pauses.in_force(db).values())
         return responses.Overview(
             at=moment(db.clock()),
             version=VERSION,
@@ -68,9 +64,9 @@ class Overview:
             verdict=_NOTHING,
             lines=lines,
             accepting=sum(line.queued for line in lines) < settings.max_backlog,
-            callbacks_owed=int(callbacks["n"]),
-            oldest_callback=_seconds(callbacks["age"]),
-            dead_letters={row["queue"]: int(row["n"]) for row in letters},
+            callbacks_owed=sum(n for n, _ in callbacks.values()),
+            oldest_callback=max((_seconds(age) for _, age in callbacks.values()), default=None),
+            dead_letters=letters.open_by_queue(db),
             minutes=self._minutes.read(),
             workers=[
                 shown(responses.WorkerShown, row, queue=row["kind"], memory_mb=row["rss_mb"])
@@ -78,7 +74,7 @@ class Overview:
             ],
             pauses=[
                 shown(responses.PauseShown, row, by=row["set_by"], outage=row["set_by"] == pauses.OUTAGE)
-                for row in held
+                for row in held[:_MOST_PAUSES]
             ],
         )
 
@@ -98,38 +94,21 @@ class Minutes:
         settled = {at: kept for at, kept in self._kept.items() if at >= shown[0] and at < last - _SETTLING}
         start = next(at for at in shown if at not in settled)
         counted = {at: responses.Minute(moment(at), 0, 0, 0, 0) for at in shown if at >= start}
-        for column, status in (("created_at", "'submitted'"), ("ended_at", "status")):
-            for row in self._db.fetch_all(
-                f"SELECT SUBSTR({column},1,16) AS minute, {status} AS what, COUNT(*) AS n FROM pdf_job_results "
-                f"WHERE {column} >= %s AND {jobs.REPORTS} GROUP BY 1, 2",
-                (as_column(start),),
-            ):
-                at = as_time(row["minute"])
-                if at in counted and row["what"] in ("submitted", *_ENDS):
-                    setattr(counted[at], row["what"], int(row["n"]))
+        for at, what, n in figures.by_minute(self._db, start):
+            if at in counted and what in ("submitted", *_ENDS):
+                setattr(counted[at], what, n)
         self._kept = settled | counted
         return [self._kept[at] for at in shown]
 
 
 def _lines(db: Database) -> list[responses.Line]:
-    found = {
-        (row["priority"], row["status"]): row
-        for row in db.fetch_all(
-            f"SELECT status, priority, COUNT(*) AS n, {db.age('MIN(requested_at)')} AS age FROM pdf_job_results "
-            f"WHERE {IS_OPEN} GROUP BY status, priority"
-        )
-    }
-    nothing = {"n": 0, "age": None}
-    return [
-        responses.Line(
-            priority=word,  # type: ignore[arg-type]
-            queued=int(found.get((number, "queued"), nothing)["n"]),
-            processing=int(found.get((number, "processing"), nothing)["n"]),
-            oldest=_seconds(found.get((number, "queued"), nothing)["age"]),
-        )
-        for word, number in jobs.PRIORITIES.items()
-    ]
+    found, lines = figures.open_jobs(db), []
+    for word, number in jobs.PRIORITIES.items():
+        queued, processing = found.get((number, "queued")), found.get((number, "processing"))
+        oldest = _seconds(queued[1]) if queued else None
+        lines.append(responses.Line(word, queued[0] if queued else 0, processing[0] if processing else 0, oldest))
+    return lines
 
 
-def _seconds(age: object) -> float | None:
-    return None if age is None else round(max(0.0, float(age)), 1)  # type: ignore[arg-type]
+def _seconds(age: float) -> float:
+    return round(max(0.0, age), 1)

@@ -19,13 +19,13 @@ from schema import VERSION
 from schema.callbacks import answers
 from schema.callbacks.urls import host_key
 from schema.environment.fitting import fit
+from schema.environment.secret_lists import parse_api_keys
 from schema.http.problems import CATALOGUE
 from schema.http.requests import Submission
 from schema.life import queues
 from schema.metrics import labels
 from schema.rows import audit, jobs, letters, workers
 from schema.rows.keys import ROLES
-from schema.settings import parse_api_keys
 from schema.sql.database import Database
 from schema.sql.migrate import migrate
 from tests.protocol.kit import World, make_world

@@ -12,8 +12,8 @@ from actors.housekeeping import delivery_rescue
 from actors.housekeeping.retention import Retention
 from schema.errors import DependencyDown
 from schema.life import queues, rounds
+from schema.life.failures import Failure, RetryPolicy
 from schema.life.replays import discard_letter, replay_letter, resend
-from schema.life.rounds import Failure, RetryPolicy
 from schema.rows import deliveries, jobs, pauses
 from schema.rows.deliveries import DeliveryClaim
 from schema.sql.database import Database

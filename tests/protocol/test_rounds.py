@@ -11,7 +11,7 @@ from dramatiq.middleware import TimeLimitExceeded
 
 from schema.errors import DependencyDown, Permanent, Transient
 from schema.life import rounds
-from schema.life.rounds import Failure, RetryPolicy
+from schema.life.failures import Failure, RetryPolicy
 from schema.rows import deliveries, jobs, leadership, leases
 from schema.rows.jobs import Claim
 from schema.sql.database import DatabaseDown

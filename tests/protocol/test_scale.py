@@ -75,16 +75,15 @@ SMALL = {
 # They count what waits, which must be read for it: on an index alone, and no more often than costs a twentieth of the time
 # (gauges, estimates) or while somebody looks (overview, queues) or acts (bulk replay).
 COUNTS = {
-    ("schema/metrics/gauges.py", "_jobs"), ("schema/metrics/gauges.py", "_deliveries"),
-    ("schema/metrics/gauges.py", "_relay"),
-    ("schema/metrics/gauges.py", "_desk"), ("service/estimates.py", "_see"), ("service/estimates.py", "_line"),
-    ("service/routes/overview.py", "_look"), ("service/routes/overview.py", "_lines"),
-    ("schema/life/queues.py", "states"),
-    ("schema/life/queues.py", "_state"), ("schema/rows/letter_search.py", "count"),
+    ("schema/metrics/gauges.py", "_jobs"), ("schema/metrics/gauges.py", "_relay"),
+    ("schema/metrics/gauges.py", "_desk"), ("schema/rows/waiting.py", "by_turn"), ("schema/rows/waiting.py", "slices"),
+    ("schema/rows/waiting.py", "count"), ("schema/rows/waiting.py", "at_top"),
+    ("schema/rows/figures.py", "open_jobs"), ("schema/rows/figures.py", "open_callbacks"),
+    ("schema/rows/letters.py", "open_by_queue"), ("schema/life/queues.py", "_state"), ("schema/rows/letter_search.py", "count"),
     ("schema/rows/letter_search.py", "sizes"),
-    ("schema/rows/signs.py", "_waits"), ("schema/rows/signs.py", "_letters"),
+    ("schema/rows/signs.py", "_waits"),
     ("schema/rows/letters.py", "copies"), ("schema/rows/letters.py", "shown"),
-    ("schema/rows/letters.py", "kind"), ("schema/rows/letters.py", "kinds"), ("actors/publish/promotion.py", "step"),
+    ("schema/rows/letters.py", "kind"), ("schema/rows/letters.py", "kinds"),
 }  # fmt: skip
 # They sort what is few by its nature: a job's letters, a report's jobs, a batch, what the workers have in hand.
 SORTS = {
@@ -94,13 +93,15 @@ SORTS = {
 }  # fmt: skip
 # What only people and starts ask; a file, or a function in it.
 ASKED_BY_PEOPLE = {
-    "actors/desk/erasure.py", "schema/rows/listing.py", "schema/rows/found.py", "schema/documents/tables.py:find_ends",
-    "schema/rows/used_keys.py:forget", "schema/rows/links.py:forget", "ops/commands/story.py", "schema/sql/migrate.py",
+    "schema/rows/person.py", "schema/rows/listing.py", "schema/rows/found.py", "schema/documents/tables.py:find_ends",
+    "schema/rows/used_keys.py:forget", "schema/rows/links.py:forget", "schema/sql/migrate.py",
     "schema/rows/keys.py:work",
     "schema/rows/audit.py:of", "schema/rows/switches.py:_put", "schema/rows/letter_search.py:groups",
     "schema/documents/tables.py:ends_of", "schema/documents/tables.py:work", "schema/documents/tables.py:save_report",
     "schema/rows/outbox.py:unpublish_all", "schema/sql/fitness.py",
-    "service/estimates.py:_count",  # only while no more than 300 jobs wait
+    "schema/rows/waiting.py:ahead_of",  # only while no more than 300 jobs wait
+    "schema/rows/letters.py:of_job", "schema/rows/figures.py:jobs_by_status", "schema/rows/figures.py:callbacks_not_sent",
+    "schema/rows/workers.py:heard_of",
 }  # fmt: skip
 
 
@@ -228,6 +229,13 @@ def test_what_runs_by_itself_reads_no_more_than_it_needs(db: Recorder, tmp_path:
         if call not in reached and not {call[0], f"{call[0]}:{function}"} & ASKED_BY_PEOPLE
     ]
     assert not missed, "nothing here runs these:\n" + "\n".join(missed)
+
+
+def test_statements_stand_with_their_rows() -> None:
+    """What a statement does is then a function with a name, and its index is looked for in one place."""
+    homes = ("schema/rows/", "schema/life/", "schema/metrics/", "schema/documents/", "schema/sql/")
+    asked = calls_of("schema", "actors", "middleware", "service", "ops/commands")
+    assert not [call for call, _ in asked if not call[0].startswith(homes)]
 
 
 FUNCTIONS = dict(calls_of("schema", "actors", "middleware", "service"))
@@ -374,9 +382,7 @@ def together(world: World) -> None:
         failure = rounds.Failure("small", "x", permanent=True)
         rounds.finish(db, held.row, "failed", outcome="failed", failure=failure)
     batches.redirect(db, batch_id, CALLBACK, None)
-    done = db.transaction(
-        lambda: batches.each(db, row, "status='failed'", lambda job_id: rounds.replay(db, job_id, by="t"))
-    )
+    done = db.transaction(lambda: batches.each(db, row, ("failed",), lambda job_id: rounds.replay(db, job_id, by="t")))
     assert done == ["replayed"] * 2
     assert [rounds.cancel(db, job_id) for job_id in ids] == ["cancelled"] * 2
     work(world, batch_id)

@@ -32,7 +32,7 @@ PIECES = [
 #: Made while the program runs, from what is no stranger's.
 MADE = {
     "schema/callbacks/answers.py": "the patterns of its table, which stand as texts in the calls of _says",
-    "actors/desk/erasure.py": "an operator's code, escaped",
+    "schema/rows/person.py": "an operator's code, escaped",
     "actors/pdf/fonts/families.py": "one class of characters",
 }
 

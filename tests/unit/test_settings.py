@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from schema.environment.secret_lists import parse_api_keys
 from schema.environment.server_urls import without_password
-from schema.settings import PREFIX, PROFILES, Settings, SettingsError, parse_api_keys
+from schema.settings import PREFIX, PROFILES, Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]
 
