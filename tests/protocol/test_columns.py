@@ -20,11 +20,12 @@ from schema.callbacks import answers
 from schema.callbacks.urls import host_key
 from schema.environment.fitting import fit
 from schema.environment.secret_lists import parse_api_keys
+from schema.errors import Refused
 from schema.http.problems import CATALOGUE
-from schema.http.requests import Submission
+from schema.http.requests import Submission, read
 from schema.life import queues
 from schema.metrics import labels
-from schema.rows import audit, jobs, letters, workers
+from schema.rows import audit, jobs, letters, passwords, workers
 from schema.rows.keys import ROLES
 from schema.sql.database import Database
 from schema.sql.migrate import migrate
@@ -33,6 +34,7 @@ from tests.protocol.kit import World, make_world
 LONG = "ip-10-0-123-234." + "a" * 400 + ".compute.internal"
 _ULID = len(str(ULID()))
 _HASH = 64
+_SEALED = len(passwords.sealed(["A" * 43 + "="], "x" * 127))  # the bound of a password: the same test
 _NAME = 255  # the API's own bound of a name: test_the_apis_bounds_are_the_columns
 _OWNER = 64  # the bound of a key's name: the same test
 _CODES = max(len(word) for word in (*labels.JOB_CODES, *labels.GIVEN_UP_CODES, *CATALOGUE))
@@ -44,7 +46,7 @@ CENSUS: dict[str, dict[str, int]] = {
         "job_id": 4 + _ULID, "code": _NAME, "product_id": _NAME, "stage": len("rendering"), "artifact_id": 100,
         "error_code": _CODES, "owner": _OWNER, "idempotency_key": _HASH, "fingerprint": _HASH, "request_id": 64,
         "file_name": _NAME, "traceparent": 64, "batch_id": 4 + _ULID,
-        "template_version": 12, **_LEASE,
+        "template_version": 12, "sealed_password": _SEALED, **_LEASE,
     },
     "batches": {"batch_id": 4 + _ULID, "owner": _OWNER},
     "report_data": {"job_id": 4 + _ULID},
@@ -106,6 +108,8 @@ def test_every_column_of_a_fixed_width_has_writers_that_fit(strict: Database) ->
 def test_the_apis_bounds_are_the_columns(strict: Database) -> None:
     fields: Any = Submission.__annotations__
     assert "Name" in str(fields["code"]) + str(fields["product_id"])
+    with pytest.raises(Refused, match="at most 127 characters"):
+        read(b'{"code":"K","productId":"p","password":"%s"}' % (b"x" * 128), Submission)
     with pytest.raises(ValueError, match="at most 64"):
         parse_api_keys(f"{'k' * 65}:submit:{'x' * 20}")
     assert len(host_key(f"http://{'a.' * 200}lan:65535/")) <= 200
