@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any, TypeVar
 
-from jinja2 import TemplateError
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from actors.pdf.charts.bars import bars_items
 from actors.pdf.charts.gauge import gauge_items
@@ -22,7 +21,7 @@ from actors.pdf.pictures import image_item
 from actors.pdf.product import blocks as b
 from actors.pdf.product.measure import Span, span_of
 from actors.pdf.product.picture import PictureError
-from actors.pdf.product.template import Template
+from actors.pdf.product.template import UNFIT, Template
 from actors.pdf.product.values import Texts
 from actors.pdf.product.wording import words
 from actors.pdf.prose import callout_items, caption_items, heading_items, text_items, title_items
@@ -49,7 +48,8 @@ class _Spot:
 
     def below(self, /, *steps: str | int, **values: Any) -> _Spot:
         """The spot some steps further down, where `values` can be named as well."""
-        return _Spot((*self.path, *steps), {**self.scope, **values} if values else self.scope, self.measure)
+        scope = self.scope["teks"].within(self.scope, values) if values else self.scope
+        return _Spot((*self.path, *steps), scope, self.measure)
 
 
 @dataclass
@@ -67,8 +67,7 @@ class Composer:
     def items(self) -> list[Item]:
         """The whole document as one column."""
         layout = self.template.layout
-        scope: dict[str, Any] = dict(self.report)
-        scope["teks"] = Texts(self.template.texts, lambda text: self.template.expressions.fill(text, scope))
+        scope = Texts(self.template.texts, self.template.expressions.fill, {}).within(self.report)
         column: list[Item] = []
         starts = False
         for number, block in enumerate(layout.blocks):
@@ -95,7 +94,7 @@ class Composer:
         source = getattr(block, field)
         try:
             return ask(source, at.scope)
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        except UNFIT as error:
             raise self.template.invalid((*at.path, field), f"{source.strip()[:80]!r}: {error}") from error
 
     def _fill(self, block: Struct, field: str, at: _Spot) -> str:
@@ -217,7 +216,7 @@ class Composer:
                 return self._columns(block, at)
             case b.Image():
                 alternative = self._fill(block, "alternative", at)
-                file = self.template.folder / block.file
+                file = self.template.file(block.file)
                 try:
                     drawn = [image_item(file, alternative, at.measure * block.width, at.measure)]
                 except PictureError as error:  # it was changed after the template was read
@@ -283,10 +282,15 @@ class Composer:
             first.draw(place, x, top)
             second.draw(place, x + narrow + GUTTER, top)
 
-        return [Item(height, draw, before=HALF, headings=(*first.headings, *second.headings))]
+        heads = [column[0].before for column in (left, right) if column and column[0].headings]
+        return [Item(height, draw, before=max([HALF, *heads]), headings=(*first.headings, *second.headings))]
 
     def _table(self, block: b.Table, at: _Spot) -> list[Item]:
         rows = []
+        columns = [
+            structs.replace(column, title=self._fill(column, "title", at.below("columns", number)))
+            for number, column in enumerate(block.columns)
+        ]
         for element in self._elements(block, "rows", at, LEAST_ROW):
             inner = at.below("columns", **{block.each: element})
             rows.append([self._cell(column, inner.below(number)) for number, column in enumerate(block.columns)])
@@ -294,7 +298,7 @@ class Composer:
         if not rows:
             drawn = text_items(self._fill(block, "empty", at) or words().nothing, "body", at.measure)
         else:
-            drawn = table_items(block.columns, rows, at.measure)
+            drawn = table_items(columns, rows, at.measure)
         return self._captioned(title, block, drawn, at)
 
     def _cell(self, column: b.Column, at: _Spot) -> Cell:

@@ -237,12 +237,13 @@ class Scale(_Strict, frozen=True, kw_only=True):
 
 
 class Layout(_Strict, frozen=True, kw_only=True):
-    """A whole `template.yaml`."""
+    """A whole `template.yaml`. The names of scales, bands and norms may be `{{ teks.… }}`."""
 
     title: str
     subject: str
     blocks: Annotated[list[Block], Meta(min_length=1)]
     author: str = "reportq"
+    edition_of: str = ""  # a product: blocks, scales and all files that are not in this folder are its own
     language: str = "id"  # id or en, with a region as in en-GB: of numbers, dates, hyphens and the program's own words
     time_zone: str = ""  # whose days are printed, as in Asia/Makassar; the settings' zone if left out
     header: str = ""

@@ -14,16 +14,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 from jsonschema._utils import find_evaluated_item_indexes_by_schema, find_evaluated_property_keys_by_schema
 from jsonschema.protocols import Validator
+from referencing import Registry
 
+from actors.pdf.product.source import dotted, invalid
 from actors.pdf.product.values import is_day
 
 _NAMED = 5  # keys that an error names
 _GREAT = 1e300  # numbers beyond it are refused when they are drawn
+_QUOTED, _SHOWN = 60, 200  # characters of a wrong value that an error may quote, and of a rule that it shows
+_TYPES = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
 
 def _unique_items(_validator: Validator, wanted: object, instance: object, _schema: Any) -> Iterator[Any]:
@@ -111,3 +116,40 @@ LinearValidator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
         "x-date": _date,
     },
 )
+
+
+def read_schema(path: Path) -> Validator:
+    """The checker of a schema.json; raises Permanent(template_invalid) for what is no JSON Schema."""
+    if not path.exists():
+        raise invalid(path, 1, "the JSON Schema of the report's data is missing")
+    try:
+        source = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise invalid(path, getattr(error, "lineno", 1), f"not JSON: {error}") from error
+    try:
+        jsonschema.Draft202012Validator.check_schema(source)
+    except jsonschema.SchemaError as error:
+        raise invalid(path, 1, f"not a JSON Schema: {error.message} at {error.json_path}") from error
+    validator: Validator = LinearValidator(source, registry=Registry())  # fetches nothing
+    return validator
+
+
+def faults(validator: Validator, data: Any) -> Iterator[tuple[str, str]]:
+    """Each place where the data does not fit, with what was expected there; raises Unresolvable for a lost $ref."""
+    for error in validator.iter_errors(data):
+        yield dotted(tuple(error.absolute_path)), _expected(error)
+
+
+def _expected(error: jsonschema.ValidationError) -> str:
+    """What the schema expected. Only a short value is quoted, because a long one may be somebody's test results."""
+    if error.validator == "type":
+        wanted: Any = error.validator_value
+        names: list[str] = [wanted] if isinstance(wanted, str) else list(wanted)
+        return f"expected {' or '.join(names)}, found {_TYPES.get(type(error.instance), 'a number')}"
+    if len(str(error.instance)) <= _QUOTED or error.validator == "required" or str(error.validator).startswith("x-"):
+        return _short(error.message)
+    return f"does not satisfy {error.validator}: {_short(str(error.validator_value))}"
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= _SHOWN else f"{message[:_SHOWN]} …"

@@ -1,135 +1,119 @@
 """Reading a product's folder: template.yaml, texts.yaml and schema.json, with errors that say where.
 
 Everything is checked before anything is drawn: the blocks' types, every Jinja text, the names of scales, the files of
-images.
+images. An edition (`edition_of`) takes from another product's folder all that its own does not have.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import jsonschema
 import msgspec
-import yaml
 from jinja2 import TemplateError, TemplateSyntaxError
-from jsonschema.protocols import Validator
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from actors.pdf.product import measure
 from actors.pdf.product.blocks import Layout, Scale
 from actors.pdf.product.claims import DRAWN, Use, unfounded, used
 from actors.pdf.product.filters import filters_of
-from actors.pdf.product.report_schema import LinearValidator
-from actors.pdf.product.values import Expressions
+from actors.pdf.product.report_schema import faults, read_schema
+from actors.pdf.product.source import Source, dotted, invalid, strings
+from actors.pdf.product.values import Expressions, Texts
 from actors.pdf.product.wording import LANGUAGES, language_of
 from schema.errors import Permanent
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 EXPRESSIONS = {"rows", "items", "value", "test", "low", "high", "reference"}
 LITERALS = {"block", "each", "style", "align", "scale", "meter", "file", "language"}
-QUOTED = 60  # characters of a wrong value that an error may quote
+OWN = ("title", "subject", "header")  # what an edition does not take from its original
 IGNORED_KEYS = ("_id", "code", "product_id", "pdf_generation")
+UNFIT = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)  # what a text may raise
 _PATH = re.compile(r"\$(\S*)")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
-
-
-def invalid(path: Path, line: int, detail: str) -> Permanent:
-    """The error for a template that cannot be used: the place, and what was expected there."""
-    return Permanent(
-        f"{path.parent.name}/{path.name}, line {line}: {detail}",
-        code="template_invalid",
-        file=path.name,
-        line=line,
-    )
-
-
-class _Lines:
-    """The line of every node of a YAML file, by path."""
-
-    def __init__(self, text: str) -> None:
-        self._lines: dict[tuple[str | int, ...], int] = {}
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if node is not None:
-            self._walk(node, ())
-
-    def _walk(self, node: yaml.Node, path: tuple[str | int, ...]) -> None:
-        self._lines[path] = node.start_mark.line + 1
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                self._walk(value, (*path, key.value))
-                self._lines[(*path, key.value)] = key.start_mark.line + 1
-        elif isinstance(node, yaml.SequenceNode):
-            for place, value in enumerate(node.value):
-                self._walk(value, (*path, place))
-
-    def of(self, path: tuple[str | int, ...]) -> int:
-        while path and path not in self._lines:
-            path = path[:-1]
-        return self._lines.get(path, 1)
+Find = Callable[[str], Path | None]
 
 
 def _steps(path: str) -> tuple[str | int, ...]:
     return tuple(int(index) if index else key for key, index in _STEP.findall(path))
 
 
-def _dotted(path: tuple[str | int, ...]) -> str:
-    shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return shown.lstrip(".") or "(top)"
-
-
-def _read_yaml(path: Path) -> tuple[Any, _Lines]:
-    try:
-        text = path.read_text("utf-8")
-        return yaml.safe_load(text), _Lines(text)
-    except UnicodeDecodeError as error:
-        raise invalid(path, 1, f"the file is not UTF-8 ({error.reason})") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        raise invalid(path, line, f"not YAML: {getattr(error, 'problem', None) or error}") from error
-
-
-def _version(folder: Path) -> str:
-    """The first 12 hex digits of a hash over the names and bytes of the folder's files."""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.iterdir() if path.is_file()):
-        content = file.read_bytes()
-        digest.update(f"{file.name}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()[:12]
+def _stamp(folder: Path) -> tuple[tuple[str, int], ...]:
+    return tuple((entry.name, entry.stat().st_mtime_ns) for entry in sorted(folder.iterdir()))
 
 
 class Template:
-    """A product's template, ready to be filled."""
+    """A product's template, ready to be filled. `find` gives the folder of the product whose edition it is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, find: Find = lambda product_id: None) -> None:
         self.folder = folder
         self.product = folder.name
-        self.path = folder / "template.yaml"
-        self.version = _version(folder)
-        source, self._lines = _read_yaml(self.path)
+        self._stamps = {folder: _stamp(folder)}
+        self._own = self._original = Source(folder / "template.yaml")
+        source = self._own.data
+        if isinstance(source, dict) and source.get("edition_of"):
+            source = self._merged(source, find)
+        self.version = self._version()
+        self._texts = Source(path) if (path := self.file("texts.yaml")).exists() else None
+        self.texts: Mapping[str, Any] = self._texts.data if self._texts else {}
+        if self._texts and not isinstance(self.texts, dict):
+            raise invalid(path, 1, "expected names with texts below them")
         try:
-            self.layout: Layout = msgspec.convert(source, Layout)
+            self.layout: Layout = msgspec.convert(self._named(source), Layout)
         except msgspec.ValidationError as error:
             raise self._misshapen(error) from error
         self.expressions = Expressions(filters_of(self.layout.scales))
-        self._uses: list[tuple[int, Use]] = []  # with their lines
-        self.texts = self._read_texts()
+        self._uses: dict[Use, tuple[Source, int]] = {}  # with their lines
+        self._check_texts()
         self._check(source)
-        self._validator = self._read_schema()
+        self._validator = read_schema(self.file("schema.json"))
+
+    def _merged(self, own: Mapping[str, Any], find: Find) -> Mapping[str, Any]:
+        """The template of the product whose edition this is, with what stands here in place of what stands there."""
+        name = own["edition_of"]
+        home = find(name) if isinstance(name, str) else None
+        if home is None:
+            raise self._own.invalid(("edition_of",), f"there is no product {str(name)[:100]!r}")
+        self._stamps[home] = _stamp(home)
+        self._original = Source(home / "template.yaml")
+        found = self._original.data
+        if not isinstance(found, dict) or found.get("edition_of"):
+            raise self._own.invalid(("edition_of",), f"{name!r} has no blocks of its own")
+        for field in OWN:
+            if field in found and field not in own:
+                raise self._own.invalid((), f"`{field}` is missing: an edition has its own")
+        return {**found, **own}
+
+    def current(self, find: Find) -> bool:
+        """Whether its files are those that were read."""
+        home = find(self.layout.edition_of) if self.layout.edition_of else self.folder
+        return home in self._stamps and all(_stamp(folder) == stamp for folder, stamp in self._stamps.items())
+
+    def file(self, name: str) -> Path:
+        """A file of the template: its own, or else that of the product whose edition it is."""
+        return next((path for folder in self._stamps if (path := folder / name).exists()), self.folder / name)
+
+    def _version(self) -> str:
+        """The first 12 hex digits of a hash over the names and bytes of all its files."""
+        found = {path.name: path for folder in reversed(self._stamps) for path in folder.iterdir() if path.is_file()}
+        digest = hashlib.sha256()
+        for path in [
+            *(found[name] for name in sorted(found)),
+            *(home / self._own.file.name for home in [*self._stamps][1:]),
+        ]:
+            content = path.read_bytes()
+            digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
+        return digest.hexdigest()[:12]
 
     def unfounded(self) -> list[Permanent]:
         """What the template says of scores without a ground for it: errors that `templates check` shows."""
-        lines = {use: line for line, use in self._uses}
         return [
-            invalid(self.folder / use.file, lines[use], f"{_dotted(use.path)}: {detail}")
-            for use, detail in unfounded(lines, self.layout.scales)
+            invalid(self._uses[use][0].file, self._uses[use][1], f"{dotted(use.path)}: {detail}")
+            for use, detail in unfounded(self._uses, self.layout.scales)
         ]
 
     def _misshapen(self, error: msgspec.ValidationError) -> Permanent:
@@ -139,24 +123,49 @@ class Template:
         reason = message.split(" - at ")[0]
         return self.invalid(path, reason)
 
+    def _source(self, path: tuple[str | int, ...]) -> Source:
+        """The file that a value of the template stands in."""
+        here = self._own.data if isinstance(self._own.data, dict) else {}
+        return self._own if not path or path[0] in here else self._original
+
     def invalid(self, path: tuple[str | int, ...], detail: str) -> Permanent:
         """An error at a place of template.yaml."""
-        return invalid(self.path, self._lines.of(path), f"{_dotted(path)}: {detail}")
+        return self._source(path).invalid(path, detail)
 
-    def _read_texts(self) -> Mapping[str, Any]:
-        path = self.folder / "texts.yaml"
-        if not path.exists():
-            return {}
-        source, lines = _read_yaml(path)
-        if not isinstance(source, dict):
-            raise invalid(path, 1, "expected names with texts below them")
-        for place, text in _strings(source, ()):
+    def _named(self, source: Any) -> Any:
+        """The template with the names of its scales, bands and norms, which may stand among the texts."""
+        expressions, scope = Expressions({}), {"teks": Texts(self.texts, lambda text, _: text, {})}
+
+        def named(node: Any) -> Any:
+            if isinstance(node, dict):
+                return {key: named(value) for key, value in node.items()}
+            if isinstance(node, list):
+                return [named(value) for value in node]
+            return expressions.fill(node, scope) if isinstance(node, str) else node
+
+        if not isinstance(source, dict) or "scales" not in source:
+            return source
+        try:
+            return {**source, "scales": named(source["scales"])}
+        except UNFIT as error:
+            raise self.invalid(("scales",), str(error)) from error
+
+    def _check_texts(self) -> None:
+        found = self._texts
+        if found is None:
+            return
+        places = dict(strings(found.data))
+        for place, text in places.items():
             try:
                 self.expressions.check(text, expression=False)
             except TemplateError as error:
-                raise invalid(path, lines.of(place), f"{_dotted(place)}: {_reason(error)}") from error
-            self._note(text, path.name, place, lines.of(place), expression=False)
-        return source
+                raise found.invalid(place, _reason(error)) from error
+            self._note(text, found, place, expression=False)
+        original = self._original.file.parent / found.file.name
+        if original != found.file and original.exists():
+            for place, _ in strings(Source(original).data):
+                if place not in places:
+                    raise found.invalid(place, f"the text is missing that {self.layout.edition_of} has there")
 
     def _check(self, source: Any) -> None:
         if language_of(self.layout.language) is None:
@@ -171,7 +180,7 @@ class Template:
             ) from error
         for name, scale in self.layout.scales.items():
             self._check_scale(name, scale)
-        for path, text in _strings(source.get("blocks"), ("blocks",)):
+        for path, text in strings(source.get("blocks"), ("blocks",)):
             field = path[-1]
             if field in ("scale", "meter") and text and text not in self.layout.scales:
                 known = ", ".join(sorted(self.layout.scales)) or "none"
@@ -179,7 +188,7 @@ class Template:
             if field == "file":
                 self._check_file(path, text)
             if field in DRAWN and text:
-                self._uses.append((self._lines.of(path), used(field, [text], {}, self.path.name, path)))
+                self._note_use(used(field, [text], {}, self._own.file.name, path), self._source(path))
             if field in LITERALS:
                 continue
             self._check_text(path, text, expression=field in EXPRESSIONS)
@@ -192,15 +201,18 @@ class Template:
         try:
             self.expressions.check(text, expression=expression)
         except TemplateSyntaxError as error:
-            line = self._lines.of(path) + (error.lineno - 1 if not expression else 0)
-            raise invalid(self.path, line, f"{_dotted(path)}: {error.message}") from error
+            below = 0 if expression else error.lineno - 1
+            raise self._source(path).invalid(path, str(error.message), below=below) from error
         except TemplateError as error:
             raise self.invalid(path, _reason(error)) from error
-        self._note(text, self.path.name, path, self._lines.of(path), expression=expression)
+        self._note(text, self._source(path), path, expression=expression)
 
-    def _note(self, text: str, file: str, path: tuple[str | int, ...], line: int, *, expression: bool) -> None:
+    def _note(self, text: str, source: Source, path: tuple[str | int, ...], *, expression: bool) -> None:
         for name, args, named in self.expressions.filters_in(text, expression=expression):
-            self._uses.append((line, used(name, args, named, file, path)))
+            self._note_use(used(name, args, named, source.file.name, path), source)
+
+    def _note_use(self, use: Use, source: Source) -> None:
+        self._uses[use] = source, source.line(use.path)
 
     def _check_scale(self, name: str, scale: Scale) -> None:
         ends, low, high = [band.upto for band in scale.bands], scale.low, scale.high
@@ -216,28 +228,14 @@ class Template:
     def _check_file(self, path: tuple[str | int, ...], name: str) -> None:
         from actors.pdf.product.picture import PictureError, picture  # late: the API reads templates without pictures
 
-        file = (self.folder / name).resolve()
-        if not file.is_relative_to(self.folder.resolve()) or not file.is_file():
+        file = self.file(name)
+        inside = any(file.resolve().is_relative_to(folder.resolve()) for folder in self._stamps)
+        if not inside or not file.is_file():
             raise self.invalid(path, f"there is no file {name!r} in the template's folder")
         try:
-            picture(self.folder / name)
+            picture(file)
         except PictureError as error:
             raise self.invalid(path, str(error)) from error
-
-    def _read_schema(self) -> Validator:
-        path = self.folder / "schema.json"
-        if not path.exists():
-            raise invalid(path, 1, "the JSON Schema of the report's data is missing")
-        try:
-            source = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise invalid(path, getattr(error, "lineno", 1), f"not JSON: {error}") from error
-        try:
-            jsonschema.Draft202012Validator.check_schema(source)
-        except jsonschema.SchemaError as error:
-            raise invalid(path, 1, f"not a JSON Schema: {error.message} at {error.json_path}") from error
-        validator: Validator = LinearValidator(source, registry=Registry())  # fetches nothing
-        return validator
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -260,24 +258,9 @@ class Template:
         """Each place where the data does not fit the schema, with what was expected there; found as it is asked for."""
         data = {key: value for key, value in report.items() if key not in IGNORED_KEYS}
         try:
-            for error in self._validator.iter_errors(data):
-                yield _dotted(tuple(error.absolute_path)), _expected(error)
+            yield from faults(self._validator, data)
         except Unresolvable as missing:
-            raise invalid(self.folder / "schema.json", 1, f"a $ref leads nowhere: {missing}") from missing
-
-
-_JSON_TYPES = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
-
-
-def _expected(error: jsonschema.ValidationError) -> str:
-    """What the schema expected. Only a short value is quoted, because a long one may be somebody's test results."""
-    if error.validator == "type":
-        wanted: Any = error.validator_value
-        names: list[str] = [wanted] if isinstance(wanted, str) else list(wanted)
-        return f"expected {' or '.join(names)}, found {_JSON_TYPES.get(type(error.instance), 'a number')}"
-    if len(str(error.instance)) <= QUOTED or error.validator == "required" or str(error.validator).startswith("x-"):
-        return _short(error.message)
-    return f"does not satisfy {error.validator}: {_short(str(error.validator_value))}"
+            raise invalid(self.file("schema.json"), 1, f"a $ref leads nowhere: {missing}") from missing
 
 
 def _mismeasured(scale: Scale) -> str:
@@ -298,20 +281,5 @@ def _mismeasured(scale: Scale) -> str:
     return ""
 
 
-def _short(message: str, limit: int = 200) -> str:
-    return message if len(message) <= limit else f"{message[:limit]} …"
-
-
 def _reason(error: TemplateError) -> str:
     return error.message or type(error).__name__
-
-
-def _strings(node: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if isinstance(node, str):
-        yield path, node
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            yield from _strings(value, (*path, str(key)))
-    elif isinstance(node, list):
-        for place, value in enumerate(node):
-            yield from _strings(value, (*path, place))

@@ -32,7 +32,7 @@ class Templates:
     ) -> None:
         self._unfounded = unfounded
         self._folders = (*template_dirs, TEMPLATES)
-        self._read: dict[Path, tuple[tuple[tuple[str, int], ...], Template]] = {}
+        self._read: dict[Path, Template] = {}
         self._reading = threading.Lock()
 
     def products(self) -> Sequence[str]:
@@ -50,26 +50,32 @@ class Templates:
         """The version of the product's template."""
         return self.template(product_id).version
 
+    def original(self, product_id: str) -> str:
+        """The product whose data an edition takes; of any other product itself."""
+        return self.template(product_id).layout.edition_of or product_id
+
     def template(self, product_id: str) -> Template:
-        """The product's template, read again when a file of its folder has changed."""
-        for folder in self._folders if NAME.fullmatch(product_id) else ():
-            home = folder / product_id
-            if not (home / "template.yaml").is_file():
-                continue
-            stamp = tuple((entry.name, entry.stat().st_mtime_ns) for entry in sorted(home.iterdir()))
-            with self._reading:
-                kept = self._read.get(home)
-                if kept is None or kept[0] != stamp:
-                    kept = self._read[home] = (stamp, Template(home))
-                    if claims := kept[1].unfounded():
-                        self._unfounded(product_id, [claim.detail for claim in claims])
-            return kept[1]
-        known = ", ".join(self.products())
-        raise Permanent(
-            f"There is no template for product {product_id[:100]!r}. Known products: {known}.",
-            code="template_not_found",
-            product_id=product_id[:100],
-        )
+        """The product's template, read again when a file of it has changed."""
+        home = self._home(product_id)
+        if home is None:
+            known = ", ".join(self.products())
+            raise Permanent(
+                f"There is no template for product {product_id[:100]!r}. Known products: {known}.",
+                code="template_not_found",
+                product_id=product_id[:100],
+            )
+        with self._reading:
+            kept = self._read.get(home)
+            if kept is None or not kept.current(self._home):
+                kept = self._read[home] = Template(home, self._home)
+                if claims := kept.unfounded():
+                    self._unfounded(product_id, [claim.detail for claim in claims])
+        return kept
+
+    def _home(self, product_id: str) -> Path | None:
+        """The product's folder: the first there is."""
+        homes = [folder / product_id for folder in self._folders] if NAME.fullmatch(product_id) else []
+        return next((home for home in homes if (home / "template.yaml").is_file()), None)
 
 
 def title_of(template: Template) -> str:
@@ -81,7 +87,7 @@ def title_of(template: Template) -> str:
 def sample_of(template: Template) -> dict[str, Any] | None:
     """Data that fits, to try the product with; None when its folder has none."""
     try:
-        sample = json.loads((template.folder / "sample.json").read_text("utf-8"))
+        sample = json.loads(template.file("sample.json").read_text("utf-8"))
     except (OSError, ValueError):
         return None
     return sample if isinstance(sample, dict) else None

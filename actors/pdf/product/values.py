@@ -25,6 +25,8 @@ _MONTHS = [(name[:3].lower(), place) for one in LANGUAGES.values() for place, na
 _WORD = re.compile(r"[^\W\d]\w*")
 _BREAKS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 
+Fill = Callable[[str, Mapping[str, Any]], str]  # a text with its values
+
 
 class Trusted(str):
     """Text written by the template's author: its markup counts."""
@@ -57,7 +59,7 @@ def number(value: object, decimals: int | None = None) -> str:
         return "–" if value is None else str(value)
     if decimals is None:
         decimals = 0 if float(value).is_integer() else 1
-    whole, _, part = f"{value:,.{decimals}f}".replace("-", "−").partition(".")
+    whole, _, part = f"{value:z,.{decimals}f}".replace("-", "−").partition(".")
     whole = whole.replace(",", words().thousands)
     return f"{whole}{words().decimal}{part}" if part else whole
 
@@ -131,21 +133,33 @@ def weakest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
 
 
 class Texts(Mapping[str, Any]):
-    """The product's texts, looked up by name; a text gets its values when it is used."""
+    """The product's texts, looked up by name; a text gets the values of the place where it is used."""
 
-    def __init__(self, source: Mapping[str, Any], fill: Callable[[str], str]) -> None:
+    def __init__(self, source: Mapping[str, Any], fill: Fill, scope: Mapping[str, Any]) -> None:
         self._source = source
         self._fill = fill
+        self._scope = scope
+
+    def within(self, *values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a place with these values can name: later ones before earlier ones, and as `teks` the texts there."""
+        scope: dict[str, Any] = {}
+        for one in values:
+            scope |= one
+        scope["teks"] = Texts(self._source, self._fill, scope)
+        return scope
 
     def __getitem__(self, key: str) -> Any:
         found = self._source[key]
         if isinstance(found, Mapping):
-            return Texts(found, self._fill)
+            return Texts(found, self._fill, self._scope)
         if isinstance(found, str):
-            return Trusted(self._fill(found) if "{" in found else found)
+            return self._filled(found)
         if isinstance(found, list):
-            return [Trusted(self._fill(text)) if isinstance(text, str) else text for text in found]
+            return [self._filled(text) if isinstance(text, str) else text for text in found]
         return found
+
+    def _filled(self, text: str) -> Trusted:
+        return Trusted(self._fill(text, self._scope) if "{" in text else text)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._source)

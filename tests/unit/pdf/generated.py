@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Sequence
 from typing import Any
 
-from actors.pdf.renderer import TEMPLATES
+from actors.pdf.product.templates import Templates
 
 WORDS = ("Ayu", "Lestari", "Budi", "Nasution", "Yogyakarta", "Sarjana", "Saya senang bertemu orang")
 
 
 def schema_of(product: str) -> dict[str, Any]:
     """A shipped product's schema."""
-    found: dict[str, Any] = json.loads((TEMPLATES / product / "schema.json").read_text("utf-8"))
-    return found
+    return dict(Templates().template(product).schema)
 
 
 def generated(schema: dict[str, Any], chance: random.Random, missing: float) -> Any:

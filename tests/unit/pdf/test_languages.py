@@ -160,6 +160,7 @@ def test_words_are_divided_by_their_language() -> None:
 
 def test_numbers_are_written_as_the_language_does() -> None:
     assert [number(value) for value in (-1234.5, 1234567, 0.25)] == ["−1.234,5", "1.234.567", "0,2"]
+    assert [number(value, 0) for value in (-0.4, -0.0, -0.6)] == ["0", "0", "−1"]
     with speaking("en", JAKARTA):
         assert [number(value) for value in (-1234.5, 1234567, 0.25)] == ["−1,234.5", "1,234,567", "0.2"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,18 @@ def test_columns_of_unequal_texts_share_the_measure_so_that_they_are_lower(
     body = [box for box in watched.boxes if "kata" in box.text or "dua" in box.text]
     feet = [max(box.bottom for box in body if word in box.text) for word in ("kata", "dua")]
     assert (max(feet) - min(feet) > 6 * GRID) == bool(share)
+
+
+def test_columns_that_begin_with_headings_stand_as_far_from_the_text_above_as_a_heading(
+    tmp_path: Path, watched: type[WatchedCanvas]
+) -> None:
+    home = tmp_path / "uji"
+    home.mkdir()
+    head, text = "{block: heading, level: 2, text: KEPALA}", "{block: text, text: isi}"
+    blocks = f"{head}, {text}, {{block: columns, left: [{head}, {text}], right: [{text}]}}, {text}, {head}"
+    (home / "template.yaml").write_text(f"title: A\nsubject: B\nblocks: [{blocks}]", "utf-8")
+    (home / "schema.json").write_text("{}", "utf-8")
+    PdfRenderer((tmp_path,)).render(request("uji", {}))
+    tops = sorted((box.top, box.text) for box in watched.boxes if box.left < 200 and box.text in ("KEPALA", "isi"))
+    below = [top - before for (before, above), (top, said) in pairwise(tops) if (above, said) == ("isi", "KEPALA")]
+    assert below == pytest.approx([below[0]] * 2)
