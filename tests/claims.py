@@ -1,39 +1,32 @@
-"""Invented people, and what a report must not say of them: read from the data and from the PDF's text alone.
+"""What a report must not say of somebody: read from the data and from the PDF's text alone.
 
 The renderer's own formulas are not used: everything is computed again here, from the scales that a template declares.
 """
 
 from __future__ import annotations
 
-import random
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
 import yaml
 
 from actors.pdf.renderer import TEMPLATES
-from tests.people import invented_name
+from tests.claims_said import ENGLISH, INDONESIAN, Said
 
 Report = dict[str, Any]
 Z = {68: 1.0, 90: 1.645, 95: 1.96}
-NEVER = (
-    "hampir pasti", "paling kuat", "paling menonjol", "paling tertarik", "kekuatan utama", "terkuat", "terlemah",
-    "jauh di atas", "jauh di bawah", "pintu masuk", "catur", "sepuluh menit", "None",
-)  # fmt: skip
-CATEGORY = r"(Tidak ditetapkan|tidak ditetapkan|[Bb]elum terukur|(?:[Rr]endah|[Rr]atarata|[Tt]inggi)(?: hingga \w+)?)"
 INTERVAL = r"(\d+)–(\d+)"
-ABILITIES = {
-    "penalaran": "Penalaran verbal",
-    "huruf": "Deret huruf",
-    "matriks": "Matriks pola",
-    "rotasi": "Rotasi ruang",
-}
+EDITION = "En"  # how the names of the English editions end
+
+
+def kind_of(product: str) -> tuple[str, Said]:
+    """The product whose data an edition takes, and the language of the edition."""
+    return product.removesuffix(EDITION), ENGLISH if product.endswith(EDITION) else INDONESIAN
 
 
 @cache
@@ -45,7 +38,8 @@ def text_of(pdf: bytes) -> str:
     """The PDF's text in the order it was drawn, without furniture, words joined again, one space between them."""
     done = subprocess.run(["pdftotext", "-raw", "-", "-"], input=pdf, capture_output=True, check=True, timeout=60)
     lines = done.stdout.decode("utf-8").replace("\f", "\n").splitlines()
-    kept = [line for line in lines if " · " not in line and not re.search(r"Halaman \d+ dari \d+$", line)]
+    pages = f"{INDONESIAN.page}|{ENGLISH.page}"
+    kept = [line for line in lines if " · " not in line and not re.search(pages, line)]
     return re.sub(r"\s+", " ", re.sub(r"(?<=\w)[-\u00ad]\s*(?=\w)", "", "\n".join(kept)))
 
 
@@ -53,11 +47,15 @@ class Measure:
     """A template's scale, measured again."""
 
     def __init__(self, product: str, name: str) -> None:
-        scale = _yaml(product, "template")["scales"][name]
+        kind, self.said = kind_of(product)
+        scale, labels = _yaml(kind, "template")["scales"][name], _yaml(product, "texts")["kategori"]
         self.sd, self.reliability, self.level = scale["sd"], scale["reliability"], scale.get("level", 95)
         self.low, self.high, self.mean = scale["low"], scale["high"], scale.get("mean")
         self.centre = (self.low + self.high) / 2 if self.mean is None else self.mean
-        self.bands = [(band["upto"], band.get("label", "").replace("-", "").lower()) for band in scale["bands"]]
+        names = [labels.get(band.get("label", "").split(".")[-1].strip(" }"), "") for band in scale["bands"]]
+        self.bands = [
+            (band["upto"], name.replace("-", "").lower()) for band, name in zip(scale["bands"], names, strict=True)
+        ]
         self.least = 1.96 * self.sd * (2 - 2 * self.reliability) ** 0.5
 
     def inside(self, score: float) -> float:
@@ -85,9 +83,8 @@ class Measure:
             if abs(int(end) - true) > 0.51:
                 yield f"{who}: interval {low}–{high} of {score}"
         names = self.touched(int(low), int(high))
-        true = (
-            "tidak ditetapkan" if len(names) > 2 else names[0] if len(names) == 1 else f"{names[0]} hingga {names[-1]}"
-        )
+        joined = names[0] if len(names) == 1 else self.said.joined.format(names[0], names[-1])
+        true = self.said.undecided if len(names) > 2 else joined
         if said.lower() != true:
             yield f"{who}: {score} ({low}–{high}) is called {said!r}, not {true!r}"
 
@@ -125,15 +122,15 @@ def _printed(score: float, scale: Measure) -> str:
     )
 
 
-def _interests(report: Report, text: str) -> Iterator[str]:
-    product = "minatBakatUmum"
-    for field, word, strong in (("minat", "kuat pada bidang", 50), ("bakat", "tinggi daripada yang lain", 100)):
+def _interests(product: str, report: Report, text: str) -> Iterator[str]:
+    said = kind_of(product)[1]
+    lead = _between(text, *said.summary)
+    interests = _between(lead, *said.interests)
+    abilities = _between(lead, *said.abilities) if said.higher in lead else ""
+    for place, (field, sentence, strong) in enumerate((("minat", interests, 50), ("bakat", abilities, 100))):
         scale = Measure(product, field)
         assert scale.centre == strong
         scores = {row["nama"]: row["skor"] for row in report[field] if row["skor"] is not None}
-        lead = _between(text, "Ringkasan Minat Anda ", "Minat menunjukkan")
-        sentence = _between(f"Minat Anda {lead}", "kuat pada bidang", "daripada") if field == "minat" else (
-            _between(lead, "Di antara kemampuan Anda, ", "jelas lebih") if word in lead else "")  # fmt: skip
         told = _named(list(scores), sentence)
         yield from scale.apart(told, scores, 1)
         ranked = sorted(scores.values(), reverse=True)
@@ -144,39 +141,43 @@ def _interests(report: Report, text: str) -> Iterator[str]:
         flat = len(ranked) > 1 and ranked[0] - ranked[-1] <= scale.least
         if cut != bool(told):
             yield f"{field}: {ranked} and told {told}"
-        if flat != ("tidak dapat dibedakan satu sama lain" in (lead.split(".")[0 if field == "minat" else 1])):
+        if flat != (said.flat in lead.split(".")[place]):
             yield f"{field}: {ranked} flat={flat}: {lead}"
-    yield from _holland(report, text)
-    yield from _abilities(report, text)
+    yield from _holland(product, report, text)
+    yield from _abilities(product, report, text)
 
 
-def _holland(report: Report, text: str) -> Iterator[str]:
-    scale = Measure("minatBakatUmum", "minat")
-    scores = {row["kode"]: row["skor"] for row in report["minat"] if row["skor"] is not None}
+def _holland(product: str, report: Report, text: str) -> Iterator[str]:
+    scale, said = Measure(product, "minat"), kind_of(product)[1]
+    letters = str.maketrans("RIASEK", said.code_letters)
+    scores = {row["kode"].translate(letters): row["skor"] for row in report["minat"] if row["skor"] is not None}
     names = {row["nama"].lower(): row["skor"] for row in report["minat"] if row["skor"] is not None}
-    for code in re.findall(r"Kode Holland: ([RIASEK]+)", text):
+    for code in re.findall(rf"{said.code}([{said.code_letters}]+)", text):
         yield from scale.apart(list(code), scores, 1)
         if [scores[letter] for letter in code] != sorted((scores[letter] for letter in code), reverse=True):
             yield f"code {code} is not in the order of {scores}"
-    for part in _between(text, "terpisah di atas bidang lain: ", ". Minat yang").split(";"):
-        high, _, lows = part.partition(" lebih kuat daripada ")
-        for low in _named(list(names), lows):
-            if names[high.strip()] - names[low] <= scale.least:
-                yield f"{high} over {low}"
+    yield from _compared(scale, said.stronger, names, text)
 
 
-def _abilities(report: Report, text: str) -> Iterator[str]:
-    scale = Measure("minatBakatUmum", "bakat")
+def _compared(scale: Measure, words: tuple[str, str, str], scores: dict[str, float], text: str) -> Iterator[str]:
+    """What is false in a list of comparisons: "a is higher than b and c; d is higher than c"."""
+    for part in _between(text, words[0], words[2]).split(";"):
+        high, _, lows = part.partition(words[1])
+        for low in _named(list(scores), lows):
+            if scores[high.strip().lower()] - scores[low] <= scale.least:
+                yield f"{high} over {low}: {scores}"
+
+
+def _abilities(product: str, report: Report, text: str) -> Iterator[str]:
+    scale, said = Measure(product, "bakat"), kind_of(product)[1]
     scores = {row["nama"]: row["skor"] for row in report["bakat"] if row["skor"] is not None}
-    apart = "daripada kemampuan Anda yang lain"
-    strong = _between(text, f"jelas lebih tinggi {apart}", "Yang masih dapat dikembangkan", "Saran Dari", "Saran Hasil")
-    weak = _between(text, f"jelas lebih rendah {apart}", "Saran Dari", "Saran Hasil")
-    for sign, told in ((1, strong), (-1, weak)):
-        found = [name for name in scores if f"{name} (skor" in told]
+    for sign, words in ((1, said.strong), (-1, said.weak)):
+        told = _between(text, *words)
+        found = [name for name in scores if said.named.format(name) in told]
         yield from scale.apart(found, scores, sign)
         if bool(told) != bool(found):
             yield f"a section without names: {told[:80]}"
-    table = _between(text, "Kemampuan Skor Lebih tinggi daripada", "Hanya selisih")
+    table = _between(text, *said.table)
     head = ""
     for name, lower, score in re.findall(rf"({'|'.join(map(re.escape, scores))}) (\()?(?:[<>] )?(\d+)", table or ""):
         if f"{scores[name]:.0f}" != score:
@@ -184,9 +185,10 @@ def _abilities(report: Report, text: str) -> Iterator[str]:
         if lower and scores[head] - scores[name] <= scale.least:
             yield f"the table sets {head} {scores[head]} over {name} {scores[name]}"
         head = head if lower else name
-    details = _between(text, "Rentang 90% Persentil Kategori", "Ratarata 100, simpangan")
+    details = _between(text, *said.details)
     for name, score in scores.items():
-        row = re.search(rf"{re.escape(name)} (?:–|\d+ dari \d+) ([\d<> ]+?) {INTERVAL} ([<>]?\d+) {CATEGORY}", details)
+        pattern = rf"{re.escape(name)} (?:–|\d+ {said.of} \d+) ([\d<> ]+?) {INTERVAL} ([<>]?\d+) {said.category}"
+        row = re.search(pattern, details)
         if not row:
             yield f"no row for {name} {score}: {details}"
             continue
@@ -195,12 +197,16 @@ def _abilities(report: Report, text: str) -> Iterator[str]:
         yield from scale.wrong_row(name, score, row[2], row[3], row[5])
 
 
+def _pattern(source: str, said: Said) -> str:
+    return source.replace("{interval}", INTERVAL).replace("{category}", said.category)
+
+
 def _judged(
-    product: str, field: str, rows: Sequence[Any], found: Sequence[Any], texts: dict[str, Any], text: str
+    product: str, field: str, rows: Sequence[Any], pattern: str, texts: dict[str, Any], text: str
 ) -> Iterator[str]:
     """Intervals and categories of the running text, row by row, and the interpretations that stand there."""
     scale = Measure(product, field)
-    scored = [row for row in rows if row["skor"] is not None]
+    scored, found = [row for row in rows if row["skor"] is not None], re.findall(_pattern(pattern, scale.said), text)
     if len(found) != len(scored):
         yield f"{len(found)} judged of {len(scored)}: {found}"
         return
@@ -217,27 +223,19 @@ def _judged(
                 yield f"{who}: {row['skor']} and interpretation {number} told={told}"
 
 
-def _personality(report: Report, text: str) -> Iterator[str]:
-    found = re.findall(rf"Skor T Anda ([\d<> ]+) \(rentang {INTERVAL}\): {CATEGORY}\.", text)
-    yield from _judged(
-        "profilKepribadian", "t", report["sifat"], found, _yaml("profilKepribadian", "texts")["sifat"], text
-    )
+def _personality(product: str, report: Report, text: str) -> Iterator[str]:
+    texts, said = _yaml(product, "texts")["sifat"], kind_of(product)[1]
+    yield from _judged(product, "t", report["sifat"], said.trait, texts, text)
 
 
-def _cognition(report: Report, text: str) -> Iterator[str]:
-    product, whole = "profilKognitif", report["keseluruhan"]
-    found = re.findall(rf"Skor Anda ([\d<> ]+), dengan rentang {INTERVAL} \(kategori {CATEGORY}\)", text)
-    texts = _yaml(product, "texts")["kemampuan"]
-    yield from _judged(product, "bagian", report["kemampuan"], found, texts, text)
-    scale = Measure(product, "bagian")
-    scores = {ABILITIES[row["kode"]].lower(): row["skor"] for row in report["kemampuan"] if row["skor"] is not None}
-    for part in _between(text, "Yang benarbenar berbeda: ", ". Selisih").split(";"):
-        high, _, lows = part.partition(" lebih tinggi daripada ")
-        for low in _named(list(scores), lows):
-            if scores[high.strip()] - scores[low] <= scale.least:
-                yield f"{high} over {low}: {scores}"
+def _cognition(product: str, report: Report, text: str) -> Iterator[str]:
+    whole, said = report["keseluruhan"], kind_of(product)[1]
+    texts, names = _yaml(product, "texts")["kemampuan"], dict(said.cognition)
+    yield from _judged(product, "bagian", report["kemampuan"], said.ability, texts, text)
+    scores = {names[row["kode"]].lower(): row["skor"] for row in report["kemampuan"] if row["skor"] is not None}
+    yield from _compared(Measure(product, "bagian"), said.differ, scores, text)
     if whole["skor"] is not None:
-        told = re.search(rf"berada antara (\d+) dan (\d+) \(kategori {CATEGORY}\)", text)
+        told = re.search(_pattern(said.overall, said), text)
         low, high = (
             (whole["bawah"], whole["atas"])
             if whole["bawah"] is not None
@@ -246,8 +244,8 @@ def _cognition(report: Report, text: str) -> Iterator[str]:
         if not told or abs(int(told[1]) - low) > 0.51 or abs(int(told[2]) - high) > 0.51:
             yield f"overall {whole}: {told and told[0]}"
         else:
-            names = Measure(product, "iq").touched(int(told[1]), int(told[2]))
-            if len(names) > 2 and told[3] != "tidak ditetapkan":
+            names_of_bands = Measure(product, "iq").touched(int(told[1]), int(told[2]))
+            if len(names_of_bands) > 2 and told[3] != said.undecided:
                 yield f"overall {whole}: {told[0]}"
 
 
@@ -256,66 +254,5 @@ CHECKS = {"minatBakatUmum": _interests, "profilKepribadian": _personality, "prof
 
 def forbidden(product: str, report: Report, text: str) -> list[str]:
     """Every claim of the text that the data do not bear."""
-    return [f"says {words!r}" for words in NEVER if words in text] + list(CHECKS[product](report, text))
-
-
-def sample(product: str) -> Report:
-    """The product's own sample, fresh."""
-    found: Report = yaml.safe_load(Path(TEMPLATES / product / "sample.json").read_text("utf-8"))
-    return found
-
-
-def _scores(chance: random.Random, count: int, mean: float, low: float, high: float) -> list[float | None]:
-    """Scores around somebody's own level: flat, ragged, in two groups, at an end; some missing, some with a decimal."""
-    level, spread = chance.gauss(mean, (high - low) / 8), (high - low) * chance.choice((0, 0.01, 0.05, 0.1, 0.2))
-    apart = (high - low) * chance.choice((0, 0, 0.15, 0.3))
-    made: list[float | None] = []
-    for place in range(count):
-        score = min(max(chance.gauss(level + apart * (place % 3 == 0), spread), low), high)
-        made.append(None if chance.random() < 0.06 else round(score, chance.choice((0, 0, 1))))
-    return [score if score is None or score % 1 else int(score) for score in made]
-
-
-def person(product: str, seed: int) -> Report:
-    """A person whom nobody has measured; the same one for the same seed."""
-    chance, report = random.Random(f"{product} {seed}"), sample(product)
-    report["peserta"]["nama"] = invented_name(seed)
-    if product == "minatBakatUmum":
-        for field, mean, low, high in (("minat", 50, 0, 100), ("bakat", 100, 40, 160)):
-            for row, score in zip(report[field], _scores(chance, len(report[field]), mean, low, high), strict=True):
-                row["skor"] = score
-            chance.shuffle(report[field])
-    elif product == "profilKepribadian":
-        for row, score in zip(report["sifat"], _scores(chance, 5, 50, 5, 95), strict=True):
-            row["skor"] = score
-    else:
-        for row, score in zip(report["kemampuan"], _scores(chance, 4, 100, 30, 170), strict=True):
-            row["skor"] = score
-        whole = report["keseluruhan"]
-        whole["skor"] = chance.choice((None, chance.randint(45, 155), chance.randint(85, 115)))
-        half = chance.choice((None, 6, 12, 25))
-        none = half is None or whole["skor"] is None
-        whole["bawah"], whole["atas"] = (
-            (None, None) if none else (max(whole["skor"] - half, 40), min(whole["skor"] + half, 160))
-        )
-    return report
-
-
-def all_low() -> Report:
-    """Aptitudes of 60 to 75, hardly any interest: nothing of this is a strength."""
-    report = sample("minatBakatUmum")
-    for row, score in zip(report["bakat"], (60, 62, 64, 66, 68, 70, 72, 75), strict=True):
-        row["skor"] = score
-    for row, score in zip(report["minat"], (12, 8, 5, 4, 2, 0), strict=True):
-        row["skor"] = score
-    return report
-
-
-def flat() -> Report:
-    """Interests of 50 to 52 with a tie of four, aptitudes of 134 to 140: nothing stands out, and nothing is weak."""
-    report = sample("minatBakatUmum")
-    for row, score in zip(report["minat"], (52, 52, 52, 52, 50, 51), strict=True):
-        row["skor"] = score
-    for row, score in zip(report["bakat"], (134, 136, 138, 140, 135, 137, 139, 140), strict=True):
-        row["skor"] = score
-    return report
+    kind, said = kind_of(product)
+    return [f"says {words!r}" for words in said.never if words in text] + list(CHECKS[kind](product, report, text))

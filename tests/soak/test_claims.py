@@ -1,4 +1,4 @@
-"""Six hundred invented people per product, and not one claim that their data do not bear."""
+"""Six hundred invented people per product and language, and not one claim that their data do not bear."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import pytest
 from actors.pdf.renderer import PdfRenderer
 from ops.servers.packages import need
 from schema.ports import RenderRequest
-from tests.claims import CHECKS, forbidden, person, text_of
+from tests.claims import forbidden, text_of
+from tests.invented import person
+from tests.unit.pdf.conftest import PRODUCTS
 
 PEOPLE = 600
 pytestmark = pytest.mark.timeout(3600)
 
 
-@pytest.mark.parametrize("product", CHECKS)
+@pytest.mark.parametrize("product", PRODUCTS)
 def test_nobody_is_told_what_is_not_known(product: str) -> None:
     need("poppler-utils")
     renderer, found = PdfRenderer(), dict[int, list[str]]()

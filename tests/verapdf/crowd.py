@@ -1,4 +1,4 @@
-"""Random people of each shipped product: real answers where there are some, names in every script that has a font."""
+"""Random people of each shipped report and language: real answers where there are some, names in every script."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from actors.pdf.renderer import PdfRenderer
+from tests.claims import EDITION
 from tests.people import COGNITIVE, FIRST, LAST, Person, big_five, cognitive, table
 from tests.unit.pdf.conftest import request, sample
 
@@ -41,7 +42,7 @@ def _interests(chance: random.Random) -> Person:
 
 
 def people(each: int, seed: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """`each` people of every product: the name of a file, product, report."""
+    """`each` people of every report, in both languages: the name of a file, product, report."""
     chance = random.Random(seed)
     for number in range(each):
         for product, report in (
@@ -50,7 +51,8 @@ def people(each: int, seed: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
             cognitive(number, chance.choice(table("ability"))),
         ):
             report["peserta"]["nama"] = name(chance)
-            yield f"{product}-{number:03}.pdf", product, report
+            for edition in (product, product + EDITION):
+                yield f"{edition}-{number:03}.pdf", edition, report
 
 
 def crowd(each: int, seed: int) -> Iterator[tuple[str, bytes]]:

@@ -9,23 +9,30 @@ from pathlib import Path
 import pytest
 
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
-from tests.claims import all_low, flat, forbidden, person, sample, text_of
+from tests.claims import forbidden, kind_of, text_of
+from tests.invented import all_low, flat, person, sample
 from tests.unit.pdf.conftest import PRODUCTS, WatchedCanvas, request
 
 PEOPLE = 25
+COMPARING = (
+    "dibedakan", "jelas lebih", "dua dari tiga orang", "Pembanding", "None", "rentangnya mencakup",
+    "told apart", "clearly stronger", "clearly higher", "stands clearly", "two in three people", "Compared with", "range covers", "norma contoh", "example norms",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_with_unknown_norms_no_sentence_has_a_gap_and_nothing_is_compared(
     tmp_path: Path, watched: type[WatchedCanvas], product: str
 ) -> None:
-    shutil.copytree(TEMPLATES / product, tmp_path / product)
-    template = tmp_path / product / "template.yaml"
+    """The scales are a folder of one's own; an edition takes them from there, too."""
+    original = kind_of(product)[0]
+    shutil.copytree(TEMPLATES / original, tmp_path / original)
+    template = tmp_path / original / "template.yaml"
     template.write_text(template.read_text("utf-8").replace("norm: example", "norm: unknown"), "utf-8")
     renderer = PdfRenderer((tmp_path,))
     for report in (sample(product), *(person(product, seed) for seed in range(12))):
         said = " ".join(text_of(renderer.render(request(product, report))).split())
-        for word in ("dibedakan", "jelas lebih", "dua dari tiga orang", "Pembanding", "None", "rentangnya mencakup"):
+        for word in COMPARING:
             assert word not in said
     assert [
         box.text for box in watched.boxes if re.search(r"(?<!\d)–(?!\d)", box.text) and box.text.count(" ") > 3
@@ -39,20 +46,28 @@ def test_nothing_is_claimed_that_the_data_do_not_bear(renderer: PdfRenderer, pro
         assert forbidden(product, report, said) == [], report
 
 
-def test_somebody_low_in_everything_has_no_strengths(renderer: PdfRenderer) -> None:
-    said = text_of(renderer.render(request("minatBakatUmum", all_low())))
-    assert forbidden("minatBakatUmum", all_low(), said) == []
-    for claim in ("Kekuatan relatif", "jelas lebih", "Kode Holland:", "layak dijajaki lebih dahulu ialah"):
+@pytest.mark.parametrize("product", ["minatBakatUmum", "minatBakatUmumEn"])
+def test_somebody_low_in_everything_has_no_strengths(renderer: PdfRenderer, product: str) -> None:
+    said = text_of(renderer.render(request(product, all_low(product))))
+    assert forbidden(product, all_low(product), said) == []
+    for claim in (
+        *("Kekuatan relatif", "jelas lebih", "Kode Holland:", "layak dijajaki lebih dahulu ialah"),
+        *("Relative strengths", "clearly", "Holland code:", "worth exploring first"),
+    ):
         assert claim not in said
-    assert "Semuanya berada di paruh bawah skala" in said
+    assert "Semuanya berada di paruh bawah skala" in said or "All of them lie in the lower half of the scale" in said
 
 
-def test_a_flat_profile_is_told_as_flat(renderer: PdfRenderer) -> None:
-    said = text_of(renderer.render(request("minatBakatUmum", flat())))
-    assert forbidden("minatBakatUmum", flat(), said) == []
-    for claim in ("Yang masih dapat dikembangkan", "jelas lebih", "Kode Holland:", "Selisih yang dapat dibedakan"):
+@pytest.mark.parametrize(("product", "times"), [("minatBakatUmum", 4), ("minatBakatUmumEn", 5)])
+def test_a_flat_profile_is_told_as_flat(renderer: PdfRenderer, product: str, times: int) -> None:
+    said = text_of(renderer.render(request(product, flat(product))))
+    assert forbidden(product, flat(product), said) == []
+    for claim in (
+        *("Yang masih dapat dikembangkan", "jelas lebih", "Kode Holland:", "Selisih yang dapat dibedakan"),
+        *("Areas for development", "clearly", "Holland code:", "Reliable differences"),
+    ):
         assert claim not in said
-    assert said.count("tidak dapat dibedakan satu sama lain") == 4, "twice in the summary, once for each part"
+    assert said.count(kind_of(product)[1].flat) == times, "twice in the summary, once for each part"
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -74,6 +89,15 @@ def test_the_checker_notices_a_report_about_somebody_else(renderer: PdfRenderer,
         ("profilKepribadian", "(rentang 57–75): ratarata hingga tinggi", "(rentang 57–75): tinggi"),
         ("profilKognitif", "(kategori tidak ditetapkan)", "(kategori ratarata)"),
         ("profilKognitif", "skor ini", "hampir pasti skor ini"),
+        ("minatBakatUmumEn", "Investigative, Social and Artistic", "Investigative, Social and Conventional"),
+        ("minatBakatUmumEn", "Holland code: ISA", "Holland code: IAS"),
+        ("minatBakatUmumEn", "Holland code: ISA", "Holland code: ISC"),
+        ("minatBakatUmumEn", "Language usage (score", "Numerical reasoning (score"),
+        ("minatBakatUmumEn", "114–134 95 Average to high", "114–134 95 High"),
+        ("minatBakatUmumEn", "114–134 95", "119–129 95"),
+        ("profilKepribadianEn", "(range 57–75): average to high", "(range 57–75): high"),
+        ("profilKognitifEn", "(category: not determined)", "(category: average)"),
+        ("profilKognitifEn", "this score", "almost certainly this score"),
     ],
 )
 def test_the_checker_notices_a_false_word(renderer: PdfRenderer, product: str, true: str, false: str) -> None:

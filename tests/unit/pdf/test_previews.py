@@ -10,6 +10,7 @@ import pytest
 from pypdf import PdfReader
 
 from actors.pdf.renderer import PdfRenderer
+from tests.claims import EDITION
 from tests.unit.pdf.conftest import PRODUCTS, request, sample, text_of
 from tests.unit.pdf.test_templates import GOOD, product
 
@@ -24,8 +25,9 @@ def drawn(renderer: PdfRenderer, name: str, report: dict[str, object]) -> tuple[
 def test_every_page_of_a_preview_has_the_mark_and_no_page_of_a_report(renderer: PdfRenderer, shipped: str) -> None:
     report, preview = (PdfReader(io.BytesIO(pdf)) for pdf in drawn(renderer, shipped, sample(shipped)))
     assert len(report.pages) == len(preview.pages) > 3
-    assert not any("CONTOH" in page.extract_text() for page in report.pages)
-    assert all("CONTOH" in page.extract_text() for page in preview.pages)
+    mark = "PREVIEW" if shipped.endswith(EDITION) else "CONTOH"
+    assert not any(mark in page.extract_text() for page in report.pages)
+    assert all(mark in page.extract_text() for page in preview.pages)
 
 
 @pytest.mark.parametrize("shipped", PRODUCTS)

@@ -18,7 +18,10 @@ from tests.unit.pdf.conftest import PRODUCTS, WatchedCanvas, misplaced, request,
 from tests.unit.pdf.generated import generated, schema_of
 
 # What a sentence reads like when a value was missing and nobody thought of it.
-GAPS = re.compile(r"– –|–––|, \.|\s,|– tahun|Skor Anda –|\(belum terukur\)|0 dari 0|95% –|bidang (dan|,|\.)|\*\*|None")
+GAPS = re.compile(
+    r"– –|–––|, \.|\s,|– tahun|Skor Anda –|\(belum terukur\)|0 dari 0|95% –|bidang (dan|,|\.)|\*\*|None"
+    r"|is –|\(not measured\)|0 of 0|stronger in the (and|areas?)|first (is|are)\."
+)
 
 
 def rows(*scores: float | None) -> list[dict[str, Any]]:
