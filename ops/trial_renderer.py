@@ -94,6 +94,9 @@ class TrialRenderer:
     def version(self, product_id: str) -> str:
         return "trial"
 
+    def original(self, product_id: str) -> str:
+        return product_id
+
 
 def _paced(request: RenderRequest, progress: Progress, seconds: float, steps: int) -> bytes:
     for step in range(steps):

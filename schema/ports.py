@@ -124,6 +124,9 @@ class Renderer(Protocol):
     def version(self, product_id: str) -> str:
         """A hash that changes with the product's template. Raises as `render` does."""
 
+    def original(self, product_id: str) -> str:
+        """The product whose reports an edition draws, too; of any other product itself. Raises as `render` does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Post:

@@ -137,18 +137,18 @@ class Rendering:
         log.info("job.stage_done", stage=stage, seconds=round(seconds, 3), **more)
 
     def _report(self, held: Claim) -> dict[str, Any]:
+        code, product = held.row["code"], held.row["product_id"]
         if held.row["inline_data"]:
             text = jobs.inline_report(self.db, held.job_id)
             report = msgspec.json.decode(text) if text else None
         else:
-            report = self.documents.find_report(held.row["code"], held.row["product_id"])
-        if not isinstance(report, dict) and held.row["product_id"] not in self.renderer.products():
-            raise Permanent(f"There is no product {held.row['product_id'][:80]!r}.", code="template_not_found")
+            report = self.documents.find_report(code, product)
+        if not isinstance(report, dict) and product not in self.renderer.products():
+            raise Permanent(f"There is no product {product[:80]!r}.", code="template_not_found")
+        if not held.row["inline_data"] and report is None and (original := self.renderer.original(product)) != product:
+            report = self.documents.find_report(code, original)
         if not isinstance(report, dict):
-            raise Permanent(
-                f"There is no report with code {held.row['code']!r} for product {held.row['product_id']!r}.",
-                code="report_not_found",
-            )
+            raise Permanent(f"There is no report with code {code!r} for product {product!r}.", code="report_not_found")
         return report
 
     def _show(self, held: Claim, attempt: Attempt) -> Callable[[int], None]:

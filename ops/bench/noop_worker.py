@@ -34,6 +34,9 @@ class NoRenderer:
     def version(self, product_id: str) -> str:
         return "bench"
 
+    def original(self, product_id: str) -> str:
+        return product_id
+
 
 class NoDocuments:
     """Has an empty report for everybody and keeps no results."""

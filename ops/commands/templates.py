@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,7 +60,7 @@ def read_data(path: Path) -> dict[str, Any]:
 
 def draw(renderer: PdfRenderer, product: str, data: Path | None, document_id: str) -> bytes:
     """The PDF of a product filled with a file, or with its own sample."""
-    path = data or renderer.template(product).folder / "sample.json"
+    path = data or renderer.template(product).file("sample.json")
     return renderer.render(RenderRequest(product, read_data(path), document_id, datetime.now(UTC)))
 
 
@@ -96,7 +97,10 @@ def _render_once(renderer: PdfRenderer, product: str, data: Path | None, output:
 
 
 def _watch(renderer: PdfRenderer, product: str, data: Path | None, output: Path, folders: list[Path]) -> None:
-    homes = [folder / product for folder in (*folders, TEMPLATES)]
+    names = {product}
+    with suppress(Permanent):
+        names.add(renderer.original(product))
+    homes = [folder / name for folder in (*folders, TEMPLATES) for name in names]
 
     def stamp() -> tuple[float, ...]:
         files = [file for home in homes if home.is_dir() for file in sorted(home.iterdir())]

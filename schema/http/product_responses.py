@@ -17,6 +17,7 @@ class Product(Struct):
     title: str
     language: Annotated[str, Meta(description="BCP 47")]
     version: Annotated[str, Meta(description="Changes whenever a file of its template does")]
+    edition_of: Annotated[str | None, Meta(description="The product that takes the same data, for other readers")]
     sample: Annotated[dict[str, Any] | None, Meta(description="Data that fits: the `data` of a request to try it with")]
 
 

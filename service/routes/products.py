@@ -43,8 +43,15 @@ class Products(Route):
             except Permanent as error:
                 log.warning("product.unreadable", product_id=name, detail=error.detail)
                 continue
-            language = template.layout.language
-            yield Product(name, title_of(template), language, template.version, sample_of(template))
+            layout = template.layout
+            yield Product(
+                id=name,
+                title=title_of(template),
+                language=layout.language,
+                version=template.version,
+                edition_of=layout.edition_of or None,
+                sample=sample_of(template),
+            )
 
     def on_get_schema(self, req: falcon.Request, resp: falcon.Response, product_id: str) -> None:
         """The JSON Schema that the data must fit."""

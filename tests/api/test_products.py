@@ -38,8 +38,11 @@ def product(tmp_path: Path) -> Callable[..., str]:
 
 def test_every_product_is_listed_with_data_that_makes_it(api: Api) -> None:
     listed = api.get("/api/products").json["products"]
-    assert [one["id"] for one in listed] == [PRODUCT, "profilKepribadian", "profilKognitif"]
-    assert [one["title"] for one in listed] == ["Laporan Minat dan Bakat", "Profil Kepribadian", "Profil Kognitif"]
+    assert [(one["id"], one["title"]) for one in listed] == [
+        (PRODUCT, "Laporan Minat dan Bakat"), (f"{PRODUCT}En", "Interests and Aptitudes"),
+        ("profilKepribadian", "Profil Kepribadian"), ("profilKepribadianEn", "Personality Profile"),
+        ("profilKognitif", "Profil Kognitif"), ("profilKognitifEn", "Cognitive Profile"),
+    ]  # fmt: skip
     for one in listed:
         schema = api.get(f"/api/products/{one['id']}/schema").json
         jsonschema.Draft202012Validator.check_schema(schema)
@@ -47,7 +50,9 @@ def test_every_product_is_listed_with_data_that_makes_it(api: Api) -> None:
         checked = api.post(f"/api/products/{one['id']}/validate", {"data": one["sample"]})
         assert checked.json == {"valid": True, "errors": [], "more": 0}
         assert len(one["version"]) == 12
-        assert one["language"] == "id"
+        english = one["id"].endswith("En")
+        assert one["language"] == ("en" if english else "id")
+        assert one["edition_of"] == (one["id"].removesuffix("En") if english else None)
 
 
 def test_a_version_is_of_every_byte_of_the_template(
@@ -162,7 +167,7 @@ def test_asking_for_products_loads_no_font_and_no_renderer() -> None:
         "from pathlib import Path\nfrom service.parts import ApiParts\nfrom schema.settings import Settings\n"
         "from service.routes.products import Products\nimport sys\n"
         "parts = ApiParts(Settings(), *[None] * 5)\n"
-        "assert len(list(Products(parts)._readable())) == 3\n"
+        "assert len(list(Products(parts)._readable())) == 6\n"
         "print([name for name in ('fpdf', 'uharfbuzz', 'fontTools', 'PIL', 'pymongo') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)

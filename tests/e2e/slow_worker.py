@@ -29,6 +29,9 @@ class Slow:
     def version(self, product_id: str) -> str:
         return "slow"
 
+    def original(self, product_id: str) -> str:
+        return product_id
+
 
 settings = Settings.from_env(os.environ)
 set_up(settings)

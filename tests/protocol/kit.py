@@ -98,12 +98,13 @@ class Reports:
     """Documents in memory; a report exists for every code unless it was removed."""
 
     def __init__(self) -> None:
-        self.missing: set[str] = set()
+        self.missing: set[str | tuple[str, str]] = set()  # codes, or codes and products
         self.ends: list[End] = []
         self.fail: list[ReportqError] = []
 
     def find_report(self, code: str, product_id: str) -> dict[str, Any] | None:
-        return None if code in self.missing else {"name": code}
+        missing = code in self.missing or (code, product_id) in self.missing
+        return None if missing else {"name": code, "of": product_id}
 
     def record_end(self, end: End) -> None:
         if self.fail:
@@ -144,10 +145,13 @@ class Pen:
         return self.work(request, progress)
 
     def products(self) -> Sequence[str]:
-        return ["p"]
+        return ["p", "pEn"]
 
     def version(self, product_id: str) -> str:
         return self.template
+
+    def original(self, product_id: str) -> str:
+        return product_id.removesuffix("En")
 
 
 class Mouth:

@@ -12,6 +12,7 @@ from dramatiq.middleware import TimeLimitExceeded
 from schema.errors import DependencyDown, Permanent, Transient
 from schema.life import rounds
 from schema.life.failures import Failure, RetryPolicy
+from schema.ports import RenderRequest
 from schema.rows import deliveries, jobs, leadership, leases
 from schema.rows.jobs import Claim
 from schema.sql.database import DatabaseDown
@@ -478,6 +479,20 @@ def test_the_workers_clock_decides_nothing(world: World, monkeypatch: pytest.Mon
     assert world.job(job_id)["status"] == "completed"
     age = world.db.scalar(f"SELECT {world.db.age('ended_at')} FROM pdf_job_results")
     assert -1 < float(age) < 60
+
+
+@pytest.mark.parametrize(("missing", "drawn"), [((), "pEn"), (("pEn",), "p"), (("pEn", "p"), None)])
+def test_an_edition_draws_the_report_of_its_original_when_it_has_none(
+    world: World, missing: tuple[str, ...], drawn: str | None
+) -> None:
+    requests: list[RenderRequest] = []
+    world.pen.work = lambda request, _: requests.append(request) or b"%PDF-1"  # type: ignore[func-returns-value]
+    world.reports.missing = {("K1", product) for product in missing}
+    job_id = world.submit()
+    world.db.execute("UPDATE pdf_job_results SET product_id='pEn' WHERE job_id=%s", (job_id,))
+    world.hint(job_id)
+    assert [(one.product_id, one.report["of"]) for one in requests] == ([("pEn", drawn)] if drawn else [])
+    assert world.job(job_id)["error_code"] == (None if drawn else "report_not_found")
 
 
 def test_a_product_that_does_not_exist_is_said_before_the_report_is_missed(world: World) -> None:
