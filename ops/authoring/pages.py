@@ -28,7 +28,7 @@ This page is made by `python -m ops.authoring`; the pictures are drawn by the re
 | file | what it holds |
 |---|---|
 | `template.yaml` | title, subject, header, scales and the list of blocks |
-| `texts.yaml` | running texts and interpretation rules, reached as `teks.…`; may hold values and emphasis |
+| `texts.yaml` | texts and interpretation rules, reached as `teks.…`; with emphasis, and values of the block that uses them |
 | `schema.json` | the JSON Schema that a report's data must fit |
 | `sample.json` | a realistic report; `templates check` draws it |
 
@@ -61,6 +61,30 @@ band and no comparison.
 
 `language` of `template.yaml` is `id` or `en`, or one with a region such as `en-GB`. It governs numbers, months, hyphens,
 page numbers and the words of charts. `time_zone`, such as `Asia/Makassar`, goes before the setting `REPORTQ_TIME_ZONE`.
+
+## A second language
+
+An edition is a product with an id of its own, such as `minatBakatUmumEn`, that writes only what differs. This is its
+`template.yaml`:
+
+```yaml
+edition_of: minatBakatUmum
+language: en
+title: "Interests and Aptitudes – {{ peserta.nama }}"
+subject: "Results of a general test of interests and aptitudes"
+header: "Interests and Aptitudes · {{ peserta.nama }}"
+```
+
+Blocks, scales and every file that its folder lacks come from the product that it names, from the folder where you keep that
+one. So both print the same scores, with your reliabilities and norms. `title`, `subject` and `header` are its own, and what
+else its `template.yaml` writes at the top level replaces the original's.
+
+Three rules make a template fit for two languages. Each word stands in `texts.yaml`: `{text: "{{ teks.saran.judul }}"}`.
+So do the names of bands and norms: `label: "{{ teks.kategori.rendah }}"`. And a text is a whole sentence, because another
+language orders its words differently. The edition's `texts.yaml` must have every text of the original; `templates check`
+names the first that is missing. A list must have as many entries.
+
+Both take the same data. When there is no stored report of the edition, the worker takes the original's with the same code.
 
 ## Scales
 

@@ -1,7 +1,11 @@
-"""Contact sheets: every page of the three shipped samples, side by side, one picture a product."""
+"""Contact sheets: every page of the shipped samples, side by side; each product in colour, and as a grey printer has it.
+
+`python -m ops.authoring sheets [--into FOLDER] [--dpi N] [PRODUCT …]`
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,10 +34,12 @@ def products() -> list[str]:
 
 def sheet(pictures: list[Image.Image]) -> Image.Image:
     """Pages in rows of four, with a thin edge."""
-    edged = [ImageOps.expand(picture.convert("RGB"), 3, (150, 150, 150)) for picture in pictures]
+    mode = pictures[0].mode
+    grey = 150 if mode == "L" else (150, 150, 150)
+    edged = [ImageOps.expand(picture, 3, grey) for picture in pictures]
     width, height = edged[0].size
     rows = -(-len(edged) // ROW)
-    whole = Image.new("RGB", (width * min(ROW, len(edged)), height * rows), (150, 150, 150))
+    whole = Image.new(mode, (width * min(ROW, len(edged)), height * rows), grey)
     for place, picture in enumerate(edged):
         whole.paste(picture, (place % ROW * width, place // ROW * height))
     return whole
@@ -41,8 +47,14 @@ def sheet(pictures: list[Image.Image]) -> Image.Image:
 
 def main(argv: list[str]) -> int:
     """Draw the sheets of all products, or of those named."""
-    for product in argv or products():
-        target = TARGET / f"{product}.png"
-        save(sheet(pages(sample_pdf(product), DPI)), target)
-        print(f"{target.stat().st_size / 1024:6.0f} kB  {target}")
+    parser = argparse.ArgumentParser(prog="python -m ops.authoring sheets", description=__doc__)
+    parser.add_argument("products", nargs="*", default=products())
+    parser.add_argument("--into", type=Path, default=TARGET)
+    parser.add_argument("--dpi", type=int, default=DPI)
+    options = parser.parse_args(argv)
+    for product in options.products:
+        for grey, name in ((False, product), (True, f"{product}-grey")):
+            target = options.into / f"{name}.png"
+            save(sheet(pages(sample_pdf(product), options.dpi, grey=grey)), target)
+            print(f"{target.stat().st_size / 1024:6.0f} kB  {target}")
     return 0
