@@ -16,7 +16,8 @@ from tests.unit.pdf.conftest import PRODUCTS, WatchedCanvas, request
 PEOPLE = 25
 COMPARING = (
     "dibedakan", "jelas lebih", "dua dari tiga orang", "Pembanding", "None", "rentangnya mencakup",
-    "told apart", "clearly stronger", "clearly higher", "stands clearly", "two in three people", "Compared with", "range covers", "norma contoh", "example norms",
+    "told apart", "clearly stronger", "clearly higher", "stands clearly", "two in three people",
+    "Compared with", "range covers", "norma contoh", "example norms",
 )  # fmt: skip
 
 
