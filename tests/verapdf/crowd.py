@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from actors.pdf.renderer import PdfRenderer
@@ -41,8 +41,11 @@ def _interests(chance: random.Random) -> Person:
     return INTERESTS, report
 
 
-def people(each: int, seed: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """`each` people of every report, in both languages: the name of a file, product, report."""
+BOTH = ("", EDITION)
+
+
+def people(each: int, seed: int, editions: Sequence[str] = BOTH) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """`each` people of every report, in each language: the name of a file, product, report."""
     chance = random.Random(seed)
     for number in range(each):
         for product, report in (
@@ -51,14 +54,14 @@ def people(each: int, seed: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
             cognitive(number, chance.choice(table("ability"))),
         ):
             report["peserta"]["nama"] = name(chance)
-            for edition in (product, product + EDITION):
-                yield f"{edition}-{number:03}.pdf", edition, report
+            for edition in editions:
+                yield f"{product}{edition}-{number:03}.pdf", product + edition, report
 
 
-def crowd(each: int, seed: int) -> Iterator[tuple[str, bytes]]:
+def crowd(each: int, seed: int, editions: Sequence[str] = BOTH) -> Iterator[tuple[str, bytes]]:
     """Their files: name, PDF."""
     renderer = PdfRenderer()
-    for file, product, report in people(each, seed):
+    for file, product, report in people(each, seed, editions):
         yield file, renderer.render(request(product, report))
 
 
