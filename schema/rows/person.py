@@ -26,14 +26,9 @@ class Person:
 
     def where(self) -> tuple[str, tuple[str, ...]]:
         """SQL that says so of jobs or dead letters, and its parameters."""
-        return (
-            ("code=%s", (self.code,))
-            if self.product_id is None
-            else (
-                "code=%s AND product_id=%s",
-                (self.code, self.product_id),
-            )
-        )
+        if self.product_id is None:
+            return "code=%s", (self.code,)
+        return "code=%s AND product_id=%s", (self.code, self.product_id)
 
 
 def count(db: Database, person: Person, table: Literal["pdf_job_results", "dead_letters"] = "pdf_job_results") -> int:
