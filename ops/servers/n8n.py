@@ -177,22 +177,14 @@ class N8n(Server):
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as connection:
             return [status for (status,) in connection.execute(query, (workflow_id,))]
 
-    def unwritten(self) -> set[str]:
-        """Executions whose end, or whose pause, n8n's event log does not hold yet.
+    def drop_event_log(self) -> None:
+        """Remove n8n's event log, while it stands still.
 
-        The log follows the database a moment later. What it lacks after a kill, n8n calls crashed, even while it waits.
+        A start after a kill reads it, finds no end of executions that wait, and calls them crashed (2.41.1). That races with
+        the callbacks that resume them.
         """
-        open_ones: set[str] = set()
-        for line in (self.folder / ".n8n/n8nEventLog.log").read_bytes().split(b"\n")[:-1]:
-            event = json.loads(line)
-            execution = event.get("payload", {}).get("executionId")
-            if execution is None:
-                continue
-            if event["eventName"] in ("n8n.workflow.success", "n8n.workflow.failed"):
-                open_ones.discard(str(execution))
-            elif event["eventName"].startswith(("n8n.workflow.started", "n8n.node.")):
-                open_ones.add(str(execution))
-        return open_ones
+        for log in (self.folder / ".n8n").glob("n8nEventLog*.log"):
+            log.unlink()
 
     def wait_for(self, workflow_id: str, count: int = 1, timeout: float = 60) -> list[Execution]:
         """The workflow's executions as soon as `count` have ended; TimeoutError tells where the others stand."""
