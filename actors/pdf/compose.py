@@ -3,71 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Real
-from typing import Any, TypeVar
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from actors.pdf.charts.bars import bars_items
 from actors.pdf.charts.gauge import gauge_items
 from actors.pdf.charts.parts import Datum
 from actors.pdf.charts.profile import profile_items
 from actors.pdf.charts.radar import radar_items
+from actors.pdf.filling import Filling, Spot
 from actors.pdf.front import contents_items, cover_item
+from actors.pdf.marks import QR_BYTES, qr_item, rule_item, signature_item, spacer_item
 from actors.pdf.page.flow import Item, Place, boxed, keep, total
 from actors.pdf.pictures import image_item
 from actors.pdf.product import blocks as b
-from actors.pdf.product.measure import Span, span_of
-from actors.pdf.product.picture import PictureError
-from actors.pdf.product.template import UNFIT, Template
 from actors.pdf.product.values import Texts
+from actors.pdf.product.values import number as printed
 from actors.pdf.product.wording import words
 from actors.pdf.prose import callout_items, caption_items, heading_items, text_items, title_items
-from actors.pdf.style import BODY_HEIGHT, GRID, GUTTER, HALF, MEASURE
+from actors.pdf.style import GRID, GUTTER, HALF, READABLE, sheet
 from actors.pdf.tables import LEAST_ROW, Cell, table_items
-from actors.pdf.text.words import emphasis
-from schema.errors import Permanent
+from actors.pdf.text.words import unmarked
 
-T = TypeVar("T")
-Path = tuple[str | int, ...]
-Captioned = b.Table | b.Bars | b.Radar | b.Profile | b.Gauge | b.Image
-Gauged = b.Bars | b.Radar | b.Profile | b.Gauge | b.Column
+Captioned = b.Table | b.Bars | b.Radar | b.Profile | b.Gauge | b.Image | b.Qr
 UNEVEN, SHIFT = 3 * GRID, 0.08  # columns that differ by more get other widths, if that makes the whole lower
-MOST_PAGES = 1_000  # of a report: some megabytes of text, and as much as a worker's memory holds
-
-
-@dataclass(frozen=True, slots=True)
-class _Spot:
-    """Where in the template a block stands, the values that it can name, and the width that it fills, in points."""
-
-    path: Path
-    scope: Mapping[str, Any]
-    measure: float = MEASURE
-
-    def below(self, /, *steps: str | int, **values: Any) -> _Spot:
-        """The spot some steps further down, where `values` can be named as well."""
-        scope = self.scope["teks"].within(self.scope, values) if values else self.scope
-        return _Spot((*self.path, *steps), scope, self.measure)
 
 
 @dataclass
-class Composer:
-    """Walks the blocks of one document. It holds one person's data, so it is made for one report and then dropped."""
+class Composer(Filling):
+    """Walks the blocks of one document."""
 
-    template: Template
-    report: Mapping[str, Any]
     progress: Callable[[float], None]  # share of the blocks that are composed, 0 to 1
     headings: list[tuple[int, int, str]] = field(default_factory=list)
     _contents: list[tuple[int, b.Contents]] = field(default_factory=list)
-    _height: float = 0.0  # points, of what is composed
     _open: list[int] = field(default_factory=list)  # levels of the headings that what follows stands below
 
     def items(self) -> list[Item]:
         """The whole document as one column."""
         layout = self.template.layout
         scope = Texts(self.template.texts, self.template.expressions.fill, {}).within(self.report)
+        at = Spot(("blocks",), scope, sheet().measure)
         column: list[Item] = []
         starts = False
         for number, block in enumerate(layout.blocks):
@@ -76,7 +53,7 @@ class Composer:
             elif isinstance(block, b.PageBreak):
                 starts = True
             else:
-                starts = self._append(column, block, self._block(block, _Spot(("blocks", number), scope)), starts)
+                starts = self._append(column, block, self._block(block, at.below(number)), starts)
             self.progress((number + 1) / len(layout.blocks))
         self._insert_contents(column)
         return column
@@ -86,96 +63,16 @@ class Composer:
             listed = [entry for entry in self.headings if entry[1] < 3]
             if len(listed) < block.at_least:
                 continue
-            made = heading_items(block.title or words().contents, 1, MEASURE, -1, 1) + contents_items(listed, MEASURE)
+            measure = sheet().measure
+            made = heading_items(block.title or words().contents, 1, measure, -1, 1) + contents_items(listed, measure)
             made[0].starts_page = True
             column[place:place] = made
 
-    def _ask(self, ask: Callable[[str, Mapping[str, Any]], T], block: Struct, field: str, at: _Spot) -> T:
-        source = getattr(block, field)
-        try:
-            return ask(source, at.scope)
-        except UNFIT as error:
-            raise self.template.invalid((*at.path, field), f"{source.strip()[:80]!r}: {error}") from error
-
-    def _fill(self, block: Struct, field: str, at: _Spot) -> str:
-        """A text with its values."""
-        return self._ask(self.template.expressions.fill, block, field, at)
-
-    def _evaluate(self, block: Struct, field: str, at: _Spot) -> Any:
-        """The value of an expression."""
-        return self._ask(self.template.expressions.evaluate, block, field, at)
-
-    def _elements(self, block: Struct, field: str, at: _Spot, least: float = 0.0) -> list[Any]:
-        """The elements that an expression gives; each will be at least `least` points high."""
-        found = self._evaluate(block, field, at)
-        if isinstance(found, (str, Mapping)) or not hasattr(found, "__iter__"):
-            message = f"{getattr(block, field)!r} must give a list, not {type(found).__name__}"
-            raise self.template.invalid((*at.path, field), message)
-        elements = list(found)
-        self._require_room(len(elements) * least)
-        return elements
-
-    def _grow(self, height: float) -> None:
-        self._require_room(height)
-        self._height += height
-
-    def _require_room(self, height: float) -> None:
-        """Refuse, before anything is drawn, to grow by `height` points beyond the longest report."""
-        if self._height + height > MOST_PAGES * BODY_HEIGHT:
-            raise Permanent(
-                f"The report's data does not fit {self.template.product}: it fills more than {MOST_PAGES:,} pages. "
-                "Shorten its texts or lists.",
-                code="invalid_data",
-            )
-
     def _start_page(self, item: Item) -> None:
         item.starts_page = True
-        self._grow(BODY_HEIGHT)
+        self._grow(sheet().body)
 
-    def _measured(self, block: Struct, field: str, at: _Spot) -> float | None:
-        """The number that an expression gives, or None when it is missing."""
-        found, source = self._evaluate(block, field, at), getattr(block, field)
-        if found is None:
-            return None
-        if isinstance(found, bool) or not isinstance(found, Real):
-            message = f"{source!r} must give a number, not {type(found).__name__}"
-            raise self.template.invalid((*at.path, field), message)
-        try:
-            value = float(found)
-        except OverflowError:
-            value = math.inf
-        if not math.isfinite(value):  # JSON readers let NaN and Infinity pass, and so does JSON Schema
-            raise Permanent(
-                f"The report's data does not fit {self.template.product}: {source} is not a finite number",
-                code="invalid_data",
-                path=source,
-            )
-        return value
-
-    def _optional(self, block: Struct, field: str, at: _Spot) -> float | None:
-        return self._measured(block, field, at) if getattr(block, field) else None
-
-    def _span(self, block: Gauged, scale: b.Scale, value: float | None, at: _Spot) -> Span | None:
-        """The interval of a value: the block's `low` and `high`, or the scale's own."""
-        low, high = self._optional(block, "low", at), self._optional(block, "high", at)
-        if value is not None and low is not None and high is not None and not low <= value <= high:
-            raise Permanent(
-                f"The report's data does not fit {self.template.product}: {block.low} to {block.high} does not hold "
-                "the score that it belongs to",
-                code="invalid_data",
-                path=block.low,
-            )
-        return span_of(scale, value, low, high)
-
-    def header(self) -> str:
-        """What stands at the head of each page."""
-        return self._fill(self.template.layout, "header", _Spot((), self.report))
-
-    def plain(self, field: str) -> str:
-        """A text of the layout without emphasis, for metadata."""
-        return "".join(part for part, _ in emphasis(self._fill(self.template.layout, field, _Spot((), self.report))))
-
-    def _column(self, column: Sequence[b.Block], at: _Spot) -> list[Item]:
+    def _column(self, column: Sequence[b.Block], at: Spot) -> list[Item]:
         items: list[Item] = []
         starts = False
         for number, block in enumerate(column):
@@ -185,7 +82,7 @@ class Composer:
             starts = self._append(items, block, self._block(block, at.below(number)), starts)
         return items
 
-    def _block(self, block: b.Block, at: _Spot) -> list[Item]:
+    def _block(self, block: b.Block, at: Spot) -> list[Item]:
         match block:
             case b.Heading():
                 text = self._fill(block, "text", at)
@@ -194,10 +91,10 @@ class Composer:
                 items = heading_items(text, block.level, at.measure, number, self._depth(block.level))
                 if block.new_page:
                     items[0].new_page = True
-                    self._grow(BODY_HEIGHT)
+                    self._grow(sheet().body)
                 return items
             case b.Text():
-                return text_items(self._fill(block, "text", at), block.style, at.measure)
+                return text_items(self._fill(block, "text", at), block.style, min(at.measure, READABLE))
             case b.Table():
                 return self._table(block, at)
             case b.Bars() | b.Radar() | b.Profile():
@@ -211,17 +108,24 @@ class Composer:
                 return self._captioned(title, block, drawn, at)
             case b.Callout():
                 title = self._fill(block, "title", at)
-                return callout_items(title, self._fill(block, "text", at), at.measure)
+                return callout_items(title, self._fill(block, "text", at), min(at.measure, READABLE))
             case b.Columns():
                 return self._columns(block, at)
             case b.Image():
-                alternative = self._fill(block, "alternative", at)
-                file = self.template.file(block.file)
-                try:
-                    drawn = [image_item(file, alternative, at.measure * block.width, at.measure)]
-                except PictureError as error:  # it was changed after the template was read
-                    raise self.template.invalid((*at.path, "file"), str(error)) from error
-                return self._captioned("", block, drawn, at)
+                drawing = self._picture(block, at)
+                drawn = [image_item(drawing, at.measure * block.width, at.measure)] if drawing else []
+                return self._captioned("", block, drawn, at) if drawn else []
+            case b.Qr():
+                return self._qr(block, at)
+            case b.Signature():
+                where = ", ".join(said for field in ("place", "date") if (said := self._fill(block, field, at)).strip())
+                picture = self._picture(block.picture, at.below("picture")) if block.picture else None
+                name, licence = self._fill(block, "name", at), self._fill(block, "licence", at)
+                return [signature_item(where, name, licence, picture, block.align, at.measure)]
+            case b.Rule():
+                return [rule_item(at.measure)]
+            case b.Spacer():
+                return [spacer_item(block.lines)]
             case b.Each():
                 items = []
                 for element in self._elements(block, "items", at):
@@ -242,19 +146,29 @@ class Composer:
         self._open.append(level)
         return len(self._open)
 
-    def _cover(self, block: b.Cover, at: _Spot) -> Item:
-        kicker, title, subtitle, name, note = (
-            self._fill(block, field, at) for field in ("kicker", "title", "subtitle", "name", "note")
-        )
+    def _cover(self, block: b.Cover, at: Spot) -> Item:
+        texts = [self._fill(block, field, at) for field in ("kicker", "title", "subtitle", "name", "note")]
         details = []
         for number, detail in enumerate(block.details):
             below = at.below("details", number)
             label, value = self._fill(detail, "label", below), self._fill(detail, "value", below)
             if value.strip():
                 details.append((label, value))
-        return cover_item(kicker, title, subtitle, name, details, note)
+        picture = self._picture(block.picture, at.below("picture")) if block.picture else None
+        return cover_item(texts, details, picture, self.logo())
 
-    def _columns(self, block: b.Columns, at: _Spot) -> list[Item]:
+    def _qr(self, block: b.Qr, at: Spot) -> list[Item]:
+        content = unmarked(self._fill(block, "content", at)).strip().encode("utf-8", "replace")
+        if not content:
+            return []
+        if len(content) > QR_BYTES:
+            raise self._misfit(f"{block.content.strip()} has more than {QR_BYTES} bytes for a QR code", block.content)
+        drawn = [qr_item(content.decode(), self._fill(block, "alternative", at), at.measure * block.width, at.measure)]
+        return self._captioned("", block, drawn, at)
+
+    def _columns(self, block: b.Columns, at: Spot) -> list[Item]:
+        if sheet().narrow:
+            return self._column(block.left, at.below("left")) + self._column(block.right, at.below("right"))
         known, composed, opened = len(self.headings), self._height, list(self._open)
         left_spot, right_spot = at.below("left"), at.below("right")
 
@@ -267,11 +181,11 @@ class Composer:
 
         left, right, narrow = tried(block.share or 0.5)
         tall, longer = max(total(left), total(right)), total(left) - total(right)
-        if not block.share and abs(longer) > UNEVEN and tall <= BODY_HEIGHT:
+        if not block.share and abs(longer) > UNEVEN and tall <= sheet().body:
             left, right, narrow = tried(0.5 + math.copysign(SHIFT, longer))
             if max(total(left), total(right)) > tall - GRID:
                 left, right, narrow = tried(0.5)
-        if max(total(left), total(right)) > BODY_HEIGHT - 4 * GRID:
+        if max(total(left), total(right)) > sheet().body - 4 * GRID:
             del self.headings[known:], left, right  # both columns are composed again, in the full measure
             self._height, self._open = composed, opened
             return self._column(block.left, left_spot) + self._column(block.right, right_spot)
@@ -285,29 +199,42 @@ class Composer:
         heads = [column[0].before for column in (left, right) if column and column[0].headings]
         return [Item(height, draw, before=max([HALF, *heads]), headings=(*first.headings, *second.headings))]
 
-    def _table(self, block: b.Table, at: _Spot) -> list[Item]:
-        rows = []
-        columns = [
-            structs.replace(column, title=self._fill(column, "title", at.below("columns", number)))
+    def _table(self, block: b.Table, at: Spot) -> list[Item]:
+        shown = [
+            (number, structs.replace(column, title=self._fill(column, "title", at.below("columns", number))))
             for number, column in enumerate(block.columns)
+            if not column.test or self._evaluate(column, "test", at.below("columns", number))
         ]
+        rows: list[list[Cell]] = []
+        values: dict[int, list[float]] = {number: [] for number, _ in shown}
         for element in self._elements(block, "rows", at, LEAST_ROW):
             inner = at.below("columns", **{block.each: element})
-            rows.append([self._cell(column, inner.below(number)) for number, column in enumerate(block.columns)])
+            rows.append([])
+            for number, column in shown:
+                spot = inner.below(number)
+                value = self._optional(column, "value", spot)
+                values[number] += [] if value is None else [value]
+                rows[-1].append(self._cell(column, value, spot))
         title = self._fill(block, "title", at)
-        if not rows:
+        if not rows or not shown:
             drawn = text_items(self._fill(block, "empty", at) or words().nothing, "body", at.measure)
         else:
-            drawn = table_items(columns, rows, at.measure)
+            first = next((place for place, (_, column) in enumerate(shown) if column.total), 0)
+            totals = [Cell(self._fill(block, "totals", at))] if first else []
+            for number, column in shown[first:] if first else ():
+                totals.append(Cell(self._total(column, values[number]) if column.total else ""))
+            drawn = table_items([column for _, column in shown], rows, at.measure, totals)
         return self._captioned(title, block, drawn, at)
 
-    def _cell(self, column: b.Column, at: _Spot) -> Cell:
+    def _cell(self, column: b.Column, value: float | None, at: Spot) -> Cell:
+        if column.cell is None:
+            return Cell(printed(value, column.decimals))
         if column.meter:
-            scale, value = self.template.layout.scales[column.meter], self._measured(column, "cell", at)
-            return Cell(value=value, scale=scale, span=self._span(column, scale, value, at))
+            scale, score = self.template.layout.scales[column.meter], self._measured(column, "cell", at)
+            return Cell(value=score, scale=scale, span=self._span(column, scale, score, at))
         return Cell(self._fill(column, "cell", at))
 
-    def _chart(self, block: b.Bars | b.Radar | b.Profile, at: _Spot) -> list[Item]:
+    def _chart(self, block: b.Bars | b.Radar | b.Profile, at: Spot) -> list[Item]:
         data: list[Datum] = []
         scale = self.template.layout.scales[block.scale]
         least = HALF / 2 if isinstance(block, b.Radar) else LEAST_ROW
@@ -330,7 +257,7 @@ class Composer:
         none = () if data else text_items(words().nothing, "body", at.measure)
         return self._captioned(title, block, [*none] or draw(title, data, scale, at.measure, reference), at)
 
-    def _captioned(self, title: str, block: Captioned, drawn: list[Item], at: _Spot) -> list[Item]:
+    def _captioned(self, title: str, block: Captioned, drawn: list[Item], at: Spot) -> list[Item]:
         items = title_items(title, at.measure) if title else []
         below = caption_items(self._fill(block, "caption", at), at.measure) if block.caption else []
         if below and drawn:
@@ -347,7 +274,8 @@ class Composer:
         """
         if made and starts:
             self._start_page(made[0])
-        if isinstance(block, b.Text) and block.style == "small" and column and made and not made[0].starts_page:
+        closing = isinstance(block, b.Signature) or (isinstance(block, b.Text) and block.style == "small")
+        if closing and column and made and not made[0].starts_page:
             keep(column[-3:])
         if not isinstance(block, (b.Columns, b.Each, b.When)):  # the items inside those are counted already
             self._grow(total(made))

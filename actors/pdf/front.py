@@ -8,14 +8,14 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place, Tag, keep
+from actors.pdf.pictures import Drawing
 from actors.pdf.product.values import escaped
 from actors.pdf.product.wording import words
 from actors.pdf.prose import balanced_lines, baseline, height_of, line_item, opening, plain_lines, put
 from actors.pdf.style import (
+    A4,
     ACCENT,
     BODY,
-    BODY_HEIGHT,
-    BOTTOM,
     COVER_LABEL,
     COVER_NAME,
     COVER_SUBTITLE,
@@ -24,48 +24,65 @@ from actors.pdf.style import (
     DEEP,
     FURNITURE,
     GRID,
+    GUTTER,
     HALF,
-    LEFT,
-    MEASURE,
-    PAGE_HEIGHT,
-    PAGE_WIDTH,
     RULE,
     TINT,
-    TOP,
     WHITE,
     Colour,
     Type,
+    sheet,
 )
 from actors.pdf.text.linebreak import Line
-from actors.pdf.text.words import emphasis
+from actors.pdf.text.words import unmarked
 
-BAND = 27 * GRID  # the dark upper part of the cover
+DETAIL, LEAST_DETAIL = 150.0, 110.0  # points: what a detail of the cover takes beside others; two may stand closer
+LOGO_WIDTH = 0.35  # of the measure, at most
 SMALLEST = 9.0  # points: a name or a title is never set smaller
 
 
 def cover_item(
-    kicker: str, title: str, subtitle: str, name: str, details: Sequence[tuple[str, str]], note: str
+    texts: Sequence[str], details: Sequence[tuple[str, str]], picture: Drawing | None, logo: Drawing | None
 ) -> Item:
-    """The whole first page; type sizes give way when a name or a title is long."""
+    """The whole first page, with kicker, title, subtitle, name and note as `texts`.
+
+    Type sizes give way when a name or a title is long. The logo hangs on white from the top.
+    """
+    kicker, title, subtitle, name, note = texts
 
     def draw(place: Place, _x: float, _top: float) -> None:
-        canvas = place.canvas
+        canvas, page = place.canvas, sheet()
+        left, measure, band = page.left, page.measure, page.band * GRID
+        above, most, spare = (42.0, (1, 2), 6.5 * GRID) if page.low else (page.top, (2, 3), 9 * GRID)
         with place.tagged(ARTIFACT):
-            canvas.rectangle(0, 0, PAGE_WIDTH, BAND, DEEP)
-            canvas.rectangle(0, BAND, PAGE_WIDTH, 4, ACCENT)
-        kicker_lines = plain_lines(kicker, replace(COVER_LABEL, size=9), MEASURE, 2)
-        y = _said(place, kicker_lines, COVER_LABEL, LEFT, TOP, TINT)
-        lines, type_ = fitted(title, COVER_TITLE, MEASURE, BAND - TOP - 9 * GRID)
+            canvas.rectangle(0, 0, page.width, band, DEEP)
+            canvas.rectangle(0, band, page.width, 4, ACCENT)
+        beside = _hang(place, logo) if logo else 0.0
+        kicker_lines = plain_lines(kicker, replace(COVER_LABEL, size=9), measure - beside, most[0])
+        y = _said(place, kicker_lines, COVER_LABEL, left, above, TINT)
+        lines, type_ = fitted(title, COVER_TITLE, measure, band - above - spare)
         block = height_of(lines, type_)
-        subtitle_lines = balanced_lines(opening(subtitle, 3), COVER_SUBTITLE, MEASURE)
-        if len(subtitle_lines) > 3:
-            subtitle_lines = plain_lines(subtitle, COVER_SUBTITLE, MEASURE, 3)
-        start = max(y + GRID, BAND - 3 * GRID - block - len(subtitle_lines) * COVER_SUBTITLE.leading)
-        y = _said(place, lines, type_, LEFT, start, WHITE)
-        _said(place, subtitle_lines, COVER_SUBTITLE, LEFT, y + HALF, TINT)
-        _person(place, name, details, note)
+        subtitle_lines = balanced_lines(opening(subtitle, most[1]), COVER_SUBTITLE, measure)
+        if len(subtitle_lines) > most[1]:
+            subtitle_lines = plain_lines(subtitle, COVER_SUBTITLE, measure, most[1])
+        start = max(y + GRID, band - 3 * GRID - block - len(subtitle_lines) * COVER_SUBTITLE.leading)
+        y = _said(place, lines, type_, left, start, WHITE)
+        _said(place, subtitle_lines, COVER_SUBTITLE, left, y + HALF, TINT)
+        _person(place, name, details, note, picture)
 
-    return Item(BODY_HEIGHT, draw, full_page=True)
+    return Item(sheet().body, draw, full_page=True)
+
+
+def _hang(place: Place, logo: Drawing) -> float:
+    """Draw the logo on white at the cover's top right; returns what it takes of the measure."""
+    page = sheet()
+    width, height = logo.within(LOGO_WIDTH * page.measure, 3 * GRID)
+    x = page.width - page.left - width - GRID
+    with place.tagged(ARTIFACT):
+        place.canvas.rectangle(x - GRID, 0, width + 2 * GRID, height + 2 * GRID, WHITE)
+    with place.tagged(logo.tag()):
+        logo.put(place, x, GRID, width, height)
+    return width + 2 * GRID + GUTTER
 
 
 def _said(
@@ -91,46 +108,67 @@ def fitted(text: str, type_: Type, measure: float, height: float) -> tuple[list[
         size = max(SMALLEST, size * 0.88)
 
 
-def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: str) -> None:
-    lines, type_ = fitted(name, COVER_NAME, MEASURE, 6 * GRID)
-    y = _said(place, lines, type_, LEFT, BAND + 3 * GRID) + GRID
+def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: str, picture: Drawing | None) -> None:
+    page = sheet()
+    left, measure, low = page.left, page.measure, page.low
+    y = page.band * GRID + (2 if low else 3) * GRID
+    if picture:
+        width, height = picture.within(0.3 * measure, 9 * GRID)
+        with place.tagged(picture.tag()):
+            picture.put(place, left + measure - width, y, width, height)
+        measure -= width + GUTTER
+    lines, type_ = fitted(name, COVER_NAME, measure, (3 if low else 6) * GRID)
+    y = _said(place, lines, type_, left, y) + GRID
     with place.tagged(ARTIFACT):
-        place.canvas.rule(LEFT, y, LEFT + MEASURE, y, RULE, 0.6)
+        place.canvas.rule(left, y, left + measure, y, RULE, 0.6)
     y += HALF
-    foot = PAGE_HEIGHT - 4.5 * GRID
-    half = MEASURE / 2
-    for number in range(0, len(details), 2):
-        tall = 0.0
-        for side, (label, value) in enumerate(details[number : number + 2]):
-            x = LEFT + side * half
-            value_lines = plain_lines(value, COVER_VALUE, half - 16, 3)
-            with place.tagged(Tag("P")):
-                put(place, plain_lines(label, COVER_LABEL, half - 16, 1), COVER_LABEL, x, y)
-                put(place, value_lines, COVER_VALUE, x, y + 0.9 * GRID)
-            tall = max(tall, math.ceil(height_of(value_lines, COVER_VALUE) / HALF) * HALF + 1.5 * GRID)
-        if y + tall > foot - 3 * GRID:
-            break
-        y += tall
     small = replace(FURNITURE, leading=10.5)
-    lines = plain_lines(note, small, MEASURE, 4)
-    _said(place, lines, small, LEFT, foot - height_of(lines, small) + GRID)
+    last = plain_lines(note, small, page.measure, 4)
+    foot = page.height - (2.0 if low else 3.5) * GRID - height_of(last, small)
+    columns = max(1, min(2, int(measure // LEAST_DETAIL)), int(measure // DETAIL))
+    part = measure / columns
+    for number in range(0, len(details), columns):
+        row = [
+            (label, plain_lines(value, COVER_VALUE, part - 16, 3))
+            for label, value in details[number : number + columns]
+        ]
+        tall = math.ceil(max(height_of(lines, COVER_VALUE) for _, lines in row) / HALF) * HALF + 1.5 * GRID
+        if y + tall - HALF > foot:  # less the air below
+            break
+        for side, (label, lines) in enumerate(row):
+            x = left + side * part
+            with place.tagged(Tag("P")):
+                put(place, plain_lines(label, COVER_LABEL, part - 16, 1), COVER_LABEL, x, y)
+                put(place, lines, COVER_VALUE, x, y + 0.9 * GRID)
+        y += tall
+    _said(place, last, small, left, foot)
 
 
-def furniture(header: str, document_id: str) -> Callable[[Place], None]:
-    """What draws the head and foot of a page: whose report this is, the document's id, the page number."""
-    line = plain_lines(header, FURNITURE, MEASURE, 1)[0]
-    identity = plain_lines(escaped(document_id), FURNITURE, MEASURE * 0.6, 1)[0]
+def furniture(header: str, document_id: str, footer: str, logo: Drawing | None) -> Callable[[Place], None]:
+    """What draws the head and foot of a page: whose report this is, the document's id, the page number.
+
+    The logo stands small at the right of the head; the footer's lines, two at most, stand below the id.
+    """
+    page = sheet()
+    left, measure = page.left, page.measure
+    wide, high = logo.within(LOGO_WIDTH * measure, 1.25 * GRID) if logo else (0.0, 0.0)
+    line = plain_lines(header, FURNITURE, measure - (wide + GUTTER if logo else 0.0), 1)[0]
+    identity = plain_lines(escaped(document_id), FURNITURE, measure * 0.6, 1)[0]
+    below = plain_lines(footer, FURNITURE, measure, 2) if footer.strip() else []
 
     def draw(place: Place) -> None:
         canvas = place.canvas
         canvas.open_artifact()
-        top = TOP - 3 * GRID
-        canvas.line(LEFT, top + baseline(FURNITURE), line)
-        canvas.rule(LEFT, top + GRID, LEFT + MEASURE, top + GRID, RULE, 0.4)
-        y = BOTTOM + 2.2 * GRID
-        canvas.line(LEFT, y, identity)
-        count = plain_lines(words().page.format(page=place.page, pages=place.pages), FURNITURE, MEASURE * 0.4, 1)[0]
-        canvas.line(LEFT + MEASURE - count.width, y, count)
+        top = page.top - 3 * GRID
+        canvas.line(left, top + baseline(FURNITURE), line)
+        canvas.rule(left, top + GRID, left + measure, top + GRID, RULE, 0.4)
+        if logo:
+            logo.put(place, left + measure - wide, top + GRID - 4 - high, wide, high)
+        y = page.bottom + 2.2 * GRID
+        canvas.line(left, y, identity)
+        count = plain_lines(words().page.format(page=place.page, pages=place.pages), FURNITURE, measure * 0.4, 1)[0]
+        canvas.line(left + measure - count.width, y, count)
+        put(place, below, FURNITURE, left, y + FURNITURE.leading - baseline(FURNITURE))
         canvas.close_mark()
 
     return draw
@@ -146,14 +184,16 @@ def draw_watermark(place: Place, text: str) -> None:
 
     It is the last thing drawn on its page: the canvas does not know that colours and fonts are those from before.
     """
-    canvas = place.canvas
-    line = plain_lines(text.strip(), replace(COVER_TITLE, size=120, leading=140), PAGE_HEIGHT, 1)[0]
+    canvas, width, height = place.canvas, sheet().width, sheet().height
+    diagonal = math.hypot(width, height)
+    size = 120 * diagonal / math.hypot(A4.width, A4.height)
+    line = plain_lines(text.strip(), replace(COVER_TITLE, size=size, leading=140), diagonal, 1)[0]
     with place.tagged(ARTIFACT):
-        angle = math.atan2(PAGE_HEIGHT, PAGE_WIDTH)
+        angle = math.atan2(height, width)
         turn = (math.cos(angle), math.sin(angle), -math.sin(angle), math.cos(angle))
-        canvas.out.append(b"q 1 Tr %.4f %.4f %.4f %.4f %.2f %.2f cm" % (*turn, PAGE_WIDTH / 2, PAGE_HEIGHT / 2))
+        canvas.out.append(b"q 1 Tr %.4f %.4f %.4f %.4f %.2f %.2f cm" % (*turn, width / 2, height / 2))
         canvas.stroke(RULE, 0.9)
-        canvas.line(-line.width / 2, PAGE_HEIGHT + 40, line)  # its baseline 40 points below the middle
+        canvas.line(-line.width / 2, height + size / 3, line)  # its baseline a third of its size below the middle
         canvas.out.append(b"Q")
 
 
@@ -165,7 +205,7 @@ def contents_items(headings: Sequence[tuple[int, int, str]], measure: float) -> 
         indent = 0.0 if level == 1 else GRID
         type_ = replace(BODY, plain="sans-bold" if level == 1 else "body", size=9.2)
         lines = plain_lines(text, type_, measure - indent - 34, 2)
-        plain = "".join(part for part, _ in emphasis(text))
+        plain = unmarked(text)
         link = Tag("Link", Tag("TOCI", contents))
         entry = [line_item(line, type_, tag=link) for line in lines]
         for item in entry:

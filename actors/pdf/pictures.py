@@ -1,34 +1,50 @@
-"""Pictures in the flow: raster files of the template's folder, embedded once per document."""
+"""Pictures as they are drawn: raster files of a template's folder or of a report, embedded once per document."""
 
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from dataclasses import dataclass
 
 from fpdf.image_datastructures import RasterImageInfo
 from fpdf.image_parsing import preload_image
 
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag
-from actors.pdf.product.picture import picture
-from actors.pdf.style import BODY_HEIGHT, GRID, HALF
-from actors.pdf.text.words import one_line
+from actors.pdf.style import GRID, HALF, sheet
+from actors.pdf.text.words import one_line, unmarked
 
 
-def image_item(file: Path, alternative: str, width: float, measure: float) -> Item:
-    """The picture `width` points wide, centred, never taller than a page. Raises PictureError."""
-    source, proportion = picture(file)
-    height = width * proportion
-    limit = BODY_HEIGHT - 6 * GRID
-    if height > limit:
-        width, height = width * limit / height, limit
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A picture that can be drawn: its bytes as they are embedded, and what is said in its place."""
 
-    def draw(place: Place, x: float, top: float) -> None:
-        _name, _data, info = preload_image(place.document.image_cache, io.BytesIO(source))
+    source: bytes
+    proportion: float  # height divided by width
+    alternative: str  # without one it is decoration, and not read out
+
+    def within(self, width: float, height: float) -> tuple[float, float]:
+        """Its width and height when it fills a box as far as it can."""
+        wide = min(width, height / self.proportion)
+        return wide, wide * self.proportion
+
+    def tag(self) -> Tag:
+        """A new figure with the alternative text."""
+        said = one_line(unmarked(self.alternative)).strip()
+        return Tag("Figure", alternative=said) if said else ARTIFACT
+
+    def put(self, place: Place, x: float, top: float, width: float, height: float) -> None:
+        """Draw it; the caller opens its tag."""
+        _name, _data, info = preload_image(place.document.image_cache, io.BytesIO(self.source))
         assert isinstance(info, RasterImageInfo)
         number = info["i"]
         assert isinstance(number, int)
-        place.canvas.image(number, x + (measure - width) / 2, top, width, height)
+        place.canvas.image(number, x, top, width, height)
 
-    said = one_line(alternative).strip()
-    tag = Tag("Figure", alternative=said) if said else ARTIFACT
-    return Item(-(-height // HALF) * HALF, draw, before=HALF, tag=tag)
+
+def image_item(drawing: Drawing, width: float, measure: float) -> Item:
+    """The picture `width` points wide, centred, never taller than a page."""
+    width, height = drawing.within(width, sheet().body - 6 * GRID)
+
+    def draw(place: Place, x: float, top: float) -> None:
+        drawing.put(place, x + (measure - width) / 2, top, width, height)
+
+    return Item(-(-height // HALF) * HALF, draw, before=HALF, tag=drawing.tag())

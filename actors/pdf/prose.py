@@ -11,7 +11,7 @@ from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, keep, keep_ends
 from actors.pdf.page.flow import draw as draw_column
 from actors.pdf.style import ACCENT, BODY, CAPTION, GRID, HALF, HEADINGS, LEAD, SMALL, TINT, Colour, Type
 from actors.pdf.text.linebreak import Line, justified, ragged
-from actors.pdf.text.words import LONGEST, PLAIN, Chunk, emphasis, longest, measured, right_to_left
+from actors.pdf.text.words import LONGEST, PLAIN, Chunk, emphasis, longest, measured, right_to_left, unmarked
 
 BULLET_INDENT = 14.0
 BETWEEN_BULLETS = 3.5
@@ -198,7 +198,7 @@ def heading_items(text: str, level: int, measure: float, number: int, depth: int
     """
     type_ = HEADINGS[level - 1]
     items = line_items(balanced_lines(text, type_, measure), type_, f"H{depth}")
-    plain = "".join(part for part, _ in emphasis(text))
+    plain = unmarked(text)
     inner = items[0].draw
 
     def draw(place: Place, x: float, top: float) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from msgspec import structs
+
 from actors.pdf.compose import Composer
-from actors.pdf.fonts.families import scripts_of
+from actors.pdf.fonts.families import FontError, families_in, scripts_of, setting_in
 from actors.pdf.front import draw_watermark, furniture, watermark_of
 from actors.pdf.page.archive import Metadata
 from actors.pdf.page.document import Document
@@ -19,7 +21,7 @@ from actors.pdf.product.template import Template
 from actors.pdf.product.templates import TEMPLATES as TEMPLATES
 from actors.pdf.product.templates import Templates
 from actors.pdf.product.wording import TIME_ZONE, speaking
-from actors.pdf.style import TOP
+from actors.pdf.style import looking, sheet
 from schema.ports import RenderRequest
 
 COMPOSED, DRAWN = 60, 95  # per cent of the work after composing the blocks and after drawing the pages
@@ -52,7 +54,14 @@ class PdfRenderer(Templates):
     def render(self, request: RenderRequest, progress: Callable[[int], None] = lambda percent: None) -> bytes:
         """The PDF of one report. An exception from `progress` ends the drawing and reaches the caller."""
         template = self.template(request.product_id)
-        with speaking(template.layout.language, template.zone or self._zone):
+        page, colours = template.layout.page, structs.asdict(template.layout.colours)
+        own = {role: colour for role, colour in colours.items() if colour}
+        try:
+            fonts = families_in(template.fonts)
+        except FontError as error:
+            raise template.invalid(("fonts", error.style), str(error)) from error
+        spoken = speaking(template.layout.language, template.zone or self._zone)
+        with spoken, setting_in(fonts), looking(page.size, page.orientation, own):
             return self._drawn(template, request, progress)
 
     def _drawn(self, template: Template, request: RenderRequest, progress: Callable[[int], None]) -> bytes:
@@ -77,9 +86,12 @@ class PdfRenderer(Templates):
             ),
             request.password,
         )
-        draw_furniture = furniture(composer.header(), request.document_id)
+        draw_furniture = furniture(
+            composer.marked("header"), request.document_id, composer.marked("footer"), composer.logo()
+        )
+        left, top = sheet().left, sheet().top
         found = {
-            heading: (number, TOP + y + below)
+            heading: (number, top + y + below)
             for number, page in enumerate(pages, start=1)
             for y, item in page.placed
             for heading, below in item.headings
@@ -88,7 +100,7 @@ class PdfRenderer(Templates):
             place = Place(document, document.page_canvas(), number, len(pages), found)
             if not page.bare:
                 draw_furniture(place)
-            draw(page.placed, place)
+            draw(page.placed, place, left, top)
             if mark:
                 draw_watermark(place, mark)
             progress(COMPOSED + round((DRAWN - COMPOSED) * number / len(pages)))

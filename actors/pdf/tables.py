@@ -6,27 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, headed, keep_rows
+from msgspec import structs
+
+from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, headed, keep, keep_rows
 from actors.pdf.product.blocks import Column, Scale
 from actors.pdf.product.filters import spoken
 from actors.pdf.product.measure import Span
 from actors.pdf.prose import height_of, put, snapped, text_lines
 from actors.pdf.scales import draw_bands, draw_deviation, draw_interval, draw_lines, draw_mark
-from actors.pdf.style import (
-    BODY_HEIGHT,
-    CELL,
-    CELL_HEAD,
-    CELL_STRONG,
-    DEEP,
-    GRID,
-    HALF,
-    PALE,
-    RULE,
-    Type,
-)
+from actors.pdf.style import CELL, CELL_HEAD, CELL_STRONG, DEEP, GRID, HALF, PALE, RULE, Type, sheet
 from actors.pdf.text.linebreak import Line
+from actors.pdf.text.words import emphasis, measured
 
-PAD = 5.0
+WORD = 0.25  # of a narrow measure: columns make room for a word that is no wider
 METER_HEIGHT = 7.0
 QUARTER = HALF / 2  # rows of half lines are too tight or too wide; the table as a whole ends on the grid
 LEAST_ROW = CELL.leading + 6
@@ -53,29 +45,72 @@ def column_widths(columns: Sequence[Column], measure: float) -> list[float]:
     return [share / sum(shares) * measure for share in shares]
 
 
-def table_items(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], measure: float) -> list[Item]:
-    """The head and the rows. Only a row that is taller than a page is divided."""
-    widths = column_widths(columns, measure)
+def pad() -> float:
+    """Points between a column's edge and its text."""
+    return 3.0 if sheet().narrow else 5.0
+
+
+def roomy(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], widths: Sequence[float], measure: float
+) -> Sequence[float]:
+    """Columns as wide as their widest words and numbers, at the expense of the others; as they are if that is impossible."""
+    needs = []
+    for place, column in enumerate(columns):
+        type_ = CELL_STRONG if column.strong else CELL
+        texts = [(column.title, CELL_HEAD), *((row[place].text, type_) for row in rows)]
+        words = (chunk.width for text, type_ in texts for line in measured(emphasis(text), type_) for chunk in line)
+        needs.append(min(max(words, default=0.0), WORD * measure) + 2 * pad())
+    both = list(zip(widths, needs, strict=True))
+    short = sum(max(need - width, 0.0) for width, need in both)
+    spare = sum(max(width - need, 0.0) for width, need in both)
+    if short > spare:
+        return widths
+    return [max(need, width - max(width - need, 0.0) * short / (spare or 1.0)) for width, need in both]
+
+
+def table_items(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], measure: float, totals: Sequence[Cell] = ()
+) -> list[Item]:
+    """The head, the rows, and the totals of the last columns after their label, which spans the others.
+
+    Only a row that is taller than a page is divided.
+    """
+    widths: Sequence[float] = column_widths(columns, measure)
+    span = len(columns) - len(totals) + 1
+    if sheet().narrow:
+        sums = [[Cell()] * span + list(totals[1:])] if totals else []
+        widths = roomy(columns, [*rows, *sums], widths, measure)
     table = Tag("Table")
-    parts = [part for row in rows for part in _row(columns, row, widths, measure, Tag("TR", table))]
-    items = headed(_head(columns, widths, measure, Tag("TR", table)), parts)
-    closing = items[-1]
-    inner, bottom = closing.draw, closing.height
-
-    def draw(place: Place, x: float, top: float) -> None:
-        inner(place, x, top)
-        with place.tagged(ARTIFACT):
-            place.canvas.rule(x, top + bottom, x + measure, top + bottom, DEEP, 0.7)
-
-    closing.draw = draw
+    head = _head(columns, widths, measure, Tag("TR", table))
+    parts = [part for row in rows for part in _row(columns, row, widths, measure, Tag("TR", table), head.height)]
+    if totals:
+        joined = [structs.replace(column, strong=True) for column in (columns[0], *columns[span:])]
+        whole = [sum(widths[:span]), *widths[span:]]
+        last = _row(joined, totals, whole, measure, Tag("TR", table), head.height, span)
+        _ruled(last[0], 0.0, measure, 0.5)
+        keep(parts[-1:])
+        parts += last
+    items = headed(head, parts)
+    _ruled(items[-1], items[-1].height, measure, 0.7)
     snapped(items)
     keep_rows(items, SHORT)
     return items
 
 
+def _ruled(item: Item, down: float, measure: float, width: float) -> None:
+    inner = item.draw
+
+    def draw(place: Place, x: float, top: float) -> None:
+        inner(place, x, top)
+        with place.tagged(ARTIFACT):
+            place.canvas.rule(x, top + down, x + measure, top + down, DEEP, width)
+
+    item.draw = draw
+
+
 def _room(width: float) -> float:
     """What a column's padding leaves for its text."""
-    return max(width - 2 * PAD, 12.0)
+    return max(width - 2 * pad(), 12.0)
 
 
 def _head(columns: Sequence[Column], widths: Sequence[float], measure: float, row: Tag) -> Item:
@@ -94,7 +129,7 @@ def _head(columns: Sequence[Column], widths: Sequence[float], measure: float, ro
         for lines, column, width, tag in zip(cells, columns, widths, tags, strict=True):
             block = height_of(lines, CELL_HEAD)
             with place.tagged(tag):
-                put(place, lines, CELL_HEAD, left + PAD, top + height - block - 3, _room(width), column.align)
+                put(place, lines, CELL_HEAD, left + pad(), top + height - block - 3, _room(width), column.align)
             left += width
         canvas.muted = False
 
@@ -102,9 +137,18 @@ def _head(columns: Sequence[Column], widths: Sequence[float], measure: float, ro
 
 
 def _row(
-    columns: Sequence[Column], row: Sequence[Cell], widths: Sequence[float], measure: float, whole: Tag
+    columns: Sequence[Column],
+    row: Sequence[Cell],
+    widths: Sequence[float],
+    measure: float,
+    whole: Tag,
+    head: float,
+    label: int = 0,
 ) -> list[Item]:
+    """A row, in parts that fit below a head of `head` points; its first cell may be the `label` of that many columns."""
     tags = [Tag("TD", whole) for _ in columns]
+    if label:
+        tags[0] = Tag("TH", whole, attributes=f"<</O/Table/Scope/Row/ColSpan {label}>>")
     types = [CELL_STRONG if column.strong else CELL for column in columns]
     cells = [
         [] if cell.scale else text_lines(cell.text, type_, _room(width))
@@ -112,7 +156,7 @@ def _row(
     ]
     tallest = max((len(lines) for lines in cells), default=1) or 1
     deepest = max((line.below for lines in cells for line in lines), default=0.0)
-    fitting = int((BODY_HEIGHT - 6 * GRID) // (CELL.leading + deepest))
+    fitting = int((sheet().body - max(6 * GRID, head + GRID)) // (CELL.leading + deepest))
     items: list[Item] = []
     for first in range(0, tallest, fitting):
         part = [lines[first : first + fitting] for lines in cells]
@@ -142,11 +186,11 @@ def _row_part(
             place.document.structure.element(tags[number])  # an empty cell is a cell
             if lines:
                 with place.tagged(tags[number]):
-                    put(place, lines, type_, left + PAD, top + above, _room(width), column.align)
+                    put(place, lines, type_, left + pad(), top + above, _room(width), column.align)
             elif row and (scale := row[number].scale):
                 cell = row[number]
                 with place.tagged(Tag("Figure", tags[number], spoken(scale, cell.value, cell.span))):
-                    _draw_meter(place, cell, left + PAD, top + above + CELL.leading / 2, width - 2 * PAD)
+                    _draw_meter(place, cell, left + pad(), top + above + CELL.leading / 2, width - 2 * pad())
             left += width
 
     return Item(height, draw)

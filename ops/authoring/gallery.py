@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -31,11 +33,18 @@ def examples() -> Sequence[Mapping[str, Any]]:
 
 def sample() -> dict[str, Any]:
     """Data that every example can be filled with."""
-    return dict(gallery()["sample"])
+    pictures = {"foto": _emblem(), "tanda_tangan": _scribble()}
+    return {
+        **gallery()["sample"],
+        **{name: base64.b64encode(picture).decode() for name, picture in pictures.items()},
+    }
 
 
-def make_product(folder: Path, names: Sequence[str] = ()) -> str:
-    """Write a product with the named examples (all when none is named) into `folder`; returns its name."""
+def make_product(folder: Path, names: Sequence[str] = (), brand: Mapping[str, Any] | None = None) -> str:
+    """Write a product with the named examples (all when none is named) into `folder`; returns its name.
+
+    A `brand` is written beside it, with a picture `logo.png`.
+    """
     source = gallery()
     chosen = [example for example in examples() if not names or example["name"] in names]
     layout = {key: source[key] for key in ("title", "subject", "header", "scales")}
@@ -47,6 +56,9 @@ def make_product(folder: Path, names: Sequence[str] = ()) -> str:
     (home / "schema.json").write_text(json.dumps(SCHEMA), "utf-8")
     (home / "sample.json").write_text(json.dumps(sample(), ensure_ascii=False), "utf-8")
     (home / "lambang.png").write_bytes(_emblem())
+    if brand is not None:
+        (folder / "brand.yaml").write_text(yaml.safe_dump(dict(brand)), "utf-8")
+        (folder / "logo.png").write_bytes(_emblem())
     return product
 
 
@@ -55,6 +67,20 @@ def _emblem() -> bytes:
     pen = ImageDraw.Draw(picture)
     pen.ellipse((70, 10, 170, 110), outline=(29, 63, 85), width=6)
     pen.line((120, 30, 120, 90), fill=(164, 83, 42), width=6)
+    return _saved(picture)
+
+
+def _scribble() -> bytes:
+    picture = Image.new("LA", (300, 120), (0, 0))
+    steps = [step / 40 for step in range(400)]
+    points = [
+        (20 + 26 * step + 18 * math.sin(5 * step), 60 + 40 * math.sin(3 * step) * (1 - step / 12)) for step in steps
+    ]
+    ImageDraw.Draw(picture).line(points, fill=(40, 255), width=3)
+    return _saved(picture)
+
+
+def _saved(picture: Image.Image) -> bytes:
     out = io.BytesIO()
     picture.save(out, "PNG")
     return out.getvalue()

@@ -25,26 +25,26 @@ class Report(FPDF):
         if self.page_no() > 1:
             self.set_font("serif", size=7.4)
             self.set_text_color(*QUIET)
-            self.set_xy(s.LEFT, 50)
+            self.set_xy(s.A4.left, 50)
             self.cell(text=f"Laporan acuan · {self.name}")
-            self.line(s.LEFT, 64, s.LEFT + s.MEASURE, 64)
-            self.set_xy(s.LEFT, s.TOP)
+            self.line(s.A4.left, 64, s.A4.left + s.A4.measure, 64)
+            self.set_xy(s.A4.left, s.A4.top)
 
     def footer(self) -> None:
         if self.page_no() > 1:
             self.set_font("serif", size=7.4)
             self.set_text_color(*QUIET)
-            self.set_xy(s.LEFT, s.PAGE_HEIGHT - 60)
-            self.cell(w=s.MEASURE / 2, text=self.number)
-            self.cell(w=s.MEASURE / 2, text=f"Halaman {self.page_no()} dari {{nb}}", align="R")
+            self.set_xy(s.A4.left, s.A4.height - 60)
+            self.cell(w=s.A4.measure / 2, text=self.number)
+            self.cell(w=s.A4.measure / 2, text=f"Halaman {self.page_no()} dari {{nb}}", align="R")
 
 
 def render(report: dict[str, Any]) -> bytes:
     """The PDF."""
-    pdf = Report(unit="pt", format=(s.PAGE_WIDTH, s.PAGE_HEIGHT))
+    pdf = Report(unit="pt", format=(s.A4.width, s.A4.height))
     pdf.name, pdf.number = report["nama"], report["nomor"]
-    pdf.set_margins(s.LEFT, s.TOP)
-    pdf.set_auto_page_break(True, s.PAGE_HEIGHT - s.BOTTOM)
+    pdf.set_margins(s.A4.left, s.A4.top)
+    pdf.set_auto_page_break(True, s.A4.height - s.A4.bottom)
     pdf.add_font("serif", fname=FONTS / "NotoSerif-Regular.ttf")
     pdf.add_font("sans", fname=FONTS / "NotoSans-Bold.ttf")
     pdf.set_title(f"Laporan acuan – {report['nama']}")
@@ -54,19 +54,19 @@ def render(report: dict[str, Any]) -> bytes:
     pdf.set_creation_date(datetime(2026, 11, 23, tzinfo=UTC))
     pdf.add_page()
     pdf.set_fill_color(*DEEP)
-    pdf.rect(0, 0, s.PAGE_WIDTH, 378, style="F")
+    pdf.rect(0, 0, s.A4.width, 378, style="F")
     _line(pdf, "sans", 31, 280, "Laporan Acuan", (255, 255, 255))
     _line(pdf, "serif", 22, 420, report["nama"], (0, 0, 0))
     _line(pdf, "serif", 9.8, 460, f"{report['nomor']} · 23 November 2026", (0, 0, 0))
     for part in report["bagian"]:
         pdf.add_page()
         pdf.start_section(part["judul"])
-        _line(pdf, "sans", 17.5, s.TOP, part["judul"], DEEP)
-        pdf.set_xy(s.LEFT, s.TOP + 35)
+        _line(pdf, "sans", 17.5, s.A4.top, part["judul"], DEEP)
+        pdf.set_xy(s.A4.left, s.A4.top + 35)
         pdf.set_text_color(0)
         for paragraph in part["alinea"]:
             pdf.set_font("serif", size=9.8)
-            pdf.multi_cell(s.MEASURE, 14, paragraph, align="J", new_x="LMARGIN", new_y="NEXT")
+            pdf.multi_cell(s.A4.measure, 14, paragraph, align="J", new_x="LMARGIN", new_y="NEXT")
             pdf.ln(7)
         if part["isi"] == "radar":
             _radar(pdf, report["minat"])
@@ -80,13 +80,13 @@ def render(report: dict[str, Any]) -> bytes:
 def _line(pdf: FPDF, font: str, size: float, y: float, text: str, colour: tuple[int, ...]) -> None:
     pdf.set_font(font, size=size)
     pdf.set_text_color(*colour)
-    pdf.set_xy(s.LEFT, y)
+    pdf.set_xy(s.A4.left, y)
     pdf.cell(text=text)
 
 
 def _radar(pdf: FPDF, data: list[dict[str, Any]]) -> None:
     count, radius = len(data), 85.0
-    x, y = s.LEFT + s.MEASURE / 2, pdf.get_y() + 120
+    x, y = s.A4.left + s.A4.measure / 2, pdf.get_y() + 120
     angles = [-math.pi / 2 + 2 * math.pi * place / count for place in range(count)]
 
     def ring(parts: list[float], style: str) -> None:
@@ -113,10 +113,10 @@ def _radar(pdf: FPDF, data: list[dict[str, Any]]) -> None:
 
 
 def _bars(pdf: FPDF, data: list[dict[str, Any]]) -> None:
-    left, track, y = s.LEFT + s.MEASURE * 0.33 + 8, s.MEASURE * 0.67 - 42, pdf.get_y() + 14
+    left, track, y = s.A4.left + s.A4.measure * 0.33 + 8, s.A4.measure * 0.67 - 42, pdf.get_y() + 14
     for datum in data:
         pdf.set_font("sans", size=8.2)
-        pdf.set_xy(s.LEFT, y)
+        pdf.set_xy(s.A4.left, y)
         pdf.cell(100, 14, datum["nama"])
         start = 0.0
         for end, tone in zip((0.4, 0.6, 0.8, 1.0), BANDS, strict=True):

@@ -53,7 +53,7 @@ class Radar(Flowable):  # type: ignore[misc]
     def __init__(self, data: list[dict[str, Any]]) -> None:
         super().__init__()
         self.data = data
-        self.width, self.height = s.MEASURE, 17 * s.GRID
+        self.width, self.height = s.A4.measure, 17 * s.GRID
 
     def draw(self) -> None:
         canvas, count = self.canv, len(self.data)
@@ -96,7 +96,7 @@ class Bars(Flowable):  # type: ignore[misc]
     def __init__(self, data: list[dict[str, Any]]) -> None:
         super().__init__()
         self.data = data
-        self.width, self.height = s.MEASURE, 21.0 * len(data) + 14
+        self.width, self.height = s.A4.measure, 21.0 * len(data) + 14
 
     def draw(self) -> None:
         canvas = self.canv
@@ -126,20 +126,20 @@ def render(report: dict[str, Any]) -> bytes:
 
     def cover(canvas: Any, _document: Any) -> None:
         canvas.setFillColor(DEEP)
-        canvas.rect(0, s.PAGE_HEIGHT - 378, s.PAGE_WIDTH, 378, stroke=0, fill=1)
+        canvas.rect(0, s.A4.height - 378, s.A4.width, 378, stroke=0, fill=1)
 
     def furniture(canvas: Any, document: Any) -> None:
         canvas.setFont(BODY_FONT, 7.4)
         canvas.setFillColor(QUIET)
-        canvas.drawString(s.LEFT, s.PAGE_HEIGHT - 57, f"Laporan acuan · {report['nama']}")
+        canvas.drawString(s.A4.left, s.A4.height - 57, f"Laporan acuan · {report['nama']}")
         canvas.setStrokeColor(RULE)
-        canvas.line(s.LEFT, s.PAGE_HEIGHT - 64, s.LEFT + s.MEASURE, s.PAGE_HEIGHT - 64)
-        canvas.drawString(s.LEFT, 58, report["nomor"])
-        canvas.drawRightString(s.LEFT + s.MEASURE, 58, f"Halaman {document.page} dari 7")
+        canvas.line(s.A4.left, s.A4.height - 64, s.A4.left + s.A4.measure, s.A4.height - 64)
+        canvas.drawString(s.A4.left, 58, report["nomor"])
+        canvas.drawRightString(s.A4.left + s.A4.measure, 58, f"Halaman {document.page} dari 7")
 
-    frame = Frame(s.LEFT, 88, s.MEASURE, s.BODY_HEIGHT + 6, 0, 0, 0, 0)
+    frame = Frame(s.A4.left, 88, s.A4.measure, s.A4.body + 6, 0, 0, 0, 0)
     document = BaseDocTemplate(
-        out, pagesize=(s.PAGE_WIDTH, s.PAGE_HEIGHT), title=title, author="Biro acuan", lang="id",
+        out, pagesize=(s.A4.width, s.A4.height), title=title, author="Biro acuan", lang="id",
         subject="Laporan acuan untuk pengukuran", keywords=[report["nomor"]], invariant=1,
     )  # fmt: skip
     document.addPageTemplates(
@@ -187,7 +187,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
          Paragraph(str(row["soal"]), NUMBER)]
         for row in rows
     ]  # fmt: skip
-    table = Table(cells, colWidths=[s.MEASURE * part for part in (0.1, 0.5, 0.2, 0.2)], repeatRows=1)
+    table = Table(cells, colWidths=[s.A4.measure * part for part in (0.1, 0.5, 0.2, 0.2)], repeatRows=1)
     table.setStyle(
         TableStyle(
             [

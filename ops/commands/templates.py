@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from actors.pdf.product.brand import files_of
 from actors.pdf.product.wording import TIME_ZONE
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
 from schema.errors import Permanent
@@ -103,7 +104,7 @@ def _watch(renderer: PdfRenderer, product: str, data: Path | None, output: Path,
     homes = [folder / name for folder in (*folders, TEMPLATES) for name in names]
 
     def stamp() -> tuple[float, ...]:
-        files = [file for home in homes if home.is_dir() for file in sorted(home.iterdir())]
+        files = [file for home in homes if home.is_dir() for file in files_of(home)]
         return tuple(file.stat().st_mtime for file in [*files, *([data] if data and data.exists() else [])])
 
     seen = stamp()

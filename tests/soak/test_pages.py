@@ -15,7 +15,7 @@ from actors.pdf.compose import Composer
 from actors.pdf.page.flow import LEAST_FILLED, LEAST_LAST, Item, Page, paginated
 from actors.pdf.product.wording import speaking
 from actors.pdf.renderer import PdfRenderer
-from actors.pdf.style import BODY_HEIGHT
+from actors.pdf.style import A4
 from tests.verapdf.crowd import people
 
 PEOPLE = 600
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(3600)
 
 def wanting(height: float, *, bare: bool, last: bool) -> bool:
     """Whether a page of that height is nearly empty."""
-    return not bare and height < (LEAST_LAST if last else LEAST_FILLED) * BODY_HEIGHT - 0.01
+    return not bare and height < (LEAST_LAST if last else LEAST_FILLED) * A4.body - 0.01
 
 
 def nearly_empty(pages: Sequence[Page]) -> int:
@@ -44,7 +44,7 @@ def fewest(items: Sequence[Item]) -> float:
             if place > start and (item.starts_page or item.full_page or items[start].full_page):
                 break
             height += item.height + (item.before if place > start else 0.0)
-            if height > BODY_HEIGHT + 0.01 and place > start:
+            if height > A4.body + 0.01 and place > start:
                 break
             end, last = place + 1, place + 1 == len(items)
             cost = best[start] + wanting(height, bare=items[start].full_page, last=last)
@@ -78,7 +78,7 @@ def test_no_page_is_nearly_empty_where_an_allowed_break_avoids_it() -> None:
 
 def test_the_judge_knows_a_better_way() -> None:
     def lines(count: int, **how: bool) -> list[Item]:
-        return [Item(BODY_HEIGHT / 10, lambda *_: None, **how) for _ in range(count)]  # type: ignore[arg-type]
+        return [Item(A4.body / 10, lambda *_: None, **how) for _ in range(count)]  # type: ignore[arg-type]
 
     assert nearly_empty(paginated(lines(11))) == fewest(lines(11)) == 0
     greedy = lines(11)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from actors.pdf.fonts.font_file import FONTS
 from actors.pdf.renderer import PdfRenderer
+from actors.pdf.style import SHEETS
 from ops.authoring.gallery import make_product
 from ops.authoring.gallery import sample as gallery_sample
 from tests.unit.pdf.conftest import PRODUCTS, request, sample
+from tests.unit.pdf.test_brands import BRAND
 from tests.verapdf.crowd import crowd, scripts
 from tests.verapdf.judge import FLAVOURS, failures, judged
 
@@ -25,6 +29,22 @@ def test_the_samples_every_block_every_script_and_twenty_people_of_each_product(
     verdicts = judged(tmp_path / "files", files)
     assert set(verdicts) == {(name, flavour) for name, _ in files for flavour in FLAVOURS}
     assert min(verdict.checks for verdict in verdicts.values()) > 1_000
+    assert failures(verdicts) == []
+
+
+def test_a_brands_every_block_on_every_sheet(tmp_path: Path) -> None:
+    """With a logo, colours, a footer and fonts of its own."""
+    files = []
+    for size, orientation in SHEETS:
+        folder = tmp_path / f"{size}-{orientation}"
+        folder.mkdir()
+        shutil.copy(FONTS / "NotoSans-Bold.ttf", folder / "Kita.ttf")
+        own = {"page": {"size": size, "orientation": orientation}, "fonts": {"body": "Kita.ttf", "sans": "body"}}
+        product = make_product(folder, brand=BRAND | own)
+        files.append((f"{folder.name}.pdf", PdfRenderer((folder,)).render(request(product, gallery_sample()))))
+    (tmp_path / "files").mkdir()
+    verdicts = judged(tmp_path / "files", files)
+    assert set(verdicts) == {(name, flavour) for name, _ in files for flavour in FLAVOURS}
     assert failures(verdicts) == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from actors.pdf.charts.parts import MOST_LINES, SHORT, Datum, figure, put_value, scale_head, value_width, with_foot
+from actors.pdf.charts.parts import SHORT, Datum, figure, most_lines, put_value, scale_head, value_width, with_foot
 from actors.pdf.page.flow import Item, Place, headed, keep_rows
 from actors.pdf.product.blocks import Scale
 from actors.pdf.prose import height_of, plain_lines, put
@@ -28,8 +28,8 @@ def bars_items(
 
 
 def _bar(datum: Datum, scale: Scale, label_width: float, left: float, track: float, reference: float | None) -> Item:
-    label = plain_lines(datum.label, LABEL_STRONG, label_width, MOST_LINES)
-    note = plain_lines(datum.note, SMALL, label_width, MOST_LINES) if datum.note else []
+    label = plain_lines(datum.label, LABEL_STRONG, label_width, most_lines())
+    note = plain_lines(datum.note, SMALL, label_width, most_lines()) if datum.note else []
     text_height = height_of(label, LABEL_STRONG) + height_of(note, SMALL)
     height = max(3 * HALF, math.ceil((text_height + 5) / HALF) * HALF)
 

@@ -14,14 +14,13 @@ from actors.pdf.product.values import number
 from actors.pdf.product.wording import words
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import share, stretches
-from actors.pdf.style import BANDS, GRID, HALF, INK, LABEL_STRONG, QUIET, RULE, SMALL, Colour
+from actors.pdf.style import BANDS, GRID, HALF, INK, LABEL_STRONG, QUIET, RULE, SMALL, Colour, sheet
 from actors.pdf.text.linebreak import Line
-from actors.pdf.text.words import PLAIN, measured, one_line
+from actors.pdf.text.words import PLAIN, measured, one_line, unmarked
 
 VALUE_WIDTH = 34.0  # beside a track, for a number; an interval stands to the right of it
 DIGIT = 4.2  # points of a small digit
 LEGEND_GAP = 21.0  # Points between the end of one entry and the text of the next.
-MOST_LINES = 20  # Of a label: a longer one ends in an ellipsis, because a chart must fit on a page.
 SHORT = 20 * GRID
 NAMED = 300  # characters of a chart's title that its alternative text repeats
 APART = 3.0  # points between two numbers of an axis
@@ -37,6 +36,16 @@ class Datum:
     opposite: str = ""
     name: str = ""
     span: Span | None = None
+
+
+def most_lines() -> int:
+    """Of a label: a longer one ends in an ellipsis, because a chart must fit on a page."""
+    return min(20, int(highest() / (LABEL_STRONG.leading + SMALL.leading)))
+
+
+def highest() -> float:
+    """The height that a chart may take of a page, in points: the rest is for its title and its foot."""
+    return sheet().body - 7 * GRID
 
 
 def shown(scale: Scale, value: float | None) -> str:
@@ -65,7 +74,7 @@ def figure(items: Sequence[Item], title: str, data: Sequence[Datum], scale: Scal
     """The items as one figure, with an alternative text that says what the chart says, value by value."""
     name = title[:NAMED] or words().chart
     said = f"{name}. {_told(scale)}{'; '.join(_said(datum, scale) for datum in data)}."
-    tag = Tag("Figure", alternative=one_line(said))
+    tag = Tag("Figure", alternative=one_line(unmarked(said)))
     for item in items:
         item.tag = tag
     return list(items)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from actors.pdf.charts.parts import MOST_LINES, Datum, figure, put_value, scale_head, value_width, with_foot
+from actors.pdf.charts.parts import Datum, figure, highest, most_lines, put_value, scale_head, value_width, with_foot
 from actors.pdf.page.flow import Draw, Item, Place, headed
 from actors.pdf.product.blocks import Scale
 from actors.pdf.prose import height_of, plain_lines, put
@@ -59,7 +59,7 @@ def _profile_parts(rows: Sequence[_Row]) -> list[list[_Row]]:
     parts: list[list[_Row]] = []
     height = 0.0
     for row in rows:
-        if not parts or height + row.height > PROFILE_HEIGHT:
+        if not parts or height + row.height > min(PROFILE_HEIGHT, highest()):
             parts.append([])
             height = 0.0
         parts[-1].append(row)
@@ -68,9 +68,9 @@ def _profile_parts(rows: Sequence[_Row]) -> list[list[_Row]]:
 
 
 def _profile_row(datum: Datum, widths: _Widths) -> _Row:
-    label = plain_lines(datum.label, LABEL if widths.named else LABEL_STRONG, widths.pole, MOST_LINES)
-    opposite = plain_lines(datum.opposite, LABEL, widths.right_pole, MOST_LINES) if datum.opposite else []
-    name = plain_lines(datum.name, LABEL_STRONG, widths.track, MOST_LINES) if widths.named else []
+    label = plain_lines(datum.label, LABEL if widths.named else LABEL_STRONG, widths.pole, most_lines())
+    opposite = plain_lines(datum.opposite, LABEL, widths.right_pole, most_lines()) if datum.opposite else []
+    name = plain_lines(datum.name, LABEL_STRONG, widths.track, most_lines()) if widths.named else []
     poles = max(height_of(label, LABEL), height_of(opposite, LABEL), _STRIP * widths.named)
     text = poles + height_of(name, LABEL_STRONG)
     return _Row(datum, name, label, opposite, max(4 * HALF, math.ceil((text + 7) / HALF) * HALF))

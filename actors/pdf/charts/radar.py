@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from actors.pdf.charts.bars import bars_items
-from actors.pdf.charts.parts import MOST_LINES, Datum, figure, key_items, legends, shown
+from actors.pdf.charts.parts import Datum, figure, highest, key_items, legends, most_lines, shown
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place
 from actors.pdf.product.blocks import Scale
 from actors.pdf.product.filters import interval_words
@@ -15,7 +15,7 @@ from actors.pdf.product.measure import known
 from actors.pdf.product.wording import words
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import share, stretches
-from actors.pdf.style import BANDS, DEEP, GRID, GUTTER, HALF, INK, LABEL, LABEL_STRONG, RULE, WHITE
+from actors.pdf.style import BANDS, DEEP, GRID, GUTTER, HALF, INK, LABEL, LABEL_STRONG, RULE, WHITE, sheet
 from actors.pdf.text.linebreak import Line
 
 _HEIGHT, _FEW_HEIGHT, _FEW_SPOKES = 19 * GRID, 15 * GRID, 4  # few spokes have little to tell apart
@@ -29,14 +29,14 @@ def radar_items(
     if len(data) < 3:
         return bars_items(title, data, scale, measure, reference)
     label_width = min(96.0, measure * 0.24)
-    most = _FEW_HEIGHT if len(data) <= _FEW_SPOKES else _HEIGHT
-    height = math.floor(min(measure * 0.62, most) / GRID) * GRID
+    most = min(_FEW_HEIGHT if len(data) <= _FEW_SPOKES else _HEIGHT, highest())
+    height = math.floor(min(measure * (0.75 if sheet().narrow else 0.62), most) / GRID) * GRID
     crowded = len(data) > NAMED_SPOKES
     spokes = [Datum(str(place), None) for place in range(1, len(data) + 1)] if crowded else data
-    label_lines = 1 if crowded else min(3, 24 // len(data))
+    label_lines = 1 if crowded or sheet().low else min(3, 24 // len(data))
     labels = [plain_lines(spoke.label, LABEL_STRONG, label_width, label_lines) for spoke in spokes]
-    room = max(height_of(label, LABEL_STRONG) for label in labels) + LABEL.leading + 13
-    radius = min(height / 2 - room, measure / 2 - label_width - 10)
+    outer = max(height_of(label, LABEL_STRONG) for label in labels) + LABEL.leading + 13
+    radius = min(height / 2 - outer, measure / 2 - label_width - 10)
     angles = [-math.pi / 2 + 2 * math.pi * place / len(data) for place in range(len(data))]
 
     def draw(place: Place, x: float, top: float) -> None:
@@ -68,7 +68,8 @@ def radar_items(
         for point in shape:
             canvas.disc(*point, 3.0, fill=DEEP, stroke=WHITE, width=0.8)
         for angle, datum in zip(angles, spokes, strict=True):
-            _spoke_label(place, datum, scale, at(angle, 1.0), angle, label_width, label_lines)
+            said = "" if crowded else _figures(datum, scale)
+            _spoke_label(place, datum, said, at(angle, 1.0), angle, label_width, label_lines)
 
     chart = figure([Item(height, draw, before=HALF, keep=True)], title, data, scale)
     below = [
@@ -82,7 +83,7 @@ def _key(data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
     """What the numbers at crowded spokes mean, with the values, in two columns."""
     width = (measure - GUTTER) / 2
     entries = [
-        (str(place), plain_lines(datum.label, LABEL, width - 60, MOST_LINES), shown(scale, datum.value))
+        (str(place), plain_lines(datum.label, LABEL, width - 60, most_lines()), shown(scale, datum.value))
         for place, datum in enumerate(data, start=1)
     ]
     half = (len(entries) + 1) // 2
@@ -107,18 +108,22 @@ def _key_row(pair: Sequence[tuple[str, list[Line], str]], width: float) -> Draw:
     return draw
 
 
+def _figures(datum: Datum, scale: Scale) -> str:
+    """A value with its interval."""
+    return shown(scale, datum.value) + (f" ({interval_words(scale, datum.span)})" if datum.span else "")
+
+
 def _spoke_label(
     place: Place,
     datum: Datum,
-    scale: Scale,
+    said: str,
     point: tuple[float, float],
     angle: float,
     width: float,
     limit: int,
 ) -> None:
     label = plain_lines(datum.label, LABEL_STRONG, width, limit)
-    said = shown(scale, datum.value) + (f" ({interval_words(scale, datum.span)})" if datum.span else "")
-    value = [] if limit == 1 else plain_lines(said, LABEL, width, 1)
+    value = plain_lines(said, LABEL, width, 1) if said else []
     block = height_of(label, LABEL_STRONG) + height_of(value, LABEL)
     across, down = math.cos(angle), math.sin(angle)
     if abs(across) < 0.3:

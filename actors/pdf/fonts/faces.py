@@ -61,8 +61,11 @@ class Placed:
 class Face(FontFile):
     """A font file as pages use it: its number there, its size, and the text shaped in it."""
 
-    def __init__(self, path: Path, number: int, *, latin: bool = False, zoom: float = 1.0, below: float = 0.0) -> None:
+    def __init__(
+        self, path: Path, number: int, *, latin: bool = False, quick: bool = True, zoom: float = 1.0, below: float = 0.0
+    ) -> None:
         super().__init__(path, latin=latin)
+        self._quick = quick  # HarfBuzz need not shape its plain words: advances and pairs of letters are all
         self.number = number  # /F<number> on every page
         self.zoom = zoom  # scripts that reach far below the line are set smaller
         self.below = below  # how much taller its lines are, as a share of the size
@@ -71,7 +74,7 @@ class Face(FontFile):
     @cached_property
     def _simple(self) -> dict[str, tuple[str, int]]:
         """Glyph (hexadecimal) and advance of the characters that need no shaping but kerning."""
-        if not self.latin:
+        if not (self.latin and self._quick):
             return {}
         simple = {}
         for char in CORE_TEXT:

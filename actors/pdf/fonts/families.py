@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from actors.pdf.fonts.faces import Face, Run
-from actors.pdf.fonts.font_file import FONTS, SOFT_HYPHEN
+from actors.pdf.fonts.font_file import FONTS, SOFT_HYPHEN, unusable
 
 WORDS = 3_000  # measured words that a family remembers: the texts of a few products, 2 MB.
 # Han, Kana and Hangul are optional: they need Debian's fonts-droid-fallback (4 MB).
@@ -20,7 +22,16 @@ SYSTEM_CJK = (
     Path("/usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf"),
 )
 _reading = threading.RLock()  # a face is read once: two faces with one number would meet in a document
+FIRST_OWN = 101  # the number of a brand's first face: no other face of a document has it
 CJK = "\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
+
+
+class FontError(ValueError):
+    """A file that cannot set the style; the text says why."""
+
+    def __init__(self, style: str, why: str) -> None:
+        super().__init__(why)
+        self.style = style
 
 
 class Fallback:
@@ -136,6 +147,9 @@ SCRIPTS = (
 )  # these come along
 
 
+_own: ContextVar[Mapping[str, Family] | None] = ContextVar("own", default=None)
+
+
 def cjk_fonts() -> list[Path]:
     """The fonts for Han, Kana and Hangul that this machine has."""
     return [path for path in SYSTEM_CJK if path.exists()]
@@ -153,14 +167,59 @@ def _script(char: str) -> str:
     return word if word == "CJK" else word.title()
 
 
-def families() -> dict[str, Family]:
-    """The process's fonts by style name; the main faces are read at first use, the fallbacks when a text needs them."""
+def families() -> Mapping[str, Family]:
+    """The fonts of the document that is set now, by style name: the process's own, or a brand's."""
+    return _own.get() or _shipped()
+
+
+@contextmanager
+def setting_in(fonts: Mapping[str, Family]) -> Iterator[None]:
+    """Set in these families until the block ends."""
+    token = _own.set(fonts)
+    try:
+        yield
+    finally:
+        _own.reset(token)
+
+
+def families_in(fonts: Mapping[str, Path | str]) -> Mapping[str, Family]:
+    """The families when some styles have a font file of their own, or are set as another style. Raises FontError."""
+    return (
+        _shipped() if not fonts else _branded(tuple((style, font, _age(font)) for style, font in sorted(fonts.items())))
+    )
+
+
+def _age(font: Path | str) -> int:
+    return font.stat().st_mtime_ns if isinstance(font, Path) else 0
+
+
+@lru_cache(maxsize=2)  # a face takes a megabyte or two
+def _branded(fonts: tuple[tuple[str, Path | str, int], ...]) -> Mapping[str, Family]:
+    with _reading:
+        usual = _shipped()
+        made = dict(usual)
+        for style, font, _ in fonts:
+            made[style] = usual[font] if isinstance(font, str) else _family_of(style, font, usual[style])
+        return made
+
+
+def _family_of(style: str, path: Path, usual: Family) -> Family:
+    """A font file's family; what the file lacks is set as usual."""
+    if why := unusable(path):
+        raise FontError(style, f"{path.name} {why}")
+    number = FIRST_OWN + list(STYLES).index(style)
+    instead = Fallback(usual.main.path, usual.main.number, r"\s\S")  # meant for all that it has
+    instead._face = usual.main
+    return Family(Face(path, number, latin=True, quick=False), (instead, *usual.fallbacks))
+
+
+def _shipped() -> Mapping[str, Family]:
     with _reading:
         return _families()
 
 
 @lru_cache(maxsize=1)
-def _families() -> dict[str, Family]:
+def _families() -> Mapping[str, Family]:
     first = len(STYLES) + 1
     fallbacks = [
         Fallback(FONTS / f"{name}.ttf", number, *how)

@@ -5,6 +5,7 @@ What is kept here between documents is fixed: nothing of one report can show in 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 import zlib
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ FONTS = Path(__file__).parent
 # Every Latin face always embeds these, compressed once per process; a document that needs more pays for a subset.
 CORE_TEXT = "".join(map(chr, range(0x20, 0x7F))) + "éèêëáàâäóòôöúùûüíìîïñçÉ×·°±–—‘’“”„…•‹›«»−≤≥→½§©\u00a0\u2010"
 SOFT_HYPHEN = "\u00ad"  # at a line's end; a reader that copies joins the word again (ISO 32000-1, 14.8.2.2.3)
+_NEEDED = "".join(map(chr, range(0x20, 0x7F)))
+_RESTRICTED, _BITMAP_ONLY = 0x0002, 0x0200  # OpenType, OS/2: fsType
 _LIGATURES = ("fi", "fl", "ff", "ffi", "ffl")
 _SUBSET_FLAGS = (
     hb.SubsetFlags.RETAIN_GIDS
@@ -44,7 +47,8 @@ class FontFile:
     """HarfBuzz's view of one font file, and what PDF needs to know about it."""
 
     def __init__(self, path: Path, *, latin: bool) -> None:
-        self.name = path.stem.replace("-", "")
+        self.path = path
+        self.name = re.sub("[^A-Za-z0-9]", "", path.stem) or "Font"
         self.latin = latin
         self._face = hb.Face(hb.Blob.from_file_path(str(path)))
         self._font = hb.Font(self._face)
@@ -134,6 +138,24 @@ class FontFile:
             "italic_angle": -12 if "Italic" in self.name else 0,
             "stem_v": 140 if "Bold" in self.name else 85,
         }
+
+
+def unusable(path: Path) -> str:
+    """Why reports cannot be set in a font file; empty when they can."""
+    content = path.read_bytes()
+    tables = [content[at : at + 16] for at in range(12, 12 + 16 * int.from_bytes(content[4:6], "big"), 16)]
+    ends = [int.from_bytes(table[8:12], "big") + int.from_bytes(table[12:16], "big") for table in tables]
+    face = hb.Face(hb.Blob(content))
+    if "glyf" not in face.table_tags or max(ends) > len(content):
+        return "is no TrueType font (.ttf), or not all of one"
+    if face.has_var_data:
+        return "is a variable font: take the static file of each style"
+    if not {*map(ord, _NEEDED)} <= {*face.unicodes}:
+        return "lacks letters, figures or signs of ASCII"
+    rights = int.from_bytes(face.reference_table("OS/2").data[8:10], "big")
+    if rights & 0xF == _RESTRICTED or rights & _BITMAP_ONLY:
+        return "may not be embedded, by its own word (fsType)"
+    return ""
 
 
 def _base_letters(code: int) -> str:

@@ -6,11 +6,11 @@ Text goes out as hexadecimal glyph numbers: no character of a report can ever be
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from actors.pdf.fonts.faces import Face, Placed, Run
 from actors.pdf.fonts.font_file import SOFT_HYPHEN
-from actors.pdf.style import PAGE_HEIGHT, Colour
+from actors.pdf.style import Colour, look
 from actors.pdf.text.bidi import Piece, in_visual_order
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import Chunk
@@ -50,6 +50,8 @@ class Canvas:
 
     def __init__(self, ink: Ink) -> None:
         self.ink = ink
+        self.height = look().sheet.height
+        self._colours = look().colours
         self.out: list[bytes] = []
         self.fonts: set[int] = set()
         self.images: set[int] = set()
@@ -73,7 +75,7 @@ class Canvas:
         if any(chunk.rtl for chunk in line.chunks):
             chunks = in_visual_order(line)
             ends_with_space = ends_with_space and not line.rtl
-        parts: list[bytes] = [b"BT 1 0 0 1 %.2f %.2f Tm" % (x, PAGE_HEIGHT - baseline)]
+        parts: list[bytes] = [b"BT 1 0 0 1 %.2f %.2f Tm" % (x, self.height - baseline)]
         shown: list[bytes] = []
         last = len(chunks) - 1
         ink = self.ink
@@ -133,7 +135,7 @@ class Canvas:
 
     def _fill_operator(self, colour: Colour) -> bytes:
         self._fill = colour
-        return b"%g %g %g rg" % colour
+        return b"%g %g %g rg" % self._colours.get(colour, colour)
 
     def fill(self, colour: Colour) -> None:
         if colour != self._fill:
@@ -142,23 +144,29 @@ class Canvas:
     def stroke(self, colour: Colour, width: float) -> None:
         if colour != self._stroke:
             self._stroke = colour
-            self.out.append(b"%g %g %g RG" % colour)
+            self.out.append(b"%g %g %g RG" % self._colours.get(colour, colour))
         if width != self._width:
             self._width = width
             self.out.append(b"%g w" % width)
 
     def rectangle(self, x: float, y: float, width: float, height: float, colour: Colour) -> None:
         self.fill(colour)
-        self.out.append(b"%.2f %.2f %.2f %.2f re f" % (x, PAGE_HEIGHT - y - height, width, height))
+        self.out.append(b"%.2f %.2f %.2f %.2f re f" % (x, self.height - y - height, width, height))
+
+    def squares(self, runs: Iterable[tuple[int, int, int]], x: float, y: float, size: float, colour: Colour) -> None:
+        """Rows of squares `size` points wide, each run as (column, row, count), as one shape without seams."""
+        self.fill(colour)
+        boxes = b" ".join(b"%d %d %d 1 re" % run for run in runs)
+        self.out.append(b"q %.4f 0 0 %.4f %.2f %.2f cm %s f Q" % (size, -size, x, self.height - y, boxes))
 
     def outline(self, x: float, y: float, width: float, height: float, colour: Colour, line: float = 0.35) -> None:
         """The edge of a rectangle."""
         self.stroke(colour, line)
-        self.out.append(b"%.2f %.2f %.2f %.2f re S" % (x, PAGE_HEIGHT - y - height, width, height))
+        self.out.append(b"%.2f %.2f %.2f %.2f re S" % (x, self.height - y - height, width, height))
 
     def rule(self, x: float, y: float, x2: float, y2: float, colour: Colour, width: float = 0.5) -> None:
         self.stroke(colour, width)
-        self.out.append(b"%.2f %.2f m %.2f %.2f l S" % (x, PAGE_HEIGHT - y, x2, PAGE_HEIGHT - y2))
+        self.out.append(b"%.2f %.2f m %.2f %.2f l S" % (x, self.height - y, x2, self.height - y2))
 
     def _finish(self, fill: Colour | None, stroke: Colour | None, width: float) -> bytes:
         """Set the colours of a shape; returns the operator that paints it with them."""
@@ -180,7 +188,7 @@ class Canvas:
     ) -> None:
         """A polygon or polyline; `dash` is a PDF dash array such as "2 2"."""
         finish = self._finish(fill, stroke, width)
-        steps = [b"%.2f %.2f %s" % (x, PAGE_HEIGHT - y, b"l" if place else b"m") for place, (x, y) in enumerate(points)]
+        steps = [b"%.2f %.2f %s" % (x, self.height - y, b"l" if place else b"m") for place, (x, y) in enumerate(points)]
         if close:
             steps.append(b"h")
         steps.append(finish)
@@ -199,7 +207,7 @@ class Canvas:
         width: float = 0.5,
     ) -> None:
         finish = self._finish(fill, stroke, width)
-        y, bend = PAGE_HEIGHT - y, radius * _CIRCLE
+        y, bend = self.height - y, radius * _CIRCLE
         self.out.append(
             b"%.2f %.2f m %.2f %.2f %.2f %.2f %.2f %.2f c %.2f %.2f %.2f %.2f %.2f %.2f c"
             b" %.2f %.2f %.2f %.2f %.2f %.2f c %.2f %.2f %.2f %.2f %.2f %.2f c h %s"
@@ -225,7 +233,7 @@ class Canvas:
         """Place a picture the document has registered under `number`."""
         self.images.add(number)
         self.out.append(
-            b"q %.2f 0 0 %.2f %.2f %.2f cm /I%d Do Q" % (width, height, x, PAGE_HEIGHT - y - height, number)
+            b"q %.2f 0 0 %.2f %.2f %.2f cm /I%d Do Q" % (width, height, x, self.height - y - height, number)
         )
 
     def open_mark(self, name: str, number: int) -> None:

@@ -25,7 +25,7 @@ from actors.pdf.fonts.font_file import FontFile
 from actors.pdf.page.archive import PRODUCER, Metadata, colours, xmp
 from actors.pdf.page.canvas import Canvas, Ink
 from actors.pdf.page.structure import ARTIFACT, Structure, Tag
-from actors.pdf.style import PAGE_HEIGHT, PAGE_WIDTH
+from actors.pdf.style import sheet
 from actors.pdf.text.words import one_line
 
 SILENT = "\u200b"  # said by glyphs that say nothing by themselves: every code must say something (PDF/A-2, 6.2.11.7.2)
@@ -167,7 +167,8 @@ class Document(FPDF):
     """
 
     def __init__(self, metadata: Metadata, password: str | None = None) -> None:
-        super().__init__(unit="pt", format=(PAGE_WIDTH, PAGE_HEIGHT))
+        self.sheet = sheet()
+        super().__init__(unit="pt", format=(self.sheet.width, self.sheet.height))
         self.pdf_version = "1.7"
         self.ink = Ink()
         self.canvases: list[Canvas] = []
@@ -231,8 +232,10 @@ class Document(FPDF):
     def jump(self, tag: Tag, says: str, box: tuple[float, float, float, float], page: int, target: float) -> None:
         """A clickable area (left, top, width, height) that leads to `target` points below the top of `page`."""
         x, y, width, height = box
-        goal = DestinationXYZ(page, top=PAGE_HEIGHT - target)
-        link = PDFAnnotation("Link", x, PAGE_HEIGHT - y, width, height, dest=goal, contents=one_line(says) or str(page))
+        goal = DestinationXYZ(page, top=self.sheet.height - target)
+        link = PDFAnnotation(
+            "Link", x, self.sheet.height - y, width, height, dest=goal, contents=one_line(says) or str(page)
+        )
         self.pages[self.page].add_annotation(link)
         self.structure.link(tag, link)
 

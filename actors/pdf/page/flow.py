@@ -12,7 +12,7 @@ from actors.pdf.page.canvas import Canvas
 from actors.pdf.page.document import Document
 from actors.pdf.page.structure import ARTIFACT as ARTIFACT
 from actors.pdf.page.structure import Tag as Tag
-from actors.pdf.style import BODY_HEIGHT, LEFT, TOP
+from actors.pdf.style import sheet
 
 
 @dataclass(slots=True)
@@ -70,14 +70,14 @@ class Page:
     bare: bool = False
 
 
-def paginated(items: Sequence[Item], height: float = BODY_HEIGHT) -> list[Page]:
+def paginated(items: Sequence[Item]) -> list[Page]:
     """Pages filled from the top. A break goes where it is allowed, or else where the page ends.
 
     Where that leaves a page nearly empty, the breaks of the whole document are chosen together.
     """
     if not items:
         return [Page()]
-    starts = [0]
+    starts, height = [0], sheet().body
     while (end := _first_fit(items, starts[-1], height)) < len(items):
         starts.append(end)
     pages = [_page(items, start, end) for start, end in pairwise([*starts, len(items)])]
@@ -88,9 +88,9 @@ def paginated(items: Sequence[Item], height: float = BODY_HEIGHT) -> list[Page]:
     return [_page(items, start, end) for start, end in pairwise([*starts, len(items)])]
 
 
-def cut_short(pages: Sequence[Page], height: float = BODY_HEIGHT) -> list[int]:
+def cut_short(pages: Sequence[Page]) -> list[int]:
     """The numbers of the pages that a hard page break leaves nearly empty."""
-    found = []
+    found, height = [], sheet().body
     for number, (page, following) in enumerate(pairwise(pages), start=1):
         y, last = page.placed[-1]
         hard = following.placed[0][1].starts_page and not page.bare
@@ -214,7 +214,7 @@ def keep_rows(items: Sequence[Item], short: float) -> None:
         keep_ends(items[1:])
 
 
-def draw(placed: Sequence[tuple[float, Item]], place: Place, x: float = LEFT, top: float = TOP) -> None:
+def draw(placed: Sequence[tuple[float, Item]], place: Place, x: float, top: float) -> None:
     """Draw items at their distances from `top`; neighbours with the same tag are read out as one."""
     opened: Tag | None = None
     for y, item in placed:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
+from actors.pdf.product.brand import Brand
 from schema.prepared import prepare
 
 Level = Annotated[int, Meta(ge=1, le=3)]
 Share = Annotated[float, Meta(gt=0, le=1)]
+Spoken = Annotated[str, Meta(min_length=1)]  # what is said to those who cannot see it
 
 
 class _Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -22,6 +24,17 @@ class _Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
 class _Block(_Strict, tag_field="block", frozen=True, kw_only=True):
     pass
+
+
+class Picture(_Strict, frozen=True, kw_only=True):
+    """A PNG or JPEG: a `file` of the template's folder, or one in the report's `data` (*expression*: a text in base64)."""
+
+    alternative: Spoken
+    file: str = ""
+    data: str = ""  # nothing is drawn where it gives none or an empty text
+
+    def __post_init__(self) -> None:
+        _one_of(self.file, self.data)
 
 
 class Detail(_Strict, frozen=True, kw_only=True):
@@ -40,6 +53,7 @@ class Cover(_Block, tag="cover", frozen=True, kw_only=True):
     kicker: str = ""  # small line above the title
     details: list[Detail] = []
     note: str = ""
+    picture: Picture | None = None  # beside the name
 
 
 class Heading(_Block, tag="heading", frozen=True, kw_only=True):
@@ -58,16 +72,29 @@ class Text(_Block, tag="text", frozen=True, kw_only=True):
 
 
 class Column(_Strict, frozen=True, kw_only=True):
-    """A table's column. `width` is its share of the table; `meter` draws a number as a small scale."""
+    """A table's column. `width` is its share of the table; `meter` draws a number as a small scale.
+
+    With `value` the column is computed: the number is printed as the language writes it, unless `cell` says how.
+    """
 
     title: str
-    cell: str
+    cell: str | None = None
+    value: str = ""  # expression: a number of the row, or none
+    decimals: Annotated[int, Meta(ge=0, le=6)] | None = None  # of `value` and `total`; one at most if left out
+    total: Literal["sum", "mean"] | None = None  # of `value` over all rows that have one
+    test: str = ""  # expression, without the row: the column is there if it holds
     width: Share | None = None
     align: Literal["left", "right", "center"] = "left"
     strong: bool = False
     meter: str = ""  # name of a scale: the cell is an expression's number, drawn on that scale
     low: str = ""  # expressions: the ends of the meter's interval; the scale's own when none or left out
     high: str = ""
+
+    def __post_init__(self) -> None:
+        if self.cell is None and (self.meter or not self.value):
+            raise ValueError("a column needs `cell`, or `value` for a number that is printed")
+        if self.total and not self.value:
+            raise ValueError("`total` needs a `value`")
 
 
 class Table(_Block, tag="table", frozen=True, kw_only=True):
@@ -79,6 +106,13 @@ class Table(_Block, tag="table", frozen=True, kw_only=True):
     title: str = ""
     caption: str = ""
     empty: str = ""  # what stands there without rows; the language's own sentence if left out
+    totals: str = ""  # what the last row is called, in which columns have their `total`
+
+    def __post_init__(self) -> None:
+        if bool(self.totals) != any(column.total for column in self.columns):
+            raise ValueError("`totals`, the name of the last row, and a column's `total` belong together")
+        if self.totals and (self.columns[0].total or self.columns[0].test):
+            raise ValueError("the first column takes the name in `totals`: it has no `total` and no `test`")
 
 
 class _Chart(_Block, frozen=True, kw_only=True):
@@ -127,12 +161,46 @@ class Gauge(_Block, tag="gauge", frozen=True, kw_only=True):
 
 
 class Image(_Block, tag="image", frozen=True, kw_only=True):
-    """A PNG or JPEG from the template's folder; `width` is its share of the measure."""
+    """A picture as in `Picture`; `width` is its share of the measure."""
 
-    file: str
     alternative: str
+    file: str = ""
+    data: str = ""
     width: Share = 1.0
     caption: str = ""
+
+    def __post_init__(self) -> None:
+        _one_of(self.file, self.data)
+
+
+class Qr(_Block, tag="qr", frozen=True, kw_only=True):
+    """A QR code of `content`; left out when that comes out empty."""
+
+    content: str
+    alternative: Spoken
+    width: Share = 0.25
+    caption: str = ""
+
+
+class Signature(_Block, tag="signature", frozen=True, kw_only=True):
+    """Where and when, room for a signature or a picture of it, a rule, and whose it is."""
+
+    name: str
+    licence: str = ""
+    place: str = ""
+    date: str = ""
+    picture: Picture | None = None
+    align: Literal["left", "right"] = "right"
+
+
+class Rule(_Block, tag="rule", frozen=True, kw_only=True):
+    """A thin line over the measure."""
+
+
+class Spacer(_Block, tag="spacer", frozen=True, kw_only=True):
+    """White space, except at the head of a page."""
+
+    lines: Annotated[int, Meta(ge=1, le=20)] = 1  # of running text
 
 
 class Callout(_Block, tag="callout", frozen=True, kw_only=True):
@@ -189,6 +257,10 @@ Block = (
     | Profile
     | Gauge
     | Image
+    | Qr
+    | Signature
+    | Rule
+    | Spacer
     | Callout
     | PageBreak
     | Contents
@@ -236,18 +308,22 @@ class Scale(_Strict, frozen=True, kw_only=True):
     max: float | None = None
 
 
-class Layout(_Strict, frozen=True, kw_only=True):
-    """A whole `template.yaml`. The names of scales, bands and norms may be `{{ teks.… }}`."""
+class Layout(Brand, frozen=True, kw_only=True):
+    """A whole `template.yaml`, with what its brand says where the template says nothing.
+
+    The names of scales, bands and norms may be `{{ teks.… }}`.
+    """
 
     title: str
     subject: str
     blocks: Annotated[list[Block], Meta(min_length=1)]
-    author: str = "reportq"
     edition_of: str = ""  # a product: blocks, scales and all files that are not in this folder are its own
-    language: str = "id"  # id or en, with a region as in en-GB: of numbers, dates, hyphens and the program's own words
-    time_zone: str = ""  # whose days are printed, as in Asia/Makassar; the settings' zone if left out
-    header: str = ""
-    scales: dict[str, Scale] = {}
+    scales: dict[str, Scale] = field(default_factory=dict)
+
+
+def _one_of(file: str, data: str) -> None:
+    if bool(file) == bool(data):
+        raise ValueError("a picture has either a `file` or `data`")
 
 
 prepare(__name__)

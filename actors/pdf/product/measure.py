@@ -135,3 +135,21 @@ def differences(rows: Sequence[Any], key: str, scale: Scale) -> list[Mapping[str
         return []
     found = [{**row, "lebih_rendah": [other for other in ranked if row[key] - other[key] > least]} for row in ranked]
     return [row for row in found if row["lebih_rendah"]]
+
+
+def mismeasured(scale: Scale) -> str:
+    """What contradicts itself in how a scale says that it measures."""
+    least, most = ends(scale)
+    if scale.kind == "norm" and not all(band.label for band in scale.bands):
+        return "every band needs a `label`; only the bands of `kind: raw` may go without"
+    if not scale.low <= least < most <= scale.high:
+        return f"min ({least:g}) must be below max ({most:g}), and both lie between low and high"
+    if scale.mean is not None and not least < scale.mean < most:
+        return f"the mean ({scale.mean:g}) must lie between min ({least:g}) and max ({most:g})"
+    if scale.norm == "unknown" or scale.mean is scale.sd is scale.reliability is None:
+        return ""
+    if scale.sd is None or scale.reliability is None:
+        return "`sd` and `reliability` belong together"
+    if scale.kind == "norm" and (scale.mean is None or scale.norm is None):
+        return "`mean` and `norm` are missing: name the norm group, or write `norm: unknown` or `kind: raw`"
+    return ""

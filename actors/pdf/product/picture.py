@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,9 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 MOST_PIXELS = 12_000_000  # an A4 page at 350 dots an inch: what a worker has memory for
 MOST_BYTES = 20_000_000
+# Of all pictures that come in one report's data: the data of a request has a million bytes, a document in MongoDB more.
+MOST_DATA_PIXELS = 6_000_000
+MOST_DATA_BYTES = 2_000_000  # of one of them
 PAPER = (255, 255, 255)
 
 
@@ -29,25 +33,50 @@ def picture(file: Path) -> tuple[bytes, float]:
 def _picture(file: Path, _changed: int) -> tuple[bytes, float]:
     if file.stat().st_size > MOST_BYTES:
         raise PictureError(f"{file.name} has more than {MOST_BYTES:,} bytes")
-    source = file.read_bytes()
+    source, drawn = _drawable(file.read_bytes(), file.name, MOST_PIXELS)
+    return source, drawn.height / drawn.width
+
+
+def picture_in(text: object, most: int) -> tuple[bytes, float, int]:
+    """The picture in a text of base64, with or without `data:image/png;base64,` before it, as `picture` gives it.
+
+    The third value is the number of its points, `most` at most. Nothing is decoded before its size is known.
+    Raises PictureError.
+    """
+    if not isinstance(text, str):
+        raise PictureError(f"the picture is not a text in base64, but {type(text).__name__}")
+    if len(text) > MOST_DATA_BYTES * 3 // 2:  # base64 makes 4 letters of 3 bytes, and may have line breaks
+        raise PictureError(f"the picture has more than {MOST_DATA_BYTES:,} bytes")
+    coded = text.partition(",")[2] if text.startswith("data:") else text
+    try:
+        source = base64.b64decode("".join(coded.split()), validate=True)
+    except ValueError as error:
+        raise PictureError(f"the picture is not in base64: {error}") from error
+    if len(source) > MOST_DATA_BYTES:
+        raise PictureError(f"the picture has more than {MOST_DATA_BYTES:,} bytes")
+    source, drawn = _drawable(source, "the picture", most)
+    return source, drawn.height / drawn.width, drawn.height * drawn.width
+
+
+def _drawable(source: bytes, name: str, most: int) -> tuple[bytes, Image.Image]:
     try:
         with Image.open(io.BytesIO(source), formats=("PNG", "JPEG")) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
+            if opened.width * opened.height > most:
                 size = f"{opened.width} × {opened.height}"
-                raise PictureError(f"{file.name} has {size} points; at most {MOST_PIXELS:,} are drawn")
+                raise PictureError(f"{name} has {size} points; at most {most:,} are drawn")
             opened.load()
             drawn, kind = _plain(opened), opened.format
     except UnidentifiedImageError as error:
-        raise PictureError(f"{file.name} is no PNG or JPEG; save an SVG or another picture as PNG") from error
+        raise PictureError(f"{name} is no PNG or JPEG; save an SVG or another picture as PNG") from error
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{file.name} has too many points; at most {MOST_PIXELS:,} are drawn") from error
+        raise PictureError(f"{name} has too many points; at most {most:,} are drawn") from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise error if isinstance(error, PictureError) else PictureError(f"{file.name} is broken: {error}") from error
+        raise error if isinstance(error, PictureError) else PictureError(f"{name} is broken: {error}") from error
     if drawn is not opened:
         out = io.BytesIO()
-        drawn.save(out, kind, quality=92)
+        drawn.save(out, "PNG" if kind == "PNG" else "JPEG", quality=92)
         source = out.getvalue()
-    return source, drawn.height / drawn.width
+    return source, drawn
 
 
 def _plain(opened: Image.Image) -> Image.Image:

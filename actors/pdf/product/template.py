@@ -1,49 +1,61 @@
 """Reading a product's folder: template.yaml, texts.yaml and schema.json, with errors that say where.
 
 Everything is checked before anything is drawn: the blocks' types, every Jinja text, the names of scales, the files of
-images. An edition (`edition_of`) takes from another product's folder all that its own does not have.
+images. An edition (`edition_of`) takes from another product's folder all that its own does not have. What neither says is
+as the `brand.yaml` beside the folder says it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
 from jinja2 import TemplateError, TemplateSyntaxError
 from referencing.exceptions import Unresolvable
 
-from actors.pdf.product import measure
+from actors.pdf.product.allowed import located
 from actors.pdf.product.blocks import Layout, Scale
+from actors.pdf.product.brand import BRAND, JOINED, Brand, Style, faint, files_in, files_of, merged
 from actors.pdf.product.claims import DRAWN, Use, unfounded, used
 from actors.pdf.product.filters import filters_of
+from actors.pdf.product.measure import mismeasured
 from actors.pdf.product.report_schema import faults, read_schema
-from actors.pdf.product.source import Source, dotted, invalid, strings
+from actors.pdf.product.source import Place, Source, dotted, invalid, strings
 from actors.pdf.product.values import Expressions, Texts
 from actors.pdf.product.wording import LANGUAGES, language_of
 from schema.errors import Permanent
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-EXPRESSIONS = {"rows", "items", "value", "test", "low", "high", "reference"}
-LITERALS = {"block", "each", "style", "align", "scale", "meter", "file", "language"}
+EXPRESSIONS = {"rows", "items", "value", "test", "low", "high", "reference", "data"}
+LITERALS = {"block", "each", "style", "align", "scale", "meter", "file", "total"}
 OWN = ("title", "subject", "header")  # what an edition does not take from its original
 IGNORED_KEYS = ("_id", "code", "product_id", "pdf_generation")
 UNFIT = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)  # what a text may raise
-_PATH = re.compile(r"\$(\S*)")
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+_STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+)\]|\[\.\.\.\]")  # of a place as msgspec writes it
 Find = Callable[[str], Path | None]
+T = TypeVar("T")
 
 
-def _steps(path: str) -> tuple[str | int, ...]:
-    return tuple(int(index) if index else key for key, index in _STEP.findall(path))
+def _shaped(content: Any, kind: type[T], wrong: Callable[[Place, str], Permanent]) -> T:
+    """The content as what it must be; raises the error that says where it is not, and what may stand there."""
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        reason, _, at = str(error).partition(" - at ")
+        steps = _STEP.findall(at[at.find("$") :])
+        place, words = located(kind, content, tuple(int(number) if number else name for name, number in steps))
+        listed = reason.startswith(("Invalid", "Object contains unknown")) and words
+        raise wrong(place, f"{reason}; there is {', '.join(words)}" if listed else reason) from error
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int], ...]:
-    return tuple((entry.name, entry.stat().st_mtime_ns) for entry in sorted(folder.iterdir()))
+    return tuple((str(path), path.stat().st_mtime_ns) for path in files_of(folder))
 
 
 class Template:
@@ -52,41 +64,46 @@ class Template:
     def __init__(self, folder: Path, find: Find = lambda product_id: None) -> None:
         self.folder = folder
         self.product = folder.name
-        self._stamps = {folder: _stamp(folder)}
-        self._own = self._original = Source(folder / "template.yaml")
-        source = self._own.data
-        if isinstance(source, dict) and source.get("edition_of"):
-            source = self._merged(source, find)
+        self._stamps = {folder: _stamp(folder)}  # of its folder and of its original's
+        self._own = Source(folder / "template.yaml")
+        self._original = self._found(find)
+        brand = next((path for home in self._stamps if (path := home.parent / BRAND).is_file()), None)
+        self._brand = Source(brand) if brand else None
+        # What one says goes before what those after it say.
+        self._sources = [source for source in (self._own, self._original, self._brand) if source]
+        if self._brand:
+            _shaped(self._brand.content or {}, Brand, self._brand.invalid)
         self.version = self._version()
         self._texts = Source(path) if (path := self.file("texts.yaml")).exists() else None
-        self.texts: Mapping[str, Any] = self._texts.data if self._texts else {}
+        self.texts: Mapping[str, Any] = self._texts.content if self._texts else {}
         if self._texts and not isinstance(self.texts, dict):
             raise invalid(path, 1, "expected names with texts below them")
-        try:
-            self.layout: Layout = msgspec.convert(self._named(source), Layout)
-        except msgspec.ValidationError as error:
-            raise self._misshapen(error) from error
+        source = self._named(reduce(merged, (one.content for one in reversed(self._sources))))
+        self.layout: Layout = _shaped(source, Layout, self.invalid)
         self.expressions = Expressions(filters_of(self.layout.scales))
         self._uses: dict[Use, tuple[Source, int]] = {}  # with their lines
         self._check_texts()
         self._check(source)
         self._validator = read_schema(self.file("schema.json"))
 
-    def _merged(self, own: Mapping[str, Any], find: Find) -> Mapping[str, Any]:
-        """The template of the product whose edition this is, with what stands here in place of what stands there."""
+    def _found(self, find: Find) -> Source | None:
+        """The template of the product whose edition this is."""
+        own = self._own.content
+        if not isinstance(own, dict) or not own.get("edition_of"):
+            return None
         name = own["edition_of"]
         home = find(name) if isinstance(name, str) else None
         if home is None:
             raise self._own.invalid(("edition_of",), f"there is no product {str(name)[:100]!r}")
         self._stamps[home] = _stamp(home)
-        self._original = Source(home / "template.yaml")
-        found = self._original.data
+        original = Source(home / "template.yaml")
+        found = original.content
         if not isinstance(found, dict) or found.get("edition_of"):
             raise self._own.invalid(("edition_of",), f"{name!r} has no blocks of its own")
         for field in OWN:
             if field in found and field not in own:
                 raise self._own.invalid((), f"`{field}` is missing: an edition has its own")
-        return {**found, **own}
+        return original
 
     def current(self, find: Find) -> bool:
         """Whether its files are those that were read."""
@@ -99,11 +116,12 @@ class Template:
 
     def _version(self) -> str:
         """The first 12 hex digits of a hash over the names and bytes of all its files."""
-        found = {path.name: path for folder in reversed(self._stamps) for path in folder.iterdir() if path.is_file()}
+        found = {path.name: path for folder in reversed(self._stamps) for path in files_in(folder)}
         digest = hashlib.sha256()
         for path in [
             *(found[name] for name in sorted(found)),
-            *(home / self._own.file.name for home in [*self._stamps][1:]),
+            *([self._original.path] if self._original else ()),
+            *(files_in(self._brand.path.parent) if self._brand else ()),
         ]:
             content = path.read_bytes()
             digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
@@ -112,25 +130,27 @@ class Template:
     def unfounded(self) -> list[Permanent]:
         """What the template says of scores without a ground for it: errors that `templates check` shows."""
         return [
-            invalid(self._uses[use][0].file, self._uses[use][1], f"{dotted(use.path)}: {detail}")
+            invalid(self._uses[use][0].path, self._uses[use][1], f"{dotted(use.path)}: {detail}")
             for use, detail in unfounded(self._uses, self.layout.scales)
         ]
 
-    def _misshapen(self, error: msgspec.ValidationError) -> Permanent:
-        message = str(error)
-        found = _PATH.search(message)
-        path = _steps(found.group(1).rstrip("`")) if found else ()
-        reason = message.split(" - at ")[0]
-        return self.invalid(path, reason)
+    def _holder(self, place: Place) -> Source:
+        """The file that says what counts there."""
+        part = place[: 2 if place and place[0] in JOINED else 1]
+        return next((source for source in self._sources if part and source.holds(part)), self._own)
 
-    def _source(self, path: tuple[str | int, ...]) -> Source:
-        """The file that a value of the template stands in."""
-        here = self._own.data if isinstance(self._own.data, dict) else {}
-        return self._own if not path or path[0] in here else self._original
+    def invalid(self, place: Place, detail: str, below: int = 0) -> Permanent:
+        """An error at a place of template.yaml, or of the file that says what the template does not."""
+        return self._holder(place).invalid(place, detail, below)
 
-    def invalid(self, path: tuple[str | int, ...], detail: str) -> Permanent:
-        """An error at a place of template.yaml."""
-        return self._source(path).invalid(path, detail)
+    def beside(self, place: Place, name: str) -> Path:
+        """The file that a place names: the template's, or what lies beside the brand.yaml that names it. Raises Permanent."""
+        holder = self._holder(place)
+        for folder in [holder.path.parent] if holder is self._brand else self._stamps:
+            path = folder / name.replace("\0", "?")
+            if path.resolve().is_relative_to(folder.resolve()) and path.is_file():
+                return path
+        raise holder.invalid(place, f"there is no file {name!r} in the folder {holder.path.parent.name}")
 
     def _named(self, source: Any) -> Any:
         """The template with the names of its scales, bands and norms, which may stand among the texts."""
@@ -154,16 +174,16 @@ class Template:
         found = self._texts
         if found is None:
             return
-        places = dict(strings(found.data))
+        places = dict(strings(found.content))
         for place, text in places.items():
             try:
                 self.expressions.check(text, expression=False)
             except TemplateError as error:
                 raise found.invalid(place, _reason(error)) from error
             self._note(text, found, place, expression=False)
-        original = self._original.file.parent / found.file.name
-        if original != found.file and original.exists():
-            for place, _ in strings(Source(original).data):
+        original = self._original.path.with_name("texts.yaml") if self._original else found.path
+        if original != found.path and original.exists():
+            for place, _ in strings(Source(original).content):
                 if place not in places:
                     raise found.invalid(place, f"the text is missing that {self.layout.edition_of} has there")
 
@@ -178,64 +198,67 @@ class Template:
             raise self.invalid(
                 ("time_zone",), f"there is no time zone {self.layout.time_zone!r}; one is Asia/Jakarta"
             ) from error
+        for colour, wrong in faint(self.layout.colours):
+            raise self.invalid(("colours", colour), wrong)
         for name, scale in self.layout.scales.items():
             self._check_scale(name, scale)
-        for path, text in strings(source.get("blocks"), ("blocks",)):
-            field = path[-1]
+        for place, text in strings(source.get("blocks"), ("blocks",)):
+            field = place[-1]
             if field in ("scale", "meter") and text and text not in self.layout.scales:
                 known = ", ".join(sorted(self.layout.scales)) or "none"
-                raise self.invalid(path, f"there is no scale named {text!r} (scales: {known})")
-            if field == "file":
-                self._check_file(path, text)
+                raise self.invalid(place, f"there is no scale named {text!r} (scales: {known})")
+            if field == "file" and text:
+                self._check_picture(place, text)
             if field in DRAWN and text:
-                self._note_use(used(field, [text], {}, self._own.file.name, path), self._source(path))
+                self._add(self._holder(place), place, field, [text], {})
             if field in LITERALS:
                 continue
-            self._check_text(path, text, expression=field in EXPRESSIONS)
-        for field in ("title", "subject", "header", "author"):
+            self._check_text(place, text, expression=field in EXPRESSIONS)
+        for field in ("title", "subject", "header", "footer", "author"):
             self._check_text((field,), getattr(self.layout, field), expression=False)
+        if logo := self.layout.logo:
+            self._check_picture(("logo", "file"), logo.file)
+        self.fonts: dict[str, Path | str] = {
+            style: name if name in get_args(Style) else self.beside(("fonts", style), name)
+            for style, name in self.layout.fonts.items()
+        }
 
-    def _check_text(self, path: tuple[str | int, ...], text: str, *, expression: bool) -> None:
-        if path[-1] == "value" and "details" in path:
+    def _check_text(self, place: Place, text: str, *, expression: bool) -> None:
+        if place[-1] == "value" and "details" in place:
             expression = False
         try:
             self.expressions.check(text, expression=expression)
         except TemplateSyntaxError as error:
-            below = 0 if expression else error.lineno - 1
-            raise self._source(path).invalid(path, str(error.message), below=below) from error
+            raise self.invalid(place, error.message or "", 0 if expression else error.lineno - 1) from error
         except TemplateError as error:
-            raise self.invalid(path, _reason(error)) from error
-        self._note(text, self._source(path), path, expression=expression)
+            raise self.invalid(place, _reason(error)) from error
+        self._note(text, self._holder(place), place, expression=expression)
 
-    def _note(self, text: str, source: Source, path: tuple[str | int, ...], *, expression: bool) -> None:
+    def _note(self, text: str, source: Source, place: Place, *, expression: bool) -> None:
         for name, args, named in self.expressions.filters_in(text, expression=expression):
-            self._note_use(used(name, args, named, source.file.name, path), source)
+            self._add(source, place, name, args, named)
 
-    def _note_use(self, use: Use, source: Source) -> None:
-        self._uses[use] = source, source.line(use.path)
+    def _add(self, source: Source, place: Place, name: str, args: Sequence[Any], named: Mapping[str, Any]) -> None:
+        self._uses[used(name, args, named, source.path.name, place)] = source, source.line(place)
 
     def _check_scale(self, name: str, scale: Scale) -> None:
         ends, low, high = [band.upto for band in scale.bands], scale.low, scale.high
         if not low < high:
             raise self.invalid(("scales", name), f"low ({low:g}) must be below high ({high:g})")
-        if wrong := _mismeasured(scale):
+        if wrong := mismeasured(scale):
             raise self.invalid(("scales", name), wrong)
         if ends != sorted(set(ends)) or ends[0] <= low or ends[-1] != high:
             raise self.invalid(
                 ("scales", name, "bands"), f"the `upto` of the bands must rise and end at high ({high:g})"
             )
 
-    def _check_file(self, path: tuple[str | int, ...], name: str) -> None:
+    def _check_picture(self, place: Place, name: str) -> None:
         from actors.pdf.product.picture import PictureError, picture  # late: the API reads templates without pictures
 
-        file = self.file(name)
-        inside = any(file.resolve().is_relative_to(folder.resolve()) for folder in self._stamps)
-        if not inside or not file.is_file():
-            raise self.invalid(path, f"there is no file {name!r} in the template's folder")
         try:
-            picture(file)
+            picture(self.beside(place, name))
         except PictureError as error:
-            raise self.invalid(path, str(error)) from error
+            raise self.invalid(place, str(error)) from error
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -261,24 +284,6 @@ class Template:
             yield from faults(self._validator, data)
         except Unresolvable as missing:
             raise invalid(self.file("schema.json"), 1, f"a $ref leads nowhere: {missing}") from missing
-
-
-def _mismeasured(scale: Scale) -> str:
-    """What contradicts itself in how a scale says that it measures."""
-    least, most = measure.ends(scale)
-    if scale.kind == "norm" and not all(band.label for band in scale.bands):
-        return "every band needs a `label`; only the bands of `kind: raw` may go without"
-    if not scale.low <= least < most <= scale.high:
-        return f"min ({least:g}) must be below max ({most:g}), and both lie between low and high"
-    if scale.mean is not None and not least < scale.mean < most:
-        return f"the mean ({scale.mean:g}) must lie between min ({least:g}) and max ({most:g})"
-    if scale.norm == "unknown" or scale.mean is scale.sd is scale.reliability is None:
-        return ""
-    if scale.sd is None or scale.reliability is None:
-        return "`sd` and `reliability` belong together"
-    if scale.kind == "norm" and (scale.mean is None or scale.norm is None):
-        return "`mean` and `norm` are missing: name the norm group, or write `norm: unknown` or `kind: raw`"
-    return ""
 
 
 def _reason(error: TemplateError) -> str:

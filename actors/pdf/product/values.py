@@ -13,7 +13,9 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Undefined, nodes, pass_context
+from jinja2 import StrictUndefined, TemplateAssertionError, Undefined, nodes, pass_context
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from actors.pdf.product.wording import LANGUAGES, speech, words
@@ -24,6 +26,8 @@ _YEAR_LAST = re.compile(r"\s{0,9}(?P<day>\d{1,2})[-/. ](?P<month>\d{1,2}|[A-Za-z
 _MONTHS = [(name[:3].lower(), place) for one in LANGUAGES.values() for place, name in enumerate(one.months, start=1)]
 _WORD = re.compile(r"[^\W\d]\w*")
 _BREAKS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
+_ENTRY = re.compile(r"[ \t]*[-•*–][ \t]+(?=\S)")  # how a line of a list begins in what people type
+MOST_BITS, MOST_REPEATED = 4_096, 100_000  # of a power; letters or elements of a text or list that is repeated
 
 Fill = Callable[[str, Mapping[str, Any]], str]  # a text with its values
 
@@ -51,6 +55,25 @@ def escaped(value: object) -> str:
 @pass_context
 def _printed(_context: object, value: object) -> str:
     return escaped(value)
+
+
+def paragraphs(value: object) -> Trusted:
+    """A text of the report with its own paragraphs and lists; in it nothing else is markup.
+
+    A blank line parts paragraphs. A line that begins with a dash, a bullet or a star is an entry of a list.
+    """
+    parts: list[str] = []
+    joint = ""  # what stands between the last line and one of the same kind
+    for line in _BREAKS.split(str(value or "")):
+        if not line.strip():
+            joint = ""
+            continue
+        entry = _ENTRY.match(line)
+        following = "\n- " if entry else "\u2028"
+        parts.append(following if joint == following else "\n\n- " if entry else "\n\n")
+        parts.append(escaped(line[entry.end() :] if entry else line.strip()))
+        joint = following
+    return Trusted("".join(parts).strip())
 
 
 def number(value: object, decimals: int | None = None) -> str:
@@ -132,6 +155,24 @@ def weakest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
     return [row for row in ranked[::-1][: min(count, half)] if row[key] < ranked[half - 1][key]]
 
 
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Refuses to make something great of small values: high powers, and texts or lists that are repeated often."""
+
+    intercepted_binops = frozenset(("*", "**"))
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """The product or power; raises SecurityError when it would be too great."""
+        if operator == "**" and isinstance(left, int) and isinstance(right, int):
+            if left.bit_length() * right > MOST_BITS:
+                raise SecurityError("the power is too great")
+        elif operator == "*":
+            for many, times in ((left, right), (right, left)):
+                repeated = isinstance(many, (str, list, tuple)) and isinstance(times, int)
+                if repeated and len(many) * times > MOST_REPEATED:
+                    raise SecurityError("the text or list is repeated too often")
+        return super().call_binop(context, operator, left, right)
+
+
 class Texts(Mapping[str, Any]):
     """The product's texts, looked up by name; a text gets the values of the place where it is used."""
 
@@ -173,10 +214,11 @@ class Expressions:
 
     def __init__(self, filters: Mapping[str, Callable[..., Any]]) -> None:
         # Nothing is computed when a text is compiled: no language and no time zone is known yet.
-        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, finalize=_printed, optimized=False)
+        environment = _Sandbox(undefined=StrictUndefined, finalize=_printed, optimized=False)
         environment.globals.clear()
-        environment.filters.update(angka=number, tanggal=day, **filters)
+        environment.filters.update(angka=number, tanggal=day, paragraf=paragraphs, **filters)
         self._environment = environment
+        self._own = ("angka", "tanggal", "paragraf", *filters)
         self._text = cache(lambda source: environment.from_string(source).render)
         self._expression = cache(lambda source: environment.compile_expression(source, undefined_to_none=False))
         self.words: set[str] = set()  # all words of the checked texts that may name a value
@@ -193,10 +235,14 @@ class Expressions:
     def check(self, source: str, *, expression: bool) -> None:
         """Compile; raises jinja2.TemplateError with the line within the text."""
         self.words.update(_WORD.findall(source))
-        if expression:
-            self._expression(source)
-        elif "{" in source:
-            self._text(source)
+        try:
+            if expression:
+                self._expression(source)
+            elif "{" in source:
+                self._text(source)
+        except TemplateAssertionError as error:
+            message = f"{error.message} There is {', '.join(self._own)}, and Jinja's own."
+            raise TemplateAssertionError(message, error.lineno) from error
 
     def fill(self, source: str, scope: Mapping[str, Any]) -> str:
         """`source` with its values, marked up."""

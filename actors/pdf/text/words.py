@@ -161,6 +161,11 @@ def emphasis(text: str) -> list[tuple[str, int]]:
     return [span for span in spans if span[0]]
 
 
+def unmarked(text: str) -> str:
+    """Marked-up text as it is read: for alternative texts, bookmarks, and what a code holds."""
+    return "".join(part for part, _ in emphasis(text))
+
+
 def measured(spans: Iterable[tuple[str, int]], type_: Type) -> list[list[Chunk]]:
     """The chunks of a paragraph, one list for each forced line."""
     fonts = families()

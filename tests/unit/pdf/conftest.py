@@ -19,7 +19,7 @@ from actors.pdf import prose
 from actors.pdf.page import document
 from actors.pdf.page.canvas import Canvas
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
-from actors.pdf.style import LEFT, MEASURE, PAGE_HEIGHT, Colour
+from actors.pdf.style import A4, Colour, Sheet
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import Chunk
 from ops.authoring.gallery import make_product
@@ -102,12 +102,15 @@ class WatchedCanvas(Canvas):
         super().line(x, baseline, line, colour)
 
 
-def misplaced(boxes: list[Box]) -> list[str]:
+def misplaced(boxes: list[Box], sheet: Sheet = A4) -> list[str]:
     """Sentences about lines that leave the text block or the page, or lie over one another."""
     wrong = [
         f"page {box.page}: {box.text[:60]!r} from {box.left:.1f} to {box.right:.1f}"
         for box in boxes
-        if box.left < LEFT - 0.6 or box.right > LEFT + MEASURE + 0.6 or box.top < 20 or box.bottom > PAGE_HEIGHT - 20
+        if box.left < sheet.left - 0.6
+        or box.right > sheet.left + sheet.measure + 0.6
+        or box.top < 20
+        or box.bottom > sheet.height - 20
     ]
     by_page: dict[int, list[Box]] = {}
     for box in boxes:

@@ -7,9 +7,13 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from actors.pdf.product import blocks
+from actors.pdf.filling import MOST_PAGES
+from actors.pdf.marks import QR_BYTES
+from actors.pdf.product import blocks, brand
+from actors.pdf.product.picture import MOST_BYTES, MOST_DATA_BYTES, MOST_DATA_PIXELS, MOST_PIXELS
+from actors.pdf.product.values import MOST_BITS
 from ops.authoring.gallery import examples
-from ops.authoring.pages import HERE, PAGE
+from ops.authoring.pages import HERE, PAGE, text
 from ops.bench.__main__ import names, run
 from ops.commands.templates import app, single
 
@@ -69,6 +73,23 @@ def test_every_block_is_on_the_page_with_its_picture() -> None:
     for name in shown:
         assert f"## {name}\n" in page
         assert (HERE / "pictures" / f"{name}.png").stat().st_size > 200
+
+
+def test_the_page_documents_every_field_and_every_limit() -> None:
+    page = PAGE.read_text("utf-8")
+    for kind in (blocks.Layout, blocks.Scale, blocks.Band, blocks.Norm, brand.Colours, brand.Page, brand.Logo):
+        for field in kind.__struct_fields__:
+            assert f"`{field}`" in page, f"{kind.__name__}.{field}"
+    for kind in (*blocks.Block.__args__, blocks.Column, blocks.Detail, blocks.Picture):
+        for field in kind.__struct_fields__:
+            assert f"`{field}` " in page, f"{kind.__name__}.{field}"
+    for limit in (MOST_PAGES, MOST_PIXELS, MOST_BYTES, MOST_DATA_PIXELS, MOST_DATA_BYTES, QR_BYTES, MOST_BITS):
+        assert f"{limit:,}" in page
+
+
+def test_the_page_is_made_of_what_is_there() -> None:
+    """Given a block or a limit that has changed, then `python -m ops.authoring pages` was run."""
+    assert PAGE.read_text("utf-8") == text()
 
 
 def test_an_unknown_bench_is_refused() -> None:

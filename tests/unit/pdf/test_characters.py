@@ -9,7 +9,7 @@ import pytest
 from actors.pdf.fonts.families import STYLES, families
 from actors.pdf.prose import text_items
 from actors.pdf.renderer import PdfRenderer
-from actors.pdf.style import BODY, LEAD, MEASURE
+from actors.pdf.style import A4, BODY, LEAD
 from actors.pdf.text.words import PLAIN, clean, measured, one_line
 from tests.unit.pdf.conftest import copied, request, sample
 
@@ -70,9 +70,9 @@ def ink(text: str, size: float) -> tuple[float, float]:
 @pytest.mark.parametrize("word", ["ꦲꦩꦼꦁꦏꦸꦧꦸꦮꦤ", "ꦱ꧀ꦠꦿꦶ", "ᬓᬢᬸᬢ᭄ᬲᬹᬃᬬ", "अर्जुन", "Ágapito"])
 @pytest.mark.parametrize(("style", "size"), [("body", BODY.size), ("lead", LEAD.size)])
 def test_lines_of_a_tall_script_clear_each_other(word: str, style: str, size: float) -> None:
-    items = text_items(" ".join([word] * 120), style, MEASURE)
+    items = text_items(" ".join([word] * 120), style, A4.measure)
     assert len(items) > 2
     above, below = ink(word, size)
     assert items[1].height > above + below
-    latin = text_items("kata " * 200, style, MEASURE)
+    latin = text_items("kata " * 200, style, A4.measure)
     assert (items[1].height > latin[1].height) == (unicodedata.name(word[0]).split()[0] in ("JAVANESE", "BALINESE"))

@@ -10,7 +10,7 @@ import pytest
 from pypdf import PdfReader
 
 from actors.pdf.renderer import PdfRenderer
-from actors.pdf.style import GRID, PAGE_HEIGHT
+from actors.pdf.style import A4, GRID
 from tests.unit.pdf.conftest import request
 from tests.unit.pdf.test_templates import GOOD, product
 
@@ -50,7 +50,7 @@ def test_headings_in_columns_are_listed_once_with_their_pages(tmp_path: Path, wo
 def test_entries_lead_to_the_heading_itself(tmp_path: Path) -> None:
     """A line above the heading, where it can be seen; the left column's stands below its first paragraph."""
     pdf = opened(tmp_path, 10)
-    tops = [PAGE_HEIGHT - float(note.get_object()["/Dest"][3]) for note in pdf.pages[1]["/Annots"]]
+    tops = [A4.height - float(note.get_object()["/Dest"][3]) for note in pdf.pages[1]["/Annots"]]
     chapter, left, right = tops[1], tops[2], tops[3]
     assert chapter == pytest.approx(92.0 - GRID, abs=1)
     assert chapter < right < left

@@ -148,6 +148,61 @@ def test_the_original_is_that_of_the_first_folder(tmp_path: Path) -> None:
     assert said(renderer, "ujiEn") == before
 
 
+def brand(folder: Path, content: str) -> None:
+    (folder / "brand.yaml").write_text(content, "utf-8")
+    (folder / "lambang.png").write_bytes(saved((0, 0, 255)))
+
+
+def test_an_edition_takes_its_originals_brand_or_that_of_its_own_folder(tmp_path: Path) -> None:
+    """Given an own copy of the original beside a brand, then the shipped edition is drawn with it, file and all."""
+    pair(tmp_path / "shipped")
+    renderer = PdfRenderer((tmp_path / "own", tmp_path / "shipped"))
+    plain = renderer.version("ujiEn")
+    write(tmp_path / "own", "uji", template=ORIGINAL + "page: {size: Letter}\n", texts=TEXTS, schema="{}")
+    (tmp_path / "own" / "uji" / "logo.png").write_bytes(saved((255, 0, 0)))
+    brand(
+        tmp_path / "own",
+        "{footer: Telepon 0274, language: id, page: {orientation: landscape}, logo: {file: lambang.png, alternative: x}}",
+    )
+    branded, layout = renderer.version("ujiEn"), renderer.template("ujiEn").layout
+    assert (layout.page.size, layout.page.orientation, layout.language) == ("Letter", "landscape", "en")
+    assert renderer.template("ujiEn").beside(("logo", "file"), "lambang.png") == tmp_path / "own" / "lambang.png"
+    assert "Telepon 0274" in said(renderer, "ujiEn")
+    brand(tmp_path / "shipped", "footer: Phone 0361")
+    assert "Phone 0361" in said(renderer, "ujiEn")
+    assert "Telepon 0274" in said(renderer, "uji")
+    assert len({plain, branded, renderer.version("ujiEn")}) == 3
+
+
+def test_what_an_edition_says_goes_before_its_original_and_that_before_the_brand(tmp_path: Path) -> None:
+    own = HEAD + "colours: {accent: '#7C2D12'}\nheader: Own\n"
+    renderer = pair(tmp_path, own, original=ORIGINAL + "colours: {primary: '#14532D'}\nheader: Sendiri\nfooter: Kaki\n")
+    brand(
+        tmp_path,
+        "{colours: {primary: '#000000', accent: '#000000', ground: '#FFFFFF'}, header: B, footer: B, author: B}",
+    )
+    layout = renderer.template("ujiEn").layout
+    assert (layout.header, layout.footer, layout.author) == ("Own", "Kaki", "B")
+    assert (layout.colours.primary, layout.colours.accent, layout.colours.ground) == ("#14532D", "#7C2D12", "#FFFFFF")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        (("own", "page: {size: A3}"), "ujiEn/template.yaml, line 5: page.size"),
+        (("original", "page: {size: A3}"), "uji/template.yaml, line 16: page.size"),
+        (("original", "fonts: {sans: tiada.ttf}"), "uji/template.yaml, line 16: fonts.sans"),
+        (("brand", "fonts: {sans: tiada.ttf}"), "brand.yaml, line 1: fonts.sans"),
+        (("brand", "header: '{{ tiada }}'"), "brand.yaml, line 1: header"),
+    ],
+)
+def test_a_mistake_is_that_of_the_file_which_makes_it(tmp_path: Path, wrong: tuple[str, str], place: str) -> None:
+    written = {"own": "", "original": "", "brand": "", wrong[0]: f"{wrong[1]}\n"}
+    renderer = pair(tmp_path, HEAD + written["own"], original=ORIGINAL + written["original"])
+    brand(tmp_path, written["brand"])
+    assert place in refusal(renderer)
+
+
 @pytest.mark.parametrize(
     ("head", "expected"),
     [

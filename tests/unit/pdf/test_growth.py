@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from actors.pdf.compose import MOST_PAGES
+from actors.pdf.filling import MOST_PAGES
 from actors.pdf.prose import text_items
 from actors.pdf.renderer import PdfRenderer
-from actors.pdf.style import MEASURE
+from actors.pdf.style import A4
 from actors.pdf.text.words import clean
 from ops.bench.render_growth import EMPTY, TEMPLATES, TEXTS, cases, data_of
 from schema.errors import Permanent
@@ -95,7 +95,7 @@ def test_a_letter_keeps_thirty_marks_and_the_next_one_has_its_own() -> None:
 
 
 def test_spaces_in_a_list_are_not_looked_at_again_from_each_of_them() -> None:
-    assert growth(lambda size: text_items("- a" + " " * size + "b\n- c", "body", MEASURE), 5_000) < 3
+    assert growth(lambda size: text_items("- a" + " " * size + "b\n- c", "body", A4.measure), 5_000) < 3
 
 
 def test_what_stands_on_every_page_is_set_once() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from actors.pdf.page.flow import LEAST_FILLED, LEAST_LAST, Item, Page, cut_short, keep, keep_ends, paginated
 from actors.pdf.renderer import PdfRenderer
-from actors.pdf.style import BODY_HEIGHT, BOTTOM, GRID, LINES, TOP
+from actors.pdf.style import A4, GRID
 from tests.unit.pdf.conftest import WatchedCanvas, request
 from tests.verapdf.crowd import people
 
@@ -25,7 +25,7 @@ def lines(count: int, **how: Any) -> list[Item]:
 
 def filled(page: Page) -> float:
     y, item = page.placed[-1]
-    return (y + item.height) / BODY_HEIGHT
+    return (y + item.height) / A4.body
 
 
 def counts(items: list[Item]) -> list[int]:
@@ -33,13 +33,13 @@ def counts(items: list[Item]) -> list[int]:
 
 
 def test_full_pages_stay_as_they_are() -> None:
-    assert counts(lines(LINES * 2 + 20)) == [LINES, LINES, 20]
+    assert counts(lines(A4.lines * 2 + 20)) == [A4.lines, A4.lines, 20]
 
 
 def test_a_last_page_of_a_few_lines_takes_some_from_the_page_before() -> None:
-    found = counts(lines(LINES + 2))
-    assert sum(found) == LINES + 2
-    assert found[1] / LINES >= LEAST_LAST
+    found = counts(lines(A4.lines + 2))
+    assert sum(found) == A4.lines + 2
+    assert found[1] / A4.lines >= LEAST_LAST
     assert found[0] > 30
 
 
@@ -49,15 +49,15 @@ def test_a_part_that_wants_a_new_page_starts_one_unless_a_page_stays_nearly_empt
 
 
 def test_lines_are_moved_before_a_wanted_page_is_given_up() -> None:
-    first, second, third = counts(lines(LINES + 5) + lines(20, new_page=True))
-    assert (first + second, third) == (LINES + 5, 20)
-    assert second / LINES >= LEAST_FILLED
+    first, second, third = counts(lines(A4.lines + 5) + lines(20, new_page=True))
+    assert (first + second, third) == (A4.lines + 5, 20)
+    assert second / A4.lines >= LEAST_FILLED
 
 
 def test_a_page_is_cut_where_it_ends_when_nothing_else_is_allowed() -> None:
-    together = lines(LINES * 2 + 3)
+    together = lines(A4.lines * 2 + 3)
     keep(together)
-    assert sum(counts(together)) == LINES * 2 + 3
+    assert sum(counts(together)) == A4.lines * 2 + 3
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -83,8 +83,8 @@ def test_random_people_get_no_nearly_empty_page(renderer: PdfRenderer, watched: 
         renderer.render(request(product, report))
         feet: dict[int, float] = {}
         for box in watched.boxes:
-            if box.top >= TOP - 1 and box.bottom < BOTTOM + 1:
-                feet[box.page] = max(feet.get(box.page, 0.0), (box.bottom - TOP) / BODY_HEIGHT)
+            if box.top >= A4.top - 1 and box.bottom < A4.bottom + 1:
+                feet[box.page] = max(feet.get(box.page, 0.0), (box.bottom - A4.top) / A4.body)
         numbers = sorted(feet)[1:]  # not the cover
         bad += [f"{name} page {page}: {feet[page]:.2f}" for page in numbers[:-1] if feet[page] < LEAST_FILLED - 0.03]
         bad += [f"{name} last page: {feet[numbers[-1]]:.2f}"] * (feet[numbers[-1]] < LEAST_LAST - 0.03)

@@ -151,6 +151,12 @@ def any_report(chance: random.Random) -> dict[str, Any]:
     return gallery_sample() | {
         **{key: any_name(chance) for key in ("nama", "judul", "lembaga", "asal", "tanggal")},
         **{key: any_text(chance) for key in ("anak_judul", "catatan", "uraian")},
+        **{key: any_text(chance)[:150] for key in ("tautan", "izin", "saran")},
+        "biaya": [
+            {"layanan": any_name(chance), "catatan": any_text(chance), "sesi": chance.choice((None, 3)), "harga": 1e15}
+            for _ in range(chance.randint(0, 3))
+        ],
+        "foto": chance.choice((None, gallery_sample()["foto"])),
         "sumbu": axes,
         "baris": rows,
         "skor": chance.choice((None, 0, 3, 99.9)),

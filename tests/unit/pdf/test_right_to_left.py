@@ -6,7 +6,7 @@ import pytest
 
 from actors.pdf.prose import text_items, text_lines
 from actors.pdf.renderer import PdfRenderer
-from actors.pdf.style import BODY, MEASURE
+from actors.pdf.style import A4, BODY
 from actors.pdf.text.bidi import in_visual_order
 from actors.pdf.text.linebreak import ragged
 from actors.pdf.text.words import PLAIN, measured, right_to_left
@@ -18,7 +18,7 @@ SENTENCE = "هذا نص طويل باللغة العربية لاختبار كي
 def drawn(text: str) -> list[str]:
     """The runs of a line from left to right, each as it was typed; a space where one is drawn."""
     said: list[str] = []
-    for piece in in_visual_order(ragged(measured([(text, PLAIN)], BODY)[0], MEASURE)[0]):
+    for piece in in_visual_order(ragged(measured([(text, PLAIN)], BODY)[0], A4.measure)[0]):
         said += [run.text for run in piece.runs]
         if piece.space:
             said.append(" ")
@@ -45,7 +45,7 @@ def test_a_line_is_drawn_in_reading_order(typed: str, expected: list[str]) -> No
 
 def test_brackets_open_towards_their_words() -> None:
     """Given brackets round an Arabic word, then the one at the right, drawn last, is the mirrored opening one."""
-    line = text_lines("(محمد)", BODY, MEASURE)[0]
+    line = text_lines("(محمد)", BODY, A4.measure)[0]
     left, *_, right = (run for piece in in_visual_order(line) for run in piece.runs)
     font = left.face._font
     opening, closing = ({font.get_nominal_glyph(ord(char))} for char in "()")
@@ -69,7 +69,7 @@ def test_a_paragraph_starts_at_the_right(renderer: PdfRenderer, watched: type[Wa
     assert not right_to_left("Dr. علي")
     assert not right_to_left("محمد عبد الرحمن paling tertarik pada bidang investigatif.")
     assert right_to_left(f"{SENTENCE} WISC-IV")
-    items = text_items(SENTENCE * 4, "body", MEASURE)
+    items = text_items(SENTENCE * 4, "body", A4.measure)
     assert len(items) > 2
     assert items[0].indent == pytest.approx(0, abs=0.01)
     assert items[-1].indent > 20

@@ -101,6 +101,50 @@ def test_a_block_that_cannot_work_is_refused(tmp_path: Path, block: str, expecte
     assert expected in error.detail
 
 
+@pytest.mark.parametrize(
+    ("mistake", "listed"),
+    [
+        (("block: text\n", "block: teks\n"), "Invalid value 'teks'; there is cover, heading, text, table, bars"),
+        (('    text: "Isi', '    isi: "Isi'), "unknown field `isi`; there is text, style"),
+        (("block: text\n", "block: text\n    style: besar\n"), "'besar'; there is body, lead, small"),
+        (
+            ("label: Rendah", "nama: Rendah"),
+            "line 8: scales.skor.bands[0]: Object contains unknown field `nama`; there is upto",
+        ),
+        (("low: 0", "low: 0\n    norm: siswa"), "'siswa'; there is example, unknown"),
+        (("low: 0", "low: 0\n    norm: {nama: a}"), "unknown field `nama`; there is label, n, year, ages"),
+        (("low: 0", "low: 0\n    level: 99"), "line 6: scales.skor.level: Invalid enum value 99; there is 68, 90, 95"),
+        (("Isi laporan.", "{{ nama | besar }}"), "There is angka, tanggal, paragraf, tertinggi"),
+        (
+            ("title: ", "judul: a\ntitle: "),
+            "unknown field `judul`; there is logo, colours, fonts, page, header, footer",
+        ),
+    ],
+)
+def test_an_error_lists_what_is_allowed(tmp_path: Path, mistake: tuple[str, str], listed: str) -> None:
+    assert mistake[0] in GOOD
+    assert listed in error_of(product(tmp_path, GOOD.replace(*mistake))).detail
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ("{block: columns, left: [{block: teks}], right: []}", "blocks[2].left[0].block: Invalid value 'teks'; there is cover"),
+        ("{block: table, rows: a, columns: [{title: a, cell: b, rata: kiri}]}", "`rata`; there is title, cell, value"),
+        ("{block: table, rows: a, columns: [{title: a, cell: b, align: kiri}]}", "'kiri'; there is center, left, right"),
+        ("{block: signature, name: a, picture: {berkas: a}}", "unknown field `berkas`; there is alternative, file, data"),
+        ("{block: signature, name: a, picture: {data: a}}", "missing required field `alternative`"),
+        ("{block: qr, content: a, alternative: ''}", "length >= 1"),
+        ("{block: qr, content: a}", "missing required field `alternative`"),
+        ("{block: spacer, lines: 0}", ">= 1"),
+    ],
+)  # fmt: skip
+def test_an_error_deep_in_a_block_lists_what_is_allowed(tmp_path: Path, block: str, expected: str) -> None:
+    error = error_of(product(tmp_path, GOOD + f"  - {block}\n"))
+    assert "line 14: blocks[2]" in error.detail
+    assert expected in error.detail
+
+
 def test_a_name_the_data_does_not_have_is_the_templates_mistake(tmp_path: Path) -> None:
     error = error_of(product(tmp_path, GOOD.replace("Isi laporan.", "{{ peserta.nama }}")))
     assert error.code == "template_invalid"

@@ -19,7 +19,7 @@ from actors.pdf.product.measure import band_of
 from actors.pdf.prose import plain_lines, text_items
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
 from actors.pdf.scales import draw_bands
-from actors.pdf.style import BODY, BODY_HEIGHT, FURNITURE, GRID, MEASURE, TOP
+from actors.pdf.style import A4, BODY, FURNITURE, GRID
 from actors.pdf.tables import column_widths
 from actors.pdf.text.linebreak import SHRINK, STRETCH, Line, _Breaks, justified, ragged
 from actors.pdf.text.words import PLAIN, clean, emphasis, hyphen_places, measured
@@ -47,12 +47,12 @@ def test_quick_shaping_equals_harfbuzz(style: str) -> None:
 
 def test_every_line_of_a_justified_paragraph_but_the_last_fills_the_measure() -> None:
     chunks = measured([(PROSE[:3000], PLAIN)], BODY)[0]
-    lines = justified(chunks, MEASURE)
+    lines = justified(chunks, A4.measure)
     assert len(lines) > 20
     for line in lines[:-1]:
         drawn = sum(chunk.width + chunk.space for chunk in line.chunks) - line.chunks[-1].space
         drawn += line.stretch * sum(1 for chunk in line.chunks[:-1] if chunk.space)
-        assert drawn == pytest.approx(MEASURE, abs=0.05)
+        assert drawn == pytest.approx(A4.measure, abs=0.05)
         assert line.stretch > -SHRINK * 2.6
     assert sum(line.stretch > 2.6 for line in lines) <= 1
 
@@ -109,8 +109,8 @@ def test_no_page_but_the_last_is_nearly_empty(
     last = max(box.page for box in watched.boxes)
     first = min(box.page for box in watched.boxes)
     for page in range(first + 1, last):
-        foot = max(box.bottom for box in watched.boxes if box.page == page and box.bottom < TOP + BODY_HEIGHT + 1)
-        assert foot > TOP + 0.45 * BODY_HEIGHT, page - first + 1
+        foot = max(box.bottom for box in watched.boxes if box.page == page and box.bottom < A4.top + A4.body + 1)
+        assert foot > A4.top + 0.45 * A4.body, page - first + 1
 
 
 def test_the_answers_of_a_questionnaire_fill_one_page(renderer: PdfRenderer, watched: type[WatchedCanvas]) -> None:
@@ -159,7 +159,7 @@ def test_no_tight_line_stands_beside_a_loose_one_and_no_word_alone_where_a_parag
     found = []
     for text in PARAGRAPHS:
         chunks = measured([(text, PLAIN)], BODY)[0]
-        for measure in range(round(MEASURE) - 60, round(MEASURE) + 1, 10):
+        for measure in range(round(A4.measure) - 60, round(A4.measure) + 1, 10):
             if ugly(justified(chunks, measure)):
                 found.append(text)
                 assert _Breaks(chunks, hyphenate=True).best(measure, 2.6, float("inf")) is None, "there was another way"
@@ -223,18 +223,18 @@ def test_a_line_may_end_at_every_unicode_space_but_the_hard_ones() -> None:
 
 
 def test_a_list_has_air_between_its_entries() -> None:
-    items = text_items("- satu\n- dua\n- tiga", "body", MEASURE)
+    items = text_items("- satu\n- dua\n- tiga", "body", A4.measure)
     assert [item.before > 0 for item in items] == [True, True, True]
     assert sum(item.height + item.before for item in items) % (GRID / 2) == pytest.approx(0)
 
 
 def test_a_long_word_is_shortened_not_left_out() -> None:
     """Given a header whose name is one long word, then as much of it stands there as fits."""
-    line = plain_lines(f"Profil Kepribadian · {'W' * 300}", FURNITURE, MEASURE, 1)[0]
+    line = plain_lines(f"Profil Kepribadian · {'W' * 300}", FURNITURE, A4.measure, 1)[0]
     said = "".join(chunk.text + (" " if chunk.space else "") for chunk in line.chunks)
     assert said.startswith("Profil Kepribadian · WWWWWWWW")
     assert said.endswith("W…")
-    assert 0.95 * MEASURE < line.width <= MEASURE
+    assert 0.95 * A4.measure < line.width <= A4.measure
     whole = plain_lines("Satu dua tiga empat", FURNITURE, 48, 1)[0]
     assert [chunk.text for chunk in whole.chunks] == ["Satu", "dua", "…"]
 
@@ -273,7 +273,7 @@ def _block(height: float, keep: bool = False, **how: bool) -> Item:
 
 
 def test_a_heading_is_never_the_last_thing_on_a_page() -> None:
-    items = [_block(GRID) for _ in range(46)] + [_block(GRID, keep=True)] + text_items(PROSE[:600], "body", MEASURE)
+    items = [_block(GRID) for _ in range(46)] + [_block(GRID, keep=True)] + text_items(PROSE[:600], "body", A4.measure)
     pages = paginated(items)
     assert not pages[0].placed[-1][1].keep
 
@@ -281,7 +281,7 @@ def test_a_heading_is_never_the_last_thing_on_a_page() -> None:
 @pytest.mark.parametrize("before", range(36, 47))
 def test_no_line_of_a_paragraph_stands_alone(before: int) -> None:
     """Wherever a paragraph starts on the page, at least two of its lines are on either side of the break."""
-    paragraph = text_items(PROSE[:900], "body", MEASURE)
+    paragraph = text_items(PROSE[:900], "body", A4.measure)
     pages = paginated([_block(GRID) for _ in range(before)] + paragraph)
     if len(pages) > 1:
         first = sum(1 for _, item in pages[0].placed if item in paragraph)
@@ -299,7 +299,7 @@ def test_a_table_head_returns_on_every_page() -> None:
     assert len(pages) == 5
     assert all(page.placed[0][1] is head for page in pages)
     assert sum(len(page.placed) for page in pages) == 200 + 5
-    assert all(y + item.height <= BODY_HEIGHT + 0.01 for page in pages for y, item in page.placed)
+    assert all(y + item.height <= A4.body + 0.01 for page in pages for y, item in page.placed)
 
 
 def test_columns_share_the_measure() -> None:

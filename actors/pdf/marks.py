@@ -1,0 +1,83 @@
+"""The small parts of a report: a QR code, a signature, a rule, white space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+import segno
+
+from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag
+from actors.pdf.pictures import Drawing
+from actors.pdf.prose import height_of, plain_lines, put
+from actors.pdf.style import BODY, CAPTION, GRID, HALF, INK, RULE, sheet
+from actors.pdf.text.words import one_line, unmarked
+
+QR_BYTES = 600  # of a code's content: with more its squares are too small for a telephone
+QUIET_ZONE = 4  # squares that must stay white around a code (ISO/IEC 18004)
+SIGNATURE, WIDE = 4 * GRID, 240.0  # room to sign in, its height and what it is wide at most
+
+
+def qr_item(content: str, alternative: str, width: float, measure: float) -> Item:
+    """The code as wide as `width` points with its white edge, centred; as shapes, which stay sharp in print."""
+    matrix: Sequence[Sequence[int]] = segno.make(content, error="m", micro=False).matrix
+    width = min(width, sheet().body - 6 * GRID)
+    size = width / (len(matrix) + 2 * QUIET_ZONE)
+
+    def runs() -> Iterator[tuple[int, int, int]]:
+        for row, squares in enumerate(matrix):
+            column = 0
+            for dark, run in groupby(squares):
+                count = len(list(run))
+                if dark:
+                    yield column, row, count
+                column += count
+
+    def draw(place: Place, x: float, top: float) -> None:
+        edge = QUIET_ZONE * size
+        place.canvas.squares(runs(), x + (measure - width) / 2 + edge, top + edge, size, INK)
+
+    tag = Tag("Figure", alternative=one_line(unmarked(alternative)))
+    return Item(math.ceil(width / HALF) * HALF, draw, before=HALF, tag=tag)
+
+
+def signature_item(where: str, name: str, licence: str, picture: Drawing | None, align: str, measure: float) -> Item:
+    """Place and date, room for a hand or the picture of one, a rule, name and licence; on half of a wide measure."""
+    width = measure if measure < WIDE else min(measure / 2, WIDE)
+    first = plain_lines(where, BODY, width, 2) if where.strip() else []
+    named = plain_lines(name, replace(BODY, plain="bold"), width, 3)
+    licensed = plain_lines(licence, CAPTION, width, 2) if licence.strip() else []
+    height = height_of(first, BODY) + SIGNATURE + height_of(named, BODY) + height_of(licensed, CAPTION) + 4
+
+    def draw(place: Place, x: float, top: float) -> None:
+        x += measure - width if align == "right" else 0.0
+        if first:
+            with place.tagged(Tag("P")):
+                top = put(place, first, BODY, x, top)
+        if picture:
+            wide, high = picture.within(width, SIGNATURE - 6)
+            with place.tagged(picture.tag()):
+                picture.put(place, x, top + SIGNATURE - 2 - high, wide, high)
+        with place.tagged(ARTIFACT):
+            place.canvas.rule(x, top + SIGNATURE, x + width, top + SIGNATURE, RULE, 0.6)
+        with place.tagged(Tag("P")):
+            top = put(place, named, BODY, x, top + SIGNATURE + 4)
+            put(place, licensed, CAPTION, x, top)
+
+    return Item(math.ceil(height / HALF) * HALF, draw, before=GRID)
+
+
+def rule_item(measure: float) -> Item:
+    """A thin line, read out by nobody."""
+
+    def draw(place: Place, x: float, top: float) -> None:
+        place.canvas.rule(x, top + HALF / 2, x + measure, top + HALF / 2, RULE, 0.6)
+
+    return Item(HALF, draw, before=HALF, tag=ARTIFACT)
+
+
+def spacer_item(lines: int) -> Item:
+    """White space of some lines before what follows, and none at the head of a page."""
+    return Item(0.0, lambda place, x, top: None, before=lines * GRID, keep=True)
