@@ -147,16 +147,18 @@ def test_a_batch_is_found_its_pdfs_are_saved_and_what_failed_is_replayed(
     console.click("nav a", "Batches")
     console.click("tbody a", scene.batch)
     console.wait_text("Its jobs, in the order of submission")
-    assert console.complaints() == []
+    assert [one for one in console.complaints() if "blob:none" not in one] == []  # that URL is this test's
 
 
 def test_the_rest_of_a_batch_is_cancelled(console: Chromium, stack: Stack) -> None:
     stack.call("POST", "/api/queues/pdf/pause", json={})
     try:
-        wanted = [{"code": "K-4100", "productId": "minatBakatUmum", "data": SAMPLE}] * 40
+        wanted = [
+            {"code": "K-4100", "productId": "minatBakatUmum", "data": SAMPLE}
+        ] * 16  # a page of jobs shows 50 of all
         batch = stack.call("POST", "/api/reports/batch", json={"jobs": wanted}).json()["batch_id"]
         console.driver.get(f"{stack.url}/#/batches/{batch}")
-        console.wait_text("of 40 jobs")
+        console.wait_text("of 16 jobs")
         console.click("main button", "Cancel the rest")
         console.click("dialog button", "Cancel the rest")
         told = console.wait_text("· ended ", " cancelled")
