@@ -252,6 +252,17 @@ def test_a_shipped_report_that_is_linked_beside_a_brand_takes_it(
     assert misplaced(watched.boxes, SHEETS[kind]) + watched.too_wide + overflowing == []
 
 
+def test_columns_of_a_narrow_page_are_as_wide_as_their_words_and_numbers(
+    tmp_path: Path, watched: type[WatchedCanvas]
+) -> None:
+    """Given shares made for A4, then an A5 page breaks no number and no name of a column."""
+    renderer = branded(tmp_path, page={"size": "A5"})
+    (tmp_path / "minatBakatUmum").symlink_to(TEMPLATES / "minatBakatUmum")
+    renderer.render(request("minatBakatUmum", sample("minatBakatUmum")))
+    said = {box.text.strip() for box in watched.boxes}
+    assert {"114–134", "118–138", "Persentil", "Rentang", "Investigatif"} <= said
+
+
 def ink_box(picture: Image.Image) -> tuple[int, int, int, int]:
     """The smallest box around all that is not white."""
     found = picture.convert("L").point(lambda value: 255 * (value < 250)).getbbox()

@@ -112,6 +112,12 @@ def test_a_chart_over_two_pages_is_one_figure(tmp_path: Path) -> None:
     assert figure["/Alt"].startswith("Batang. 0: 0 (Rendah); 1: 1 (Rendah)")
 
 
+def test_signs_of_a_name_are_read_as_they_are(tmp_path: Path) -> None:
+    bars = '  - {block: bars, title: "{{ nama }}", items: "[nama]", label: "{{ butir }}", value: "9", scale: skor}\n'
+    (figure,) = named(opened(product(tmp_path, GOOD + bars), "uji", {"nama": "A*b* \\c"}), "/Figure")
+    assert figure["/Alt"] == "A*b* \\c. A*b* \\c: 9 (Rendah)."
+
+
 def test_other_scripts_are_read_in_their_language(renderer: PdfRenderer) -> None:
     report = sample("profilKognitif")
     report["peserta"]["nama"] = "Ayu محمد ꦱꦸꦭꦠꦤ꧀ ᬦ᭄ᬕᬸᬭᬄ अर्जुन"
