@@ -14,24 +14,9 @@ Prometheus's `increase` would not see the first event of a series.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from schema.metrics.labels import (
-    ANSWERS,
-    ATTEMPT_OUTCOMES,
-    CANARY_RESULTS,
-    DEPENDENCIES,
-    FACTS,
-    GIVEN_UP_CODES,
-    JOB_CODES,
-    PRIORITIES,
-    QUEUES,
-    REPLAYS,
-    ROUND_ENDS,
-    STAGES,
-    SUBMISSION_RESULTS,
-    VERDICTS,
-)
+from schema.metrics import labels as words
 from schema.rows.states import OPEN
 
 COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
@@ -50,211 +35,198 @@ class Metric:
     """One declared metric. `labels` maps a label to the words shown from the start, or to None when none is known."""
 
     name: str
-    kind: str
     help: str
-    labels: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    labels: Mapping[str, tuple[str, ...] | None]
     buckets: tuple[float, ...] = ()
     kept: str = FILES
     serves: str = WORKERS
 
     def __post_init__(self) -> None:
-        if not self.name.startswith("reportq_") or (self.kind == COUNTER) != self.name.endswith("_total"):
+        if not self.name.startswith("reportq_"):
             raise ValueError(self.name)
         TABLE[self.name] = self
+
+    @property
+    def kind(self) -> str:
+        """Its name ends in `_total`: a counter. It has buckets: a histogram. Else a gauge."""
+        return COUNTER if self.name.endswith("_total") else HISTOGRAM if self.buckets else GAUGE
 
 
 TABLE: dict[str, Metric] = {}
 
 
-def _api(name: str, kind: str, help: str, **more: object) -> Metric:
-    return Metric(name, kind, help, serves=API, **more)  # type: ignore[arg-type]
+def _api(name: str, help: str, buckets: tuple[float, ...] = (), **labels: tuple[str, ...] | None) -> Metric:
+    return Metric(name, help, labels, buckets, serves=API)
 
 
-def _rows(name: str, help: str, kind: str = GAUGE, **labels: tuple[str, ...] | None) -> Metric:
-    return Metric(name, kind, help, labels, kept=DATABASE, serves=API)
+def _workers(name: str, help: str, buckets: tuple[float, ...] = (), **labels: tuple[str, ...] | None) -> Metric:
+    return Metric(name, help, labels, buckets)
+
+
+def _rows(name: str, help: str, **labels: tuple[str, ...] | None) -> Metric:
+    return Metric(name, help, labels, kept=DATABASE, serves=API)
 
 
 # -- the API ------------------------------------------------------------------------------------------------------
 
 SUBMISSIONS = _api(
     "reportq_submissions_total",
-    COUNTER,
     "Requests for reports by what became of them: accepted (also a repeated one), refused (the request was wrong), "
     "over_rate (its key asks more often than it may), limited (the backlog is full), unavailable (our fault).",
-    labels={"result": SUBMISSION_RESULTS},
+    result=words.SUBMISSION_RESULTS,
 )
-JOBS_SUBMITTED = _api(
-    "reportq_jobs_submitted_total", COUNTER, "Jobs written, by priority.", labels={"priority": PRIORITIES}
-)
-CANCELLED_WAITING = _api("reportq_jobs_cancelled_waiting_total", COUNTER, "Jobs cancelled before any worker took them.")
+JOBS_SUBMITTED = _api("reportq_jobs_submitted_total", "Jobs written, by priority.", priority=words.PRIORITIES)
+CANCELLED_WAITING = _api("reportq_jobs_cancelled_waiting_total", "Jobs cancelled before any worker took them.")
 SYNC_REQUESTS = _api(
     "reportq_sync_requests_total",
-    COUNTER,
     "Requests to the synchronous endpoint: served with the PDF, failed (the job did), too_slow (202 after waiting), "
     "no_room (202: too many wait), at_once (202: the rollout's share, or asked for), disabled (410).",
-    labels={"result": ("served", "failed", "too_slow", "no_room", "at_once", "disabled")},
+    result=("served", "failed", "too_slow", "no_room", "at_once", "disabled"),
 )
 HTTP_SECONDS = _api(
-    "reportq_http_request_duration_seconds",
-    HISTOGRAM,
-    "Time to answer a request, by route and class of status.",
-    labels={"route": None, "method": None, "status": None},
-    buckets=_SHORT,
-)
+    "reportq_http_request_duration_seconds", "Time to answer a request, by route and class of status.",
+    _SHORT, route=None, method=None, status=None,
+)  # fmt: skip
 
 # -- workers and relay --------------------------------------------------------------------------------------------
 
-QUEUE_WAIT = Metric(
+QUEUE_WAIT = _workers(
     "reportq_job_queue_wait_seconds",
-    HISTOGRAM,
     "Time from submission (or replay) to the first start of a job, by the database's clock.",
-    {"priority": PRIORITIES},
     _WAIT,
+    priority=words.PRIORITIES,
 )
-STAGE_SECONDS = Metric(
-    "reportq_job_stage_duration_seconds", HISTOGRAM, "Time one stage of a job took.", {"stage": STAGES}, _WORK
+STAGE_SECONDS = _workers(
+    "reportq_job_stage_duration_seconds", "Time one stage of a job took.", _WORK, stage=words.STAGES
 )
-PROCESSING_SECONDS = Metric(
+PROCESSING_SECONDS = _workers(
     "reportq_job_processing_duration_seconds",
-    HISTOGRAM,
     "Time a worker spent on one attempt, from taking the job to its outcome.",
-    {"outcome": ATTEMPT_OUTCOMES},
     _WORK,
+    outcome=words.ATTEMPT_OUTCOMES,
 )
-END_TO_END = Metric(
+END_TO_END = _workers(
     "reportq_job_end_to_end_seconds",
-    HISTOGRAM,
     "Time from submission (or replay) to the end of a job, retries included, by priority and end.",
-    {"priority": PRIORITIES, "status": ROUND_ENDS},
     _WAIT,
+    priority=words.PRIORITIES,
+    status=words.ROUND_ENDS,
 )
-ATTEMPTS = Metric(
+ATTEMPTS = _workers(
     "reportq_attempts_total",
-    COUNTER,
     "Attempts by outcome; returned ones (stop, pause, outage) cost the job nothing.",
-    {"outcome": ATTEMPT_OUTCOMES},
+    outcome=words.ATTEMPT_OUTCOMES,
 )
-FAILURES = Metric(
-    "reportq_attempt_failures_total",
-    COUNTER,
-    "Attempts that failed, timed out or crashed, by error code.",
-    {"code": JOB_CODES},
+FAILURES = _workers(
+    "reportq_attempt_failures_total", "Attempts that failed, timed out or crashed, by error code.", code=words.JOB_CODES
 )
-RETRIES = Metric(
-    "reportq_job_retries_total", COUNTER, "Retries scheduled, by the error code that caused them.", {"code": JOB_CODES}
+RETRIES = _workers(
+    "reportq_job_retries_total", "Retries scheduled, by the error code that caused them.", code=words.JOB_CODES
 )
-JOBS_ENDED = Metric(
-    "reportq_jobs_ended_total", COUNTER, "Rounds of jobs that ended under a worker, by end.", {"status": ROUND_ENDS}
+JOBS_ENDED = _workers(
+    "reportq_jobs_ended_total", "Rounds of jobs that ended under a worker, by end.", status=words.ROUND_ENDS
 )
-JOBS_FAILED = Metric(
+JOBS_FAILED = _workers(
     "reportq_jobs_failed_total",
-    COUNTER,
     "Rounds of jobs that ended failed, each with its dead letter, by error code.",
-    {"code": JOB_CODES},
+    code=words.JOB_CODES,
 )
-WEBHOOK_ATTEMPTS = Metric(
+WEBHOOK_ATTEMPTS = _workers(
     "reportq_webhook_attempts_total",
-    COUNTER,
     "Callbacks posted, by class of answer and verdict.",
-    {"answer": ANSWERS, "verdict": VERDICTS},
+    answer=words.ANSWERS,
+    verdict=words.VERDICTS,
 )
-WEBHOOK_SECONDS = Metric(
-    "reportq_webhook_attempt_duration_seconds", HISTOGRAM, "Time one POST of a callback took.", {}, _SHORT
+WEBHOOK_SECONDS = _workers("reportq_webhook_attempt_duration_seconds", "Time one POST of a callback took.", _SHORT)
+DELIVERY_SECONDS = _workers(
+    "reportq_delivery_latency_seconds", "Time from the end of a job to a callback's 2xx answer.", _OWED
 )
-DELIVERY_SECONDS = Metric(
-    "reportq_delivery_latency_seconds",
-    HISTOGRAM,
-    "Time from the end of a job to a callback's 2xx answer.",
-    {},
-    _OWED,
-)
-CALLBACKS_STOPPED = Metric(
+CALLBACKS_STOPPED = _workers(
     "reportq_callbacks_stopped_total",
-    COUNTER,
     "Callbacks given up, each with its dead letter, by error code.",
-    {"code": GIVEN_UP_CODES},
+    code=words.GIVEN_UP_CODES,
 )
-RESCUES = Metric(
+RESCUES = _workers(
     "reportq_rescues_total",
-    COUNTER,
     "Jobs taken back from workers that were not heard of for a whole lease.",
-    {"reason": ("crashed", "returned", "timeout")},
+    reason=("crashed", "returned", "timeout"),
 )
-WORKER_STARTS = Metric(
+WORKER_STARTS = _workers(
     "reportq_worker_starts_total",
-    COUNTER,
     "Worker processes started; many in a short time are a crash loop.",
-    {"queue": QUEUES},
+    queue=words.QUEUES,
 )
-WORKER_CPU = Metric(
-    "reportq_worker_cpu_seconds_total",
-    COUNTER,
-    "Processor time used by worker processes, by queue.",
-    {"queue": QUEUES},
+WORKER_CPU = _workers(
+    "reportq_worker_cpu_seconds_total", "Processor time used by worker processes, by queue.", queue=words.QUEUES
 )
 
 # -- the canary ---------------------------------------------------------------------------------------------------
 
-CANARY_RUNS = Metric(
+CANARY_RUNS = _workers(
     "reportq_canary_runs_total",
-    COUNTER,
     "Canaries by how they came out: succeeded, or what was missed first: not_accepted (no 202), too_late (not made in "
     "time), failed, no_callback (made, and not told), bad_signature, no_pdf (told, and no PDF to be had).",
-    {"result": CANARY_RESULTS},
+    result=words.CANARY_RESULTS,
 )
-CANARY_SECONDS = Metric(
+CANARY_SECONDS = _workers(
     "reportq_canary_duration_seconds",
-    HISTOGRAM,
     "Time from a canary's submission until its callback had come and its PDF was there; of those that succeeded.",
-    {},
     _CANARY,
 )
-CANARY_SUCCESS = Metric(
+CANARY_SUCCESS = _workers(
     "reportq_canary_last_success_timestamp_seconds",
-    GAUGE,
     "When a canary last succeeded, or was first tried while none has, in seconds since 1970; 0 while there is none.",
 )
 
 # -- the rows -----------------------------------------------------------------------------------------------------
 
-JOBS = _rows("reportq_jobs", "Jobs that wait or are worked on.", status=OPEN, priority=PRIORITIES)
+JOBS = _rows("reportq_jobs", "Jobs that wait or are worked on.", status=OPEN, priority=words.PRIORITIES)
 OLDEST_WAITING = _rows(
     "reportq_oldest_waiting_seconds",
     "Time the longest-waiting due job has waited; 0 when none waits.",
-    priority=PRIORITIES,
+    priority=words.PRIORITIES,
 )
 DELIVERIES = _rows("reportq_deliveries", "Callbacks and records still owed.", status=OPEN)
 OLDEST_DELIVERY = _rows("reportq_oldest_delivery_seconds", "Age of the oldest callback or record still owed.")
 ROWS_DUE = _rows(
-    "reportq_rows_due", "Rows that are due and whose message was not published yet, by queue.", queue=QUEUES
+    "reportq_rows_due", "Rows that are due and whose message was not published yet, by queue.", queue=words.QUEUES
 )
 ROWS_DUE_AGE = _rows(
-    "reportq_rows_due_oldest_seconds", "Time the oldest due, unpublished row has been due, by queue.", queue=QUEUES
+    "reportq_rows_due_oldest_seconds",
+    "Time the oldest due, unpublished row has been due, by queue.",
+    queue=words.QUEUES,
 )
 HINTS_OUT = _rows(
-    "reportq_hints_outstanding", "Rows whose message is in the broker and which no worker has taken yet.", queue=QUEUES
+    "reportq_hints_outstanding",
+    "Rows whose message is in the broker and which no worker has taken yet.",
+    queue=words.QUEUES,
 )
 STORE_WAITING = _rows("reportq_store_waiting", "Kept PDFs that wait for their upload.")
 STORE_PACE = _rows(
     "reportq_store_pace_writes_per_second", "Writes a second that Google Drive is found to allow; 0: no limit is known."
 )
 STORE_WRITES = _rows(
-    "reportq_store_writes_total", "Writes to Google Drive: written, or refused by its rate limit.", COUNTER,
+    "reportq_store_writes_total",
+    "Writes to Google Drive: written, or refused by its rate limit.",
     outcome=("written", "refused"),
-)  # fmt: skip
+)
 RELAY_LAG = _rows(
     "reportq_relay_lag_seconds",
     "Time the oldest due row has waited for the relay although nothing holds it back (no pause, window not full).",
-    queue=QUEUES,
+    queue=words.QUEUES,
 )
-LETTERS_OPEN = _rows("reportq_dead_letters_open", "Dead letters nobody has resolved.", queue=QUEUES, code=None)
-REPLAYED = _rows("reportq_replays_total", "Replays, as the audit keeps them.", COUNTER, what=REPLAYS)
+LETTERS_OPEN = _rows("reportq_dead_letters_open", "Dead letters nobody has resolved.", queue=words.QUEUES, code=None)
+REPLAYED = _rows("reportq_replays_total", "Replays, as the audit keeps them.", what=words.REPLAYS)
 WORKERS_ALIVE = _rows(
-    "reportq_workers", "Worker processes heard of within a lease that have a live thread.", queue=QUEUES
+    "reportq_workers", "Worker processes heard of within a lease that have a live thread.", queue=words.QUEUES
 )
-WORKER_THREADS = _rows("reportq_worker_threads", "Threads of live workers: jobs that can run at once.", queue=QUEUES)
-WORKERS_BUSY = _rows("reportq_worker_threads_busy", "Threads of live workers that have work.", queue=QUEUES)
-WORKER_MEMORY = _rows("reportq_worker_memory_peak_bytes", "Most memory any live worker process has used.", queue=QUEUES)
+WORKER_THREADS = _rows(
+    "reportq_worker_threads", "Threads of live workers: jobs that can run at once.", queue=words.QUEUES
+)
+WORKERS_BUSY = _rows("reportq_worker_threads_busy", "Threads of live workers that have work.", queue=words.QUEUES)
+WORKER_MEMORY = _rows(
+    "reportq_worker_memory_peak_bytes", "Most memory any live worker process has used.", queue=words.QUEUES
+)
 PAUSED = _rows(
     "reportq_paused",
     "1 while this is paused, by an operator or an outage; for webhook hosts their number.",
@@ -270,15 +242,15 @@ CLOCK_BEHIND = _rows(
 ACCEPTING = _rows("reportq_accepting", "1 when a valid request would be accepted: database up, backlog not full.")
 READ_SECONDS = _rows("reportq_gauges_read_seconds", "Time it took to read these gauges from the database.")
 DEPENDENCY_UP = _rows(
-    "reportq_dependency_up", "1 when the dependency answered the last time it was asked.", dependency=DEPENDENCIES
+    "reportq_dependency_up", "1 when the dependency answered the last time it was asked.", dependency=words.DEPENDENCIES
 )
 DEPENDENCY_SECONDS = _rows(
-    "reportq_dependency_latency_seconds", "How long the dependency took to answer then.", dependency=DEPENDENCIES
+    "reportq_dependency_latency_seconds", "How long the dependency took to answer then.", dependency=words.DEPENDENCIES
 )
 FACT = _rows(
     "reportq_fact",
     "What the verdict says of this: 0 nothing, 1 info, 2 warn, 3 bad. Told by each API of what it knows.",
-    fact=FACTS,
+    fact=words.FACTS,
 )
 BUILD_INFO = _rows(
     "reportq_build_info", "Always 1; which release runs, on which kind of broker.", version=None, broker=None

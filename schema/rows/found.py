@@ -48,8 +48,7 @@ def page(db: Database, documents: Documents, query: listing.Wanted) -> tuple[Seq
 def _alive(db: Database, ids: Sequence[str]) -> set[str]:
     if not ids:
         return set()
-    rows = db.fetch_all(f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)})", ids)
-    return {row["job_id"] for row in rows}
+    return set(db.column(f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)})", ids))
 
 
 def _listed(end: End) -> dict[str, Any]:

@@ -95,7 +95,7 @@ SORTS = {
 ASKED_BY_PEOPLE = {
     "schema/rows/person.py", "schema/rows/listing.py", "schema/rows/found.py", "schema/documents/tables.py:find_ends",
     "schema/rows/used_keys.py:forget", "schema/rows/links.py:forget", "schema/sql/migrate.py",
-    "schema/rows/keys.py:work",
+    "schema/rows/keys.py:work", "schema/rows/keys.py:revoke", "schema/rows/keys.py:forget_all",
     "schema/rows/audit.py:of", "schema/rows/switches.py:_put", "schema/rows/letter_search.py:groups",
     "schema/documents/tables.py:ends_of", "schema/documents/tables.py:work", "schema/documents/tables.py:save_report",
     "schema/rows/outbox.py:unpublish_all", "schema/sql/fitness.py",
