@@ -19,7 +19,7 @@ from schema.environment.secret_lists import parse_api_keys, parse_password_keys,
 from schema.environment.server_urls import without_password
 from schema.environment.variables import PREFIX as PREFIX
 from schema.environment.variables import SettingsError as SettingsError
-from schema.environment.variables import setting, values, variables
+from schema.environment.variables import setting, values
 
 # seconds a callback is owed: a weekend, and as long as its schedule (schema/callbacks/answers.py)
 OWED_FOR = 72 * 3600.0
@@ -288,8 +288,3 @@ class Settings:
                 value = "(set)" if value else "(not set)"
             rows[PREFIX + spec.name.upper()] = str(value)
         return rows
-
-
-def known_variables() -> frozenset[str]:
-    """Every environment variable that Settings reads, `…_FILE` variants included."""
-    return variables(Settings)

@@ -21,11 +21,11 @@ import structlog
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
 from middleware.hooks.lifecycle import Attempt, Attempts
-from middleware.hooks.outages import note_outage
 from schema.errors import Cancelled, DependencyDown, LeaseLost, RateLimited, Returned
 from schema.life import rounds
 from schema.life.failures import TIMEOUT, Failure, RetryPolicy
 from schema.life.rounds import MOST_RETURNS, Became
+from schema.rows import pauses
 from schema.rows.jobs import ClaimedJob
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown, patiently
@@ -101,7 +101,7 @@ class JobRetries(dramatiq.Middleware):
 
     def _outage(self, job: ClaimedJob, error: DependencyDown, failure: Failure) -> Became:
         member = (job["job_id"], job["start_no"])
-        members = note_outage(self.db, self.settings, error, member)
+        members = pauses.note_outage(self.db, self.settings, error, member)
         if members is not None and job["returns"] < MOST_RETURNS:
             rounds.refund(self.db, [other for other in members if other != member])
             # Not at once: until every worker has read of the pause, the job would only fail again.

@@ -6,10 +6,7 @@ kill -9. A new process takes the slot of a dead one and counts on from its numbe
 processes leave no files. A killed process loses at most one event, which it had committed and not yet counted.
 
 A full disk costs only metrics. What it refuses is held and written later (middleware/meters/value_file.py). When not even
-a file can be made, nothing is counted. The log says so once.
-
-Gauges are read from the rows (schema/metrics/gauges.py), because a dead process could not take its own back. A moment may
-be kept here, since it stays true; the latest one is shown.
+a file can be made, nothing is counted. The log says so once. What is counted here and what in rows: schema/metrics/table.py.
 """
 
 from __future__ import annotations

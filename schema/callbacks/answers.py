@@ -10,9 +10,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from schema.callbacks.answer_texts import is_page, is_start_page
 from schema.ports import Answer
 
+_TITLE = re.compile(r"<title\b[^<>]*>[^<]*</title>", re.I)
+_TAG = re.compile(r"<[^<>]*>")
+_SHORT = 300  # characters: a workflow that tells of n8n's start-up says more
+# "n8n is starting up. Please wait" (packages/cli/src/abstract-server.ts), alone, as a page's text or in an object.
+_STARTING = re.compile(
+    r"\W*(?:(?:n8n|code|status|message|error|\d+)\W+)*n8n is (?:\w+ )?(?:starting|booting|initiali[sz]ing|migrating)(?: up)?"
+    r"(?=\s*(?:[^\w\s]|$|please\b))",
+    re.I,
+)
+_DOCUMENT = re.compile(r"\s*(?:<\?xml[^<>]*>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I)
 #: Seconds to wait before the first, second, … try of the long schedule. Jitter adds or takes up to a fifth.
 #: From the eighth on it is every 6 h. That outlasts a weekend, and tells a receiver that is back within 6 h.
 SCHEDULE: tuple[float, ...] = (0, 5, 30, 300, 1800, 7200, 10800, *[21600] * 11)
@@ -92,6 +101,22 @@ def _is_json(answer: Answer) -> bool:
     return "json" in answer.content_type.lower() or answer.body_head.lstrip().startswith(("{", "["))
 
 
+def _is_start_page(text: str) -> bool:
+    """Whether n8n answers so while it migrates its database: no workflow has seen the request.
+
+    The text decides, not its type: a plain "OK" may have the same type, since PHP answers text/html by default.
+    """
+    if "n8n" not in text.lower():
+        return False
+    shown = (" ".join(_TAG.sub(" ", one).split()) for one in (text, _TITLE.sub(" ", text)))
+    return any(len(one) <= _SHORT and _STARTING.match(one) is not None for one in shown)
+
+
+def _is_page(text: str) -> bool:
+    """Whether it is a whole document of HTML, not only a piece of it."""
+    return _DOCUMENT.match(text) is not None
+
+
 _AWAY = "The workflow's host did not take the callback for hours. Check that n8n runs and is reachable, then resend."
 _COMES_AGAIN = "The callback is sent again by itself."
 _CREDENTIALS = (
@@ -113,9 +138,9 @@ def _final(
 
 
 TABLE: tuple[Rule, ...] = (
-    _away("start_page", lambda answer: _is_taken(answer) and is_start_page(answer.body_head),
+    _away("start_page", lambda answer: _is_taken(answer) and _is_start_page(answer.body_head),
         f"n8n answered with its start-up page: no workflow has seen the callback yet. {_COMES_AGAIN}"),
-    Rule("page", lambda answer: _is_taken(answer) and is_page(answer.body_head),
+    Rule("page", lambda answer: _is_taken(answer) and _is_page(answer.body_head),
         hint="The receiver answered with a web page, as an editor or a proxy does. If nothing has arrived, check the URL: "
         "it was taken for delivered, and is not sent again by itself."),
     Rule("accepted", _is_taken),

@@ -42,6 +42,9 @@ Password = Annotated[
         extra_json_schema={"format": "password", "writeOnly": True},
     ),
 ]  # fmt: skip
+_PLAIN = Meta(
+    max_length=500, pattern=_NAME, extra={"words": "must not be empty nor hold control characters, such as line breaks"}
+)
 Word = Annotated[str, Meta(min_length=1, max_length=255)]
 Why = Annotated[str, Meta(max_length=500)]
 Ids = Annotated[list[Word], Meta(max_length=1000)]
@@ -74,18 +77,7 @@ class Replay(Body, rename={"failure_callback": "failureCallback"}):
 
     callback: Url | None = None
     failure_callback: Url | None = None
-    why: Annotated[
-        Annotated[
-            str,
-            Meta(
-                max_length=500,
-                pattern=_NAME,
-                extra={"words": "must not be empty nor hold control characters, such as line breaks"},
-            ),
-        ]
-        | None,
-        Meta(description="Kept in the audit"),
-    ] = None
+    why: Annotated[Annotated[str, _PLAIN] | None, Meta(description="Kept in the audit")] = None
 
 
 class Link(Body):

@@ -1,11 +1,6 @@
 """The job's row: submission, the SQL that claims it, progress, and what is read of it.
 
-    queued ──claim──▶ processing ──finish──▶ completed | failed | cancelled
-      ▲  └──cancel──▶ cancelled      │              │
-      └── retry, rescue, return ─────┘              │
-      └───────────── replay (a new round) ◀─────────┘   of failed | cancelled
-
-The transitions that end a round or give it back stand in schema/life/rounds.py.
+Its states stand in `schema/__init__.py`; what ends a round or gives it back in `schema/life/rounds.py`.
 """
 
 from __future__ import annotations

@@ -11,14 +11,18 @@ from typing import TypeVar
 import msgspec
 
 from schema.callbacks.urls import host_key, lane_key
+from schema.errors import DependencyDown
 from schema.rows.columns import DeliveryRow, PauseRow
 from schema.rows.messages import WEBHOOKS
+from schema.settings import Settings
 from schema.sql.cached import Cached
 from schema.sql.database import Database, DatabaseDown, marks, once_more, put, transactional
 
 P = TypeVar("P")
 
 OUTAGE = "outage"  # set_by of a pause that an outage set
+STREAK = 3  # Consecutive outage-like errors that pause a dependency …
+OWNERS = 2  # … from so many jobs or deliveries, or from one of them over the outage window.
 
 # What a scope begins with; a name follows. The errors of a host's gateway and of its paths are counted apart. They pause
 # the host, or one path: `host:` and its lane (schema.callbacks.urls.lane_key).
@@ -178,6 +182,24 @@ def note_failure(
         return None
     pause(db, opens or scope, reason=reason, by=OUTAGE, seconds=probe_every, code=code)
     return members
+
+
+def note_outage(
+    db: Database, settings: Settings, error: DependencyDown, member: tuple[str, int]
+) -> list[tuple[str, int]] | None:
+    """Count this error of a dependency; the rest is `note_failure`'s."""
+    certain = "at_once" in error.fields  # full, or a day's limit is spent: the next job would meet the same
+    return note_failure(
+        db,
+        DEPENDENCY + error.dependency,
+        member,
+        streak=1 if certain else STREAK,
+        owners=1 if certain else OWNERS,
+        window=settings.outage_window,
+        probe_every=float(str(error.fields.get("pause", settings.probe_every))),
+        reason=error.detail,
+        code=error.code,
+    )
 
 
 @transactional
