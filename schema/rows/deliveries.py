@@ -264,8 +264,7 @@ def wait(
 def supersede(db: Database, job_id: str) -> int:
     """Close deliveries of earlier rounds that still wait: a replay tells anew. One that is being posted ends by itself."""
     return db.execute(
-        f"UPDATE deliveries SET status='superseded', ended_at={db.now()} WHERE job_id=%s AND status='queued'",
-        (job_id,),
+        f"UPDATE deliveries SET status='superseded', ended_at={db.now()} WHERE job_id=%s AND status='queued'", (job_id,)
     )
 
 

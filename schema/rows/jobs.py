@@ -291,17 +291,7 @@ def guarded(db: Database, held: Claim, assignments: str, params: tuple[Any, ...]
     )
     if won:
         return
-    row = find(db, held.job_id)
-    if still_held(held, row) and row is not None and row["cancel_requested_at"] is not None:
+    row, ours = find(db, held.job_id), ("processing", held.round, held.start_no)
+    if row is not None and row["cancel_requested_at"] and (row["status"], row["round"], row["start_no"]) == ours:
         raise Cancelled("The job was cancelled while it was processed.")
     raise LeaseLost("Another start of this job has taken over.")
-
-
-def still_held(held: Claim, row: JobRow | None) -> bool:
-    """Whether the row still belongs to this start."""
-    return (
-        row is not None
-        and row["status"] == "processing"
-        and row["round"] == held.round
-        and row["start_no"] == held.start_no
-    )

@@ -145,13 +145,7 @@ class Taken(Generic[D]):
 
 
 JOBS = Outbox(
-    DueJob,
-    "pdf_job_results",
-    "job_id",
-    "queued",
-    "turn, requested_at, job_id",
-    "idx_jobs_due",
-    "turn, traceparent",
+    DueJob, "pdf_job_results", "job_id", "queued", "turn, requested_at, job_id", "idx_jobs_due", "turn, traceparent"
 )
 DELIVERIES = Outbox(
     DueWork,
