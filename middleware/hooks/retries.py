@@ -56,26 +56,20 @@ class JobRetries(dramatiq.Middleware):
         if "delivery_id" in attempt.row:
             return
         job = attempt.row
+        told = log.bind(job_id=attempt.key, attempt=attempt.start_no)
         if isinstance(exception, DatabaseDown):
             # This start is given back when the database returns. No time limit may end a process that only waits.
             self.attempts.end()
-            log.warning("job.outcome_waits", job_id=attempt.key, attempt=attempt.start_no)
+            told.warning("job.outcome_waits")
             patiently(self.db.ping)
         try:
             became = patiently(lambda: self._decide(job, exception), self.settings.lease)
         except DatabaseDown:
-            log.error("job.outcome_not_written", job_id=attempt.key, attempt=attempt.start_no)
+            told.error("job.outcome_not_written")
             return
         code = getattr(exception, "code", None) or type(exception).__name__
         seconds = round(time.monotonic() - attempt.began, 3)
-        log.info(
-            "job.attempt_ended",
-            job_id=attempt.key,
-            attempt=attempt.start_no,
-            outcome=became,
-            code=code,
-            seconds=seconds,
-        )
+        told.info("job.attempt_ended", outcome=became, code=code, seconds=seconds)
         self.ended(job, became, code)
         self.wake()
 

@@ -18,7 +18,6 @@ import time
 import weakref
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -36,17 +35,13 @@ AGAIN = 1.0  # seconds between two tries to write what a disk has refused
 _LATEST = "gauge_mostrecent"  # the file's name tells prometheus_client how to combine the values of several files
 
 
+# One series: this process's file, and the places of its values there. No other process writes under our slot.
+_Series = tuple[ValueFile, list[int]]
+
+
 def folder_of(run_dir: str, part: str) -> Path:
     """Where this host's processes of one part (metrics.API, metrics.WORKERS) keep their files."""
     return Path(run_dir) / "metrics" / part
-
-
-@dataclass(slots=True)
-class _Series:
-    """One series: the places of its values in this process's file. No other process writes under our slot."""
-
-    file: ValueFile
-    places: list[int]
 
 
 class Meters:
@@ -125,7 +120,7 @@ class Meters:
         if kind == GAUGE and GAUGE not in self._files:  # few processes have one
             self._files[GAUGE] = open_file(self._folder / f"{_LATEST}_{self._slot}.db")
         file = self._files[kind]
-        series = _Series(file, [file.place(key) for key in _keys(metric, values)])
+        series = file, [file.place(key) for key in _keys(metric, values)]
         self._series[kind, metric.name, values] = series
         return series
 
@@ -156,7 +151,7 @@ _TELLING = threading.Lock()
 
 
 def _write(series: _Series, metric: Metric, value: float) -> None:
-    file, places = series.file, series.places
+    file, places = series
     if metric.kind == GAUGE:
         file.set([(places[0], value)], time.time())
     elif metric.kind == COUNTER:

@@ -87,13 +87,10 @@ class ListQuery(Struct, forbid_unknown_fields=True):
     status: Annotated[Status | None, Meta(description="Only jobs in this state")] = None
     code: Annotated[Name | None, Meta(description="Only this report")] = None
     product_id: Annotated[Name | None, Meta(description="Only this product")] = None
-    since: Annotated[
-        str | None,
-        Meta(
-            description="Only jobs submitted at or after this moment", examples=["2026-11-23T18:00:00Z"],
-            extra_json_schema={"format": "date-time"},
-        ),
-    ] = None  # fmt: skip
+    since: Annotated[str | None, Meta(
+        description="Only jobs submitted at or after this moment", examples=["2026-11-23T18:00:00Z"],
+        extra_json_schema={"format": "date-time"},
+    )] = None  # fmt: skip
     cursor: Annotated[
         Annotated[str, Meta(max_length=100)] | None, Meta(description=_NEXT, extra_json_schema={"format": "cursor"})
     ] = None

@@ -1,8 +1,7 @@
 """Rows that are published as messages: jobs, deliveries, and the `.XQ` copies of dead letters (DESIGN §2.1).
 
-A row is its own outbox. It is *due* while it waits, `run_at` has come and `published_at` is NULL. A relay takes due rows
-for a short while (`relay_token`, `relay_until`), publishes a message for each with confirm, and marks those confirmed.
-Every return to waiting raises `hint_no` and clears the token, so that a late mark finds nothing to mark.
+A row is its own outbox: a relay takes due rows for a short while, publishes a message for each with confirm, and marks those
+confirmed. `PublishedColumns` (schema/rows/columns.py) says by which columns.
 """
 
 from __future__ import annotations
