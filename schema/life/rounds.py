@@ -103,8 +103,7 @@ def fail(db: Database, job: HeldJob, failure: Failure, policy: RetryPolicy) -> F
         if failure.permanent or tries > policy.attempts:
             return "failed" if finish(db, job, "failed", outcome=failure.outcome, failure=failure, tried=1) else None
         counted = "tries=tries+1, retry_count=retry_count+1, error_code=%s, error_message=%s"
-        texts = (failure.code, failure.message)
-        return "retry" if _back(db, job, policy.delay(tries), counted, texts, failure.outcome, failure) else None
+        return "retry" if _back(db, job, policy.delay(tries), counted, failure.outcome, failure) else None
 
     return db.transaction(work) or _cancelled_or_lost(db, job, failure.outcome)
 
@@ -134,25 +133,20 @@ def give_back(
     counts: Literal["returns", "crashes"] = "returns",
 ) -> GivenBack:
     """Back to the queue without costing a try. `counts` names the counter that is raised."""
-    won = db.transaction(lambda: _back(db, job, seconds, f"{counts}={counts}+1", (), outcome, None))
+    won = db.transaction(lambda: _back(db, job, seconds, f"{counts}={counts}+1", outcome, None))
     return "returned" if won else _cancelled_or_lost(db, job, outcome)
 
 
 def _back(
-    db: Database,
-    job: HeldJob,
-    seconds: float,
-    assignments: str,
-    params: tuple[str, ...],
-    outcome: AttemptOutcome,
-    failure: Failure | None,
+    db: Database, job: HeldJob, seconds: float, assignments: str, outcome: AttemptOutcome, failure: Failure | None
 ) -> bool:
-    """Let the job wait again, due in `seconds`, and write its attempt."""
+    """Let the job wait again, due in `seconds`, and write its attempt. A failure's code and sentence are for `assignments`."""
+    texts = (failure.code, failure.message) if failure else ()
     won = db.matched(
         f"UPDATE pdf_job_results SET status='queued', run_at={db.later(seconds)}, {Outbox.BACK}, lease_until=NULL, "
         f"stage=NULL, progress=0, {assignments} "
         "WHERE job_id=%s AND round=%s AND start_no=%s AND status='processing' AND cancel_requested_at IS NULL",
-        (*params, job["job_id"], job["round"], job["start_no"]),
+        (*texts, job["job_id"], job["round"], job["start_no"]),
     )
     if won:
         write_attempt(db, job, outcome, failure)

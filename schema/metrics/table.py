@@ -4,9 +4,9 @@ Names follow Prometheus's conventions: prefix `reportq_`, base units, counters e
 job, a person, a product or a URL. A label with listed words shows each of them from the start, as zero. Without that,
 Prometheus's `increase` would not see the first event of a series.
 
-    kept = FILES      counted by the process that does it, right after the commit, in memory-mapped files that outlive
-                      the process (middleware/meters/counters.py): at most one event is missed per killed process. The
-                      only gauge among them is a moment, which stays true when its process is gone
+    kept = FILES      counted by the process that does it, right after the commit, in files that outlive the process
+                      (middleware/meters/counters.py): at most one event is missed per killed process. The only gauge
+                      among them is a moment, which stays true when its process is gone
     kept = DATABASE   read from the rows when somebody asks (schema/metrics/gauges.py): the truth of the whole cluster,
                       the same from every API, so that expressions take `max`, never `sum`, over instances
 """

@@ -35,15 +35,14 @@ _NEEDED = (
 )
 
 
-def owe(db: Database, job: HeldJob, end: dict[str, Any]) -> str:
-    """Write the delivery of a round's end, in the transaction that ends it; returns its id.
+def owe(db: Database, job: HeldJob, end: dict[str, Any]) -> None:
+    """Write the delivery of a round's end, in the transaction that ends it.
 
     A job without a callback has one too: it writes the permanent record.
     """
     url = job["callback"]
     if end["status"] != "completed" and (url or job["failure_callback"]):
         url = failure_url(url or "", job["failure_callback"])
-    delivery_id = f"dlv_{ULID()}"
     record = {
         "job_id": job["job_id"],
         "code": job["code"],
@@ -60,11 +59,10 @@ def owe(db: Database, job: HeldJob, end: dict[str, Any]) -> str:
         "INSERT INTO deliveries (delivery_id, job_id, round, event, url, host, record, owed_at, turn, run_at) "
         f"VALUES (%s,%s,%s,%s,%s,%s,%s,{now},%s,{now})",
         (
-            delivery_id, job["job_id"], job["round"], end["status"], url, host_key(url) if url else "",
+            f"dlv_{ULID()}", job["job_id"], job["round"], end["status"], url, host_key(url) if url else "",
             msgspec.json.encode(record).decode(), job["turn"],
         ),
     )  # fmt: skip
-    return delivery_id
 
 
 def end_of(row: HeldDelivery) -> End:
@@ -261,9 +259,9 @@ def wait(
     )
 
 
-def supersede(db: Database, job_id: str) -> int:
+def supersede(db: Database, job_id: str) -> None:
     """Close deliveries of earlier rounds that still wait: a replay tells anew. One that is being posted ends by itself."""
-    return db.execute(
+    db.execute(
         f"UPDATE deliveries SET status='superseded', ended_at={db.now()} WHERE job_id=%s AND status='queued'", (job_id,)
     )
 

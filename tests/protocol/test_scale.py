@@ -88,7 +88,7 @@ COUNTS = {
 # They sort what is few by its nature: a job's letters, a report's jobs, a batch, what the workers have in hand.
 SORTS = {
     ("schema/rows/letters.py", "open_of_job"), ("schema/rows/letter_search.py", "newer_completed"),
-    ("schema/life/retention.py", "work"), ("schema/rows/leases.py", "expired"), ("schema/rows/batches.py", "line"),
+    ("schema/life/retention.py", "_clean"), ("schema/rows/leases.py", "expired"), ("schema/rows/batches.py", "line"),
     ("schema/rows/batches.py", "each"),
 }  # fmt: skip
 # What only people and starts ask; a file, or a function in it.
