@@ -41,7 +41,7 @@ class EndedRows:
         """Remove one batch of jobs: how many went, and whether there are more to look at."""
         rows = self.db.fetch_all(*candidates_query(self.db, self.keep, self._after))
         more = len(rows) == _BATCH
-        # Set first, so that no page is in the way of the next. At the end it begins anew: those that had to stay.
+        # Set first, so that no page is in the way of the next. At the end it begins anew, with those that had to stay.
         self._after = (rows[-1]["ended_at"], rows[-1]["job_id"]) if more else None
         return _clean(self.db, self.keep, [row["job_id"] for row in rows]) if rows else 0, more
 
