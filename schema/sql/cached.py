@@ -53,18 +53,23 @@ class Cached(Generic[T]):
     def get(self, within: float | None = None) -> T:
         """The value, at most `within` seconds old (default: `every`) unless the database is down."""
         limit = self.every if within is None else within
+        # One moment for all questions. With two, a value could be too young for a read and a little later too old to tell.
+        now = time.monotonic()
+        due = self._due(limit, now)
         if self.patience is not None:
-            self._read_aside(limit, self.patience)
-        elif self._due(limit):
+            self._read_aside(limit, now, self.patience)
+        elif due:
             # A first value and one wanted fresher than usual are waited for; an ordinary refresh is one thread's work.
-            waits = within is not None or not self._usable()
+            waits = within is not None or not self._usable(now)
             if self._mutex.acquire(timeout=PATIENCE if waits else 0):
                 try:
-                    if self._due(limit):
+                    if self._due(limit, now):
                         self._refresh()
                 finally:
                     self._mutex.release()
-        if not self._usable():
+        if due and self._at < now:  # nothing was read meanwhile: the last value has grown older
+            now = time.monotonic()
+        if not self._usable(now):
             if not isinstance(self._why, DatabaseDown):
                 raise self._why
             raise type(self._why)(self._why.detail)
@@ -73,25 +78,24 @@ class Cached(Generic[T]):
 
     def kept(self) -> T:
         """The last value while it may be told, for callers beside a thread that keeps it fresh; else as `get`."""
-        return self.last if self.last is not None and self._usable() else self.get()
+        return self.last if self.last is not None and self._usable(time.monotonic()) else self.get()
 
-    def _due(self, limit: float) -> bool:
-        now = time.monotonic()
+    def _due(self, limit: float, now: float) -> bool:
         return now - self._at >= max(limit, self.share * self._cost) and now >= self._rest_until
 
-    def _usable(self) -> bool:
+    def _usable(self, now: float) -> bool:
         if self.last is None or self.stale is None:
             return self.last is not None
-        return time.monotonic() - self._at < self.stale + self.share * self._cost
+        return now - self._at < self.stale + self.share * self._cost
 
     @property
     def age(self) -> float | None:
         """Seconds since the last value was read; None before the first."""
         return None if self.last is None else time.monotonic() - self._at
 
-    def _read_aside(self, limit: float, patience: float) -> None:
+    def _read_aside(self, limit: float, now: float, patience: float) -> None:
         with self._mutex:
-            if self._due(limit) and (self._reader is None or not self._reader.is_alive()):
+            if self._due(limit, now) and (self._reader is None or not self._reader.is_alive()):
                 self._reader = threading.Thread(target=self._run, name="reads-rows", daemon=True)
                 self._began = time.monotonic()
                 self._reader.start()
