@@ -1,16 +1,5 @@
 """What can go wrong, and what becomes of the job when it does.
 
-    ReportqError                 one stable `code`, the sentence a person reads, fields
-    ├── Transient                tried again with backoff, up to RETRY_ATTEMPTS times
-    │   └── DependencyDown       the same, and counted towards pausing that dependency (DESIGN §2.14)
-    │       └── RateLimited      it is there and asks us to slow down: no outage for whoever keeps a pace
-    ├── Permanent                never tried again: dead letter at once
-    ├── Refused                  the request itself is wrong or comes at the wrong time: a problem answer
-    └── Stopped                  the attempt must end here, nothing is wrong with the report
-        ├── LeaseLost            somebody else owns the job now: write nothing
-        ├── Cancelled            the caller asked for it
-        └── Returned             given back unfinished (graceful stop, pause): costs no try
-
 The sentences are written once, in schema/http/problems.py, and are the same in API, callback, log and dead letter.
 """
 
@@ -30,13 +19,13 @@ class ReportqError(Exception):
 
 
 class Transient(ReportqError):
-    """May work on the next try."""
+    """May work on the next try: tried again with backoff, up to REPORTQ_RETRY_ATTEMPTS times."""
 
     code = "temporary_failure"
 
 
 class DependencyDown(Transient):
-    """A whole dependency did not answer, or answered 5xx.
+    """A whole dependency did not answer, or answered 5xx: counted towards pausing it (DESIGN §2.14).
 
     `dependency` is the pause scope's name: "drive", "mongodb", "folder". Fields: `at_once`, when the first error is enough
     for a pause, and `pause`, how many seconds nobody need ask.
@@ -58,19 +47,19 @@ class RateLimited(DependencyDown):
 
 
 class Permanent(ReportqError):
-    """Will fail the same way for ever: template_not_found, report_not_found, invalid_data, template_invalid."""
+    """Will fail the same way for ever (report_not_found, invalid_data …): never tried again, a dead letter at once."""
 
     code = "permanent_failure"
 
 
 class Refused(ReportqError):
-    """A request that cannot be served as it stands; answered as problem+json with the status of its code."""
+    """A request that is wrong or comes at the wrong time; answered as problem+json with the status of its code."""
 
     code = "invalid_request"
 
 
 class Stopped(ReportqError):
-    """Ends an attempt whose outcome is not a failure."""
+    """Ends an attempt though nothing is wrong with its report."""
 
     code = "stopped"
 
@@ -88,6 +77,6 @@ class Cancelled(Stopped):
 
 
 class Returned(Stopped):
-    """Back to the queue without costing a try."""
+    """Given back unfinished (graceful stop, pause), without costing a try."""
 
     code = "returned"

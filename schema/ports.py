@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,16 @@ class End:
     callback: str | None = None  # "not_sent": the resume URL was used up by an earlier round
 
 
+class EndsWanted(TypedDict, total=False):
+    """Which ends of a code; those left out stand for any."""
+
+    product_id: str | None
+    status: str | None
+    since: str  # the least job id
+    before: str | None  # what job ids are below
+    limit: int  # at most so many; 50 unless said
+
+
 class Documents(Protocol):
     """Source reports and permanent results. Every call is bounded in time and raises DependencyDown("mongodb")
     when the server did not answer."""
@@ -44,17 +54,8 @@ class Documents(Protocol):
     def find_end(self, job_id: str) -> End | None:
         """The last recorded end of a job, for jobs whose row was cleaned away."""
 
-    def find_ends(
-        self,
-        code: str,
-        *,
-        product_id: str | None = None,
-        status: str | None = None,
-        since: str = "",
-        before: str | None = None,
-        limit: int = 50,
-    ) -> list[End]:
-        """Recorded ends of a code, newest job first: job ids from `since` on and below `before`; at most `limit`."""
+    def find_ends(self, code: str, **wanted: Unpack[EndsWanted]) -> list[End]:
+        """Recorded ends of a code, newest job first."""
 
     def ends_of(self, code: str, product_id: str | None) -> list[End]:
         """Every recorded end of one report, or (None) of all reports of a code: for erasing a person."""

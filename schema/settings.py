@@ -19,7 +19,7 @@ from schema.environment.secret_lists import parse_api_keys, parse_password_keys,
 from schema.environment.server_urls import without_password
 from schema.environment.variables import PREFIX as PREFIX
 from schema.environment.variables import SettingsError as SettingsError
-from schema.environment.variables import setting, values, variables
+from schema.environment.variables import setting, values
 
 # seconds a callback is owed: a weekend, and as long as its schedule (schema/callbacks/answers.py)
 OWED_FOR = 72 * 3600.0
@@ -48,18 +48,13 @@ class Settings:
     # Four URLs choose the adapters.
     database_url: str = setting("sqlite:///var/reportq.db", "where rows live", schemes=("sqlite", "mysql"), secret=True)
     documents_url: str = setting(
-        "database:",
-        "source reports and permanent results: a table of the database, or MongoDB",
-        schemes=("database", "mongodb", "mongodb+srv"),
-        secret=True,
-    )
+        "database:", "source reports and permanent results: a table of the database, or MongoDB",
+        schemes=("database", "mongodb", "mongodb+srv"), secret=True,
+    )  # fmt: skip
     broker_url: str = setting(
-        "memory:",
-        "in-process broker, or RabbitMQ (several nodes separated by ';')",
-        schemes=("memory", "amqp", "amqps"),
-        secret=True,
-        separator=";",
-    )
+        "memory:", "in-process broker, or RabbitMQ (several nodes separated by ';')",
+        schemes=("memory", "amqp", "amqps"), secret=True, separator=";",
+    )  # fmt: skip
     artifacts_url: str = setting(
         "file:var/artifacts", "PDF store: a folder, or gdrive://<folder id>", schemes=("file", "gdrive")
     )
@@ -79,11 +74,9 @@ class Settings:
     api_workers: int = setting(2, "gunicorn processes (the in-process broker needs exactly 1)", least=1, most=64)
     api_threads: int = setting(8, "threads of each gunicorn process", least=1, most=256)
     api_keys: str = setting(
-        "",
-        "comma-separated name:role:key, role submit, read or operate; empty: none needed",
-        secret=True,
-        separator=",",
-    )
+        "", "comma-separated name:role:key, role submit, read or operate; empty: none needed",
+        secret=True, separator=",",
+    )  # fmt: skip
     max_backlog: int = setting(100_000, "jobs that may wait before submissions get 429", least=1)
     max_body: int = setting(1_000_000, "bytes a request body may have", least=1000)
     max_batch: int = setting(500, "jobs one batch may submit", least=1, most=5000)
@@ -101,16 +94,13 @@ class Settings:
     callback_link_for: float = setting(
         0.0,
         "seconds that a link in callbacks opens the PDF without a key; 0: callbacks name the download, which needs one",
-        least=0,
-        most=7_776_000,
-    )
+        least=0, most=7_776_000,
+    )  # fmt: skip
     password_keys: str = setting(
         "",
         "comma-separated keys that seal PDF passwords in rows, each the base64 of 32 random bytes; the first seals, all of "
-        "them open; empty: no password is taken",
-        secret=True,
-        separator=",",
-    )
+        "them open; empty: no password is taken", secret=True, separator=",",
+    )  # fmt: skip
     rollout_percent: int = setting(0, "share of codes the synchronous endpoint queues at once", least=0, most=100)
     sync_enabled: bool = setting(True, "whether POST /api/reports/generate is served")
     sync_sunset_after: float = setting(
@@ -127,22 +117,18 @@ class Settings:
     webhook_headers: str = setting(
         "",
         "headers that receivers want: an origin, a blank, the header (https://n8n.example.com X-Auth: …), one a line; each "
-        "goes to its origin alone",
-        secret=True,
-        separator=",",
-    )
+        "goes to its origin alone", secret=True, separator=",",
+    )  # fmt: skip
     webhook_allow: str = setting(
-        "",
-        "private hosts or networks callbacks may go to: host, host:port, network/prefix, network/prefix:port",
+        "", "private hosts or networks callbacks may go to: host, host:port, network/prefix, network/prefix:port",
         separator=",",
-    )
+    )  # fmt: skip
     webhook_scale: float = setting(1.0, "multiplies the callback schedule (tests)", least=0.0001, most=10)
 
     operations_webhook: str = setting(
-        "",
-        "where operators are told of trouble and of its end: a URL of Slack, n8n or yours; empty: nowhere",
+        "", "where operators are told of trouble and of its end: a URL of Slack, n8n or yours; empty: nowhere",
         secret=True,
-    )
+    )  # fmt: skip
 
     # Google Drive.
     gdrive_credentials: str = setting("", "path of the service account's JSON key")
@@ -288,8 +274,3 @@ class Settings:
                 value = "(set)" if value else "(not set)"
             rows[PREFIX + spec.name.upper()] = str(value)
         return rows
-
-
-def known_variables() -> frozenset[str]:
-    """Every environment variable that Settings reads, `…_FILE` variants included."""
-    return variables(Settings)

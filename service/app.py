@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import falcon
@@ -10,8 +11,9 @@ from falcon.routing import CompiledRouter
 from middleware.meters.counters import Meters, folder_of
 from schema.errors import ReportqError
 from schema.metrics import table as metrics
+from schema.rows import switches
 from schema.rows.keys import KeyRing
-from schema.rows.switches import RolloutBoard
+from schema.sql.cached import Cached
 from service.door.access import Access
 from service.door.counted import Counted
 from service.door.headers import Headers
@@ -50,7 +52,7 @@ def create_app(parts: ApiParts) -> Any:
     rates = RateLimits(parts.settings.run_dir)
     waiters = WaiterBoard(parts.db, parts.settings.waiters, parts.stopping)
     downloads = Downloads(parts)
-    rollout = RolloutBoard(parts.db, parts.settings)
+    rollout = Cached(partial(switches.stored, parts.db, parts.settings), parts.settings.switch_poll)
     watch = Watch(
         parts.settings,
         parts.db,

@@ -16,7 +16,7 @@ from pydrive2.auth import GoogleAuth
 
 from actors.artifacts import DriveOptions
 from actors.artifacts.drive_errors import FAILURES, Refusal, sort
-from schema.environment import setting_texts
+from schema.environment import variables
 from schema.errors import DependencyDown
 
 SCOPES = ["https://www.googleapis.com/auth/drive"]
@@ -121,7 +121,7 @@ class _Auth(GoogleAuth):  # type: ignore[misc]
 
 def _read_key(path: str) -> dict[str, Any]:
     try:
-        key = json.loads(setting_texts.read(path))
+        key = json.loads(variables.read(path))
     except OSError as error:
         raise Refusal.CREDENTIALS.error(f"The key file {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:

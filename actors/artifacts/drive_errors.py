@@ -21,7 +21,7 @@ from googleapiclient.errors import HttpError
 from oauth2client.client import AccessTokenRefreshError
 from pydrive2.auth import AuthError
 
-from schema.callbacks.retry_after import seconds_of
+from schema.callbacks.verdicts import seconds_of
 from schema.errors import DependencyDown, Permanent, RateLimited, ReportqError, Transient
 
 # OSError: refused, reset, timeout, TLS. ValueError: no JSON (a proxy's page). KeyError: JSON, but not theirs.

@@ -14,7 +14,6 @@ from actors.deliver.batch_body import batch_body
 from actors.deliver.callback_body import callback_body, correlation
 from actors.deliver.host_pauses import note_answer
 from middleware.hooks.lifecycle import Attempt, Attempts
-from middleware.hooks.outages import note_outage
 from middleware.meters.worker import WorkerMeters
 from schema.callbacks.redaction import hide
 from schema.callbacks.urls import redact
@@ -23,7 +22,7 @@ from schema.errors import DependencyDown, ReportqError
 from schema.life.failures import Failure
 from schema.life.rounds import MAX_CRASHES, refund
 from schema.ports import Answer, Documents, End, Post, Sender
-from schema.rows import deliveries, leases, letters, links, outbox, posts
+from schema.rows import deliveries, leases, letters, links, outbox, pauses, posts
 from schema.rows.columns import PostEnd
 from schema.rows.deliveries import DeliveryClaim, Unclaimed
 from schema.rows.messages import WEBHOOKS
@@ -151,7 +150,7 @@ class Delivering:
         try:
             body = batch_body(self.db, self.documents, held.row, self.settings.links_base)
         except DependencyDown as error:
-            note_outage(self.db, self.settings, error, (held.delivery_id, held.start_no))
+            pauses.note_outage(self.db, self.settings, error, (held.delivery_id, held.start_no))
             body = None
         if body is None:
             deliveries.wait(self.db, held.row, seconds=seconds)
@@ -166,7 +165,7 @@ class Delivering:
         try:
             self.documents.record_end(end)
         except DependencyDown as error:
-            members = note_outage(self.db, self.settings, error, (held.delivery_id, held.start_no))
+            members = pauses.note_outage(self.db, self.settings, error, (held.delivery_id, held.start_no))
             if members is not None:
                 refund(self.db, members)  # the outage's first errors were counted as those jobs' failures
             if last:

@@ -28,8 +28,8 @@ from actors.deliver.exact_http import CONNECT_SECONDS, Deadlines, ExactAdapter, 
 from actors.deliver.tls_faults import is_before_any_request, tls_fault
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.receiver_headers import ReceiverHeaders, spellings
-from schema.callbacks.retry_after import seconds_of
 from schema.callbacks.urls import HOW_TO_ALLOW, check_literal
+from schema.callbacks.verdicts import seconds_of
 from schema.errors import Refused
 from schema.ports import Answer, Post
 

@@ -20,10 +20,9 @@ from actors.artifacts import TRIAL, DriveOptions, open_artifacts, try_out
 from actors.publish.wakeup import Waker
 from middleware.hooks.heartbeats import Heartbeats
 from middleware.hooks.lifecycle import Attempts, Lifecycle
-from middleware.hooks.memory_limits import MemoryLimit
+from middleware.hooks.limits import MemoryLimit, RenderTimeLimit
 from middleware.hooks.moved_messages import MovedMessages
 from middleware.hooks.retries import JobRetries
-from middleware.hooks.time_limits import RenderTimeLimit
 from middleware.meters.counters import Meters, folder_of
 from middleware.meters.worker import WorkerMeters
 from middleware.rabbitmq.broker import open_broker, open_publisher

@@ -79,16 +79,10 @@ class Heartbeats(dramatiq.Middleware):
             self._cards.append((card, worker))
         with self._mutex:
             self._workers += 1
-        try:
-            self.beat()  # at once: estimates, windows and /readyz count live workers
-        except DatabaseDown:
-            log.warning("heartbeat.database_unavailable", worker_id=self.worker_id)
-        except Exception:  # the relay may not have made the tables yet; the beats must begin anyway
-            log.exception("heartbeat.failed")
-        if self._thread is not None:
-            return
-        self._thread = threading.Thread(target=self._run, name="heartbeats", daemon=True)
-        self._thread.start()
+        self._try_beat()  # at once: estimates, windows and /readyz count live workers
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="heartbeats", daemon=True)
+            self._thread.start()
 
     def before_worker_shutdown(self, broker: Any, worker: Any) -> None:
         self._stop_until = self._stop_until or time.monotonic() + self.stop_within
@@ -114,22 +108,26 @@ class Heartbeats(dramatiq.Middleware):
     def _run(self) -> None:
         while True:
             self._arm()
-            pause = self.every
-            try:
-                self.beat()
-            except DatabaseDown:
-                log.warning("heartbeat.database_unavailable", worker_id=self.worker_id)
-                pause = min(1.0, pause)  # when the database is back, the leases have little time left
-            except Exception:
-                log.exception("heartbeat.failed")
+            # When the database is back, the leases have little time left.
+            pause = self.every if self._try_beat() else min(1.0, self.every)
             self._arm()
             if self._done.wait(pause):
                 return
-            orphaned = (
-                self.guard_process and os.getppid() != self._parent
-            )  # the supervisor starts a new parent, with new workers
+            # Without its parent: the supervisor starts a new one, with new workers.
+            orphaned = self.guard_process and os.getppid() != self._parent
             if self._ends_until is not None or orphaned or self._has_died():
                 self._leave()
+
+    def _try_beat(self) -> bool:
+        """Beat; False when the database is away. The relay may not have made the tables yet: the beats begin anyway."""
+        try:
+            self.beat()
+        except DatabaseDown:
+            log.warning("heartbeat.database_unavailable", worker_id=self.worker_id)
+            return False
+        except Exception:
+            log.exception("heartbeat.failed")
+        return True
 
     def _leave(self) -> None:
         """End this process in order; after ORPHAN_SECONDS at once, because a thread that hangs delays an orderly end for ever.
@@ -144,9 +142,7 @@ class Heartbeats(dramatiq.Middleware):
 
     def _has_died(self) -> bool:
         """Whether a thread has died although the process was not stopped."""
-        threads = list(self.others())
-        for _, worker in self._cards:
-            threads += [*_threads(worker, "workers"), *_threads(worker, "consumers")]
+        threads = [*self.others(), *(thread for _, worker in self._cards for thread in _threads(worker))]
         dead = [thread.name for thread in threads if not thread.is_alive()]
         if not dead or self.attempts.stopping.is_set():
             return False
@@ -164,9 +160,7 @@ class Heartbeats(dramatiq.Middleware):
             self._arm()  # many attempts on a slow database do not mean that the process hangs
         for card, worker in self._cards:
             card.threads = _threads_that_work(worker)
-            card.dead = sum(
-                not thread.is_alive() for kind in ("workers", "consumers") for thread in _threads(worker, kind)
-            )
+            card.dead = sum(not thread.is_alive() for thread in _threads(worker))
             begun = self.attempts.last_begun.get(_TABLES[card.kind].table)
             card.claimed = None if begun is None else time.monotonic() - begun
             workers.seen(self.db, card, busy=sum(_TABLES[card.kind] is attempt.leased for attempt in running))
@@ -181,10 +175,13 @@ class Heartbeats(dramatiq.Middleware):
         faulthandler.dump_traceback_later(max(0.1, seconds), exit=True, file=sys.stderr)
 
 
-def _threads(worker: Any, kind: str) -> Sequence[threading.Thread]:
-    """A worker's threads: "workers" handle messages, "consumers" fetch them, one for each queue."""
-    threads = getattr(worker, kind, ())
-    return tuple(threads.values() if isinstance(threads, dict) else threads)
+def _threads(worker: Any, *kinds: str) -> list[threading.Thread]:
+    """A worker's threads, of these kinds: "workers" handle messages, "consumers" fetch them, one for each queue."""
+    found: list[threading.Thread] = []
+    for kind in kinds or ("workers", "consumers"):
+        threads = getattr(worker, kind, ())
+        found += threads.values() if isinstance(threads, dict) else threads
+    return found
 
 
 def _threads_that_work(worker: Any) -> int:

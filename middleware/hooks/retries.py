@@ -21,11 +21,11 @@ import structlog
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
 from middleware.hooks.lifecycle import Attempt, Attempts
-from middleware.hooks.outages import note_outage
 from schema.errors import Cancelled, DependencyDown, LeaseLost, RateLimited, Returned
 from schema.life import rounds
 from schema.life.failures import TIMEOUT, Failure, RetryPolicy
 from schema.life.rounds import MOST_RETURNS, Became
+from schema.rows import pauses
 from schema.rows.jobs import ClaimedJob
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown, patiently
@@ -56,26 +56,20 @@ class JobRetries(dramatiq.Middleware):
         if "delivery_id" in attempt.row:
             return
         job = attempt.row
+        told = log.bind(job_id=attempt.key, attempt=attempt.start_no)
         if isinstance(exception, DatabaseDown):
             # This start is given back when the database returns. No time limit may end a process that only waits.
             self.attempts.end()
-            log.warning("job.outcome_waits", job_id=attempt.key, attempt=attempt.start_no)
+            told.warning("job.outcome_waits")
             patiently(self.db.ping)
         try:
             became = patiently(lambda: self._decide(job, exception), self.settings.lease)
         except DatabaseDown:
-            log.error("job.outcome_not_written", job_id=attempt.key, attempt=attempt.start_no)
+            told.error("job.outcome_not_written")
             return
         code = getattr(exception, "code", None) or type(exception).__name__
         seconds = round(time.monotonic() - attempt.began, 3)
-        log.info(
-            "job.attempt_ended",
-            job_id=attempt.key,
-            attempt=attempt.start_no,
-            outcome=became,
-            code=code,
-            seconds=seconds,
-        )
+        told.info("job.attempt_ended", outcome=became, code=code, seconds=seconds)
         self.ended(job, became, code)
         self.wake()
 
@@ -101,7 +95,7 @@ class JobRetries(dramatiq.Middleware):
 
     def _outage(self, job: ClaimedJob, error: DependencyDown, failure: Failure) -> Became:
         member = (job["job_id"], job["start_no"])
-        members = note_outage(self.db, self.settings, error, member)
+        members = pauses.note_outage(self.db, self.settings, error, member)
         if members is not None and job["returns"] < MOST_RETURNS:
             rounds.refund(self.db, [other for other in members if other != member])
             # Not at once: until every worker has read of the pause, the job would only fail again.

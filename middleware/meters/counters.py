@@ -6,10 +6,7 @@ kill -9. A new process takes the slot of a dead one and counts on from its numbe
 processes leave no files. A killed process loses at most one event, which it had committed and not yet counted.
 
 A full disk costs only metrics. What it refuses is held and written later (middleware/meters/value_file.py). When not even
-a file can be made, nothing is counted. The log says so once.
-
-Gauges are read from the rows (schema/metrics/gauges.py), because a dead process could not take its own back. A moment may
-be kept here, since it stays true; the latest one is shown.
+a file can be made, nothing is counted. The log says so once. What is counted here and what in rows: schema/metrics/table.py.
 """
 
 from __future__ import annotations
@@ -21,7 +18,6 @@ import time
 import weakref
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -39,17 +35,13 @@ AGAIN = 1.0  # seconds between two tries to write what a disk has refused
 _LATEST = "gauge_mostrecent"  # the file's name tells prometheus_client how to combine the values of several files
 
 
+# One series: this process's file, and the places of its values there. No other process writes under our slot.
+_Series = tuple[ValueFile, list[int]]
+
+
 def folder_of(run_dir: str, part: str) -> Path:
     """Where this host's processes of one part (metrics.API, metrics.WORKERS) keep their files."""
     return Path(run_dir) / "metrics" / part
-
-
-@dataclass(slots=True)
-class _Series:
-    """One series: the places of its values in this process's file. No other process writes under our slot."""
-
-    file: ValueFile
-    places: list[int]
 
 
 class Meters:
@@ -128,7 +120,7 @@ class Meters:
         if kind == GAUGE and GAUGE not in self._files:  # few processes have one
             self._files[GAUGE] = open_file(self._folder / f"{_LATEST}_{self._slot}.db")
         file = self._files[kind]
-        series = _Series(file, [file.place(key) for key in _keys(metric, values)])
+        series = file, [file.place(key) for key in _keys(metric, values)]
         self._series[kind, metric.name, values] = series
         return series
 
@@ -159,7 +151,7 @@ _TELLING = threading.Lock()
 
 
 def _write(series: _Series, metric: Metric, value: float) -> None:
-    file, places = series.file, series.places
+    file, places = series
     if metric.kind == GAUGE:
         file.set([(places[0], value)], time.time())
     elif metric.kind == COUNTER:

@@ -35,24 +35,22 @@ class ConfirmingLine:
         self._connection: Any = pika.SelectConnection(
             node,
             on_open_callback=self._on_open,
-            on_open_error_callback=lambda connection, _error: self._lost(connection),
-            on_close_callback=lambda connection, _error: self._lost(connection),
+            on_open_error_callback=self._lost,
+            on_close_callback=self._lost,
         )
-        self.thread = threading.Thread(
-            target=self._run, args=(self._connection,), name="rabbitmq-publisher", daemon=True
-        )
+        self.thread = threading.Thread(target=self._run, name="rabbitmq-publisher", daemon=True)
         self.thread.start()
         if not (self._opened.wait(timeout) and self.usable):
             self.stop()
             raise DependencyDown("broker", f"RabbitMQ at {bracketed(node.host)}:{node.port} does not answer.")
 
-    def _run(self, connection: Any) -> None:
+    def _run(self) -> None:
         try:
-            connection.ioloop.start()
+            self._connection.ioloop.start()
         except Exception:
-            self._lost(connection)
+            self._lost()
         with contextlib.suppress(Exception):
-            connection.ioloop.close()  # otherwise its two sockets stay open until the next garbage collection
+            self._connection.ioloop.close()  # otherwise its two sockets stay open until the next garbage collection
 
     def _on_open(self, connection: Any) -> None:
         connection.channel(on_open_callback=self._on_channel)
@@ -74,16 +72,16 @@ class ConfirmingLine:
         self.usable = True
         self._opened.set()
 
-    def _lost(self, connection: Any) -> None:
+    def _lost(self, *_told: object) -> None:
         with contextlib.suppress(Exception):
-            connection.ioloop.stop()
+            self._connection.ioloop.stop()
         self._fail()
 
     def _channel_lost(self) -> None:
         """The broker has closed the channel, or its connection is closing. Close the connection, or its socket stays open."""
         self._fail()
         if self._connection.is_open:
-            self._close(self._connection)
+            self._close()
 
     def _fail(self) -> None:
         self.usable = False
@@ -111,7 +109,7 @@ class ConfirmingLine:
                 )
                 self._channel.basic_publish("", route, body, properties, mandatory=True)
         except Exception:
-            self._lost(self._connection)
+            self._lost()
 
     def _on_return(self, _channel: Any, _method: Any, properties: Any, _body: bytes) -> None:
         """A message for a queue that does not exist comes back before its confirm."""
@@ -134,14 +132,13 @@ class ConfirmingLine:
 
     def stop(self) -> None:
         """Give up the connection, from outside its thread."""
-        connection = self._connection
         try:
-            connection.ioloop.add_callback_threadsafe(lambda: self._close(connection))
+            self._connection.ioloop.add_callback_threadsafe(self._close)
         except Exception:
-            self._lost(connection)
+            self._lost()
 
-    def _close(self, connection: Any) -> None:
+    def _close(self) -> None:
         try:
-            connection.close()
+            self._connection.close()
         except Exception:
-            self._lost(connection)
+            self._lost()

@@ -150,22 +150,16 @@ class LetterQueue:
 
     def _adopted(self, stranger: Stranger, properties: Any, body: bytes) -> bool:
         """Whether the stranger has a row now. One that cannot get a row must not stop the others."""
-        mark = _mark(self.queue, properties, body)
+        mark, told = _mark(self.queue, properties, body), log.bind(queue=self.queue, bytes=len(body))
         self._alike[mark] += 1
         try:
             letter_id = _stranger_id(properties, mark, self._alike[mark])
             if letters.bury_raw(self.db, self.queue, letter_id, body, stranger.code, stranger.sentence):
-                log.warning(
-                    "dead_letter.found_in_broker",
-                    queue=self.queue,
-                    dead_letter_id=letter_id,
-                    code=stranger.code,
-                    bytes=len(body),
-                )
+                told.warning("dead_letter.found_in_broker", dead_letter_id=letter_id, code=stranger.code)
         except DatabaseDown:
             raise
         except Exception:
-            log.exception("dead_letter.not_adopted", queue=self.queue, bytes=len(body))
+            told.exception("dead_letter.not_adopted")
             return False
         return True
 

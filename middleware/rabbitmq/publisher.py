@@ -23,8 +23,6 @@ from schema.errors import DependencyDown
 from schema.ports import Message
 from schema.rows.messages import xq
 
-Encode = Callable[[Message], bytes]
-
 
 @dataclass(eq=False)
 class RabbitPublisher:
@@ -32,7 +30,7 @@ class RabbitPublisher:
 
     parameters: Sequence[pika.connection.Parameters]
     timeout: float
-    encode: Encode
+    encode: Callable[[Message], bytes]
     declare: Callable[..., None]  # on a channel; with `only`, just the queues of these names
     queues: Sequence[str]
     _mutex: threading.Lock = field(default_factory=threading.Lock)

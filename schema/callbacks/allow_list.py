@@ -26,15 +26,9 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # What a listed host name may resolve to beside public addresses.
 _PRIVATE: tuple[Network, ...] = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "fc00::/7",
-        "::1/128",
+    map(
+        ipaddress.ip_network,
+        ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "fc00::/7", "::1/128"],
     )
 )
 # Where clouds answer a machine that asks who it is, and give it their credentials.

@@ -10,9 +10,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from schema.callbacks.answer_texts import is_page, is_start_page
 from schema.ports import Answer
 
+_TITLE = re.compile(r"<title\b[^<>]*>[^<]*</title>", re.I)
+_TAG = re.compile(r"<[^<>]*>")
+_SHORT = 300  # characters: a workflow that tells of n8n's start-up says more
+# "n8n is starting up. Please wait" (packages/cli/src/abstract-server.ts), alone, as a page's text or in an object.
+_STARTING = re.compile(
+    r"\W*(?:(?:n8n|code|status|message|error|\d+)\W+)*n8n is (?:\w+ )?(?:starting|booting|initiali[sz]ing|migrating)(?: up)?"
+    r"(?=\s*(?:[^\w\s]|$|please\b))",
+    re.I,
+)
+_DOCUMENT = re.compile(r"\s*(?:<\?xml[^<>]*>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I)
 #: Seconds to wait before the first, second, … try of the long schedule. Jitter adds or takes up to a fifth.
 #: From the eighth on it is every 6 h. That outlasts a weekend, and tells a receiver that is back within 6 h.
 SCHEDULE: tuple[float, ...] = (0, 5, 30, 300, 1800, 7200, 10800, *[21600] * 11)
@@ -92,6 +101,22 @@ def _is_json(answer: Answer) -> bool:
     return "json" in answer.content_type.lower() or answer.body_head.lstrip().startswith(("{", "["))
 
 
+def _is_start_page(text: str) -> bool:
+    """Whether n8n answers so while it migrates its database: no workflow has seen the request.
+
+    The text decides, not its type: a plain "OK" may have the same type, since PHP answers text/html by default.
+    """
+    if "n8n" not in text.lower():
+        return False
+    shown = (" ".join(_TAG.sub(" ", one).split()) for one in (text, _TITLE.sub(" ", text)))
+    return any(len(one) <= _SHORT and _STARTING.match(one) is not None for one in shown)
+
+
+def _is_page(text: str) -> bool:
+    """Whether it is a whole document of HTML, not only a piece of it."""
+    return _DOCUMENT.match(text) is not None
+
+
 _AWAY = "The workflow's host did not take the callback for hours. Check that n8n runs and is reachable, then resend."
 _COMES_AGAIN = "The callback is sent again by itself."
 _CREDENTIALS = (
@@ -99,196 +124,90 @@ _CREDENTIALS = (
     "credential. Or set the node's authentication to None and verify the webhook-signature header instead."
 )
 
+
+def _away(answer: str, matches: Callable[[Answer], bool], trying: str, *, hint: str = _AWAY, why: str = "") -> Rule:
+    """The other side is away, restarting or overloaded: the long ladder."""
+    return Rule(answer, matches, LONG, "webhook_exhausted", hint, trying, why or None)
+
+
+def _final(
+    answer: str, matches: Callable[[Answer], bool], code: str, hint: str, *, proves_earlier: bool = False
+) -> Rule:
+    """No use in trying again."""
+    return Rule(answer, matches, None, code, hint, proves_earlier=proves_earlier)
+
+
 TABLE: tuple[Rule, ...] = (
-    Rule(
-        "start_page",
-        lambda answer: _is_taken(answer) and is_start_page(answer.body_head),
-        LONG,
-        "webhook_exhausted",
-        _AWAY,
-        f"n8n answered with its start-up page: no workflow has seen the callback yet. {_COMES_AGAIN}",
-    ),
-    Rule(
-        "page",
-        lambda answer: _is_taken(answer) and is_page(answer.body_head),
+    _away("start_page", lambda answer: _is_taken(answer) and _is_start_page(answer.body_head),
+        f"n8n answered with its start-up page: no workflow has seen the callback yet. {_COMES_AGAIN}"),
+    Rule("page", lambda answer: _is_taken(answer) and _is_page(answer.body_head),
         hint="The receiver answered with a web page, as an editor or a proxy does. If nothing has arrived, check the URL: "
-        "it was taken for delivered, and is not sent again by itself.",
-    ),
+        "it was taken for delivered, and is not sent again by itself."),
     Rule("accepted", _is_taken),
     # n8n's Wait node, by what it says
-    Rule(
-        "running",
-        _says(409, r"is running already"),
-        RUNNING,
-        "webhook_never_waited",
+    Rule("running", _says(409, r"is running already"), RUNNING, "webhook_never_waited",
         "The execution was still busy after 30 minutes and never reached its Wait node. Put the Wait node "
         "right after the submission.",
-        f"The execution has not reached its Wait node yet. {_COMES_AGAIN}",
-    ),
-    Rule(
-        "finished",
-        _says(409, r"has finished"),
-        code="webhook_execution_finished",
-        hint="The n8n execution had ended before the callback came: its Wait node's time limit was "
+        f"The execution has not reached its Wait node yet. {_COMES_AGAIN}"),
+    _final("finished", _says(409, r"has finished"), "webhook_execution_finished",
+        "The n8n execution had ended before the callback came: its Wait node's time limit was "
         "shorter than the job, or it was stopped. Raise the limit, or look the job up by its id.",
-        proves_earlier=True,
-    ),
-    Rule(
-        "bad_signature",
-        _says(401, r"invalid token"),
-        code="webhook_resume_url_changed",
-        hint="n8n did not accept the signature in the resume URL: part of it was changed or lost. Pass "
-        "{{ $execution.resumeUrl }} as callback unchanged, with nothing appended.",
-    ),
-    Rule(
-        "unauthorized",
-        _status(401),
-        code="webhook_unauthorized",
-        hint=f"The URL asks for credentials. {_CREDENTIALS}",
-    ),
-    Rule(
-        "header_auth",
-        _says(403, r"authorization data is wrong"),
-        code="webhook_unauthorized",
-        hint=f"The Webhook node's authentication (Header Auth) did not take the call. {_CREDENTIALS}",
-    ),
-    Rule(
-        "gone",
-        _status(410),
-        code="webhook_gone",
-        hint="The receiver says that this URL is gone for good. Submit with the workflow's current URL.",
-    ),
+        proves_earlier=True),
+    _final("bad_signature", _says(401, r"invalid token"), "webhook_resume_url_changed",
+        "n8n did not accept the signature in the resume URL: part of it was changed or lost. Pass "
+        "{{ $execution.resumeUrl }} as callback unchanged, with nothing appended."),
+    _final("unauthorized", _status(401), "webhook_unauthorized",
+        f"The URL asks for credentials. {_CREDENTIALS}"),
+    _final("header_auth", _says(403, r"authorization data is wrong"), "webhook_unauthorized",
+        f"The Webhook node's authentication (Header Auth) did not take the call. {_CREDENTIALS}"),
+    _final("gone", _status(410), "webhook_gone",
+        "The receiver says that this URL is gone for good. Submit with the workflow's current URL."),
     # 404 with JSON: nothing is registered there, by what n8n says about it
-    Rule(
-        "wrong_method",
-        _says_in_json(404, r"did you mean to make a \w+ request|not registered for POST"),
-        MISSING,
+    Rule("wrong_method", _says_in_json(404, r"did you mean to make a \w+ request|not registered for POST"), MISSING,
         "webhook_wrong_method",
         "The node listens for another method than POST (GET is n8n's default). Set HTTP Method to POST in "
-        "the Wait or Webhook node.",
-    ),
-    Rule(
-        "test_url",
-        _says_in_json(404, r"test mode|Execute workflow|Listen for test event"),
-        MISSING,
-        "webhook_test_url",
+        "the Wait or Webhook node."),
+    Rule("test_url", _says_in_json(404, r"test mode|Execute workflow|Listen for test event"), MISSING, "webhook_test_url",
         "A test URL (/webhook-test/…) lives for one call after a click on Execute workflow. Use the "
-        "production URL of a published workflow.",
-    ),
-    Rule(
-        "inactive",
-        _says_in_json(404, r"workflow must be active|toggle in the top-right|must be published"),
-        MISSING,
+        "production URL of a published workflow."),
+    Rule("inactive", _says_in_json(404, r"workflow must be active|toggle in the top-right|must be published"), MISSING,
         "webhook_workflow_inactive",
-        "No active workflow listens at this URL. Publish (activate) the workflow and check its path.",
-    ),
-    Rule(
-        "missing",
-        lambda answer: answer.status == 404 and _is_json(answer),
-        MISSING,
-        "webhook_not_listening",
+        "No active workflow listens at this URL. Publish (activate) the workflow and check its path."),
+    Rule("missing", lambda answer: answer.status == 404 and _is_json(answer), MISSING, "webhook_not_listening",
         "Nothing waits for a POST at this URL: the Wait node listens for GET (set it to POST), the "
-        "execution is unknown to n8n, or the workflow is not active.",
-    ),
-    # the other side is away
-    Rule(
-        "starting",
-        _status(404),
-        LONG,
-        "webhook_exhausted",
-        _AWAY,
-        f"The host answered 404 without JSON, as n8n does while it starts. Check the URL's path. {_COMES_AGAIN}",
-    ),
-    Rule(
-        "busy",
-        _status(408, 425, 429),
-        LONG,
-        "webhook_exhausted",
-        _AWAY,
-        f"The receiver asked to be called later. {_COMES_AGAIN}",
-    ),
-    Rule(
-        "server_error",
-        _between(500, 599),
-        LONG,
-        "webhook_exhausted",
-        _AWAY,
-        f"The receiver answered with an error of its own. Check that n8n runs without errors. {_COMES_AGAIN}",
-    ),
-    Rule(
-        "unreachable",
-        _failed("connect"),
-        LONG,
-        "webhook_exhausted",
-        _AWAY,
+        "execution is unknown to n8n, or the workflow is not active."),
+    _away("starting", _status(404),
+        f"The host answered 404 without JSON, as n8n does while it starts. Check the URL's path. {_COMES_AGAIN}"),
+    _away("busy", _status(408, 425, 429), f"The receiver asked to be called later. {_COMES_AGAIN}"),
+    _away("server_error", _between(500, 599),
+        f"The receiver answered with an error of its own. Check that n8n runs without errors. {_COMES_AGAIN}"),
+    _away("unreachable", _failed("connect"),
         f"Check that n8n runs and is reachable. {_COMES_AGAIN}",
-        why="The host could not be reached.",
-    ),
-    Rule(
-        "unknown",
-        _failed("timeout", "reset", "too_large"),
-        LONG,
-        "webhook_exhausted",
-        _AWAY,
+        why="The host could not be reached."),
+    _away("unknown", _failed("timeout", "reset", "too_large"),
         "So nobody knows whether the callback arrived. Check that the Webhook node responds immediately. It is sent "
         "again by itself, with the same webhook-id.",
-        why="No complete answer came.",
-    ),
-    Rule(
-        "tls",
-        _failed("tls"),
-        LONG,
-        "webhook_exhausted",
-        "Put that right, then resend.",
+        why="No complete answer came."),
+    _away("tls", _failed("tls"),
         _COMES_AGAIN,
-        why="The host's TLS certificate was not accepted.",
-    ),
-    # no use in trying again
-    Rule(
-        "refused_address",
-        _failed("refused_address"),
-        code="webhook_address_refused",
-        hint="The host's address is private, local or reserved. If it is meant, an operator lists the "
-        "host or network with its port in REPORTQ_WEBHOOK_ALLOW.",
-    ),
-    Rule(
-        "redirect",
-        _between(300, 399),
-        code="webhook_redirected",
-        hint="Callbacks do not follow redirects. Give the final URL (often https:// instead of http://).",
-    ),
-    Rule(
-        "forbidden",
-        _status(403),
-        code="webhook_forbidden",
-        hint="The receiver forbids the call. In n8n's Webhook node switch off Ignore Bots and check IP Allowlist.",
-    ),
-    Rule(
-        "https_wanted",
-        _says(
-            400,
-            r"plain HTTP request was sent to|HTTP request to an HTTPS|plain HTTP to an SSL|host and port requires TLS",
-        ),
-        code="webhook_rejected",
-        hint="The port speaks TLS: the URL must begin with https://.",
-    ),
-    Rule(
-        "certificate_wanted",
-        _says(400, r"No required SSL certificate was sent"),
-        code="webhook_rejected",
-        hint="The host wants a client certificate, and callbacks present none. Let it take callbacks without one, and "
-        "verify the webhook-signature header instead.",
-    ),
-    Rule(
-        "conflict",
-        _status(409),
-        code="webhook_conflict",
-        hint="The receiver answered that the callback comes at the wrong time. Read in the delivery's log what it said.",
-    ),
-    Rule(
-        "rejected",
-        lambda answer: True,
-        code="webhook_rejected",
-        hint="The receiver does not take this callback as it is. The delivery's log shows what it answered.",
-    ),
-)
+        hint="Put that right, then resend.",
+        why="The host's TLS certificate was not accepted."),
+    _final("refused_address", _failed("refused_address"), "webhook_address_refused",
+        "The host's address is private, local or reserved. If it is meant, an operator lists the "
+        "host or network with its port in REPORTQ_WEBHOOK_ALLOW."),
+    _final("redirect", _between(300, 399), "webhook_redirected",
+        "Callbacks do not follow redirects. Give the final URL (often https:// instead of http://)."),
+    _final("forbidden", _status(403), "webhook_forbidden",
+        "The receiver forbids the call. In n8n's Webhook node switch off Ignore Bots and check IP Allowlist."),
+    _final("https_wanted",
+        _says(400, r"plain HTTP request was sent to|HTTP request to an HTTPS|plain HTTP to an SSL|host and port requires TLS"),
+        "webhook_rejected",
+        "The port speaks TLS: the URL must begin with https://."),
+    _final("certificate_wanted", _says(400, r"No required SSL certificate was sent"), "webhook_rejected",
+        "The host wants a client certificate, and callbacks present none. Let it take callbacks without one, and "
+        "verify the webhook-signature header instead."),
+    _final("conflict", _status(409), "webhook_conflict",
+        "The receiver answered that the callback comes at the wrong time. Read in the delivery's log what it said."),
+    _final("rejected", lambda answer: True, "webhook_rejected",
+        "The receiver does not take this callback as it is. The delivery's log shows what it answered."),
+)  # fmt: skip

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
 from schema.callbacks.answers import LONG, MISSING, RUNNING, SCHEDULE, TABLE, Rule
@@ -93,6 +95,22 @@ def judge(answer: Answer, history: History, *, schedule_scale: float = 1.0, chan
     if ladder.honours_retry_after and answer.retry_after is not None:
         after = max(after, min(answer.retry_after, SCHEDULE[-1]))
     return Verdict("again", rule.answer, after=after, code=rule.code, hint=f"{why}{rule.trying or rule.hint}")
+
+
+def seconds_of(value: str | None) -> float | None:
+    """Seconds from a Retry-After header, which holds seconds or a date (RFC 9110 §10.2.3)."""
+    if value is None:
+        return None
+    value = value.strip()[:64]
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        when = parsedate_to_datetime(value)
+        if when.tzinfo is None:  # "-0000" is UTC without a known zone (RFC 5322 §3.3)
+            when = when.replace(tzinfo=UTC)
+        return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):  # not a date, or one outside the calendar
+        return None
 
 
 _BY_NAME: Mapping[str, Rule] = MappingProxyType({rule.answer: rule for rule in TABLE})

@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Unpack
 
 import bson
 import pymongo
@@ -16,7 +16,7 @@ from pymongo import errors
 
 from schema.documents.record import from_json, generation_of, order_of, require_text, source_fields, storable, to_json
 from schema.errors import DependencyDown, Permanent
-from schema.ports import End
+from schema.ports import End, EndsWanted
 from schema.sql.times import instant
 
 DATABASE, SOURCES, RESULTS = "workflow", "psikotes_v2", "reportq_results"
@@ -28,6 +28,11 @@ _UNTRUSTED = re.compile(r"certificate verify failed: (.{1,200}?) \(_ssl")
 _PROBE = End(
     "reportq-probe", "reportq-probe", "", 1, "failed", datetime.fromtimestamp(0, UTC), datetime.fromtimestamp(0, UTC)
 )
+# The fields of an end that stand in a result one by one; the whole of it is its `record`.
+_SHOWN = (
+    "job_id", "code", "product_id", "status", "google_drive_link", "artifact_id", "error_code", "error_message", "retry_count",
+    "template_version", "requested_at", "ended_at", "round",
+)  # fmt: skip
 _LONG = 60.0  # seconds: an erasure looks through results without an index of their own
 Document = dict[str, Any]
 
@@ -57,7 +62,6 @@ class MongoDocuments:
         except (errors.InvalidURI, errors.ConfigurationError, ValueError) as error:
             raise ValueError(f"the documents URL cannot be used: {type(error).__name__}") from None
         database = self._client.get_database(DATABASE, codec_options=CodecOptions(tz_aware=True, tzinfo=UTC))
-        self._database = database
         self._sources = database[SOURCES]
         self._results = database[RESULTS]
         self._indexed = False
@@ -82,21 +86,15 @@ class MongoDocuments:
             found = self._results.find_one({"_id": {"$eq": job_id}}, {"record": 1})
         return None if found is None else from_json(found["record"])
 
-    def find_ends(
-        self,
-        code: str,
-        *,
-        product_id: str | None = None,
-        status: str | None = None,
-        since: str = "",
-        before: str | None = None,
-        limit: int = 50,
-    ) -> list[End]:
-        query = _report(code, product_id) | {"_id": {"$gte": since} | ({} if before is None else {"$lt": before})}
-        if status is not None:
+    def find_ends(self, code: str, **wanted: Unpack[EndsWanted]) -> list[End]:
+        query = _report(code, wanted.get("product_id")) | {"_id": {"$gte": wanted.get("since", "")}}
+        if (before := wanted.get("before")) is not None:
+            query["_id"]["$lt"] = before
+        if (status := wanted.get("status")) is not None:
             query["status"] = {"$eq": status}
         with _outages():
-            found = list(self._results.find(query, {"record": 1}).sort("_id", pymongo.DESCENDING).limit(limit))
+            newest = self._results.find(query, {"record": 1}).sort("_id", pymongo.DESCENDING)
+            found = list(newest.limit(wanted.get("limit", 50)))
         return [from_json(result["record"]) for result in found]
 
     def ends_of(self, code: str, product_id: str | None) -> list[End]:
@@ -143,20 +141,8 @@ class MongoDocuments:
                 self._results.create_index([("code", 1), ("_id", -1)])
 
     def _write_result(self, end: End) -> None:
-        record = {
-            "job_id": end.job_id,
-            "code": end.code,
-            "product_id": end.product_id,
-            "status": end.status,
-            "google_drive_link": end.google_drive_link,
-            "artifact_id": end.artifact_id,
-            "error_code": end.error_code,
+        record = {name: getattr(end, name) for name in _SHOWN} | {
             "error_message": None if end.error_message is None else storable(end.error_message),
-            "retry_count": end.retry_count,
-            "template_version": end.template_version,
-            "requested_at": end.requested_at,
-            "ended_at": end.ended_at,
-            "round": end.round,
             "order": order_of(end),
             "record": to_json(end),  # exact: what find_end reads; the fields beside it are for people and queries
         }

@@ -37,12 +37,7 @@ def generation_of(end: End) -> dict[str, Any]:
     shared = {"job_id": end.job_id, "requested_at": end.requested_at.astimezone(UTC), "round": end.round}
     ended_at = end.ended_at.astimezone(UTC)
     if end.status == "completed":
-        return {
-            "status": end.status,
-            "google_drive_link": end.google_drive_link,
-            **shared,
-            "completed_at": ended_at,
-        }
+        return {"status": end.status, "google_drive_link": end.google_drive_link, **shared, "completed_at": ended_at}
     message = storable(end.error_message or "")
     return {"status": end.status, "error_message": message, **shared, "failed_at": ended_at}
 

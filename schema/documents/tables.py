@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from schema.documents.record import from_json, generation_of, require_text, source_fields, to_json
 from schema.errors import Permanent
-from schema.ports import End
+from schema.ports import End, EndsWanted
 from schema.sql.database import Database, Row
 from schema.sql.times import instant
 
@@ -29,11 +29,9 @@ class TableDocuments:
         return None if row is None else source_fields(json.loads(row["body"]))
 
     def record_end(self, end: End) -> None:
-        requested_at = instant(end.requested_at)
-
         def write() -> None:
-            self._write_result(end, requested_at)
-            self._write_generation(end, requested_at)
+            self._write_result(end)
+            self._write_generation(end)
 
         self._database.transaction(write)
 
@@ -42,27 +40,19 @@ class TableDocuments:
         row = self._database.fetch_one("SELECT body FROM report_results WHERE job_id = %s", (job_id,))
         return None if row is None else from_json(row["body"])
 
-    def find_ends(
-        self,
-        code: str,
-        *,
-        product_id: str | None = None,
-        status: str | None = None,
-        since: str = "",
-        before: str | None = None,
-        limit: int = 50,
-    ) -> list[End]:
-        where, params = _report(code, product_id)
-        told: list[object] = [*params, since]
+    def find_ends(self, code: str, **wanted: Unpack[EndsWanted]) -> list[End]:
+        where, params = _report(code, wanted.get("product_id"))
+        told: list[object] = [*params, wanted.get("since", "")]
         where += " AND job_id >= %s"
-        if before is not None:
+        if (before := wanted.get("before")) is not None:
             where, told = f"{where} AND job_id < %s", [*told, before]
-        if status is not None:
+        if (status := wanted.get("status")) is not None:
             text = "JSON_EXTRACT(body, '$.status')"
             unquoted = f"JSON_UNQUOTE({text})" if self._database.dialect == "mysql" else text
             where, told = f"{where} AND {unquoted} = %s", [*told, status]
         rows = self._database.fetch_all(
-            f"SELECT body FROM report_results WHERE {where} ORDER BY job_id DESC LIMIT %s", [*told, limit]
+            f"SELECT body FROM report_results WHERE {where} ORDER BY job_id DESC LIMIT %s",
+            [*told, wanted.get("limit", 50)],
         )
         return [from_json(row["body"]) for row in rows]
 
@@ -110,11 +100,11 @@ class TableDocuments:
         # MySQL's utf8mb4_bin passes over trailing spaces ("K1 " = "K1"), MongoDB and SQLite do not.
         return row if row is not None and (row["code"], row["product_id"]) == key else None
 
-    def _write_result(self, end: End, requested_at: str) -> None:
+    def _write_result(self, end: End) -> None:
         # Insert first, then the guarded update. Two first ends of one job meet at the key. Whichever inserted, the
         # older one's update finds the newer row.
         insert = "INSERT IGNORE INTO" if self._database.dialect == "mysql" else "INSERT OR IGNORE INTO"
-        body = to_json(end)
+        body, requested_at = to_json(end), instant(end.requested_at)
         inserted = self._database.execute(
             f"{insert} report_results (job_id, code, product_id, body, requested_at, round) VALUES (%s,%s,%s,%s,%s,%s)",
             (end.job_id, end.code, end.product_id, body, requested_at, end.round),
@@ -126,7 +116,7 @@ class TableDocuments:
                 (body, requested_at, end.round, end.job_id, requested_at, requested_at, end.round),
             )
 
-    def _write_generation(self, end: End, requested_at: str) -> None:
+    def _write_generation(self, end: End) -> None:
         # SQLite's transaction holds the write lock from its begin; MySQL locks the row it reads.
         key = (end.code, end.product_id)
         row = self._find(key, lock=self._database.lock())

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from schema.environment.tls import Tls
 from schema.environment.url_parts import UrlFault, address_of, decoded, only, pairs, path_of, pieces
 
 _SECRET = re.compile(r"(?i)pass|pwd|secret|token|propert|ssl_options")
@@ -20,6 +20,32 @@ _MYSQL = ("ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "charset")
 _MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 _RABBITMQ = ("cacertfile", "certfile", "keyfile", "verify", "server_name_indication", "ssl_options")
 _PIKA = {"cafile": "ca", "ca_certs": "ca", "certfile": "cert", "keyfile": "key", "server_hostname": "name"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a connection is encrypted, and which certificates it trusts.
+
+    Files are paths of PEM; without `ca` the system's authorities are trusted.
+    """
+
+    ca: str | None = None
+    cert: str | None = None  # of the client, where the server wants one; may hold its key, too
+    key: str | None = None
+    trusted: bool = True  # The certificate must come from a trusted authority.
+    named: bool = True  # It must be the host's own.
+    name: str | None = None  # The name in the certificate, where that is not the host's.
+
+    def context(self) -> ssl.SSLContext:
+        """The driver's context; OSError (ssl.SSLError is one) for files that cannot be used."""
+        context = ssl.create_default_context(cafile=self.ca)
+        # Python 3.13 is stricter than the certificates that MySQL makes for itself.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context.check_hostname = self.trusted and self.named
+        context.verify_mode = ssl.CERT_REQUIRED if self.trusted else ssl.CERT_NONE
+        if self.cert is not None:
+            context.load_cert_chain(self.cert, self.key, password="")  # no server asks a terminal for a password
+        return context
 
 
 @dataclass(frozen=True, slots=True)

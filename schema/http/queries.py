@@ -28,6 +28,14 @@ _MOMENT = r"^([0-9]{1,5}(\.[0-9]{1,3})?[smhdw]|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
+_SINCE = Meta(
+    pattern=_MOMENT, description="RFC 3339, or how long ago: 90s, 30m, 2h, 1d",
+    extra={"words": "must be a moment (2026-11-23T18:00:00Z) or how long ago (90s, 30m, 2h, 1d)"},
+)  # fmt: skip
+_NEXT = "`next_cursor` of the page before"
+_NO_CURSOR = {"words": "is not a cursor of this list"}
+
+
 @dataclass(frozen=True, slots=True)
 class Preference:
     """What `Prefer` asks for (RFC 7240)."""
@@ -79,16 +87,12 @@ class ListQuery(Struct, forbid_unknown_fields=True):
     status: Annotated[Status | None, Meta(description="Only jobs in this state")] = None
     code: Annotated[Name | None, Meta(description="Only this report")] = None
     product_id: Annotated[Name | None, Meta(description="Only this product")] = None
-    since: Annotated[
-        str | None,
-        Meta(
-            description="Only jobs submitted at or after this moment", examples=["2026-11-23T18:00:00Z"],
-            extra_json_schema={"format": "date-time"},
-        ),
-    ] = None  # fmt: skip
+    since: Annotated[str | None, Meta(
+        description="Only jobs submitted at or after this moment", examples=["2026-11-23T18:00:00Z"],
+        extra_json_schema={"format": "date-time"},
+    )] = None  # fmt: skip
     cursor: Annotated[
-        Annotated[str, Meta(max_length=100)] | None,
-        Meta(description="`next_cursor` of the page before", extra_json_schema={"format": "cursor"}),
+        Annotated[str, Meta(max_length=100)] | None, Meta(description=_NEXT, extra_json_schema={"format": "cursor"})
     ] = None
     limit: Annotated[int, Meta(ge=1, le=500, description="Most jobs in a page")] = 50
 
@@ -117,8 +121,7 @@ class BatchQuery(Struct, forbid_unknown_fields=True):
     """The query string of GET /api/batches/{batch_id}."""
 
     cursor: Annotated[
-        Annotated[str, Meta(pattern=r"^[0-9]{1,5}$(?!\n)", extra={"words": "is not a cursor of this list"})] | None,
-        Meta(description="`next_cursor` of the page before"),
+        Annotated[str, Meta(pattern=r"^[0-9]{1,5}$(?!\n)", extra=_NO_CURSOR)] | None, Meta(description=_NEXT)
     ] = None
 
 
@@ -126,11 +129,8 @@ class BatchesQuery(Struct, forbid_unknown_fields=True):
     """The query string of GET /api/batches."""
 
     cursor: Annotated[
-        Annotated[
-            str, Meta(pattern=r"^bat_[0-9A-HJKMNP-TV-Z]{26}$(?!\n)", extra={"words": "is not a cursor of this list"})
-        ]
-        | None,
-        Meta(description="`next_cursor` of the page before"),
+        Annotated[str, Meta(pattern=r"^bat_[0-9A-HJKMNP-TV-Z]{26}$(?!\n)", extra=_NO_CURSOR)] | None,
+        Meta(description=_NEXT),
     ] = None
 
 
@@ -153,17 +153,8 @@ class LettersQuery(Struct, forbid_unknown_fields=True):
         Literal["job", "delivery", "raw"] | None,
         Meta(description="Only jobs, callbacks, or messages that nobody could read"),
     ] = None
-    since: (
-        Annotated[
-            str,
-            Meta(
-                pattern=_MOMENT, description="RFC 3339, or how long ago: 90s, 30m, 2h, 1d",
-                extra={"words": "must be a moment (2026-11-23T18:00:00Z) or how long ago (90s, 30m, 2h, 1d)"},
-            ),
-        ]
-        | None
-    ) = None  # fmt: skip
-    cursor: Annotated[Word | None, Meta(description="`next_cursor` of the page before")] = None
+    since: Annotated[str, _SINCE] | None = None
+    cursor: Annotated[Word | None, Meta(description=_NEXT)] = None
 
 
 def read_query(params: Mapping[str, Any], kind: type[T]) -> T:
@@ -188,16 +179,8 @@ def letters_asked(query: LettersQuery, now: datetime) -> LetterFilter:
 
 
 def _letters(given: Filter | LettersQuery, now: datetime, **more: Any) -> LetterFilter:
-    return LetterFilter(
-        code=given.code,
-        product_id=given.product_id,
-        error=given.error,
-        fingerprint=given.fingerprint,
-        queue=given.queue,
-        kind=given.kind,
-        since=letter_search.moment_of(given.since, now) if given.since else None,
-        **more,
-    )
+    same = {name: getattr(given, name) for name in ("code", "product_id", "error", "fingerprint", "queue", "kind")}
+    return LetterFilter(since=letter_search.moment_of(given.since, now) if given.since else None, **same, **more)
 
 
 prepare(__name__)

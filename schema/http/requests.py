@@ -26,22 +26,19 @@ MAX_META = 8192  # bytes of JSON: it is echoed in every callback
 _NAME = r"^[^\x00-\x1f\x7f]+$(?!\n)"  # "$" alone would let a last newline pass
 _WORDS = {"words": "must be text without control characters, such as line breaks"}
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=_NAME, extra=_WORDS)]
-Url = Annotated[
-    str,
-    Meta(
-        min_length=1, max_length=2048, examples=["https://n8n.example.com/webhook/pdf-complete"],
-        extra_json_schema={"format": "callback-url", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"},
-    ),
-]  # fmt: skip
+Url = Annotated[str, Meta(
+    min_length=1, max_length=2048, examples=["https://n8n.example.com/webhook/pdf-complete"],
+    extra_json_schema={"format": "callback-url", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"},
+)]  # fmt: skip
 # Readers disagree about how other characters become bytes, and a blank at an end is never seen.
-Password = Annotated[
-    str,
-    Meta(
-        min_length=1, max_length=127, pattern=r"^[!-~]([ -~]*[!-~])?$(?!\n)",
-        extra={"words": "must be printable ASCII characters, without a blank at either end"},
-        extra_json_schema={"format": "password", "writeOnly": True},
-    ),
-]  # fmt: skip
+Password = Annotated[str, Meta(
+    min_length=1, max_length=127, pattern=r"^[!-~]([ -~]*[!-~])?$(?!\n)",
+    extra={"words": "must be printable ASCII characters, without a blank at either end"},
+    extra_json_schema={"format": "password", "writeOnly": True},
+)]  # fmt: skip
+_PLAIN = Meta(
+    max_length=500, pattern=_NAME, extra={"words": "must not be empty nor hold control characters, such as line breaks"}
+)
 Word = Annotated[str, Meta(min_length=1, max_length=255)]
 Why = Annotated[str, Meta(max_length=500)]
 Ids = Annotated[list[Word], Meta(max_length=1000)]
@@ -74,18 +71,7 @@ class Replay(Body, rename={"failure_callback": "failureCallback"}):
 
     callback: Url | None = None
     failure_callback: Url | None = None
-    why: Annotated[
-        Annotated[
-            str,
-            Meta(
-                max_length=500,
-                pattern=_NAME,
-                extra={"words": "must not be empty nor hold control characters, such as line breaks"},
-            ),
-        ]
-        | None,
-        Meta(description="Kept in the audit"),
-    ] = None
+    why: Annotated[Annotated[str, _PLAIN] | None, Meta(description="Kept in the audit")] = None
 
 
 class Link(Body):

@@ -10,30 +10,24 @@ from schema.rows import jobs, rendered
 from schema.rows.columns import JobRow
 from schema.rows.jobs import Claim
 from schema.rows.states import OPEN
-from schema.sql.database import Database
+from schema.sql.database import Database, transactional
 
 
+@transactional
 def finish(db: Database, held: Claim, pdf: bytes) -> bool:
     """End the round and keep the PDF, in one commit; False when the row has moved on since: then nothing was written."""
-
-    def work() -> bool:
-        won = rounds.finish(db, held.row, "completed", outcome="completed", saved=False)
-        if won:
-            rendered.keep(db, held, pdf)
-        return won
-
-    return db.transaction(work)
+    won = rounds.finish(db, held.row, "completed", outcome="completed", saved=False)
+    if won:
+        rendered.keep(db, held, pdf)
+    return won
 
 
+@transactional
 def take(db: Database, job_id: str) -> tuple[JobRow | None, bytes | None]:
     """What a preview has become, and its PDF. What has ended is removed; what has not is cancelled, as nobody waits."""
-
-    def work() -> tuple[JobRow | None, bytes | None]:
-        rounds.cancel(db, job_id)
-        row = jobs.find(db, job_id, db.lock())
-        pdf = db.scalar("SELECT pdf FROM rendered WHERE job_id=%s", (job_id,))
-        if row is not None and row["status"] not in OPEN:
-            retention.remove(db, [job_id])
-        return row, None if pdf is None else bytes(pdf)
-
-    return db.transaction(work)
+    rounds.cancel(db, job_id)
+    row = jobs.find(db, job_id, db.lock())
+    pdf = db.scalar("SELECT pdf FROM rendered WHERE job_id=%s", (job_id,))
+    if row is not None and row["status"] not in OPEN:
+        retention.remove(db, [job_id])
+    return row, None if pdf is None else bytes(pdf)

@@ -14,7 +14,7 @@ from schema.life.rounds import ReplayOutcome
 from schema.rows import audit, deliveries, letters, posts
 from schema.rows.columns import DeliveryRow
 from schema.rows.outbox import DEAD_LETTERS, RAW_REPLAYS, Outbox
-from schema.sql.database import Database
+from schema.sql.database import Database, transactional
 
 LetterOutcome = Literal[ReplayOutcome, "superseded", "not_whole"]
 Discarded = Literal["discarded", "resolved", "unknown"]
@@ -61,18 +61,16 @@ def replay_moved(db: Database, letter_id: str) -> LetterOutcome:
     return outcome
 
 
+@transactional
 def discard_letter(db: Database, letter_id: str, *, by: str, why: str | None = None) -> Discarded:
     """Close a letter without trying again; `resolved`: it was not open."""
-
-    def work() -> Discarded:
-        if not letters.resolve(db, letter_id, "discarded", by):
-            return "resolved" if letters.find(db, letter_id) else "unknown"
-        audit.note(db, by, "discard", letter_id, why)
-        return "discarded"
-
-    return db.transaction(work)
+    if not letters.resolve(db, letter_id, "discarded", by):
+        return "resolved" if letters.find(db, letter_id) else "unknown"
+    audit.note(db, by, "discard", letter_id, why)
+    return "discarded"
 
 
+@transactional
 def resend(db: Database, delivery_id: str, *, by: str, why: str | None = None, force: bool = False) -> Resent:
     """Tell a callback once more, without rendering, or say why not. One that waits for its next try is tried at once.
 
@@ -80,19 +78,15 @@ def resend(db: Database, delivery_id: str, *, by: str, why: str | None = None, f
     It was delivered, and the receiver would be told twice: `needs_force`. A second POST could resume a later Wait node:
     `resume_url_used`, even with force.
     """
-
-    def work() -> Resent:
-        row = deliveries.find(db, delivery_id, db.lock())
-        refusal = _refusal(db, row, force)
-        if refusal is not None or row is None:
-            return refusal or "unknown"
-        if not _again(db, row, by, why):
-            return "posting"
-        for letter in letters.open_of_delivery(db, delivery_id):
-            letters.resolve(db, letter["dead_letter_id"], "replayed", by)
-        return "queued"
-
-    return db.transaction(work)
+    row = deliveries.find(db, delivery_id, db.lock())
+    refusal = _refusal(db, row, force)
+    if refusal is not None or row is None:
+        return refusal or "unknown"
+    if not _again(db, row, by, why):
+        return "posting"
+    for letter in letters.open_of_delivery(db, delivery_id):
+        letters.resolve(db, letter["dead_letter_id"], "replayed", by)
+    return "queued"
 
 
 def _refusal(db: Database, row: DeliveryRow | None, force: bool) -> Refusal | None:
@@ -119,10 +113,10 @@ def _again(db: Database, row: DeliveryRow, by: str, why: str | None) -> bool:
     if row["post_kind"] == "forced" and not forced:
         forced = not any(deliveries.forbids(row, tried, "forced") for tried in posts.of(db, delivery_id))
     kind = "forced" if forced else "manual"
-    won = db.execute(
+    won = db.matched(
         f"UPDATE deliveries SET status='queued', run_at={db.now()}, budget_at={db.now()}, post_kind=%s, ended_at=NULL, "
         f"error_code=NULL, hint=NULL, {Outbox.BACK} WHERE delivery_id=%s AND status=%s",
         (kind, delivery_id, status),
     )
     audit.note(db, by, "resend" if kind == "forced" else "redeliver", delivery_id, why)
-    return won > 0
+    return won

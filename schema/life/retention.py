@@ -16,7 +16,7 @@ from schema.rows import batches, links, used_keys
 from schema.rows.columns import BatchRow, DeliveryStatus, JobId, KnownJob
 from schema.rows.jobs import PREVIEW
 from schema.rows.states import OPEN
-from schema.sql.database import Database, Place, beyond, marks
+from schema.sql.database import Database, Place, beyond, marks, transactional
 from schema.sql.times import Moment
 
 _BATCH = 50  # rows of one transaction
@@ -39,65 +39,23 @@ class EndedRows:
 
     def remove_jobs(self) -> tuple[int, bool]:
         """Remove one batch of jobs: how many went, and whether there are more to look at."""
-        candidates = self._candidates()
-        removed = self._clean(candidates)
-        if len(candidates) < _BATCH:
-            self._after = None  # the end: those that had to stay are looked at again in the next round
-        return removed, len(candidates) == _BATCH
-
-    def _candidates(self) -> list[str]:
-        sql, params = candidates_query(self.db, self.keep, self._after)
-        rows = self.db.fetch_all(sql, params)
-        if rows:
-            self._after = (rows[-1]["ended_at"], rows[-1]["job_id"])
-        return [row["job_id"] for row in rows]
-
-    def _clean(self, ids: Sequence[str]) -> int:
-        if not ids:
-            return 0
-
-        def work() -> int:
-            jobs = self.db.fetch_all(
-                "SELECT job_id, round, status, idempotency_key, fingerprint FROM pdf_job_results "
-                f"WHERE job_id IN ({marks(ids)}) AND status IN {_ENDED} "
-                f"AND ended_at <= {self.db.later(-self.keep)} ORDER BY job_id{self.db.lock()}",
-                ids,
-                of=_Ended,
-            )
-            rounds = {row["job_id"]: row["round"] for row in jobs}
-            if not rounds:
-                return 0
-            deliveries = self.db.fetch_all(
-                f"SELECT delivery_id, job_id, round, status, recorded_at FROM deliveries WHERE job_id IN ({marks(rounds)})"
-                f"{self.db.lock()}",
-                list(rounds),
-                of=_Owed,
-            )
-            free = sorted(_settled(rounds, deliveries) - self._unanswered(list(rounds)))
-            used_keys.keep(self.db, [job for job in jobs if job["job_id"] in free])
-            remove(self.db, free)
-            return len(free)
-
-        return self.db.transaction(work)
-
-    def _unanswered(self, ids: Sequence[str]) -> set[str]:
-        """Which of these jobs have an open dead letter."""
-        rows = self.db.fetch_all(
-            f"SELECT job_id FROM dead_letters WHERE job_id IN ({marks(ids)}) AND status='open'", ids
-        )
-        return {row["job_id"] for row in rows}
+        rows = self.db.fetch_all(*candidates_query(self.db, self.keep, self._after))
+        more = len(rows) == _BATCH
+        # Set first, so that no page is in the way of the next. At the end it begins anew, with those that had to stay.
+        self._after = (rows[-1]["ended_at"], rows[-1]["job_id"]) if more else None
+        return _clean(self.db, self.keep, [row["job_id"] for row in rows]) if rows else 0, more
 
     def remove_others(self) -> None:
         """Keys whose jobs are gone, links that have expired, previews that nobody took; a page at each call."""
         used_keys.remove_old(self.db)
         links.remove_old(self.db)
-        rows = self.db.fetch_all(
+        untaken = self.db.column(
             f"SELECT job_id FROM pdf_job_results{self.db.by('PRIMARY')} WHERE job_id > %s "
             f"AND ended_at <= {self.db.later(-PREVIEWS)} ORDER BY job_id LIMIT %s",
             (PREVIEW, _BATCH),
         )
-        if rows:  # nothing is owed to anybody: they need no second look
-            self.db.transaction(lambda: remove(self.db, [row["job_id"] for row in rows]))
+        if untaken:  # nothing is owed to anybody: they need no second look
+            remove(self.db, untaken)
 
     def remove_batches(self) -> None:
         """Batches that ended long enough ago and of whose jobs no row is left; a page at each call."""
@@ -111,14 +69,8 @@ class EndedRows:
         for row in page:
             # A replay needs a job's row: a batch without them is never opened again.
             if not batches.has_members(self.db, row):
-                self.db.transaction(lambda batch_id=row["batch_id"]: self._remove_batch(batch_id))  # type: ignore[misc]
+                _remove_batch(self.db, row["batch_id"])
         self._batches_after = (page[-1]["ended_at"], page[-1]["batch_id"]) if len(page) == _BATCH else None
-
-    def _remove_batch(self, batch_id: str) -> None:
-        told = self.db.fetch_all(f"SELECT status FROM deliveries WHERE job_id=%s{self.db.lock()}", (batch_id,))
-        if not self._unanswered([batch_id]) and not any(row["status"] in OPEN for row in told):
-            _remove_deliveries(self.db, [batch_id])
-            self.db.execute("DELETE FROM batches WHERE batch_id=%s", (batch_id,))
 
     def remove_letters(self) -> None:
         """Resolved dead letters whose copy is gone from `.XQ`, after a longer time; a page at each call."""
@@ -153,6 +105,44 @@ class _Owed(TypedDict):
     recorded_at: Moment | None
 
 
+@transactional
+def _clean(db: Database, keep: float, ids: Sequence[str]) -> int:
+    """Remove those of these jobs to whom nothing is owed; how many."""
+    jobs = db.fetch_all(
+        "SELECT job_id, round, status, idempotency_key, fingerprint FROM pdf_job_results "
+        f"WHERE job_id IN ({marks(ids)}) AND status IN {_ENDED} "
+        f"AND ended_at <= {db.later(-keep)} ORDER BY job_id{db.lock()}",
+        ids,
+        of=_Ended,
+    )
+    rounds = {row["job_id"]: row["round"] for row in jobs}
+    if not rounds:
+        return 0
+    deliveries = db.fetch_all(
+        f"SELECT delivery_id, job_id, round, status, recorded_at FROM deliveries WHERE job_id IN ({marks(rounds)})"
+        f"{db.lock()}",
+        list(rounds),
+        of=_Owed,
+    )
+    free = sorted(_settled(rounds, deliveries) - _unanswered(db, list(rounds)))
+    used_keys.keep(db, [job for job in jobs if job["job_id"] in free])
+    remove(db, free)
+    return len(free)
+
+
+@transactional
+def _remove_batch(db: Database, batch_id: str) -> None:
+    told = db.column(f"SELECT status FROM deliveries WHERE job_id=%s{db.lock()}", (batch_id,))
+    if not _unanswered(db, [batch_id]) and not any(status in OPEN for status in told):
+        _remove_deliveries(db, [batch_id])
+        db.execute("DELETE FROM batches WHERE batch_id=%s", (batch_id,))
+
+
+def _unanswered(db: Database, ids: Sequence[str]) -> set[JobId]:
+    """Which of these jobs have an open dead letter."""
+    return set(db.column(f"SELECT job_id FROM dead_letters WHERE job_id IN ({marks(ids)}) AND status='open'", ids))
+
+
 def _settled(rounds: Mapping[JobId, int], deliveries: Sequence[_Owed]) -> set[JobId]:
     """The jobs whose last round is recorded for good, or given up, and whose callbacks have all ended.
 
@@ -176,8 +166,9 @@ def candidates_query(db: Database, keep: float, after: Place | None) -> tuple[st
     return sql, (*params, _BATCH)
 
 
+@transactional
 def remove(db: Database, ids: Sequence[str]) -> None:
-    """Delete jobs with all that hangs on them but dead letters, inside the caller's transaction, by primary keys."""
+    """Delete jobs with all that hangs on them but dead letters, by primary keys."""
     if not ids:
         return
     _remove_deliveries(db, ids)
@@ -186,10 +177,7 @@ def remove(db: Database, ids: Sequence[str]) -> None:
 
 
 def _remove_deliveries(db: Database, ids: Sequence[str]) -> None:
-    deliveries = [
-        row["delivery_id"]
-        for row in db.fetch_all(f"SELECT delivery_id FROM deliveries WHERE job_id IN ({marks(ids)})", ids)
-    ]
+    deliveries = db.column(f"SELECT delivery_id FROM deliveries WHERE job_id IN ({marks(ids)})", ids)
     if deliveries:
         db.execute(f"DELETE FROM delivery_attempts WHERE delivery_id IN ({marks(deliveries)})", deliveries)
         db.execute(f"DELETE FROM deliveries WHERE delivery_id IN ({marks(deliveries)})", deliveries)

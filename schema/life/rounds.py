@@ -15,7 +15,7 @@ from schema.rows.jobs import find, is_preview
 from schema.rows.leases import ExpiredJob
 from schema.rows.outbox import Outbox
 from schema.rows.states import IS_OPEN, OPEN
-from schema.sql.database import Database
+from schema.sql.database import Database, transactional
 
 # What became of an attempt. "lost": the row has moved on, and nothing was written.
 Stopped = Literal["cancelled", "lost"]
@@ -29,6 +29,7 @@ MAX_CRASHES = 3
 MOST_RETURNS = 20  # Times a job may be given back. What needs longer than that is the job's own fault.
 
 
+@transactional
 def finish(
     db: Database,
     job: HeldJob,
@@ -47,45 +48,41 @@ def finish(
     A completed job is never drawn again, so its password goes.
     False when the row has moved on since: then nothing was written. Of a preview nobody is told.
     """
-
-    def work() -> bool:
-        now = db.now()
-        won = db.execute(
-            f"UPDATE pdf_job_results SET status=%s, ended_at={now}, completed_at={now}, progress=%s, stage=NULL, "
-            "google_drive_link=COALESCE(%s, google_drive_link), error_code=%s, error_message=%s, template_version=%s, "
-            "tries=tries+%s, lease_until=NULL, hint_no=hint_no+1, relay_token=NULL, relay_until=NULL"
-            + (", sealed_password=NULL" if status == "completed" else "")
-            + " WHERE job_id=%s AND round=%s AND start_no=%s AND status=%s"
-            # A cancellation that was asked for in the meantime wins over a failure.
-            + (" AND cancel_requested_at IS NULL" if status == "failed" else ""),
-            (
-                status, 100 if status == "completed" else 0, link, failure.code if failure else None,
-                failure.message if failure else None, job["template_version"], tried,
-                job["job_id"], job["round"], job["start_no"], from_status,
-            ),
-        )  # fmt: skip
-        if not won:
-            return False
-        if outcome is not None:
-            write_attempt(db, job, outcome, failure)
-        if is_preview(job["job_id"]):
-            return True
-        end: dict[str, Any] = {"status": status, "retry_count": _counted(db, job)["retry_count"]}
-        end["template_version"] = job["template_version"]
-        if status == "completed":
-            end |= {"google_drive_link": link, "artifact_id": job["artifact_id"]}
-        elif failure is not None:
-            end |= {"error_code": failure.code, "error_message": failure.message}
-        deliveries.owe(db, job, end)
-        if status == "failed" and failure is not None:
-            letters.bury_job(db, job, failure.code, failure.message, failure.traceback)
-        if job["batch_id"] is not None:
-            batches.count_end(db, job["batch_id"], status, job["turn"])
-        if saved:
-            db.defer("DELETE FROM rendered WHERE job_id=%s", (job["job_id"],))
+    now = db.now()
+    won = db.execute(
+        f"UPDATE pdf_job_results SET status=%s, ended_at={now}, completed_at={now}, progress=%s, stage=NULL, "
+        "google_drive_link=COALESCE(%s, google_drive_link), error_code=%s, error_message=%s, template_version=%s, "
+        "tries=tries+%s, lease_until=NULL, hint_no=hint_no+1, relay_token=NULL, relay_until=NULL"
+        + (", sealed_password=NULL" if status == "completed" else "")
+        + " WHERE job_id=%s AND round=%s AND start_no=%s AND status=%s"
+        # A cancellation that was asked for in the meantime wins over a failure.
+        + (" AND cancel_requested_at IS NULL" if status == "failed" else ""),
+        (
+            status, 100 if status == "completed" else 0, link, failure.code if failure else None,
+            failure.message if failure else None, job["template_version"], tried,
+            job["job_id"], job["round"], job["start_no"], from_status,
+        ),
+    )  # fmt: skip
+    if not won:
+        return False
+    if outcome is not None:
+        write_attempt(db, job, outcome, failure)
+    if is_preview(job["job_id"]):
         return True
-
-    return db.transaction(work)
+    end: dict[str, Any] = {"status": status, "retry_count": _counted(db, job)["retry_count"]}
+    end["template_version"] = job["template_version"]
+    if status == "completed":
+        end |= {"google_drive_link": link, "artifact_id": job["artifact_id"]}
+    elif failure is not None:
+        end |= {"error_code": failure.code, "error_message": failure.message}
+    deliveries.owe(db, job, end)
+    if status == "failed" and failure is not None:
+        letters.bury_job(db, job, failure.code, failure.message, failure.traceback)
+    if job["batch_id"] is not None:
+        batches.count_end(db, job["batch_id"], status, job["turn"])
+    if saved:
+        db.defer("DELETE FROM rendered WHERE job_id=%s", (job["job_id"],))
+    return True
 
 
 def write_attempt(db: Database, job: HeldJob, outcome: AttemptOutcome, failure: Failure | None) -> None:
@@ -106,8 +103,7 @@ def fail(db: Database, job: HeldJob, failure: Failure, policy: RetryPolicy) -> F
         if failure.permanent or tries > policy.attempts:
             return "failed" if finish(db, job, "failed", outcome=failure.outcome, failure=failure, tried=1) else None
         counted = "tries=tries+1, retry_count=retry_count+1, error_code=%s, error_message=%s"
-        texts = (failure.code, failure.message)
-        return "retry" if _back(db, job, policy.delay(tries), counted, texts, failure.outcome, failure) else None
+        return "retry" if _back(db, job, policy.delay(tries), counted, failure.outcome, failure) else None
 
     return db.transaction(work) or _cancelled_or_lost(db, job, failure.outcome)
 
@@ -137,31 +133,25 @@ def give_back(
     counts: Literal["returns", "crashes"] = "returns",
 ) -> GivenBack:
     """Back to the queue without costing a try. `counts` names the counter that is raised."""
-
-    won = db.transaction(lambda: _back(db, job, seconds, f"{counts}={counts}+1", (), outcome, None))
+    won = db.transaction(lambda: _back(db, job, seconds, f"{counts}={counts}+1", outcome, None))
     return "returned" if won else _cancelled_or_lost(db, job, outcome)
 
 
 def _back(
-    db: Database,
-    job: HeldJob,
-    seconds: float,
-    assignments: str,
-    params: tuple[str, ...],
-    outcome: AttemptOutcome,
-    failure: Failure | None,
+    db: Database, job: HeldJob, seconds: float, assignments: str, outcome: AttemptOutcome, failure: Failure | None
 ) -> bool:
-    """Let the job wait again, due in `seconds`, and write its attempt."""
-    won = db.execute(
+    """Let the job wait again, due in `seconds`, and write its attempt. A failure's code and sentence are for `assignments`."""
+    texts = (failure.code, failure.message) if failure else ()
+    won = db.matched(
         f"UPDATE pdf_job_results SET status='queued', run_at={db.later(seconds)}, {Outbox.BACK}, lease_until=NULL, "
         f"stage=NULL, progress=0, {assignments} "
         "WHERE job_id=%s AND round=%s AND start_no=%s AND status='processing' AND cancel_requested_at IS NULL",
-        (*params, job["job_id"], job["round"], job["start_no"]),
+        (*texts, job["job_id"], job["round"], job["start_no"]),
     )
     if won:
         write_attempt(db, job, outcome, failure)
         rendered.wait_no_more(db, job["job_id"])
-    return won > 0
+    return won
 
 
 def _cancelled_or_lost(db: Database, job: HeldJob, outcome: AttemptOutcome) -> Stopped:
@@ -215,25 +205,23 @@ def cancel(db: Database, job_id: str) -> CancelOutcome:
     return "too_late"
 
 
+@transactional
 def _ask_to_stop(db: Database, job: JobRow) -> Literal["cancelled", "requested"] | None:
     """Cancel a job whose kept PDF waits for the store, ask a working one to stop; None when the row has moved on."""
-
-    def work() -> Literal["cancelled", "requested"] | None:
-        won = db.execute(
-            f"UPDATE pdf_job_results SET cancel_requested_at=COALESCE(cancel_requested_at, {db.now()}) "
-            "WHERE job_id=%s AND status='processing' AND round=%s AND upload_started_at IS NULL",
-            (job["job_id"], job["round"]),
-        )
-        if not won:
-            return None
-        row = find(db, job["job_id"])  # under the lock of the write above
-        if row is None or not rendered.waits(row):
-            return "requested"
-        return "cancelled" if finish(db, row, "cancelled", outcome="returned") else None
-
-    return db.transaction(work)
+    won = db.execute(
+        f"UPDATE pdf_job_results SET cancel_requested_at=COALESCE(cancel_requested_at, {db.now()}) "
+        "WHERE job_id=%s AND status='processing' AND round=%s AND upload_started_at IS NULL",
+        (job["job_id"], job["round"]),
+    )
+    if not won:
+        return None
+    row = find(db, job["job_id"])  # under the lock of the write above
+    if row is None or not rendered.waits(row):
+        return "requested"
+    return "cancelled" if finish(db, row, "cancelled", outcome="returned") else None
 
 
+@transactional
 def replay(
     db: Database,
     job_id: str,
@@ -248,51 +236,45 @@ def replay(
 
     `resolved`: the dead letter that asked for it is no longer open.
     """
-
-    def work() -> ReplayOutcome:
-        job = find(db, job_id, db.lock())
-        if job is None:
-            return "unknown"
-        if dead_letter_id is not None and not letters.resolve(db, dead_letter_id, "replayed", by):
-            return "resolved"
-        if job["status"] == "completed":
-            return "completed"
-        if job["status"] not in ("failed", "cancelled"):
-            return "not_ended"
-        now = db.now()
-        db.execute(
-            f"UPDATE pdf_job_results SET status='queued', round=round+1, requested_at={now}, run_at={now}, {Outbox.BACK}, "
-            "tries=0, crashes=0, returns=0, retry_count=0, started_at=NULL, ended_at=NULL, completed_at=NULL, "
-            "attempt_started_at=NULL, turn=9-priority, stage=NULL, progress=0, error_code=NULL, error_message=NULL, "
-            "cancel_requested_at=NULL, upload_started_at=NULL, callback=COALESCE(%s, callback), "
-            "failure_callback=CASE WHEN %s IS NULL THEN failure_callback ELSE %s END WHERE job_id=%s",
-            (callback, callback or failure_callback, failure_callback, job_id),
-        )
-        deliveries.supersede(db, job_id)
-        letters.resolve_of_job(db, job_id, "replayed", by)
-        if job["batch_id"] is not None:
-            batches.reopen(db, job["batch_id"], job["status"], by)
-        audit.note(db, by, "replay", job_id, why)
-        return "replayed"
-
-    return db.transaction(work)
+    job = find(db, job_id, db.lock())
+    if job is None:
+        return "unknown"
+    if dead_letter_id is not None and not letters.resolve(db, dead_letter_id, "replayed", by):
+        return "resolved"
+    if job["status"] == "completed":
+        return "completed"
+    if job["status"] not in ("failed", "cancelled"):
+        return "not_ended"
+    now = db.now()
+    db.execute(
+        f"UPDATE pdf_job_results SET status='queued', round=round+1, requested_at={now}, run_at={now}, {Outbox.BACK}, "
+        "tries=0, crashes=0, returns=0, retry_count=0, started_at=NULL, ended_at=NULL, completed_at=NULL, "
+        "attempt_started_at=NULL, turn=9-priority, stage=NULL, progress=0, error_code=NULL, error_message=NULL, "
+        "cancel_requested_at=NULL, upload_started_at=NULL, callback=COALESCE(%s, callback), "
+        "failure_callback=CASE WHEN %s IS NULL THEN failure_callback ELSE %s END WHERE job_id=%s",
+        (callback, callback or failure_callback, failure_callback, job_id),
+    )
+    deliveries.supersede(db, job_id)
+    letters.resolve_of_job(db, job_id, "replayed", by)
+    if job["batch_id"] is not None:
+        batches.reopen(db, job["batch_id"], job["status"], by)
+    audit.note(db, by, "replay", job_id, why)
+    return "replayed"
 
 
 def refund(db: Database, members: list[tuple[str, int]]) -> None:
     """Give tries back to jobs that had counted an outage's first errors as failures (DESIGN §2.14)."""
     for job_id, number in members:
+        _refund(db, job_id, number)
 
-        def work(job_id: str = job_id, number: int = number) -> None:
-            was_failed = db.execute(
-                "UPDATE attempts SET outcome='returned' WHERE job_id=%s AND number=%s AND outcome='failed'",
-                (job_id, number),
-            )
-            if was_failed:
-                db.execute(
-                    "UPDATE pdf_job_results SET tries=tries-1, retry_count=retry_count-1, returns=returns+1 "
-                    f"WHERE job_id=%s AND {IS_OPEN} AND tries>0 AND retry_count>0 "
-                    "AND round=(SELECT round FROM attempts WHERE job_id=%s AND number=%s)",
-                    (job_id, job_id, number),
-                )
 
-        db.transaction(work)
+@transactional
+def _refund(db: Database, job_id: str, number: int) -> None:
+    was_failed = "UPDATE attempts SET outcome='returned' WHERE job_id=%s AND number=%s AND outcome='failed'"
+    if db.matched(was_failed, (job_id, number)):
+        db.execute(
+            "UPDATE pdf_job_results SET tries=tries-1, retry_count=retry_count-1, returns=returns+1 "
+            f"WHERE job_id=%s AND {IS_OPEN} AND tries>0 AND retry_count>0 "
+            "AND round=(SELECT round FROM attempts WHERE job_id=%s AND number=%s)",
+            (job_id, job_id, number),
+        )

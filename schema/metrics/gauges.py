@@ -34,16 +34,16 @@ class Reading:
 def read(db: Database, settings: Settings) -> list[Reading]:
     """Every gauge that rows can tell, with a value for each word of its closed labels; raises DatabaseDown."""
     kept = rendered.waiting(db)
-    found: dict[tuple[str, tuple[str, ...]], Reading] = {}
-    for reading in (
-        *_jobs(db),
-        *_deliveries(db),
-        *_relay(db, settings, kept),
-        *_store(db, kept),
-        *_desk(db),
-        *_workers(db, settings),
-    ):
-        found[reading.metric.name, tuple(reading.labels.values())] = reading
+    parts = (
+        _jobs(db),
+        _deliveries(db),
+        _relay(db, settings, kept),
+        _store(db, kept),
+        _desk(db),
+        _workers(db, settings),
+    )
+    # The last reading of a series counts: the zeros come first.
+    found = {(one.metric.name, tuple(one.labels.values())): one for part in parts for one in part}
     return list(found.values())
 
 

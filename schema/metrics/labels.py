@@ -23,19 +23,8 @@ ROUND_ENDS = ("completed", "failed", "cancelled")
 SUBMISSION_RESULTS = ("accepted", "refused", "over_rate", "limited", "unavailable")
 CANARY_RESULTS = ("succeeded", "not_accepted", "too_late", "failed", "no_callback", "bad_signature", "no_pdf")
 ANSWERS = (
-    "2xx",
-    "3xx",
-    "4xx",
-    "409",
-    "429",
-    "5xx",
-    "connect",
-    "timeout",
-    "tls",
-    "refused_address",
-    "reset",
-    "too_large",
-)
+    "2xx", "3xx", "4xx", "409", "429", "5xx", "connect", "timeout", "tls", "refused_address", "reset", "too_large",
+)  # fmt: skip
 VERDICTS = ("delivered", "again", "stop")
 FACTS = tuple(KINDS)
 SEVERITIES: Mapping[str, int] = MappingProxyType({"info": 1, "warn": 2, "bad": 3})

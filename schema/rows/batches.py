@@ -8,10 +8,9 @@ A batch's delivery is a row of `deliveries` whose `job_id` is the batch's id.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypedDict
+from dataclasses import asdict, dataclass
+from typing import TypedDict, cast
 
-import peewee
 from ulid import ULID
 
 from schema.callbacks.urls import host_key
@@ -20,7 +19,7 @@ from schema.rows import deliveries, jobs, letters
 from schema.rows.columns import BatchRow, JobEnd, JobId, JobRow, JobStatus
 from schema.rows.jobs import NewJob
 from schema.rows.states import IS_OPEN
-from schema.sql.database import Database, is_duplicate, marks
+from schema.sql.database import Database, marks, transactional
 
 _RANGE = "job_id >= %s AND job_id <= %s"
 
@@ -59,27 +58,18 @@ def of_first(job_id: str) -> str:
     return f"bat_{job_id[4:]}"
 
 
+@transactional
 def submit(db: Database, batch: NewBatch, members: Sequence[NewJob]) -> None:
     """Write the batch and its jobs, all or nothing; harmless when repeated. Raises KeyTaken, as a job's submission does."""
-
-    def work() -> None:
-        try:
-            db.execute(
-                "INSERT INTO batches (batch_id, owner, created_at, callback, failure_callback, meta, total, open) "
-                f"VALUES (%s,%s,{db.now()},%s,%s,%s,%s,%s)",
-                (
-                    batch.batch_id, batch.owner, batch.callback, batch.failure_callback,
-                    batch.meta.decode() if batch.meta else None, len(members), len(members),
-                ),
-            )  # fmt: skip
-        except peewee.IntegrityError as error:
-            if not is_duplicate(error):
-                raise
-            return  # an earlier commit, whose answer was lost, has written all of it
-        for job in members:
-            jobs.submit(db, job)
-
-    db.transaction(work)
+    meta, size = batch.meta.decode() if batch.meta else None, len(members)
+    if not db.insert(
+        "INSERT INTO batches (batch_id, owner, created_at, callback, failure_callback, meta, total, open) "
+        f"VALUES (%s,%s,{db.now()},%s,%s,%s,%s,%s)",
+        (batch.batch_id, batch.owner, batch.callback, batch.failure_callback, meta, size, size),
+    ):
+        return  # an earlier commit, whose answer was lost, has written all of it
+    for job in members:
+        jobs.submit(db, job)
 
 
 def find(db: Database, batch_id: str) -> BatchRow | None:
@@ -98,8 +88,7 @@ def page(db: Database, before: str | None, limit: int) -> list[BatchRow]:
 
 def unended(db: Database, ids: Sequence[str]) -> set[str]:
     """Which of these batches have not ended."""
-    rows = db.fetch_all(f"SELECT batch_id FROM batches WHERE batch_id IN ({marks(ids)}) AND ended_at IS NULL", ids)
-    return {row["batch_id"] for row in rows}
+    return set(db.column(f"SELECT batch_id FROM batches WHERE batch_id IN ({marks(ids)}) AND ended_at IS NULL", ids))
 
 
 def count_end(db: Database, batch_id: str, status: JobEnd, turn: int) -> None:
@@ -169,22 +158,15 @@ def members(db: Database, documents: Documents, batch: BatchRow, first: int, cou
 
 
 def _recorded(end: End | None) -> Member | None:
-    if end is None:
-        return None
-    return {
-        "job_id": JobId(end.job_id), "code": end.code, "product_id": end.product_id, "status": end.status,
-        "google_drive_link": end.google_drive_link, "artifact_id": end.artifact_id, "error_code": end.error_code,
-        "error_message": end.error_message,
-    }  # fmt: skip
+    """What a record tells of a job: it has all that a member's row has, and more."""
+    return None if end is None else cast(Member, asdict(end))
 
 
 def processing(db: Database, batch: BatchRow) -> int:
     """How many of its jobs are worked on."""
-    return int(
-        db.scalar(
-            f"SELECT COUNT(*) FROM pdf_job_results{db.by('idx_jobs_lease')} WHERE status='processing' AND {_RANGE}",
-            _ends(batch),
-        )
+    return db.count(
+        f"SELECT COUNT(*) FROM pdf_job_results{db.by('idx_jobs_lease')} WHERE status='processing' AND {_RANGE}",
+        _ends(batch),
     )
 
 
@@ -203,12 +185,12 @@ def each(db: Database, batch: BatchRow, statuses: Sequence[JobStatus], act: Call
 
     All of them are locked first: whoever ends one locks that job before the batch, too.
     """
-    rows = db.fetch_all(
+    ids = db.column(
         f"SELECT job_id FROM pdf_job_results{db.by('PRIMARY')} WHERE status IN ({marks(statuses)}) AND {_RANGE} "
         f"ORDER BY job_id{db.lock()}",
         (*statuses, *_ends(batch)),
     )
-    return [act(row["job_id"]) for row in rows]
+    return [act(job_id) for job_id in ids]
 
 
 def has_members(db: Database, batch: BatchRow) -> bool:

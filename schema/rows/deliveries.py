@@ -25,7 +25,7 @@ from schema.rows.columns import (
 )
 from schema.rows.outbox import Outbox
 from schema.rows.states import IS_OPEN
-from schema.sql.database import Database
+from schema.sql.database import Database, transactional
 from schema.sql.times import as_time
 
 # What a start needs of its row: each further column costs the client as much as a statement.
@@ -35,15 +35,14 @@ _NEEDED = (
 )
 
 
-def owe(db: Database, job: HeldJob, end: dict[str, Any]) -> str:
-    """Write the delivery of a round's end, in the transaction that ends it; returns its id.
+def owe(db: Database, job: HeldJob, end: dict[str, Any]) -> None:
+    """Write the delivery of a round's end, in the transaction that ends it.
 
     A job without a callback has one too: it writes the permanent record.
     """
     url = job["callback"]
     if end["status"] != "completed" and (url or job["failure_callback"]):
         url = failure_url(url or "", job["failure_callback"])
-    delivery_id = f"dlv_{ULID()}"
     record = {
         "job_id": job["job_id"],
         "code": job["code"],
@@ -60,11 +59,10 @@ def owe(db: Database, job: HeldJob, end: dict[str, Any]) -> str:
         "INSERT INTO deliveries (delivery_id, job_id, round, event, url, host, record, owed_at, turn, run_at) "
         f"VALUES (%s,%s,%s,%s,%s,%s,%s,{now},%s,{now})",
         (
-            delivery_id, job["job_id"], job["round"], end["status"], url, host_key(url) if url else "",
+            f"dlv_{ULID()}", job["job_id"], job["round"], end["status"], url, host_key(url) if url else "",
             msgspec.json.encode(record).decode(), job["turn"],
         ),
     )  # fmt: skip
-    return delivery_id
 
 
 def end_of(row: HeldDelivery) -> End:
@@ -167,35 +165,32 @@ def _guard(held: DeliveryStart) -> tuple[str, tuple[Any, ...]]:
 def note_recorded(db: Database, held: DeliveryClaim) -> bool:
     """Note that the permanent record is written; False when that was noted before."""
     where, params = _guard(held)
-    return db.execute(f"UPDATE deliveries SET recorded_at={db.now()} WHERE {where} AND recorded_at IS NULL", params) > 0
+    return db.matched(f"UPDATE deliveries SET recorded_at={db.now()} WHERE {where} AND recorded_at IS NULL", params)
 
 
+@transactional
 def begin_post(db: Database, held: DeliveryClaim, kind: PostKind = "scheduled") -> int | Literal["lost", "delivered"]:
     """Commit the attempt row `sending` before the POST leaves, and return its number.
 
     The same commit notes that the caller has written the permanent record. Without the lease: `lost`. After a recorded
     2xx: `delivered`, and nothing may be sent again.
     """
-
-    def work() -> int | Literal["lost", "delivered"]:
-        # The row is locked first, so that no worker can write its 2xx between the look and the POST.
-        where, params = _guard(held)
-        noted = f"recorded_at=COALESCE(recorded_at, {db.now()})"
-        if not db.execute(f"UPDATE deliveries SET tries=tries+1, {noted} WHERE {where}", params):
-            return "lost"
-        tried = posts.of(db, held.delivery_id)
-        if any(forbids(held.row, attempt, kind) for attempt in tried):
-            db.execute(f"UPDATE deliveries SET tries=tries-1 WHERE {where}", params)
-            return "delivered"
-        number = 1 + max((attempt["number"] for attempt in tried), default=0)
-        db.defer(
-            "INSERT INTO delivery_attempts (delivery_id, number, started_at, outcome, kind) "
-            f"VALUES (%s,%s,{db.now()},'sending',%s)",
-            (held.delivery_id, number, kind),
-        )
-        return number
-
-    return db.transaction(work)
+    # The row is locked first, so that no worker can write its 2xx between the look and the POST.
+    where, params = _guard(held)
+    noted = f"recorded_at=COALESCE(recorded_at, {db.now()})"
+    if not db.execute(f"UPDATE deliveries SET tries=tries+1, {noted} WHERE {where}", params):
+        return "lost"
+    tried = posts.of(db, held.delivery_id)
+    if any(forbids(held.row, attempt, kind) for attempt in tried):
+        db.execute(f"UPDATE deliveries SET tries=tries-1 WHERE {where}", params)
+        return "delivered"
+    number = 1 + max((attempt["number"] for attempt in tried), default=0)
+    db.defer(
+        "INSERT INTO delivery_attempts (delivery_id, number, started_at, outcome, kind) "
+        f"VALUES (%s,%s,{db.now()},'sending',%s)",
+        (held.delivery_id, number, kind),
+    )
+    return number
 
 
 def forbids(row: HeldDelivery, attempt: PostRow, kind: PostKind) -> bool:
@@ -232,14 +227,14 @@ def end(
 ) -> bool:
     """End the delivery, once; False when the lease is lost."""
     where, params = _guard(held)
-    won = db.execute(
+    return db.matched(
         f"UPDATE deliveries SET status=%s, ended_at={db.now()}, error_code=%s, hint=%s, "
         f"last_status=COALESCE(%s, last_status), lease_until=NULL WHERE {where}",
         (status, code, hint, last_status, *params),
     )
-    return won > 0
 
 
+@transactional
 def wait(
     db: Database,
     row: HeldDelivery,
@@ -254,26 +249,20 @@ def wait(
 
     A delivery whose job was replayed meanwhile is superseded instead: the newer round tells, and must not wait for it.
     """
-
-    def work() -> bool:
-        # The job's row is locked before the delivery's, as a replay does: one of the two sees what the other has done.
-        status, ended = ("superseded", db.now()) if overtaken(db, row) else ("queued", "NULL")
-        won = db.execute(
-            f"UPDATE deliveries SET status='{status}', ended_at={ended}, run_at={db.later(seconds)}, {Outbox.BACK}, "
-            "lease_until=NULL, last_status=COALESCE(%s, last_status), hint=%s, crashes=crashes+%s "
-            "WHERE delivery_id=%s AND start_no=%s AND status=%s",
-            (last_status, hint, int(crashed), row["delivery_id"], row["start_no"], from_status),
-        )
-        return won > 0
-
-    return db.transaction(work)
+    # The job's row is locked before the delivery's, as a replay does: one of the two sees what the other has done.
+    status, ended = ("superseded", db.now()) if overtaken(db, row) else ("queued", "NULL")
+    return db.matched(
+        f"UPDATE deliveries SET status='{status}', ended_at={ended}, run_at={db.later(seconds)}, {Outbox.BACK}, "
+        "lease_until=NULL, last_status=COALESCE(%s, last_status), hint=%s, crashes=crashes+%s "
+        "WHERE delivery_id=%s AND start_no=%s AND status=%s",
+        (last_status, hint, int(crashed), row["delivery_id"], row["start_no"], from_status),
+    )
 
 
-def supersede(db: Database, job_id: str) -> int:
+def supersede(db: Database, job_id: str) -> None:
     """Close deliveries of earlier rounds that still wait: a replay tells anew. One that is being posted ends by itself."""
-    return db.execute(
-        f"UPDATE deliveries SET status='superseded', ended_at={db.now()} WHERE job_id=%s AND status='queued'",
-        (job_id,),
+    db.execute(
+        f"UPDATE deliveries SET status='superseded', ended_at={db.now()} WHERE job_id=%s AND status='queued'", (job_id,)
     )
 
 
@@ -301,13 +290,13 @@ def resume_url_used(db: Database, row: HeldDelivery) -> bool:
     """Whether this resume URL has already been answered 2xx in an earlier round: it must not be posted again."""
     if not row["url"] or row["round"] == 1 or not is_resume_url(row["url"]):
         return False
-    earlier = db.fetch_all(
+    earlier = db.column(
         # Attempts are asked, not deliveries: a worker without a lease may have noted its 2xx on a superseded delivery.
         "SELECT e.url FROM deliveries e JOIN delivery_attempts a ON a.delivery_id=e.delivery_id "
         "WHERE e.job_id=%s AND e.round<%s AND a.outcome='delivered'",
         (row["job_id"], row["round"]),
     )
-    return any(e["url"] == row["url"] for e in earlier)
+    return row["url"] in earlier
 
 
 prepare(__name__, End)  # its rows' records are decoded as one

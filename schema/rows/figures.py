@@ -15,8 +15,7 @@ Figure = tuple[int, float]  # how many; seconds since the oldest of them was ask
 
 def jobs_by_status(db: Database) -> dict[str, int]:
     """Status → how many jobs."""
-    rows = db.fetch_all("SELECT status, COUNT(*) AS n FROM pdf_job_results GROUP BY status")
-    return {row["status"]: int(row["n"]) for row in rows}
+    return db.tally("SELECT status, COUNT(*) AS n FROM pdf_job_results GROUP BY status")
 
 
 def open_jobs(db: Database) -> dict[tuple[int, Open], Figure]:
@@ -38,7 +37,7 @@ def open_callbacks(db: Database) -> dict[Open, Figure]:
 
 def callbacks_not_sent(db: Database) -> int:
     """How many callbacks were not sent, because an earlier round had used their resume URL up."""
-    return int(db.scalar("SELECT COUNT(*) FROM deliveries WHERE status='not_sent'"))
+    return db.count("SELECT COUNT(*) FROM deliveries WHERE status='not_sent'")
 
 
 def by_minute(db: Database, start: datetime) -> Iterator[tuple[datetime, str, int]]:

@@ -36,20 +36,14 @@ def page(db: Database, documents: Documents, query: listing.Wanted) -> tuple[Seq
         del ends[query.limit :]
         floor = max(floor, ends[-1].job_id)
     # Asked last: a job whose row the first question passed over (it is in another state) is not told by its record.
-    alive = _alive(db, [end.job_id for end in ends])
+    ids = [end.job_id for end in ends]
+    alive = set(db.column(f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)})", ids)) if ids else set()
     found: dict[str, Mapping[str, Any]] = {end.job_id: _listed(end) for end in ends if end.job_id not in alive}
     found |= {row["job_id"]: row for row in rows}
     known = [found[job_id] for job_id in sorted(found, reverse=True) if job_id >= floor]
     shown = known[: query.limit]
     last = shown[-1]["job_id"] if len(known) > query.limit else floor
     return shown, listing.cursor_after(last) if last else None
-
-
-def _alive(db: Database, ids: Sequence[str]) -> set[str]:
-    if not ids:
-        return set()
-    rows = db.fetch_all(f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)})", ids)
-    return {row["job_id"] for row in rows}
 
 
 def _listed(end: End) -> dict[str, Any]:

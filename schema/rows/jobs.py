@@ -1,11 +1,6 @@
 """The job's row: submission, the SQL that claims it, progress, and what is read of it.
 
-    queued ──claim──▶ processing ──finish──▶ completed | failed | cancelled
-      ▲  └──cancel──▶ cancelled      │              │
-      └── retry, rescue, return ─────┘              │
-      └───────────── replay (a new round) ◀─────────┘   of failed | cancelled
-
-The transitions that end a round or give it back stand in schema/life/rounds.py.
+Its states stand in `schema/__init__.py`; what ends a round or gives it back in `schema/life/rounds.py`.
 """
 
 from __future__ import annotations
@@ -15,13 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
-import peewee
-
 from schema.errors import Cancelled, LeaseLost, ReportqError
 from schema.rows import used_keys
 from schema.rows.columns import AttemptRow, HeldJob, JobRow, Seconds, Stage, UsedKey
 from schema.rows.states import IS_OPEN
-from schema.sql.database import AT_ONCE, Database, DatabaseDown, is_duplicate, marks
+from schema.sql.database import AT_ONCE, Database, DatabaseDown, marks, transactional
 
 _EMPTY = {"owner": "", "inline_data": 0}  # What these columns hold without a value; others hold NULL.
 _INSERTS = 5  # Tries while the row that has the idempotency key vanishes before it is read.
@@ -93,30 +86,27 @@ def submit(db: Database, job: NewJob) -> None:
     When the connection was lost at once, it asks once more: a restarted database has dropped every connection. Else
     callers would be refused although the database is up.
     """
+    write = _insert if job.inline is None and job.idempotency_key is None else _insert_whole
     began = time.monotonic()
     try:
-        _write(db, job)
+        write(db, job)
     except DatabaseDown:
         if time.monotonic() - began > AT_ONCE:
             raise
-        _write(db, job)
+        write(db, job)
 
 
-def _write(db: Database, job: NewJob) -> None:
-    if job.inline is None and job.idempotency_key is None:
-        _insert(db, job)
-        return
-
-    def work() -> None:
-        if not _insert(db, job):
-            return
-        # Asked after the insert, which waits for a retention that just deletes the row with this key.
-        if job.idempotency_key is not None and (used := used_keys.find(db, job.idempotency_key)) is not None:
-            raise KeyTaken(used)
-        if job.inline is not None:
-            db.defer("INSERT INTO report_data (job_id, body) VALUES (%s, %s)", (job.job_id, job.inline.decode()))
-
-    db.transaction(work)
+@transactional
+def _insert_whole(db: Database, job: NewJob) -> bool:
+    """As `_insert`, with the report that came inline, and unless the key is that of a job whose row is gone."""
+    if not _insert(db, job):
+        return False
+    # Asked after the insert, which waits for a retention that just deletes the row with this key.
+    if job.idempotency_key is not None and (used := used_keys.find(db, job.idempotency_key)) is not None:
+        raise KeyTaken(used)
+    if job.inline is not None:
+        db.defer("INSERT INTO report_data (job_id, body) VALUES (%s, %s)", (job.job_id, job.inline.decode()))
+    return True
 
 
 def submit_all(db: Database, together: Sequence[NewJob]) -> None:
@@ -136,16 +126,12 @@ def _insert(db: Database, job: NewJob) -> bool:
     values = _columns(job)
     now = db.now()
     for _ in range(_INSERTS):
-        try:
-            db.execute(
-                f"INSERT INTO pdf_job_results ({','.join(values)},requested_at,run_at) "
-                f"VALUES ({'%s,' * len(values)}{now},{now})",
-                tuple(values.values()),
-            )
+        if db.insert(
+            f"INSERT INTO pdf_job_results ({','.join(values)},requested_at,run_at) "
+            f"VALUES ({'%s,' * len(values)}{now},{now})",
+            tuple(values.values()),
+        ):
             return True
-        except peewee.IntegrityError as error:
-            if not is_duplicate(error):
-                raise
         row = None if job.idempotency_key is None else find_by_key(db, job.idempotency_key)
         if row is not None and row["job_id"] != job.job_id:
             raise KeyTaken(row)
@@ -196,8 +182,7 @@ def find_by_key(db: Database, key: str) -> JobRow | None:
 
 def unended(db: Database, ids: Sequence[str]) -> set[str]:
     """Which of these jobs have not ended."""
-    rows = db.fetch_all(f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)}) AND {IS_OPEN}", ids)
-    return {row["job_id"] for row in rows}
+    return set(db.column(f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)}) AND {IS_OPEN}", ids))
 
 
 def inline_report(db: Database, job_id: str) -> str | None:
@@ -279,9 +264,7 @@ def claim(
 
 def show_progress(db: Database, held: Claim, stage: Stage, progress: int, lease: float) -> None:
     """Write stage and progress (0–100) and prolong the lease; raises Cancelled or LeaseLost when the work must stop."""
-    guarded(
-        db, held, f"stage=%s, progress=%s, lease_until={db.later(lease)}", (stage, max(0, min(100, progress)))
-    )  # fmt: skip
+    guarded(db, held, f"stage=%s, progress=%s, lease_until={db.later(lease)}", (stage, max(0, min(100, progress))))
 
 
 def pass_upload_point(db: Database, held: Claim, artifact_id: str, lease: float) -> None:
@@ -308,17 +291,7 @@ def guarded(db: Database, held: Claim, assignments: str, params: tuple[Any, ...]
     )
     if won:
         return
-    row = find(db, held.job_id)
-    if still_held(held, row) and row is not None and row["cancel_requested_at"] is not None:
+    row, ours = find(db, held.job_id), ("processing", held.round, held.start_no)
+    if row is not None and row["cancel_requested_at"] and (row["status"], row["round"], row["start_no"]) == ours:
         raise Cancelled("The job was cancelled while it was processed.")
     raise LeaseLost("Another start of this job has taken over.")
-
-
-def still_held(held: Claim, row: JobRow | None) -> bool:
-    """Whether the row still belongs to this start."""
-    return (
-        row is not None
-        and row["status"] == "processing"
-        and row["round"] == held.round
-        and row["start_no"] == held.start_no
-    )

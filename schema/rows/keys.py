@@ -16,7 +16,7 @@ from schema.rows import audit
 from schema.rows.columns import KeyRow
 from schema.settings import Settings, SettingsError
 from schema.sql.cached import Cached
-from schema.sql.database import Database
+from schema.sql.database import Database, transactional
 
 ROLES = ("read", "submit", "operate")  # each may do what the one before may
 PREFIX = "rq_"
@@ -111,28 +111,22 @@ def make(db: Database, name: str, role: str, *, by: str, rate: int | None = None
     return key_id, key
 
 
+@transactional
 def revoke(db: Database, named: str, *, by: str, why: str | None = None) -> list[str]:
     """Make the key of an id, or all keys of a name, useless for good, within 3 s everywhere; the ids of those it was."""
-
-    def work() -> list[str]:
-        rows = [row for row in everything(db) if named in (row["key_id"], row["name"]) and row["revoked_at"] is None]
-        for row in rows:
-            db.execute(f"UPDATE api_keys SET revoked_at={db.now()} WHERE key_id=%s", (row["key_id"],))
-            audit.note(db, by, "key revoked", row["key_id"], why)
-        return [row["key_id"] for row in rows]
-
-    return db.transaction(work)
+    rows = [row for row in everything(db) if named in (row["key_id"], row["name"]) and row["revoked_at"] is None]
+    for row in rows:
+        db.execute(f"UPDATE api_keys SET revoked_at={db.now()} WHERE key_id=%s", (row["key_id"],))
+        audit.note(db, by, "key revoked", row["key_id"], why)
+    return [row["key_id"] for row in rows]
 
 
+@transactional
 def forget_all(db: Database, *, by: str, why: str | None = None) -> int:
     """Remove every key that was ever made, so that none is needed any more; how many."""
-
-    def work() -> int:
-        count = db.execute("DELETE FROM api_keys")
-        audit.note(db, by, "auth disabled", f"{count} keys", why)
-        return count
-
-    return db.transaction(work)
+    count = db.execute("DELETE FROM api_keys")
+    audit.note(db, by, "auth disabled", f"{count} keys", why)
+    return count
 
 
 def everything(db: Database) -> list[KeyRow]:

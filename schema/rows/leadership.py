@@ -7,8 +7,6 @@ That moment is kept in a row: a new process goes on waiting where the last one s
 
 from __future__ import annotations
 
-import peewee
-
 from schema.rows.switches import put_note
 from schema.sql.database import Database
 
@@ -27,16 +25,17 @@ def lead(db: Database, token: str, *, turn: float, lease: float) -> bool:
     When there was no leader for a whole lease, the database may have been away: then rescue waits a lease.
     """
     row = db.fetch_one(f"SELECT value, {db.age('changed_at')} AS late FROM switches WHERE name='{LEADER}'")
-    won = db.execute(
+    won = db.matched(
         f"UPDATE switches SET value=%s, changed_at={db.later(turn)} "
         f"WHERE name='{LEADER}' AND (value=%s OR changed_at <= {db.now()})",
         (token, token),
     )
-    if not won and row is None:
-        won = _first(db, token, turn)
+    if not won and row is None:  # another process may be first
+        insert = f"INSERT INTO switches (name, value, changed_at) VALUES ('{LEADER}',%s,{db.later(turn)})"
+        won = db.insert(insert, (token,))
     if won and (row is None or (row["value"] != token and float(row["late"]) + turn > lease)):
         hold_back_rescue(db, lease)
-    return won > 0
+    return won
 
 
 def hold_back_rescue(db: Database, seconds: float) -> None:
@@ -46,20 +45,10 @@ def hold_back_rescue(db: Database, seconds: float) -> None:
 
 def may_rescue(db: Database) -> bool:
     """Whether the workers have had a whole lease to beat in."""
-    return (
-        db.fetch_one(f"SELECT 1 AS yes FROM switches WHERE name='{_RESCUE}' AND changed_at <= {db.now()}") is not None
-    )
+    due = db.scalar(f"SELECT 1 AS yes FROM switches WHERE name='{_RESCUE}' AND changed_at <= {db.now()}")
+    return due is not None
 
 
 def note_look(db: Database, trouble: str, lasting: float) -> None:
     """A relay has just looked for due rows. `trouble` is what keeps it from publishing, for `lasting` seconds; or empty."""
     put_note(db, RELAY, f"{lasting:.0f} {trouble}" if trouble else "")
-
-
-def _first(db: Database, token: str, turn: float) -> int:
-    """Write the leader's row where there is none yet: 1, or 0 when another process was first."""
-    insert = f"INSERT INTO switches (name, value, changed_at) VALUES ('{LEADER}',%s,{db.later(turn)})"
-    try:
-        return db.execute(insert, (token,))
-    except peewee.IntegrityError:
-        return 0

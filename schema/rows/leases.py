@@ -37,12 +37,11 @@ class Leased(Generic[R]):
 
         A beat may come when its attempt has just handed its PDF over. A lease then would hide the PDF from all uploaders.
         """
-        won = db.execute(
+        return db.matched(
             f"UPDATE {self.table} SET lease_until={db.later(lease)} WHERE {self.key}=%s AND start_no=%s "
             "AND status='processing' AND lease_until IS NOT NULL",
             (key, start_no),
         )
-        return won > 0
 
     def expired(self, db: Database, limit: int = 100) -> list[R]:
         """Rows whose worker has not been heard of for a whole lease."""
@@ -55,7 +54,7 @@ class Leased(Generic[R]):
 
     def processing(self, db: Database) -> int:
         """How many rows are worked on now."""
-        return int(db.scalar(f"SELECT COUNT(*) FROM {self.table} WHERE status='processing'"))
+        return db.count(f"SELECT COUNT(*) FROM {self.table} WHERE status='processing'")
 
 
 JOBS = Leased(ExpiredJob, "pdf_job_results", "job_id")

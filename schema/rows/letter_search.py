@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from schema.errors import Refused
 from schema.rows.audit import subject_of
 from schema.rows.columns import DiedLetter, JobId, JobStatus, LetterId, LetterRow
-from schema.sql.database import Database
+from schema.sql.database import Database, marks
 from schema.sql.times import Moment, as_column, as_time
 
 STATUSES = ("open", "replayed", "discarded")
@@ -48,7 +48,7 @@ class LetterFilter:
                 params.append(value)
         for column, values in (("dead_letter_id", self.ids), ("job_id", self.job_ids)):
             if values:
-                parts.append(f"d.{column} IN ({','.join(['%s'] * len(values))})")
+                parts.append(f"d.{column} IN ({marks(values)})")
                 params.extend(values)
         for sign, moment in ((">=", self.since), ("<=", self.until)):
             if moment is not None:
@@ -123,16 +123,15 @@ def moment_of(text: str, now: datetime) -> datetime:
 def count(db: Database, wanted: LetterFilter) -> int:
     """How many letters match."""
     where, params = wanted.where()
-    return int(db.scalar(f"SELECT COUNT(*) FROM dead_letters d WHERE {where}", params))
+    return db.count(f"SELECT COUNT(*) FROM dead_letters d WHERE {where}", params)
 
 
 def sizes(db: Database, wanted: LetterFilter) -> dict[str, int]:
     """Fingerprint → how many letters match."""
     where, params = wanted.where()
-    rows = db.fetch_all(
+    return db.tally(
         f"SELECT d.fingerprint, COUNT(*) AS letters FROM dead_letters d WHERE {where} GROUP BY d.fingerprint", params
     )
-    return {row["fingerprint"]: int(row["letters"]) for row in rows}
 
 
 def groups(db: Database, wanted: LetterFilter, limit: int = 100) -> list[FoundGroup]:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 
-import peewee
 from ulid import ULID
 
 from schema import VERSION
 from schema.environment.fitting import fit
 from schema.rows.columns import DeliveryId, HeldDelivery, HeldJob, JobId, LetterKind, LetterRow, Resolved
-from schema.sql.database import Database, is_duplicate, marks
+from schema.sql.database import Database, marks
+from schema.sql.times import Moment
 
 _VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9A-Fa-f-]{8,}|\d+|'[^']*'|\"[^\"]*\"|“[^“”]*”")
 _TRACEBACK = 4000  # characters kept
 # Bytes of a message that a raw letter keeps: ours measure less, and a row must fit into any server's packet.
 RAW_KEPT = 131_072
+# What died: queue, kind, job, delivery, round, and the report's code and product.
+_Subject = tuple[str, LetterKind, JobId, DeliveryId | None, int, str | None, str | None]
 TOO_LARGE = "message_too_large"  # the code of letters that keep only the head of theirs
 
 
@@ -29,30 +32,24 @@ def cause(queue: str, error_code: str, message: str) -> str:
 
 def bury_job(db: Database, job: HeldJob, error_code: str, message: str, traceback: str | None) -> str:
     """A job's dead letter, in the transaction that ends its round; its attempt row is written already."""
-    ended = db.fetch_all(
+    ended = db.column(
         "SELECT ended_at, outcome FROM attempts WHERE job_id=%s AND round=%s ORDER BY number",
         (job["job_id"], job["round"]),
     )
-    first = ended[0]["ended_at"] if ended else None
-    return _bury(
-        db, "pdf", "job", job["job_id"], None, job["round"], job["code"], job["product_id"], error_code, message,
-        traceback, len(ended), first,
-    )  # fmt: skip
+    subject: _Subject = ("pdf", "job", job["job_id"], None, job["round"], job["code"], job["product_id"])
+    return _bury(db, subject, error_code, message, traceback, ended)
 
 
 def bury_delivery(
     db: Database, delivery: HeldDelivery, error_code: str, message: str, traceback: str | None = None
 ) -> str:
     """A delivery's dead letter: a callback that was stopped or ran out of tries; with a traceback, it broke here."""
-    tried = db.fetch_all(
-        "SELECT started_at FROM delivery_attempts WHERE delivery_id=%s ORDER BY number",
-        (delivery["delivery_id"],),
-    )
-    job = db.fetch_one("SELECT code, product_id FROM pdf_job_results WHERE job_id=%s", (delivery["job_id"],)) or {}
-    return _bury(
-        db, "webhooks", "delivery", delivery["job_id"], delivery["delivery_id"], delivery["round"], job.get("code"),
-        job.get("product_id"), error_code, message, traceback, len(tried), tried[0]["started_at"] if tried else None,
-    )  # fmt: skip
+    job_id, delivery_id = delivery["job_id"], delivery["delivery_id"]
+    tried = db.column("SELECT started_at FROM delivery_attempts WHERE delivery_id=%s ORDER BY number", (delivery_id,))
+    job = db.fetch_one("SELECT code, product_id FROM pdf_job_results WHERE job_id=%s", (job_id,)) or {}
+    report = job.get("code"), job.get("product_id")
+    subject: _Subject = ("webhooks", "delivery", job_id, delivery_id, delivery["round"], *report)
+    return _bury(db, subject, error_code, message, traceback, tried)
 
 
 def bury_raw(db: Database, queue: str, letter_id: str, body: bytes, error_code: str, message: str) -> bool:
@@ -60,21 +57,12 @@ def bury_raw(db: Database, queue: str, letter_id: str, body: bytes, error_code: 
 
     False when it has a row already: `letter_id` is made from the message, so that a crash in between makes no second row.
     """
-    now = db.now()
-    try:
-        db.execute(
-            "INSERT INTO dead_letters (dead_letter_id, queue, kind, error_code, error_message, fingerprint, attempts, "
-            f"first_failed_at, last_failed_at, version, raw, run_at) VALUES (%s,%s,'raw',%s,%s,%s,1,{now},{now},%s,%s,{now})",
-            (
-                letter_id, queue, error_code, message, cause(queue, error_code, message), VERSION,
-                base64.b64encode(body[:RAW_KEPT]).decode(),
-            ),
-        )  # fmt: skip
-    except peewee.IntegrityError as error:
-        if not is_duplicate(error):
-            raise
-        return False
-    return True
+    now, raw = db.now(), base64.b64encode(body[:RAW_KEPT]).decode()
+    return db.insert(
+        "INSERT INTO dead_letters (dead_letter_id, queue, kind, error_code, error_message, fingerprint, attempts, "
+        f"first_failed_at, last_failed_at, version, raw, run_at) VALUES (%s,%s,'raw',%s,%s,%s,1,{now},{now},%s,%s,{now})",
+        (letter_id, queue, error_code, message, cause(queue, error_code, message), VERSION, raw),
+    )
 
 
 def raw_body(letter: LetterRow) -> bytes:
@@ -83,20 +71,9 @@ def raw_body(letter: LetterRow) -> bytes:
 
 
 def _bury(
-    db: Database,
-    queue: str,
-    kind: LetterKind,
-    job_id: JobId,
-    delivery_id: DeliveryId | None,
-    round_: int,
-    code: str | None,
-    product_id: str | None,
-    error_code: str,
-    message: str,
-    traceback: str | None,
-    attempts: int,
-    first_failed_at: object,
+    db: Database, subject: _Subject, error_code: str, message: str, traceback: str | None, tried: Sequence[Moment]
 ) -> str:
+    """Write the letter; `tried` are the moments of what was tried, the first one first."""
     letter_id = f"dl_{ULID()}"
     now = db.now()
     db.defer(
@@ -104,9 +81,8 @@ def _bury(
         "error_message, fingerprint, traceback, attempts, first_failed_at, last_failed_at, version, run_at) "
         f"VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,COALESCE(%s, {now}),{now},%s,{now})",
         (
-            letter_id, queue, kind, job_id, delivery_id, round_, code, product_id, error_code, message,
-            cause(queue, error_code, message), (traceback or "")[-_TRACEBACK:] or None, attempts, first_failed_at,
-            VERSION,
+            letter_id, *subject, error_code, message, cause(subject[0], error_code, message),
+            (traceback or "")[-_TRACEBACK:] or None, len(tried), tried[0] if tried else None, VERSION,
         ),
     )  # fmt: skip
     return letter_id
@@ -119,16 +95,14 @@ def of_job(db: Database, job_id: str) -> list[LetterRow]:
 
 def open_by_queue(db: Database) -> dict[str, int]:
     """Queue → how many open letters, of queues that have any."""
-    rows = db.fetch_all("SELECT queue, COUNT(*) AS n FROM dead_letters WHERE status='open' GROUP BY queue")
-    return {row["queue"]: int(row["n"]) for row in rows}
+    return db.tally("SELECT queue, COUNT(*) AS n FROM dead_letters WHERE status='open' GROUP BY queue")
 
 
 def kinds(db: Database, most: int) -> list[str]:
     """The causes of open letters, at most so many."""
-    rows = db.fetch_all(
+    return db.column(
         "SELECT DISTINCT fingerprint FROM dead_letters WHERE status='open' ORDER BY fingerprint LIMIT %s", (most,)
     )
-    return [row["fingerprint"] for row in rows]
 
 
 def kind(db: Database, fingerprint: str) -> tuple[int, LetterRow | None]:
@@ -163,18 +137,17 @@ def open_of_delivery(db: Database, delivery_id: str) -> list[LetterRow]:
 
 def resolve(db: Database, letter_id: str, status: Resolved, by: str) -> bool:
     """Close an open letter as `replayed` or `discarded`, once: the guard that honours a moved message only once."""
-    won = db.execute(
+    return db.matched(
         f"UPDATE dead_letters SET status=%s, resolved_at={db.now()}, resolved_by=%s "
         "WHERE dead_letter_id=%s AND status='open'",
         (status, fit(by, 128), letter_id),
     )
-    return won > 0
 
 
-def resolve_of_job(db: Database, job_id: str, status: Resolved, by: str) -> int:
+def resolve_of_job(db: Database, job_id: str, status: Resolved, by: str) -> None:
     """Close every open letter of a job: a new round answers them all."""
-    ids = [row["dead_letter_id"] for row in open_of_job(db, job_id)]
-    return sum(resolve(db, letter_id, status, by) for letter_id in ids)
+    for letter in open_of_job(db, job_id):
+        resolve(db, letter["dead_letter_id"], status, by)
 
 
 def to_sweep(db: Database, limit: int = 20_000) -> dict[str, set[str]]:
@@ -199,12 +172,10 @@ def to_sweep(db: Database, limit: int = 20_000) -> dict[str, set[str]]:
 
 def copies(db: Database, queue: str) -> int:
     """How many letters may have a copy in the queue's `.XQ`."""
-    return int(
-        db.scalar(
-            "SELECT COUNT(*) FROM dead_letters WHERE swept_at IS NULL AND queue=%s "
-            "AND (published_at IS NOT NULL OR relay_token IS NOT NULL)",
-            (queue,),
-        )
+    return db.count(
+        "SELECT COUNT(*) FROM dead_letters WHERE swept_at IS NULL AND queue=%s "
+        "AND (published_at IS NOT NULL OR relay_token IS NOT NULL)",
+        (queue,),
     )
 
 
@@ -212,7 +183,7 @@ def shown(db: Database, queue: str) -> int:
     """How many open letters of the queue have been published to its `.XQ`."""
     # An open letter is never swept: with this condition an index alone answers.
     open_ = "status='open' AND swept_at IS NULL AND published_at IS NOT NULL"
-    return int(db.scalar(f"SELECT COUNT(*) FROM dead_letters WHERE {open_} AND queue=%s", (queue,)))
+    return db.count(f"SELECT COUNT(*) FROM dead_letters WHERE {open_} AND queue=%s", (queue,))
 
 
 def homes(db: Database, letter_ids: list[str]) -> dict[str, str | None]:

@@ -46,7 +46,7 @@ def give_back(db: Database, row: LinkRow) -> None:
 
 def revoke(db: Database, job_id: str, link_id: str) -> bool:
     """Make a link useless at once; False when the job has no such link (any more)."""
-    return db.execute("DELETE FROM links WHERE link_id=%s AND job_id=%s", (link_id, job_id)) > 0
+    return db.matched("DELETE FROM links WHERE link_id=%s AND job_id=%s", (link_id, job_id))
 
 
 def forget(db: Database, job_ids: Sequence[str]) -> None:
@@ -57,9 +57,8 @@ def forget(db: Database, job_ids: Sequence[str]) -> None:
 
 def remove_old(db: Database) -> None:
     """Remove a page of the links that have expired."""
-    old = db.fetch_all(
+    old = db.column(
         f"SELECT link_id FROM links WHERE expires_at <= {db.now()} ORDER BY expires_at, link_id LIMIT %s", (_BATCH,)
     )
     if old:
-        ids = [row["link_id"] for row in old]
-        db.execute(f"DELETE FROM links WHERE link_id IN ({marks(ids)})", ids)
+        db.execute(f"DELETE FROM links WHERE link_id IN ({marks(old)})", old)

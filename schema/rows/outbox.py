@@ -1,8 +1,7 @@
 """Rows that are published as messages: jobs, deliveries, and the `.XQ` copies of dead letters (DESIGN §2.1).
 
-A row is its own outbox. It is *due* while it waits, `run_at` has come and `published_at` is NULL. A relay takes due rows
-for a short while (`relay_token`, `relay_until`), publishes a message for each with confirm, and marks those confirmed.
-Every return to waiting raises `hint_no` and clears the token, so that a late mark finds nothing to mark.
+A row is its own outbox: a relay takes due rows for a short while, publishes a message for each with confirm, and marks those
+confirmed. `PublishedColumns` (schema/rows/columns.py) says by which columns.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ class Outbox(Generic[D]):
 
     def take(self, db: Database, *, limit: int, hold: float, only: str = "1=1") -> Taken[D]:
         """Claim up to `limit` due rows for `hold` seconds, in their order; `only` narrows them."""
-        seen = db.fetch_all(
+        seen = db.column(
             f"SELECT {self.key} AS id, {self.columns} FROM {self.table}{db.by(self.index)} "
             f"WHERE {self.due(db)} AND {only} ORDER BY {self.order} LIMIT %s",
             (limit,),
         )
-        return self.seize(db, [row["id"] for row in seen], hold)
+        return self.seize(db, seen, hold)
 
     def seize(self, db: Database, ids: Sequence[str], hold: float) -> Taken[D]:
         """Claim these rows for `hold` seconds, as far as they are due. Two relays never get the same row."""
@@ -94,21 +93,20 @@ class Outbox(Generic[D]):
 
         A relay may still hold the row, since a message often arrives before its relay has marked it. That mark is void.
         """
-        won = db.execute(
+        return db.matched(
             f"UPDATE {self.table} SET {self.BACK} WHERE {self.key}=%s AND status='{self.waiting}' "
             "AND (published_at IS NOT NULL OR relay_token IS NOT NULL)",
             (key,),
         )
-        return won > 0
 
     def unpublish_oldest(self, db: Database, count: int) -> int:
         """Publish the `count` rows again that were published first: so many messages were lost (DESIGN §2.9)."""
-        rows = db.fetch_all(
+        oldest = db.column(
             f"SELECT {self.key} AS id FROM {self.table} WHERE status='{self.waiting}' AND published_at IS NOT NULL "
             "ORDER BY published_at LIMIT %s",
             (count,),
         )
-        return sum(self.unpublish(db, row["id"]) for row in rows)
+        return sum(self.unpublish(db, key) for key in oldest)
 
     def unpublish_all(self, db: Database) -> int:
         """Publish every waiting row again: the in-process broker starts empty."""
@@ -119,17 +117,15 @@ class Outbox(Generic[D]):
 
     def published(self, db: Database) -> int:
         """How many rows have a message in the broker and are not claimed yet."""
-        return int(
-            db.scalar(f"SELECT COUNT(*) FROM {self.table} WHERE status='{self.waiting}' AND published_at IS NOT NULL")
-        )
+        return db.count(f"SELECT COUNT(*) FROM {self.table} WHERE status='{self.waiting}' AND published_at IS NOT NULL")
 
     def published_by(self, db: Database, group: str) -> dict[int, int]:
         """Number → how many of them; the expression `group` gives each row its number."""
-        rows = db.fetch_all(
+        found = db.tally(
             f"SELECT {group} AS place, COUNT(*) AS n FROM {self.table} "
             f"WHERE status='{self.waiting}' AND published_at IS NOT NULL GROUP BY 1"
         )
-        return {int(row["place"]): int(row["n"]) for row in rows}
+        return {int(place): count for place, count in found.items()}
 
     @staticmethod
     def _by_hint(rows: Iterable[D]) -> dict[int, list[str]]:
@@ -148,13 +144,7 @@ class Taken(Generic[D]):
 
 
 JOBS = Outbox(
-    DueJob,
-    "pdf_job_results",
-    "job_id",
-    "queued",
-    "turn, requested_at, job_id",
-    "idx_jobs_due",
-    "turn, traceparent",
+    DueJob, "pdf_job_results", "job_id", "queued", "turn, requested_at, job_id", "idx_jobs_due", "turn, traceparent"
 )
 DELIVERIES = Outbox(
     DueWork,

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
-import peewee
 
 from schema.rows import pacer
 from schema.rows.columns import PaceRow
 from schema.rows.pacer import Pace
-from schema.sql.database import Database
+from schema.sql.database import Database, once_more, transactional
 from schema.sql.times import Moment, as_time
 
 T = TypeVar("T")
@@ -96,19 +95,15 @@ def _read(db: Database, scope: str, start: float, *, lock: str = "") -> tuple[Pa
     return pace, as_time(row["now"]).timestamp()
 
 
+@once_more
+@transactional
 def _change(db: Database, scope: str, start: float, work: Callable[[Pace, float], T]) -> T:
-    def change() -> T:
-        seen = _read(db, scope, start, lock=db.lock())
-        pace, now = seen or (Pace(rate=start), db.clock().timestamp())
-        result = work(pace, now)
-        text = msgspec.json.encode(pace).decode()
-        if seen is None:
-            db.execute(f"INSERT INTO paces (scope, pace, changed_at) VALUES (%s,%s,{db.now()})", (scope, text))
-        else:
-            db.execute(f"UPDATE paces SET pace=%s, changed_at={db.now()} WHERE scope=%s", (text, scope))
-        return result
-
-    try:
-        return db.transaction(change)
-    except peewee.IntegrityError:  # two processes asked first at the same moment
-        return db.transaction(change)
+    seen = _read(db, scope, start, lock=db.lock())
+    pace, now = seen or (Pace(rate=start), db.clock().timestamp())
+    result = work(pace, now)
+    text = msgspec.json.encode(pace).decode()
+    if seen is None:
+        db.execute(f"INSERT INTO paces (scope, pace, changed_at) VALUES (%s,%s,{db.now()})", (scope, text))
+    else:
+        db.execute(f"UPDATE paces SET pace=%s, changed_at={db.now()} WHERE scope=%s", (text, scope))
+    return result

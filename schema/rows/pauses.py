@@ -9,17 +9,20 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
-import peewee
 
 from schema.callbacks.urls import host_key, lane_key
+from schema.errors import DependencyDown
 from schema.rows.columns import DeliveryRow, PauseRow
 from schema.rows.messages import WEBHOOKS
+from schema.settings import Settings
 from schema.sql.cached import Cached
-from schema.sql.database import Database, DatabaseDown, marks, put
+from schema.sql.database import Database, DatabaseDown, marks, once_more, put, transactional
 
 P = TypeVar("P")
 
 OUTAGE = "outage"  # set_by of a pause that an outage set
+STREAK = 3  # Consecutive outage-like errors that pause a dependency …
+OWNERS = 2  # … from so many jobs or deliveries, or from one of them over the outage window.
 
 # What a scope begins with; a name follows. The errors of a host's gateway and of its paths are counted apart. They pause
 # the host, or one path: `host:` and its lane (schema.callbacks.urls.lane_key).
@@ -116,20 +119,19 @@ def pause(
     put(db, change, (reason, by, code, scope), insert, (scope, reason, by, code))
 
 
+@transactional
 def resume(db: Database, scope: str, *, outages_only: bool = False) -> bool:
     """Lift a pause and forget the errors that led to it; False when there was none.
 
     `outages_only` is for a dependency that answers again: an operator's pause stays.
     """
     only = f" AND set_by='{OUTAGE}'" if outages_only else ""
-
-    def work() -> bool:
-        db.execute("DELETE FROM dependencies WHERE scope=%s", (scope,))
-        return db.execute(f"DELETE FROM pauses WHERE scope=%s{only}", (scope,)) > 0
-
-    return db.transaction(work)
+    db.execute("DELETE FROM dependencies WHERE scope=%s", (scope,))
+    return db.matched(f"DELETE FROM pauses WHERE scope=%s{only}", (scope,))
 
 
+@once_more
+@transactional
 def note_failure(
     db: Database,
     scope: str,
@@ -149,67 +151,74 @@ def note_failure(
     It opens after `streak` consecutive errors from at least `owners` rows, or from one row over `window` seconds. The
     pause is of `scope`, or of the scope that it `opens`. With `among`, only members that begin so count, of the last 20.
     """
-
-    def work() -> list[tuple[str, int]] | None:
-        row = db.fetch_one(
-            f"SELECT failures, members, {db.age('first_failed_at')} AS age FROM dependencies WHERE scope=%s{db.lock()}",
-            (scope,),
+    row = db.fetch_one(
+        f"SELECT failures, members, {db.age('first_failed_at')} AS age FROM dependencies WHERE scope=%s{db.lock()}",
+        (scope,),
+    )
+    members: list[tuple[str, int]] = []
+    if row is not None:
+        members = [tuple(entry) for entry in msgspec.json.decode(row["members"])]
+    members = [*members, member][-20:]
+    failures = (row["failures"] if row else 0) + 1
+    age = float(row["age"] or 0) if row and row["failures"] else 0.0
+    text = msgspec.json.encode(members).decode()
+    if row is None:
+        db.execute(
+            "INSERT INTO dependencies (scope, failures, first_failed_at, last_failed_at, members) "
+            f"VALUES (%s,1,{db.now()},{db.now()},%s)",
+            (scope, text),
         )
-        members: list[tuple[str, int]] = []
-        if row is not None:
-            members = [tuple(entry) for entry in msgspec.json.decode(row["members"])]
-        members = [*members, member][-20:]
-        failures = (row["failures"] if row else 0) + 1
-        age = float(row["age"] or 0) if row and row["failures"] else 0.0
-        text = msgspec.json.encode(members).decode()
-        if row is None:
-            db.execute(
-                "INSERT INTO dependencies (scope, failures, first_failed_at, last_failed_at, members) "
-                f"VALUES (%s,1,{db.now()},{db.now()},%s)",
-                (scope, text),
-            )
-        else:
-            db.execute(
-                # MySQL assigns from left to right: `failures` must still be the old one when it is asked.
-                f"UPDATE dependencies SET first_failed_at=CASE WHEN failures=0 THEN {db.now()} ELSE first_failed_at END, "
-                f"failures=%s, last_failed_at={db.now()}, members=%s WHERE scope=%s",
-                (failures, text, scope),
-            )
-        counted = [entry for entry in members if entry[0].startswith(among)]
-        many = len({key for key, _ in counted}) >= owners
-        long = window is not None and age >= window
-        if (len(counted) if among else failures) < streak or not (many or long):
-            return None
-        pause(db, opens or scope, reason=reason, by=OUTAGE, seconds=probe_every, code=code)
-        return members
-
-    try:
-        return db.transaction(work)
-    except peewee.IntegrityError:  # two workers counted the first error of this scope at the same moment
-        return db.transaction(work)
+    else:
+        db.execute(
+            # MySQL assigns from left to right: `failures` must still be the old one when it is asked.
+            f"UPDATE dependencies SET first_failed_at=CASE WHEN failures=0 THEN {db.now()} ELSE first_failed_at END, "
+            f"failures=%s, last_failed_at={db.now()}, members=%s WHERE scope=%s",
+            (failures, text, scope),
+        )
+    counted = [entry for entry in members if entry[0].startswith(among)]
+    many = len({key for key, _ in counted}) >= owners
+    long = window is not None and age >= window
+    if (len(counted) if among else failures) < streak or not (many or long):
+        return None
+    pause(db, opens or scope, reason=reason, by=OUTAGE, seconds=probe_every, code=code)
+    return members
 
 
+def note_outage(
+    db: Database, settings: Settings, error: DependencyDown, member: tuple[str, int]
+) -> list[tuple[str, int]] | None:
+    """Count this error of a dependency; the rest is `note_failure`'s."""
+    certain = "at_once" in error.fields  # full, or a day's limit is spent: the next job would meet the same
+    return note_failure(
+        db,
+        DEPENDENCY + error.dependency,
+        member,
+        streak=1 if certain else STREAK,
+        owners=1 if certain else OWNERS,
+        window=settings.outage_window,
+        probe_every=float(str(error.fields.get("pause", settings.probe_every))),
+        reason=error.detail,
+        code=error.code,
+    )
+
+
+@transactional
 def note_success(db: Database, scope: str, among: str = "") -> None:
     """End the streak (of `among` its members): it answered. Asked only when a streak was seen (`PauseBoard.in_streak`)."""
-
-    def work() -> None:
-        text = db.scalar(f"SELECT members FROM dependencies WHERE scope=%s AND failures > 0{db.lock()}", (scope,))
-        left = [entry for entry in msgspec.json.decode(text or "[]") if not entry[0].startswith(among)]
-        db.execute(
-            "UPDATE dependencies SET failures=%s, members=%s WHERE scope=%s AND failures > 0",
-            (len(left), msgspec.json.encode(left).decode(), scope),
-        )
-
-    db.transaction(work)
+    text = db.scalar(f"SELECT members FROM dependencies WHERE scope=%s AND failures > 0{db.lock()}", (scope,))
+    left = [entry for entry in msgspec.json.decode(text or "[]") if not entry[0].startswith(among)]
+    db.execute(
+        "UPDATE dependencies SET failures=%s, members=%s WHERE scope=%s AND failures > 0",
+        (len(left), msgspec.json.encode(left).decode(), scope),
+    )
 
 
 def win_probe(db: Database, scope: str, probe_every: float) -> bool:
     """Whether this caller probes now: one guarded UPDATE, which one of all callers wins."""
-    won = db.execute(
+    return db.matched(
         f"UPDATE pauses SET until={db.later(probe_every)} WHERE scope=%s AND set_by='{OUTAGE}' AND until <= {db.now()}",
         (scope,),
     )
-    return won > 0
 
 
 def due_probes(db: Database) -> list[PauseRow]:

@@ -34,7 +34,7 @@ class Person:
 def count(db: Database, person: Person, table: Literal["pdf_job_results", "dead_letters"] = "pdf_job_results") -> int:
     """How many jobs there are, or dead letters."""
     where, params = person.where()
-    return int(db.scalar(f"SELECT COUNT(*) FROM {table} WHERE {where}", params))
+    return db.count(f"SELECT COUNT(*) FROM {table} WHERE {where}", params)
 
 
 def _jobs(db: Database, person: Person, which: str) -> list[Row]:

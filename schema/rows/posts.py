@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from schema.callbacks.verdicts import History
 from schema.rows.columns import HeldDelivery, PostEnd, PostRow
@@ -16,8 +17,7 @@ def of(db: Database, delivery_id: str) -> list[PostRow]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one POST came to, as its attempt row keeps it."""
 
     outcome: PostEnd
@@ -33,11 +33,8 @@ def end(db: Database, delivery_id: str, number: int, outcome: Outcome) -> None:
     db.defer(
         f"UPDATE delivery_attempts SET ended_at={db.now()}, outcome=%s, status=%s, failure=%s, duration_ms=%s, "
         "body_head=%s, verdict=%s WHERE delivery_id=%s AND number=%s AND outcome IN ('sending','unknown')",
-        (
-            outcome.outcome, outcome.status, outcome.failure, outcome.duration_ms, outcome.body_head, outcome.verdict,
-            delivery_id, number,
-        ),
-    )  # fmt: skip
+        (*outcome, delivery_id, number),
+    )
 
 
 def give_up(db: Database, delivery_id: str) -> int | None:

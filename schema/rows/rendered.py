@@ -19,7 +19,7 @@ from schema.rows.columns import JobRow
 from schema.rows.jobs import NEEDED, Claim, ClaimedJob
 from schema.settings import Settings
 from schema.sql.cached import Cached
-from schema.sql.database import Database
+from schema.sql.database import Database, transactional
 
 MOST_KEPT = 7_500_000  # bytes; escaped in a statement they may be twice as many, and servers take 16 MB by default
 HIGH_ONLY = 0.8  # Part of the bound from which the relay admits high jobs only, so that workers seldom give jobs back.
@@ -50,24 +50,19 @@ def saved(db: Database, held: Claim) -> bytes | None:
     return None if pdf is None else bytes(pdf)
 
 
+@transactional
 def hand_over(db: Database, held: Claim, pdf: bytes | None) -> None:
     """Keep the bytes (None: they are kept already) and let the attempt wait for the store, without a lease.
 
     Raises Cancelled or LeaseLost when the attempt must stop instead.
     """
-
-    def work() -> None:
-        assignments = "stage='storing', progress=80, lease_until=NULL, template_version=%s"
-        jobs.guarded(db, held, assignments, (held.row["template_version"],))
-        if pdf is None:
-            db.defer(
-                f"UPDATE rendered SET store_at={db.now()}, turn=%s WHERE job_id=%s", (held.row["turn"], held.job_id)
-            )
-            return
-        db.defer("DELETE FROM rendered WHERE job_id=%s", (held.job_id,))
-        keep(db, held, pdf, db.now())
-
-    db.transaction(work)
+    assignments = "stage='storing', progress=80, lease_until=NULL, template_version=%s"
+    jobs.guarded(db, held, assignments, (held.row["template_version"],))
+    if pdf is None:
+        db.defer(f"UPDATE rendered SET store_at={db.now()}, turn=%s WHERE job_id=%s", (held.row["turn"], held.job_id))
+        return
+    db.defer("DELETE FROM rendered WHERE job_id=%s", (held.job_id,))
+    keep(db, held, pdf, db.now())
 
 
 def keep(db: Database, held: Claim, pdf: bytes, store_at: str = "NULL") -> None:
@@ -82,43 +77,39 @@ def keep(db: Database, held: Claim, pdf: bytes, store_at: str = "NULL") -> None:
 def next_due(db: Database, limit: int, *, high_only: bool = False) -> list[str]:
     """The ids of the kept PDFs that may be stored now, in order of rank."""
     only = " AND turn=0" if high_only else ""
-    rows = db.fetch_all(
+    return db.column(
         f"SELECT job_id FROM rendered{db.by('idx_rendered_waiting')} WHERE store_at <= {db.now()}{only} "
         "ORDER BY turn, saved_at, job_id LIMIT %s",
         (limit,),
     )
-    return [row["job_id"] for row in rows]
 
 
+@transactional
 def claim(db: Database, job_id: str, *, worker_id: str, lease: float, timeout: float) -> Kept | None:
     """Take a waiting PDF under a lease; None when another uploader, or a cancellation, was first."""
-
-    def work() -> Kept | None:
-        row = db.fetch_one(
-            f"SELECT {NEEDED}, 1 AS due, {db.age('requested_at')} AS age FROM pdf_job_results "
-            f"WHERE job_id=%s AND {_WAITS}{db.lock()}",
-            (job_id,),
-            of=ClaimedJob,
-        )
-        if row is None:
-            return None
-        kept = db.fetch_one(
-            f"SELECT r.pdf, {db.age('j.attempt_started_at')} AS worked FROM rendered r "
-            "JOIN pdf_job_results j ON j.job_id=r.job_id AND j.round=r.round WHERE r.job_id=%s",
-            (job_id,),
-        )
-        if kept is None:
-            return None  # rescue finds the row and gives it back
-        db.execute(
-            f"UPDATE pdf_job_results SET worker_id=%s, lease_until={db.later(lease)}, deadline_at={db.later(timeout)} "
-            "WHERE job_id=%s",
-            (worker_id, job_id),
-        )
-        wait_no_more(db, job_id)
-        row["worker_id"] = worker_id
-        return Kept(Claim(row), bytes(kept["pdf"]), float(kept["worked"]))
-
-    return db.transaction(work)
+    row = db.fetch_one(
+        f"SELECT {NEEDED}, 1 AS due, {db.age('requested_at')} AS age FROM pdf_job_results "
+        f"WHERE job_id=%s AND {_WAITS}{db.lock()}",
+        (job_id,),
+        of=ClaimedJob,
+    )
+    if row is None:
+        return None
+    kept = db.fetch_one(
+        f"SELECT r.pdf, {db.age('j.attempt_started_at')} AS worked FROM rendered r "
+        "JOIN pdf_job_results j ON j.job_id=r.job_id AND j.round=r.round WHERE r.job_id=%s",
+        (job_id,),
+    )
+    if kept is None:
+        return None  # rescue finds the row and gives it back
+    db.execute(
+        f"UPDATE pdf_job_results SET worker_id=%s, lease_until={db.later(lease)}, deadline_at={db.later(timeout)} "
+        "WHERE job_id=%s",
+        (worker_id, job_id),
+    )
+    wait_no_more(db, job_id)
+    row["worker_id"] = worker_id
+    return Kept(Claim(row), bytes(kept["pdf"]), float(kept["worked"]))
 
 
 def wait_no_more(db: Database, job_id: str) -> None:
@@ -131,14 +122,11 @@ def waits(job: JobRow) -> bool:
     return job["status"] == "processing" and job["stage"] == "storing" and job["lease_until"] is None
 
 
+@transactional
 def put_back(db: Database, held: Claim) -> None:
     """Let the PDF wait again, due at once: the store takes no more writes just now, and its pace says when. It costs nothing."""
-
-    def work() -> None:
-        jobs.guarded(db, held, "stage='storing', lease_until=NULL")
-        db.defer(f"UPDATE rendered SET store_at={db.now()} WHERE job_id=%s", (held.job_id,))
-
-    db.transaction(work)
+    jobs.guarded(db, held, "stage='storing', lease_until=NULL")
+    db.defer(f"UPDATE rendered SET store_at={db.now()} WHERE job_id=%s", (held.job_id,))
 
 
 def waiting(db: Database) -> list[Waiting]:
@@ -159,11 +147,9 @@ def ahead_of(db: Database, job: JobRow) -> int:
     own = db.fetch_one("SELECT turn, saved_at FROM rendered WHERE job_id=%s", (job["job_id"],))
     if own is None:
         return 0
-    return int(
-        db.scalar(
-            "SELECT COUNT(*) FROM rendered WHERE store_at IS NOT NULL AND (turn < %s OR (turn = %s AND saved_at < %s))",
-            (own["turn"], own["turn"], own["saved_at"]),
-        )
+    return db.count(
+        "SELECT COUNT(*) FROM rendered WHERE store_at IS NOT NULL AND (turn < %s OR (turn = %s AND saved_at < %s))",
+        (own["turn"], own["turn"], own["saved_at"]),
     )
 
 

@@ -47,7 +47,7 @@ def _count(db: Database, sent: list[Sent], queries: dict[str, str]) -> int:
         ids = [subject for of, subject in sent if of == kind and subject is not None]
         for start in range(0, len(ids), _AT_ONCE):
             some = ids[start : start + _AT_ONCE]
-            found += int(db.scalar(query.format(marks(some)), some))
+            found += db.count(query.format(marks(some)), some)
     return found
 
 

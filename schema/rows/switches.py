@@ -8,7 +8,6 @@ from datetime import datetime
 
 from schema.rows import audit
 from schema.settings import Settings
-from schema.sql.cached import Cached
 from schema.sql.database import Database, put
 from schema.sql.times import as_time
 
@@ -39,17 +38,6 @@ def put_note(db: Database, name: str, value: str = "", *, seconds: float = 0.0) 
         f"INSERT INTO switches (name, value, changed_at) VALUES (%s,%s,{at})",
         (name, value),
     )
-
-
-class RolloutBoard:
-    """The switches as this process last read them; a switch that was never turned has the settings' value."""
-
-    def __init__(self, db: Database, settings: Settings) -> None:
-        self._rows = Cached(lambda: stored(db, settings), settings.switch_poll)
-
-    def now(self) -> Rollout:
-        """What holds at the moment, at most REPORTQ_SWITCH_POLL seconds late."""
-        return self._rows.get()
 
 
 def stored(db: Database, settings: Settings) -> Rollout:

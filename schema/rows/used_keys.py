@@ -40,11 +40,10 @@ def forget(db: Database, job_ids: Sequence[str]) -> None:
 
 def remove_old(db: Database) -> None:
     """Remove a page of the keys that have been kept for long enough."""
-    old = db.fetch_all(
+    old = db.column(
         f"SELECT idempotency_key FROM used_keys WHERE removed_at <= {db.later(-KEPT)} "
         "ORDER BY removed_at, idempotency_key LIMIT %s",
         (_BATCH,),
     )
     if old:
-        keys = [row["idempotency_key"] for row in old]
-        db.execute(f"DELETE FROM used_keys WHERE idempotency_key IN ({marks(keys)})", keys)
+        db.execute(f"DELETE FROM used_keys WHERE idempotency_key IN ({marks(old)})", old)

@@ -147,13 +147,8 @@ def _of_process(said: Mapping[str, Said | None], away: str | None, *, seen: bool
         elif not answer.up:
             key = "storage_full" if answer.code in _FULL else f"{name}_down"
             means = f"{_NAMES[name]}: {answer.detail or 'it does not answer.'}"
-            yield _lasting(_fact(key if key in KINDS else "dependency_down", means, name), answer.lasting)
-
-
-def _lasting(fact: Fact, seconds: float) -> Fact:
-    if seconds:
-        fact.since = moment(datetime.now(UTC) - timedelta(seconds=seconds)) or UNSET
-    return fact
+            since = datetime.now(UTC) - timedelta(seconds=answer.lasting) if answer.lasting else None
+            yield _fact(key if key in KINDS else "dependency_down", means, name, since)
 
 
 def _of_rows(settings: Settings, signs: Signs, known: set[str | UnsetType]) -> Iterator[Fact]:

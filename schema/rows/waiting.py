@@ -35,18 +35,17 @@ class Overdue(TypedDict):
 
 def count(db: Database) -> int:
     """How many jobs wait."""
-    return int(db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='queued'"))
+    return db.count("SELECT COUNT(*) FROM pdf_job_results WHERE status='queued'")
 
 
 def ahead_of(db: Database, job: JobRow) -> int:
     """How many jobs wait before this one; each of them is counted, so ask it of a short line only."""
     turn, moment = job["turn"], job["requested_at"]
-    return int(db.scalar("SELECT COUNT(*) FROM pdf_job_results WHERE status='queued' AND turn < %s", (turn,))) + int(
-        db.scalar(
-            "SELECT COUNT(*) FROM pdf_job_results WHERE status='queued' AND turn = %s AND (requested_at < %s "
-            "OR (requested_at = %s AND job_id < %s))",
-            (turn, moment, moment, job["job_id"]),
-        )
+    before = db.count("SELECT COUNT(*) FROM pdf_job_results WHERE status='queued' AND turn < %s", (turn,))
+    return before + db.count(
+        "SELECT COUNT(*) FROM pdf_job_results WHERE status='queued' AND turn = %s AND (requested_at < %s "
+        "OR (requested_at = %s AND job_id < %s))",
+        (turn, moment, moment, job["job_id"]),
     )
 
 
@@ -66,12 +65,12 @@ def slices(db: Database, turn: int, first: datetime, width: float) -> list[tuple
         place, unit = "TIMESTAMPDIFF(MICROSECOND,%s,requested_at) DIV %s", max(1, round(width * 1e6))
     else:
         place, unit = "CAST((julianday(requested_at)-julianday(%s))*86400.0/%s AS INTEGER)", width
-    rows = db.fetch_all(
+    counts = db.tally(
         f"SELECT {place} AS slice, COUNT(*) AS n FROM pdf_job_results WHERE status='queued' AND turn=%s "
         "GROUP BY 1 ORDER BY 1",
         (as_column(first), unit, turn),
     )
-    return [(int(row["slice"]), int(row["n"])) for row in rows]
+    return [(int(place), count) for place, count in counts.items()]
 
 
 # -- promotion ----------------------------------------------------------------------------------------------------
@@ -90,11 +89,10 @@ def overdue(db: Database, turn: int, seconds: float, limit: int) -> list[Overdue
 
 def at_top(db: Database) -> tuple[int, int]:
     """How many jobs wait at turn 0: those that were submitted as high, and those that promotion raised there."""
-    rows = db.fetch_all(
+    counts = db.tally(
         "SELECT CASE WHEN priority<9 THEN 1 ELSE 0 END AS raised, COUNT(*) AS n FROM pdf_job_results "
         "WHERE status='queued' AND turn=0 GROUP BY 1"
     )
-    counts = {int(row["raised"]): int(row["n"]) for row in rows}
     return counts.get(0, 0), counts.get(1, 0)
 
 
@@ -103,18 +101,16 @@ def move(db: Database, ids: Sequence[JobId], *, before: int, turn: int) -> bool:
 
     A job that was published is published again.
     """
-    changed = db.execute(
+    return db.matched(
         f"UPDATE pdf_job_results SET turn=%s, {Outbox.BACK} WHERE job_id IN ({marks(ids)}) AND status='queued' AND turn=%s",
         (turn, *sorted(ids), before),
     )
-    return changed > 0
 
 
 def long_published(db: Database, turn: int, seconds: float, limit: int) -> list[JobId]:
     """Jobs up to this turn whose message has been in the broker for `seconds`, the oldest message first."""
-    rows = db.fetch_all(
+    return db.column(
         "SELECT job_id FROM pdf_job_results WHERE status='queued' AND turn <= %s "
         f"AND published_at <= {db.later(-seconds)} ORDER BY published_at LIMIT %s",
         (turn, limit),
     )
-    return [row["job_id"] for row in rows]

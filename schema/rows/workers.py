@@ -80,11 +80,8 @@ def heard_of(db: Database, within: float) -> list[HeardWorker]:
 
 def threads(db: Database, within: float, kind: str) -> int:
     """Live worker threads of one kind."""
-    return int(
-        db.scalar(
-            f"SELECT COALESCE(SUM(threads), 0) FROM workers WHERE kind=%s AND seen_at >= {db.later(-within)}",
-            (kind,),
-        )
+    return db.count(
+        f"SELECT COALESCE(SUM(threads), 0) FROM workers WHERE kind=%s AND seen_at >= {db.later(-within)}", (kind,)
     )
 
 

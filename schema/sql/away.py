@@ -1,8 +1,14 @@
-"""What is raised when the database cannot do what it was asked, and for how long one statement tries."""
+"""What is raised when the database cannot do what it was asked, for how long one statement tries, and who waits longer."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
 from schema.errors import Transient
+
+T = TypeVar("T")
 
 AT_ONCE = 1.0  # Seconds. A connection that fails later has hung: a second try would only keep the caller waiting.
 PATIENCE = 10.0  # Seconds of one statement or transaction, reruns included: meanwhile the caller holds a thread.
@@ -31,3 +37,28 @@ class Rerun(Transient):
     """A deadlock or a locked file: the transaction was rolled back and may simply run again."""
 
     code = "database_busy"
+
+
+def patiently(
+    work: Callable[[], T],
+    seconds: float | None = None,
+    *,
+    waiting: Callable[[str], None] = lambda why: None,
+    able: bool = False,
+) -> T:
+    """Run `work` again until the database answers, for at most `seconds` (None: for ever); `waiting` is told why.
+
+    With `able`, a database that answers "full" or "locked" ends the wait: it must not hold a thread.
+    `work` must be guarded, since it may have happened although its answer was lost.
+    """
+    until = None if seconds is None else time.monotonic() + seconds
+    pause = 0.1
+    while True:
+        try:
+            return work()
+        except DatabaseDown as error:
+            if (until is not None and time.monotonic() + pause > until) or (able and isinstance(error, DatabaseUnable)):
+                raise
+            waiting(error.detail)
+            time.sleep(pause)
+            pause = min(1.0, pause * 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from schema.sql.away import PATIENCE, DatabaseDown
@@ -21,6 +22,7 @@ class _Closing(Protocol):
 _SILENT = DatabaseDown("The database did not answer.")
 
 
+@dataclass(eq=False, repr=False)
 class Cached(Generic[T]):
     """One thread calls `read`, at most once every `every` seconds; the others use the value that was read before.
 
@@ -32,46 +34,42 @@ class Cached(Generic[T]):
     at most, and all callers together so long: then the last value is told, or DatabaseDown raised.
     """
 
-    def __init__(
-        self,
-        read: Callable[[], T],
-        every: float,
-        *,
-        stale: float | None = None,
-        share: float = 0.0,
-        patience: float | None = None,
-        db: _Closing | None = None,
-    ) -> None:
-        self._read = read
-        self._every = every
-        self._stale = stale
-        self._share = share
-        self.last: T | None = None  # what was read last, however old; None before the first read
-        self._at = float("-inf")
-        self._cost = 0.0
-        self._rest_until = float("-inf")
-        self._why: Exception = _SILENT
-        self._mutex = threading.Lock()
-        self._patience = patience
-        self._db = db
-        self._reader: threading.Thread | None = None
-        self._began = 0.0
+    read: Callable[[], T]
+    every: float
+    _: KW_ONLY
+    stale: float | None = None
+    share: float = 0.0
+    patience: float | None = None
+    db: _Closing | None = None
+    last: T | None = None  # what was read last, however old; None before the first read
+    _at: float = float("-inf")
+    _cost: float = 0.0
+    _rest_until: float = float("-inf")
+    _why: Exception = _SILENT
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+    _reader: threading.Thread | None = None
+    _began: float = 0.0
 
     def get(self, within: float | None = None) -> T:
         """The value, at most `within` seconds old (default: `every`) unless the database is down."""
-        limit = self._every if within is None else within
-        if self._patience is not None:
-            self._read_aside(limit, self._patience)
-        elif self._due(limit):
+        limit = self.every if within is None else within
+        # One moment for all questions. With two, a value could be too young for a read and a little later too old to tell.
+        now = time.monotonic()
+        due = self._due(limit, now)
+        if self.patience is not None:
+            self._read_aside(limit, now, self.patience)
+        elif due:
             # A first value and one wanted fresher than usual are waited for; an ordinary refresh is one thread's work.
-            waits = within is not None or not self._usable()
+            waits = within is not None or not self._usable(now)
             if self._mutex.acquire(timeout=PATIENCE if waits else 0):
                 try:
-                    if self._due(limit):
+                    if self._due(limit, now):
                         self._refresh()
                 finally:
                     self._mutex.release()
-        if not self._usable():
+        if due and self._at < now:  # nothing was read meanwhile: the last value has grown older
+            now = time.monotonic()
+        if not self._usable(now):
             if not isinstance(self._why, DatabaseDown):
                 raise self._why
             raise type(self._why)(self._why.detail)
@@ -80,25 +78,24 @@ class Cached(Generic[T]):
 
     def kept(self) -> T:
         """The last value while it may be told, for callers beside a thread that keeps it fresh; else as `get`."""
-        return self.last if self.last is not None and self._usable() else self.get()
+        return self.last if self.last is not None and self._usable(time.monotonic()) else self.get()
 
-    def _due(self, limit: float) -> bool:
-        now = time.monotonic()
-        return now - self._at >= max(limit, self._share * self._cost) and now >= self._rest_until
+    def _due(self, limit: float, now: float) -> bool:
+        return now - self._at >= max(limit, self.share * self._cost) and now >= self._rest_until
 
-    def _usable(self) -> bool:
-        if self.last is None or self._stale is None:
+    def _usable(self, now: float) -> bool:
+        if self.last is None or self.stale is None:
             return self.last is not None
-        return time.monotonic() - self._at < self._stale + self._share * self._cost
+        return now - self._at < self.stale + self.share * self._cost
 
     @property
     def age(self) -> float | None:
         """Seconds since the last value was read; None before the first."""
         return None if self.last is None else time.monotonic() - self._at
 
-    def _read_aside(self, limit: float, patience: float) -> None:
+    def _read_aside(self, limit: float, now: float, patience: float) -> None:
         with self._mutex:
-            if self._due(limit) and (self._reader is None or not self._reader.is_alive()):
+            if self._due(limit, now) and (self._reader is None or not self._reader.is_alive()):
                 self._reader = threading.Thread(target=self._run, name="reads-rows", daemon=True)
                 self._began = time.monotonic()
                 self._reader.start()
@@ -114,13 +111,13 @@ class Cached(Generic[T]):
         except Exception as error:
             self._why = error
         finally:
-            if self._db is not None:
-                self._db.close()
+            if self.db is not None:
+                self.db.close()
 
     def _refresh(self) -> None:
         began = time.monotonic()
         try:
-            self.last = self._read()
+            self.last = self.read()
         except DatabaseDown as error:
             self._why = error
             # As long as it took: what is refused at once costs nothing to ask, and may be back in an instant.

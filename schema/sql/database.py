@@ -8,29 +8,30 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar, overload
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import peewee
 
 from schema.environment import server_urls
-from schema.sql import mysql_errors, sqlite
-from schema.sql.away import AT_ONCE as AT_ONCE
-from schema.sql.away import BUSY, LOCKED, PATIENCE, Rerun
-from schema.sql.away import DatabaseBusy as DatabaseBusy
-from schema.sql.away import DatabaseDown as DatabaseDown
-from schema.sql.away import DatabaseUnable as DatabaseUnable
-from schema.sql.dialect import Dialect
+from schema.sql import away, mysql_errors, sqlite
+from schema.sql.away import AT_ONCE, DatabaseBusy, DatabaseDown, DatabaseUnable, Rerun, patiently
+from schema.sql.dialect import Dialect, Place, beyond, marks
 from schema.sql.mysql import MySQL, force_close, hung_up
 from schema.sql.times import Moment, as_time
-from schema.sql.writers import Writers
+
+__all__ = (
+    "AT_ONCE", "Database", "DatabaseBusy", "DatabaseDown", "DatabaseUnable", "Place", "Row", "beyond", "marks",
+    "once_more", "patiently", "put", "transactional",
+)  # fmt: skip
 
 T = TypeVar("T")
 R = TypeVar("R")
+P = ParamSpec("P")
 Row = dict[str, Any]
-Place = tuple[Any, str]  # a moment, as the column gave it, and a key: where a page ended
 
 _RERUNS = 8
 
@@ -41,10 +42,10 @@ class Database(Dialect):
     def __init__(self, url: str, *, connect_timeout: float = 3.0, io_timeout: float = 10.0) -> None:
         super().__init__(url.partition(":")[0])
         self._ready_at = threading.local()
-        self._writers = Writers()  # of SQLite
         if self.dialect == "sqlite":
             self.path = server_urls.sqlite_path(url)
             self.peewee: Any = sqlite.SQLite.open(self.path)
+            self._writers = sqlite.Writers()
         else:
             self.peewee = MySQL.open(server_urls.mysql(url), connect_timeout=connect_timeout, io_timeout=io_timeout)
 
@@ -53,6 +54,19 @@ class Database(Dialect):
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         """Run one statement and return the number of rows it matched; commits by itself outside a transaction."""
         return int(self._run(sql, params).rowcount)
+
+    def matched(self, sql: str, params: Sequence[Any] = ()) -> bool:
+        """Run one statement, as `execute` does; whether it matched any row."""
+        return self.execute(sql, params) > 0
+
+    def insert(self, sql: str, params: Sequence[Any] = ()) -> bool:
+        """Insert a row; False when it, or its unique key, is there already."""
+        try:
+            return self.matched(sql, params)
+        except peewee.IntegrityError as error:
+            if mysql_errors.number_of(_drivers(error)) != 1062 and "UNIQUE" not in str(error):
+                raise
+            return False
 
     @overload
     def fetch_all(self, sql: str, params: Sequence[Any] = ()) -> list[Row]: ...
@@ -75,9 +89,20 @@ class Database(Dialect):
 
     def scalar(self, sql: str, params: Sequence[Any] = ()) -> Any:
         """The first column of the first row, or None."""
-        cursor = self._run(sql, params)
-        row = cursor.fetchone()
+        row = self._run(sql, params).fetchone()
         return row[0] if row else None
+
+    def count(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """The number that a query counts or sums up."""
+        return int(self.scalar(sql, params))
+
+    def column(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        """The first column of all rows."""
+        return [row[0] for row in self._run(sql, params).fetchall()]
+
+    def tally(self, sql: str, params: Sequence[Any] = ()) -> dict[Any, int]:
+        """The first column → the second one, a number."""
+        return {row[0]: int(row[1]) for row in self._run(sql, params).fetchall()}
 
     def defer(self, sql: str, params: Sequence[Any] = ()) -> None:
         """Execute in this transaction without waiting: MySQL gets the statement with the next one, or with COMMIT.
@@ -113,8 +138,8 @@ class Database(Dialect):
     def _wait(self, rerun: int, began: float) -> None:
         """Wait before the next try; raises DatabaseBusy after too many tries or too long a time."""
         waited = time.monotonic() - began
-        if rerun == _RERUNS - 1 or waited > (AT_ONCE if self.dialect == "sqlite" else PATIENCE):
-            raise DatabaseBusy(LOCKED if self.dialect == "sqlite" else BUSY)
+        if rerun == _RERUNS - 1 or waited > (AT_ONCE if self.dialect == "sqlite" else away.PATIENCE):
+            raise DatabaseBusy(away.LOCKED if self.dialect == "sqlite" else away.BUSY)
         time.sleep(0.005 * 2**rerun)
 
     def _ask(self, sql: str, params: Sequence[Any]) -> Any:
@@ -234,29 +259,27 @@ class Database(Dialect):
             self.peewee.close()
 
 
-def patiently(
-    work: Callable[[], T],
-    seconds: float | None = None,
-    *,
-    waiting: Callable[[str], None] = lambda why: None,
-    able: bool = False,
-) -> T:
-    """Run `work` again until the database answers, for at most `seconds` (None: for ever); `waiting` is told why.
+def transactional(work: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[Database, P], T]:
+    """Run each call of a function in one transaction of its first argument, as `Database.transaction` does."""
 
-    With `able`, a database that answers "full" or "locked" ends the wait: it must not hold a thread.
-    `work` must be guarded, since it may have happened although its answer was lost.
-    """
-    until = None if seconds is None else time.monotonic() + seconds
-    pause = 0.1
-    while True:
+    @wraps(work)
+    def whole(db: Database, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return db.transaction(lambda: work(db, *args, **kwargs))
+
+    return whole
+
+
+def once_more(work: Callable[P, T]) -> Callable[P, T]:
+    """Call a function again when it meets a row that another process has just inserted, too: it was the first of its key."""
+
+    @wraps(work)
+    def again(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return work()
-        except DatabaseDown as error:
-            if (until is not None and time.monotonic() + pause > until) or (able and isinstance(error, DatabaseUnable)):
-                raise
-            waiting(error.detail)
-            time.sleep(pause)
-            pause = min(1.0, pause * 2)
+            return work(*args, **kwargs)
+        except peewee.IntegrityError:
+            return work(*args, **kwargs)
+
+    return again
 
 
 def _drivers(error: Exception) -> Exception:
@@ -269,29 +292,5 @@ def _drivers(error: Exception) -> Exception:
 def put(db: Database, update: str, changed: Sequence[Any], insert: str, first: Sequence[Any]) -> None:
     """Update a row by `update` and its parameters, or insert it. Another process may insert it between the two."""
     for _ in range(2):
-        if db.execute(update, changed):
+        if db.matched(update, changed) or db.insert(insert, first):
             return
-        try:
-            db.execute(insert, first)
-            return
-        except peewee.IntegrityError:
-            continue
-
-
-def is_duplicate(error: peewee.IntegrityError) -> bool:
-    """Whether an INSERT failed because the row, or its unique key, is there already."""
-    return mysql_errors.number_of(_drivers(error)) == 1062 or "UNIQUE" in str(error)
-
-
-def marks(values: Collection[object]) -> str:
-    """SQL of one parameter for each value, to stand in the brackets of IN."""
-    return ",".join(["%s"] * len(values))
-
-
-def beyond(place: Place | None, moment: str, key: str) -> tuple[str, tuple[Any, ...]]:
-    """SQL that adds "after `place`" to the condition of a page by (`moment`, `key`), and its parameters; all for None."""
-    if place is None:
-        return "", ()
-    # SQLite uses the first comparison, MariaDB the last two. Each then begins at that very entry of the index.
-    sql = f" AND {moment} >= %s AND ({moment} > %s OR ({moment} = %s AND {key} > %s))"
-    return sql, (place[0], place[0], *place)

@@ -1,6 +1,11 @@
-"""SQL that differs between MySQL and SQLite: the clock, the hint of an index."""
+"""Parts of statements: what differs between MySQL and SQLite, lists of values, the place where a page ended."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+Place = tuple[Any, str]  # a moment, as the column gave it, and a key: where a page ended
 
 
 class Dialect:
@@ -35,3 +40,17 @@ class Dialect:
         if self.dialect == "mysql":
             return f"(TIMESTAMPDIFF(MICROSECOND,{column},UTC_TIMESTAMP(6))/1000000.0)"
         return f"((julianday('now')-julianday({column}))*86400.0)"
+
+
+def marks(values: Collection[object]) -> str:
+    """SQL of one parameter for each value, to stand in the brackets of IN."""
+    return ",".join(["%s"] * len(values))
+
+
+def beyond(place: Place | None, moment: str, key: str) -> tuple[str, tuple[Any, ...]]:
+    """SQL that adds "after `place`" to the condition of a page by (`moment`, `key`), and its parameters; all for None."""
+    if place is None:
+        return "", ()
+    # SQLite uses the first comparison, MariaDB the last two. Each then begins at that very entry of the index.
+    sql = f" AND {moment} >= %s AND ({moment} > %s OR ({moment} = %s AND {key} > %s))"
+    return sql, (place[0], place[0], *place)

@@ -25,16 +25,10 @@ _OURS = {
 
 _URL = "REPORTQ_DATABASE_URL"
 SILENT = "The database did not answer."
+_DENIED = "Access denied: the database refuses the user name or password."
 _SAID = {
     (1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031): SILENT,  # it ends, or has ended the connection
-    (
-        1045,
-        1698,
-        1820,
-        1862,
-        3118,
-        4151,
-    ): f"Access denied: the database refuses the user name or password. Check {_URL}.",
+    (1045, 1698, 1820, 1862, 3118, 4151): f"{_DENIED} Check {_URL}.",
     (1044, 1142, 1143, 1227, 1370): "The database's user lacks rights on it. Grant them.",
     (1049,): f"The server has no database of this name. Create it, or check {_URL}.",
     (1130,): "The database's server takes no connections from this host.",

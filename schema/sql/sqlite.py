@@ -1,4 +1,4 @@
-"""SQLite for peewee: a file that only its owner reads, and what each error means.
+"""SQLite for peewee: a file that only its owner reads, one writer at a time, and what each error means.
 
 SQLite's own codes decide. The disk, the file and the locks are no report's fault; every other error is our fault.
 """
@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import peewee
 
+from schema.sql.away import AT_ONCE, BUSY, LOCKED, PATIENCE, DatabaseBusy, Rerun
+
 BUSY_SECONDS = 5  # that a statement waits for a lock of another program
 CLOSED, CLOSED_FOLDER = 0o600, 0o700  # as PDFs are: rows hold people's results
+_SLICE = 0.1  # seconds after which a writer in line looks whether the line moves
 _BESIDE = ("", "-wal", "-shm", "-journal")
 
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -65,6 +71,36 @@ class SQLite(peewee.SqliteDatabase):
         with contextlib.suppress(sqlite3.ProgrammingError):  # closed
             if self.connection().in_transaction:  # type: ignore[no-untyped-call]
                 super().rollback()
+
+
+class Writers:
+    """SQLite takes one writer at a time: the threads of a process stand in line here.
+
+    While another program has locked the file, one thread goes on asking and all others are refused at once. Without
+    that they would hold every thread of the process.
+    """
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._locked_out = False
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Be the one who writes; raises DatabaseBusy when the turn does not come."""
+        until = time.monotonic() + PATIENCE
+        while not self._mutex.acquire(timeout=0 if self._locked_out else _SLICE):
+            if self._locked_out or time.monotonic() > until:
+                raise DatabaseBusy(LOCKED if self._locked_out else BUSY)
+        began = time.monotonic()
+        locked = False
+        try:
+            yield
+        except Rerun:
+            locked = time.monotonic() - began > AT_ONCE
+            raise
+        finally:
+            self._locked_out = locked
+            self._mutex.release()
 
 
 def close_to_others(path: str) -> None:

@@ -13,7 +13,8 @@ from schema.http import queries
 from schema.metrics import table as metrics
 from schema.rows import jobs
 from schema.rows.states import OPEN
-from schema.rows.switches import RolloutBoard
+from schema.rows.switches import Rollout
+from schema.sql.cached import Cached
 from service.routes.downloads import Downloads
 from service.routes.reports import Single, accepted, standing
 from service.waiters import WaiterBoard
@@ -28,12 +29,12 @@ class Generate(Single):
 
     waiters: WaiterBoard
     downloads: Downloads
-    rollout: RolloutBoard
+    rollout: Cached[Rollout]
     meters: Meters
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """200 with the PDF, 202 when it takes longer, 409 with the job's error when it failed, 410 when switched off."""
-        rollout = self.rollout.now()
+        rollout = self.rollout.get()
         if rollout.complete_since is not None or not rollout.sync_enabled:
             path = f"{req.context.links_path}/api/reports/generate-async"
             resp.set_header("Link", f'<{path}>; rel="successor-version"')

@@ -13,7 +13,7 @@ from typing import Any
 from schema.sql.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
-_ASKING = {"execute", "fetch_all", "fetch_one", "scalar", "defer"}
+_ASKING = {"execute", "matched", "insert", "fetch_all", "fetch_one", "scalar", "count", "column", "tally", "defer"}
 _READS = "SHOW SESSION STATUS WHERE Variable_name LIKE 'Handler_read%%' OR Variable_name='Handler_icp_attempts'"
 
 # As a table: MySQL 9 shows a tree unless it is asked.

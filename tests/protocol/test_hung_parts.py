@@ -11,7 +11,7 @@ import pytest
 
 from middleware.hooks.heartbeats import Heartbeats
 from middleware.hooks.lifecycle import Attempt, Attempts
-from middleware.hooks.time_limits import RenderTimeLimit
+from middleware.hooks.limits import RenderTimeLimit
 from ops.servers.process import wait_until
 from schema.life import rounds
 from schema.rows import deliveries, jobs, leases, pauses

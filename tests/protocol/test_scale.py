@@ -88,14 +88,14 @@ COUNTS = {
 # They sort what is few by its nature: a job's letters, a report's jobs, a batch, what the workers have in hand.
 SORTS = {
     ("schema/rows/letters.py", "open_of_job"), ("schema/rows/letter_search.py", "newer_completed"),
-    ("schema/life/retention.py", "work"), ("schema/rows/leases.py", "expired"), ("schema/rows/batches.py", "line"),
+    ("schema/life/retention.py", "_clean"), ("schema/rows/leases.py", "expired"), ("schema/rows/batches.py", "line"),
     ("schema/rows/batches.py", "each"),
 }  # fmt: skip
 # What only people and starts ask; a file, or a function in it.
 ASKED_BY_PEOPLE = {
     "schema/rows/person.py", "schema/rows/listing.py", "schema/rows/found.py", "schema/documents/tables.py:find_ends",
     "schema/rows/used_keys.py:forget", "schema/rows/links.py:forget", "schema/sql/migrate.py",
-    "schema/rows/keys.py:work",
+    "schema/rows/keys.py:work", "schema/rows/keys.py:revoke", "schema/rows/keys.py:forget_all",
     "schema/rows/audit.py:of", "schema/rows/switches.py:_put", "schema/rows/letter_search.py:groups",
     "schema/documents/tables.py:ends_of", "schema/documents/tables.py:work", "schema/documents/tables.py:save_report",
     "schema/rows/outbox.py:unpublish_all", "schema/sql/fitness.py",

@@ -15,12 +15,14 @@ class Source:
 
     def __init__(self) -> None:
         self.moment = 1000.0
+        self.tick = 0.0
         self.away = False
         self.hangs = 20.0
         self.takes = 0.0
         self.reads = 0
 
     def monotonic(self) -> float:
+        self.moment += self.tick
         return self.moment
 
     def read(self) -> int:
@@ -91,6 +93,17 @@ def test_a_value_that_may_not_be_told_for_ever_is_kept_only_until_it_is_stale(so
     source.away = False
     source.moment += REST
     assert value.get() == source.reads
+
+
+def test_it_is_never_too_young_to_be_read_and_too_old_to_be_told(source: Source) -> None:
+    """A busy machine lets time pass between two looks at the clock; the database answers all the while."""
+    value = Cached(source.read, 3.0, stale=3.0)
+    value.get()
+    source.moment += 2.98
+    source.tick = 0.015
+    assert value.get() == 1
+    source.tick = 4.0
+    assert [value.get(), value.get()] == [2, 3]
 
 
 def test_reading_takes_no_more_than_its_share_of_the_time(source: Source) -> None:

@@ -19,8 +19,9 @@ import pytest
 import yaml
 
 from ops import credentials, locked
+from schema.environment.variables import variables
 from schema.rows.messages import QUEUES
-from schema.settings import Settings, known_variables
+from schema.settings import Settings
 from service.web_worker import WebWorker
 
 TOP = Path(__file__).parents[2]
@@ -86,7 +87,7 @@ def test_every_variable_exists_in_settings() -> None:
         for name in re.findall(r"\bREPORTQ_[A-Z_]*[A-Z]\b", (TOP / text).read_text().replace("ENV_REP", "REP"))
     }
     assert "REPORTQ_DATABASE_URL_FILE" in used
-    assert used - known_variables() == set()
+    assert used - variables(Settings) == set()
 
 
 def test_settings_accept_what_compose_sets(tmp_path: Path) -> None:
