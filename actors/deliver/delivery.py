@@ -5,17 +5,16 @@ from __future__ import annotations
 import random
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
 
+from actors.actor import Actor
 from actors.deliver.batch_body import batch_body
 from actors.deliver.callback_body import callback_body, correlation
 from actors.deliver.host_pauses import note_answer
-from middleware.hooks.lifecycle import Attempt, Attempts
+from middleware.hooks.lifecycle import Attempt
 from middleware.hooks.outages import note_outage
-from middleware.meters.worker import WorkerMeters
 from schema.callbacks.redaction import hide
 from schema.callbacks.urls import redact
 from schema.callbacks.verdicts import History, Verdict, judge
@@ -27,10 +26,8 @@ from schema.rows import deliveries, leases, letters, links, outbox, posts
 from schema.rows.columns import PostEnd
 from schema.rows.deliveries import DeliveryClaim, Unclaimed
 from schema.rows.messages import WEBHOOKS
-from schema.rows.pauses import PauseBoard
 from schema.rows.posts import Outcome
-from schema.settings import Settings
-from schema.sql.database import Database, DatabaseDown, patiently
+from schema.sql.database import DatabaseDown, patiently
 
 log = structlog.get_logger()
 
@@ -43,18 +40,11 @@ _BEFORE_THE_END = 60.0  # Seconds between a delivery's last try and its deadline
 
 
 @dataclass
-class Delivering:
+class Delivering(Actor):
     """`deliver_webhook`, with what it needs."""
 
-    settings: Settings
-    db: Database
     documents: Documents
     sender: Sender
-    attempts: Attempts
-    board: PauseBoard
-    meters: WorkerMeters
-    worker_id: str
-    wake: Callable[[], None]
 
     def __call__(self, delivery_id: str) -> None:
         """Do one start of a delivery, unless its row needs none."""

@@ -20,7 +20,7 @@ class Probes:
 
     db: Database
     board: PauseBoard
-    asks: dict[str, Callable[[], object]]  # dependency → a question that raises while it is down
+    asks: Mapping[str, Callable[[], object]]  # dependency → a question that raises while it is down
     full: Mapping[str, Callable[[], object]]  # code of a pause → the question that tells whether it is over
     every: float
     wake: Callable[[], None]
@@ -29,11 +29,9 @@ class Probes:
         """Ask each dependency whose probe is due, as its only prober, and lift the pause when it answers."""
         for row in pauses.due_probes(self.db):
             name = row["scope"].removeprefix(pauses.DEPENDENCY)
-            ask = (
-                self.full.get(row["code"] or "") or self.asks.get(name)
-                if row["scope"].startswith(pauses.DEPENDENCY)
-                else None
-            )
+            if not row["scope"].startswith(pauses.DEPENDENCY):
+                continue
+            ask = self.full.get(row["code"] or "") or self.asks.get(name)
             if ask is None or not pauses.win_probe(self.db, row["scope"], self.every):
                 continue
             try:

@@ -195,38 +195,22 @@ class Parts:
     def publisher(self) -> Publisher:
         return open_publisher(self.settings, self.broker)
 
+    @property
+    def _shared(self) -> tuple[Settings, Database, Attempts, PauseBoard, WorkerMeters, str, Waker]:
+        """What every actor is given, in the order of `Actor`."""
+        return self.settings, self.db, self.attempts, self.board, self.worker_meters, self.worker_id, self.wake
+
     @cached_property
     def rendering(self) -> Rendering:
         from actors.render.rendering import Rendering
 
-        return Rendering(
-            self.settings,
-            self.db,
-            self.documents,
-            self.renderer,
-            self.attempts,
-            self.board,
-            self.worker_meters,
-            self.worker_id,
-            self.storing,
-            self.backlog,
-        )
+        return Rendering(*self._shared, self.documents, self.renderer, self.storing, self.backlog)
 
     @cached_property
     def storing(self) -> Storing:
         from actors.render.storing import Storing
 
-        return Storing(
-            self.settings,
-            self.db,
-            self.artifacts,
-            self.attempts,
-            self.board,
-            self.worker_meters,
-            self.worker_id,
-            self.wake,
-            self.retries.settle,
-        )
+        return Storing(*self._shared, self.artifacts, self.retries.settle)
 
     @cached_property
     def backlog(self) -> StoreBacklog:
@@ -236,17 +220,7 @@ class Parts:
     def delivering(self) -> Delivering:
         from actors.deliver.delivery import Delivering
 
-        return Delivering(
-            self.settings,
-            self.db,
-            self.documents,
-            self.sender,
-            self.attempts,
-            self.board,
-            self.worker_meters,
-            self.worker_id,
-            self.wake,
-        )
+        return Delivering(*self._shared, self.documents, self.sender)
 
     @cached_property
     def relay(self) -> Relay:
@@ -267,10 +241,7 @@ class Parts:
 
         s = self.settings
         full = {"drive_quota_exceeded": partial(try_out, self.artifacts, "reportq-probe", TRIAL)}
-        asks: dict[str, Callable[[], object]] = {
-            "mongodb": self.documents.ping,
-            self.artifacts.dependency: self.artifacts.ping,
-        }
+        asks = {"mongodb": self.documents.ping, self.artifacts.dependency: self.artifacts.ping}
         return Housekeeper(
             s,
             self.db,

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import structlog
 
+from actors.actor import Actor
 from actors.render.storing import HARD_GRACE, Storing
-from middleware.hooks.lifecycle import Attempt, Attempts
-from middleware.meters.worker import WorkerMeters
+from middleware.hooks.lifecycle import Attempt
 from schema.errors import LeaseLost, Permanent, Returned
 from schema.life import previews
 from schema.ports import Documents, Renderer, RenderRequest
@@ -24,10 +24,8 @@ from schema.rows import durations, jobs, leases, outbox, passwords, rendered
 from schema.rows.columns import Stage
 from schema.rows.jobs import Claim, Unclaimed
 from schema.rows.messages import RENDER
-from schema.rows.pauses import PauseBoard
 from schema.rows.rendered import StoreBacklog
-from schema.settings import Settings
-from schema.sql.database import Database, DatabaseDown, patiently
+from schema.sql.database import DatabaseDown, patiently
 from schema.sql.times import as_time
 
 log = structlog.get_logger()
@@ -39,17 +37,11 @@ _NOTE_EVERY = 1.0  # Seconds between writes of one product's duration.
 
 
 @dataclass
-class Rendering:
+class Rendering(Actor):
     """`render_pdf`, with what it needs."""
 
-    settings: Settings
-    db: Database
     documents: Documents
     renderer: Renderer
-    attempts: Attempts
-    board: PauseBoard
-    meters: WorkerMeters
-    worker_id: str
     storing: Storing
     backlog: StoreBacklog
     _warm: bool = False
@@ -97,14 +89,9 @@ class Rendering:
         if self.board.blocking(RENDER) is not None:
             outbox.JOBS.unpublish(self.db, job_id)
             return "paused"
-        s = self.settings
+        s, high_only = self.settings, self.backlog.full()
         held = jobs.claim(
-            self.db,
-            job_id,
-            worker_id=self.worker_id,
-            lease=s.lease,
-            timeout=s.job_timeout,
-            high_only=self.backlog.full(),
+            self.db, job_id, worker_id=self.worker_id, lease=s.lease, timeout=s.job_timeout, high_only=high_only
         )
         if held == "held_back":
             outbox.JOBS.unpublish(self.db, job_id)

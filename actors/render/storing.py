@@ -17,19 +17,17 @@ from typing import Any
 
 import structlog
 
+from actors.actor import Actor
 from actors.render.put import put_pdf
-from middleware.hooks.lifecycle import Attempt, Attempts
-from middleware.meters.worker import WorkerMeters
+from middleware.hooks.lifecycle import Attempt
 from schema.errors import LeaseLost, RateLimited, Returned
 from schema.life import rounds
 from schema.ports import Artifacts
 from schema.rows import durations, leases, pace, pauses, rendered
 from schema.rows.jobs import Claim
 from schema.rows.pace import Grant
-from schema.rows.pauses import PauseBoard
 from schema.rows.rendered import Kept
-from schema.settings import Settings
-from schema.sql.database import Database, DatabaseDown, patiently
+from schema.sql.database import DatabaseDown, patiently
 
 log = structlog.get_logger()
 
@@ -42,17 +40,10 @@ _FRONT = 4  # Rows read at a look: others may take the first of them.
 
 
 @dataclass
-class Storing:
+class Storing(Actor):
     """Uploads kept PDFs, several at once."""
 
-    settings: Settings
-    db: Database
     artifacts: Artifacts
-    attempts: Attempts
-    board: PauseBoard
-    meters: WorkerMeters
-    worker_id: str
-    wake: Callable[[], None]
     settle: Callable[[Attempt, BaseException], None]  # writes what becomes of an attempt that raised
     _busy: int = 0
     _leave: Grant | None = None  # to write to the store, not used yet
