@@ -14,10 +14,9 @@ from schema.rows.keys import KeyRing
 from schema.rows.switches import RolloutBoard
 from service.door.access import Access
 from service.door.counted import Counted
-from service.door.headers import Headers
 from service.door.problems import http_error, refused, unexpected
 from service.door.rates import RateLimits
-from service.door.request import Doorway, Request
+from service.door.request import Doorway, Headers, Request
 from service.estimates import QueueView
 from service.parts import ApiParts
 from service.routes.batches import Batches

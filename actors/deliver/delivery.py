@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from actors.actor import Actor
-from actors.deliver.batch_body import batch_body
-from actors.deliver.callback_body import callback_body, correlation
+from actors.deliver.bodies import batch_body, callback_body, correlation
 from actors.deliver.host_pauses import note_answer
 from middleware.hooks.lifecycle import Attempt
 from middleware.hooks.outages import note_outage

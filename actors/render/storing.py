@@ -18,16 +18,17 @@ from typing import Any
 import structlog
 
 from actors.actor import Actor
-from actors.render.put import put_pdf
 from middleware.hooks.lifecycle import Attempt
-from schema.errors import LeaseLost, RateLimited, Returned
+from schema.errors import LeaseLost, Permanent, RateLimited, Returned
 from schema.life import rounds
 from schema.ports import Artifacts
-from schema.rows import durations, leases, pace, pauses, rendered
+from schema.rows import durations, jobs, leases, pace, pauses, rendered
+from schema.rows.file_names import file_name
 from schema.rows.jobs import Claim
 from schema.rows.pace import Grant
 from schema.rows.rendered import Kept
-from schema.sql.database import DatabaseDown, patiently
+from schema.settings import Settings
+from schema.sql.database import Database, DatabaseDown, patiently
 
 log = structlog.get_logger()
 
@@ -216,3 +217,25 @@ class Storing(Actor):
                     pauses.note_success(self.db, scope)
         except DatabaseDown:
             log.warning("job.streak_not_ended", job_id=held.job_id)
+
+
+def put_pdf(db: Database, settings: Settings, artifacts: Artifacts, held: Claim, pdf: bytes) -> str:
+    """Put a PDF into the store under its job's reserved id; the link for people. From here on it is too late to cancel.
+
+    Raises Cancelled, LeaseLost, and whatever the store raises (DESIGN §2.12, §2.13).
+    """
+
+    def put(artifact_id: str, *, replace: bool) -> str | None:
+        jobs.pass_upload_point(db, held, artifact_id, settings.lease)
+        return artifacts.put(artifact_id, name, pdf, replace=replace, labels=labels)
+
+    labels = {"job_id": held.job_id, "code": held.row["code"], "product_id": held.row["product_id"]}
+    name = file_name(held.row, settings.file_name)
+    try:
+        link = put(held.row["artifact_id"] or artifacts.reserve(), replace=held.round > 1)
+    except Permanent as error:
+        if error.code != "artifact_gone":
+            raise
+        # A person deleted the file of an earlier round. Its id cannot be used again, so the job gets a new one.
+        link = put(artifacts.reserve(), replace=False)
+    return link or f"{settings.links_base}/api/jobs/{held.job_id}/download"
