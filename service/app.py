@@ -50,23 +50,10 @@ def create_app(parts: ApiParts) -> Any:
     waiters = WaiterBoard(parts.db, parts.settings.waiters, parts.stopping)
     downloads = Downloads(parts)
     rollout = RolloutBoard(parts.db, parts.settings)
-    watch = Watch(
-        parts.settings,
-        parts.db,
-        {
-            "database": parts.db.ping,
-            "documents": parts.documents.ping,
-            "artifacts": parts.artifacts.ping,
-            "broker": parts.broker_ping,
-        },
-    )
+    pings = {"documents": parts.documents.ping, "artifacts": parts.artifacts.ping, "broker": parts.broker_ping}
+    watch = Watch(parts.settings, parts.db, {"database": parts.db.ping, **pings})
     router = CompiledRouter()
-    doors: list[Any] = [
-        Headers(),
-        Counted(meters),
-        Doorway(links, router),
-        Access(parts.settings, keys, rates),
-    ]
+    doors: list[Any] = [Headers(), Counted(meters), Doorway(links, router), Access(parts.settings, keys, rates)]
     if parts.tracing is not None:
         from middleware.tracing.accepting import Accepting  # late: it loads OpenTelemetry
 

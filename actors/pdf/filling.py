@@ -65,9 +65,8 @@ class Filling:
 
     def _misfit(self, what: str, path: str) -> Permanent:
         """The error for data that cannot be drawn."""
-        return Permanent(
-            f"The report's data does not fit {self.template.product}: {what}", code="invalid_data", path=path
-        )
+        detail = f"The report's data does not fit {self.template.product}: {what}"
+        return Permanent(detail, code="invalid_data", path=path)
 
     def _ask(self, ask: Callable[[str, Mapping[str, Any]], T], block: Struct, field: str, at: Spot) -> T:
         source = getattr(block, field)

@@ -152,13 +152,9 @@ LABEL_STRONG = _strong(8.2, 10.5, INK)
 SMALL = _sans(7.2, 9.0, QUIET)
 CAPTION = _sans(7.8, 10.5, QUIET)
 FURNITURE = _sans(7.4, 9.0, QUIET)
-HEADINGS = (
-    _strong(17.5, 21),
-    _strong(12.4, GRID),
-    Type("sans-bold", "sans-bold", "sans-bold", 9.8, GRID, INK),
-)
+HEADINGS = (_strong(17.5, 21), _strong(12.4, GRID), _strong(9.8, GRID, INK))
 COVER_TITLE = _strong(31, 35)
 COVER_SUBTITLE = Type("italic", "italic", "bold", 14.5, 21, QUIET)
-COVER_NAME = Type("body", "italic", "bold", 22, 28, INK)
+COVER_NAME = _serif(22, 28)
 COVER_LABEL = _sans(7.6, GRID, QUIET)
 COVER_VALUE = _serif(10.2, GRID)

@@ -13,7 +13,7 @@ from actors.pdf.product.blocks import Column, Scale
 from actors.pdf.product.filters import spoken
 from actors.pdf.product.measure import Span
 from actors.pdf.prose import height_of, put, snapped, text_lines
-from actors.pdf.scales import draw_bands, draw_deviation, draw_interval, draw_lines, draw_mark
+from actors.pdf.scales import Track
 from actors.pdf.style import CELL, CELL_HEAD, CELL_STRONG, DEEP, GRID, HALF, PALE, RULE, Type, sheet
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import emphasis, measured
@@ -200,11 +200,12 @@ def _draw_meter(place: Place, cell: Cell, x: float, middle: float, width: float)
     """A scale's bands in small with the interval, the mean, and a mark where the value stands."""
     scale, value = cell.scale, cell.value
     assert scale is not None
-    draw_bands(place, scale, x, middle - METER_HEIGHT / 2, width, METER_HEIGHT, gap=0.6)
+    track = Track(place, scale, x, width)
+    track.bands(middle - METER_HEIGHT / 2, METER_HEIGHT, gap=0.6)
     if value is None:
         place.canvas.rule(x, middle, x + width, middle, PALE, 0.5)
         return
-    draw_interval(place, scale, cell.span, x, middle, width, METER_HEIGHT - 2)
-    draw_lines(place, scale, None, x, middle - METER_HEIGHT / 2, width, METER_HEIGHT)
-    draw_deviation(place, scale, value, x, middle, width, 2.2 if cell.span is None else 1.4)
-    draw_mark(place, scale, value, x, middle, width, 2.9)
+    track.interval(cell.span, middle, METER_HEIGHT - 2)
+    track.lines(middle - METER_HEIGHT / 2, METER_HEIGHT)
+    track.deviation(value, middle, 2.2 if cell.span is None else 1.4)
+    track.mark(value, middle, 2.9)

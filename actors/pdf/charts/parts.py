@@ -48,11 +48,6 @@ def highest() -> float:
     return sheet().body - 7 * GRID
 
 
-def shown(scale: Scale, value: float | None) -> str:
-    """The number as it is printed beside a mark."""
-    return score_of(scale, value)
-
-
 def value_width(scale: Scale) -> float:
     """What a value and its interval need beside a track, in points."""
     longest = max(len(number(end, scale.decimals)) for end in (scale.low, scale.high))
@@ -64,7 +59,7 @@ def put_value(place: Place, datum: Datum, scale: Scale, x: float, middle: float,
     width = value_width(scale)
     span = plain_lines(interval_words(scale, datum.span), SMALL, width, 1) if datum.span else []
     room = VALUE_WIDTH if known(scale) else width - sum(line.width + 4 for line in span)
-    lines = plain_lines(shown(scale, datum.value), LABEL_STRONG, room - 6, 1)
+    lines = plain_lines(score_of(scale, datum.value), LABEL_STRONG, room - 6, 1)
     colour = missing if datum.value is None else INK
     put(place, lines, LABEL_STRONG, x, middle - LABEL_STRONG.leading / 2, room, "right", colour)
     put(place, span, SMALL, x, middle - SMALL.leading / 2 + 0.3, width, "right")
@@ -173,10 +168,7 @@ def axis_item(scale: Scale, left: float, track: float, *, percentiles: bool = Fa
 
 
 def key_items(
-    scale: Scale,
-    measure: float,
-    reference: float | None,
-    names: tuple[str, str, str] | None = None,
+    scale: Scale, measure: float, reference: float | None, names: tuple[str, str, str] | None = None
 ) -> list[Item]:
     """What interval, mean and reference of a chart look like, by their `names`, and who is compared."""
     said = []

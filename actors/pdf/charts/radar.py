@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from actors.pdf.charts.bars import bars_items
-from actors.pdf.charts.parts import Datum, figure, highest, key_items, legends, most_lines, shown
+from actors.pdf.charts.parts import Datum, figure, highest, key_items, legends, most_lines
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place
 from actors.pdf.product.blocks import Scale
-from actors.pdf.product.filters import interval_words
+from actors.pdf.product.filters import interval_words, score_of
 from actors.pdf.product.measure import known
 from actors.pdf.product.wording import words
 from actors.pdf.prose import height_of, plain_lines, put
@@ -72,10 +72,8 @@ def radar_items(
             _spoke_label(place, datum, said, at(angle, 1.0), angle, label_width, label_lines)
 
     chart = figure([Item(height, draw, before=HALF, keep=True)], title, data, scale)
-    below = [
-        *legends(scale, measure),
-        *key_items(scale, measure, reference, (words().brackets, words().thin_line, words().thick_line)),
-    ]
+    names = (words().brackets, words().thin_line, words().thick_line)
+    below = [*legends(scale, measure), *key_items(scale, measure, reference, names)]
     return [*chart, *below, *(_key(data, scale, measure) if crowded else ())]
 
 
@@ -83,7 +81,7 @@ def _key(data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
     """What the numbers at crowded spokes mean, with the values, in two columns."""
     width = (measure - GUTTER) / 2
     entries = [
-        (str(place), plain_lines(datum.label, LABEL, width - 60, most_lines()), shown(scale, datum.value))
+        (str(place), plain_lines(datum.label, LABEL, width - 60, most_lines()), score_of(scale, datum.value))
         for place, datum in enumerate(data, start=1)
     ]
     half = (len(entries) + 1) // 2
@@ -110,17 +108,11 @@ def _key_row(pair: Sequence[tuple[str, list[Line], str]], width: float) -> Draw:
 
 def _figures(datum: Datum, scale: Scale) -> str:
     """A value with its interval."""
-    return shown(scale, datum.value) + (f" ({interval_words(scale, datum.span)})" if datum.span else "")
+    return score_of(scale, datum.value) + (f" ({interval_words(scale, datum.span)})" if datum.span else "")
 
 
 def _spoke_label(
-    place: Place,
-    datum: Datum,
-    said: str,
-    point: tuple[float, float],
-    angle: float,
-    width: float,
-    limit: int,
+    place: Place, datum: Datum, said: str, point: tuple[float, float], angle: float, width: float, limit: int
 ) -> None:
     label = plain_lines(datum.label, LABEL_STRONG, width, limit)
     value = plain_lines(said, LABEL, width, 1) if said else []

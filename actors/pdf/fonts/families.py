@@ -135,17 +135,8 @@ FALLBACKS = {  # their blocks, their size beside Latin of the same size, and how
     "NotoSansBalinese-Regular": ("\u1b00-\u1b7f", 0.78, 0.3),
     "NotoSansSundanese-Regular": ("\u1b80-\u1bbf\u1cc0-\u1ccf", 0.95, 0.0),
 }
-SCRIPTS = (
-    "Latin",
-    "Greek",
-    "Cyrillic",
-    "Arabic",
-    "Devanagari",
-    "Javanese",
-    "Balinese",
-    "Sundanese",
-)  # these come along
-
+# These come along.
+SCRIPTS = ("Latin", "Greek", "Cyrillic", "Arabic", "Devanagari", "Javanese", "Balinese", "Sundanese")
 
 _own: ContextVar[Mapping[str, Family] | None] = ContextVar("own", default=None)
 
@@ -184,9 +175,8 @@ def setting_in(fonts: Mapping[str, Family]) -> Iterator[None]:
 
 def families_in(fonts: Mapping[str, Path | str]) -> Mapping[str, Family]:
     """The families when some styles have a font file of their own, or are set as another style. Raises FontError."""
-    return (
-        _shipped() if not fonts else _branded(tuple((style, font, _age(font)) for style, font in sorted(fonts.items())))
-    )
+    named = tuple((style, font, _age(font)) for style, font in sorted(fonts.items()))
+    return _branded(named) if named else _shipped()
 
 
 def _age(font: Path | str) -> int:

@@ -27,20 +27,7 @@ _SUBSET_FLAGS = (
     | hb.SubsetFlags.NO_LAYOUT_CLOSURE
     | hb.SubsetFlags.NOTDEF_OUTLINE
 )
-_UNUSED_TABLES = (
-    "GSUB",
-    "GPOS",
-    "GDEF",
-    "name",
-    "OS/2",
-    "post",
-    "cmap",
-    "DSIG",
-    "gasp",
-    "STAT",
-    "meta",
-    "prep",
-)
+_UNUSED_TABLES = ("GSUB", "GPOS", "GDEF", "name", "OS/2", "post", "cmap", "DSIG", "gasp", "STAT", "meta", "prep")
 
 
 class FontFile:
@@ -58,9 +45,7 @@ class FontFile:
 
     @cached_property
     def spelling(self) -> dict[int, str]:
-        """What each glyph says when a reader copies text: the lowest character that maps to it, or its
-        ligature.
-        """
+        """What each glyph says when a reader copies text: the lowest character that maps to it, or its ligature."""
         spelled: dict[int, str] = {}
         for code in sorted(self.coverage):
             glyph = self._font.get_nominal_glyph(code)

@@ -48,11 +48,7 @@ class _Descriptor(PDFObject):
         self.font_name = Name(name)
         self.flags = 4
         self.font_b_box = Raw(f"[-1000 {metrics['descent']} 3000 {metrics['ascent']}]")
-        self.ascent = metrics["ascent"]
-        self.descent = metrics["descent"]
-        self.cap_height = metrics["cap_height"]
-        self.italic_angle = metrics["italic_angle"]
-        self.stem_v = metrics["stem_v"]
+        self.__dict__ |= metrics  # fpdf2 writes every attribute of an object into the file
         self.font_file2 = file
 
 

@@ -188,16 +188,15 @@ class Template:
                     raise found.invalid(place, f"the text is missing that {self.layout.edition_of} has there")
 
     def _check(self, source: Any) -> None:
-        if language_of(self.layout.language) is None:
+        language, zone = self.layout.language, self.layout.time_zone
+        if language_of(language) is None:
             raise self.invalid(
-                ("language",), f"{self.layout.language!r} is not one of {', '.join(LANGUAGES)}, or one with a region"
+                ("language",), f"{language!r} is not one of {', '.join(LANGUAGES)}, or one with a region"
             )
         try:
-            self.zone = ZoneInfo(self.layout.time_zone) if self.layout.time_zone else None
+            self.zone = ZoneInfo(zone) if zone else None
         except (ValueError, OSError, KeyError) as error:
-            raise self.invalid(
-                ("time_zone",), f"there is no time zone {self.layout.time_zone!r}; one is Asia/Jakarta"
-            ) from error
+            raise self.invalid(("time_zone",), f"there is no time zone {zone!r}; one is Asia/Jakarta") from error
         for colour, wrong in faint(self.layout.colours):
             raise self.invalid(("colours", colour), wrong)
         for name, scale in self.layout.scales.items():
@@ -248,9 +247,8 @@ class Template:
         if wrong := mismeasured(scale):
             raise self.invalid(("scales", name), wrong)
         if ends != sorted(set(ends)) or ends[0] <= low or ends[-1] != high:
-            raise self.invalid(
-                ("scales", name, "bands"), f"the `upto` of the bands must rise and end at high ({high:g})"
-            )
+            wrong = f"the `upto` of the bands must rise and end at high ({high:g})"
+            raise self.invalid(("scales", name, "bands"), wrong)
 
     def _check_picture(self, place: Place, name: str) -> None:
         from actors.pdf.product.picture import PictureError, picture  # late: the API reads templates without pictures

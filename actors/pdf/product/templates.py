@@ -37,14 +37,8 @@ class Templates:
 
     def products(self) -> Sequence[str]:
         """The names of all products that can be drawn, sorted."""
-        return sorted(
-            {
-                path.parent.name
-                for folder in self._folders
-                for path in folder.glob("*/template.yaml")
-                if NAME.fullmatch(path.parent.name)
-            }
-        )
+        found = {path.parent.name for folder in self._folders for path in folder.glob("*/template.yaml")}
+        return sorted(filter(NAME.fullmatch, found))
 
     def version(self, product_id: str) -> str:
         """The version of the product's template."""

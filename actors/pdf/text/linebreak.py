@@ -105,9 +105,8 @@ def _give_company(above: Line, alone: list[Chunk], measure: float) -> None:
     moved = above.chunks[gaps[-1] :]
     if sum(chunk.width + chunk.space for chunk in [*moved, *alone]) - alone[-1].space > measure:
         return
-    above.width -= (
-        above.chunks[gaps[-1] - 1].space + sum(chunk.width + chunk.space for chunk in moved) - moved[-1].space
-    )
+    gap = above.chunks[gaps[-1] - 1].space
+    above.width -= gap + sum(chunk.width + chunk.space for chunk in moved) - moved[-1].space
     del above.chunks[gaps[-1] :]
     alone[:0] = moved
 

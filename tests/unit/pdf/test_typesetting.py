@@ -18,7 +18,7 @@ from actors.pdf.product.blocks import Band, Column, Scale
 from actors.pdf.product.measure import band_of
 from actors.pdf.prose import plain_lines, text_items
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
-from actors.pdf.scales import draw_bands
+from actors.pdf.scales import Track
 from actors.pdf.style import A4, BODY, FURNITURE, GRID
 from actors.pdf.tables import column_widths
 from actors.pdf.text.linebreak import SHRINK, STRETCH, Line, _Breaks, justified, ragged
@@ -251,7 +251,7 @@ def test_the_lightest_band_has_an_edge() -> None:
     """On white paper it would not be seen."""
     canvas = Canvas(Ink())
     place = Place(None, canvas, 1, 1, {})  # type: ignore[arg-type]
-    draw_bands(place, T_SCALE, 100, 100, 200, 14)
+    Track(place, T_SCALE, 100, 200).bands(100, 14)
     assert b"re S" in canvas.content()
 
 
