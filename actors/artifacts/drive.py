@@ -140,13 +140,9 @@ class GoogleDrive:
 
         Free room is not tested: that would leave a file, or use up the account's writes per second.
         """
-        folder = self._client.ask(
-            "look at the folder",
-            lambda files: files.get(
-                fileId=self.folder_id, supportsAllDrives=True, fields="id,mimeType,labels,capabilities/canAddChildren"
-            ),
-            missing="drive_folder_not_found",
-        )
+        fields = "id,mimeType,labels,capabilities/canAddChildren"
+        wanted = {"fileId": self.folder_id, "supportsAllDrives": True, "fields": fields}
+        folder = self._client.ask("look at the folder", lambda files: files.get(**wanted), missing=Refusal.FOLDER.code)
         if folder.get("mimeType") != FOLDER or folder.get("labels", {}).get("trashed"):
             raise Refusal.FOLDER.error()
         if folder.get("capabilities", {}).get("canAddChildren") is False:
@@ -172,19 +168,13 @@ class GoogleDrive:
         return self._client.ask("look at the PDF", lambda files: files.get(fileId=artifact_id, **_WHOLE))
 
     def _untrash(self, artifact_id: str) -> None:
-        self._client.ask(
-            "take the PDF out of the trash",
-            lambda files: files.untrash(fileId=artifact_id, supportsAllDrives=True, fields="id"),
-        )
+        options = {"fileId": artifact_id, "supportsAllDrives": True, "fields": "id"}
+        self._client.ask("take the PDF out of the trash", lambda files: files.untrash(**options))
 
     def _share(self, artifact_id: str) -> None:
         body = {"type": "anyone", "role": "reader", "withLink": True}
-        self._client.ask(
-            "share the PDF by link",
-            lambda _: self._client.service.permissions().insert(
-                fileId=artifact_id, body=body, supportsAllDrives=True, fields="id"
-            ),
-        )
+        options = {"fileId": artifact_id, "body": body, "supportsAllDrives": True, "fields": "id"}
+        self._client.ask("share the PDF by link", lambda _: self._client.service.permissions().insert(**options))
 
 
 class _Bytes(MediaUpload):  # type: ignore[misc]

@@ -109,9 +109,8 @@ class _Auth(GoogleAuth):  # type: ignore[misc]
 
     def Authorize(self) -> None:
         """Build the service from the description that comes with the library: nothing is sent."""
-        description = json.loads(
-            resources.files("googleapiclient").joinpath("discovery_cache/documents/drive.v2.json").read_text("utf-8")
-        )
+        documents = resources.files("googleapiclient") / "discovery_cache" / "documents"
+        description = json.loads((documents / "drive.v2.json").read_text("utf-8"))
         if self._api_root:
             description["rootUrl"] = self._api_root.rstrip("/") + "/"
             description.pop("mtlsRootUrl", None)

@@ -101,13 +101,8 @@ class Delivering(Actor):
         if self.board.blocking(WEBHOOKS) is not None:
             outbox.DELIVERIES.unpublish(self.db, delivery_id)
             return "paused"
-        return deliveries.claim(
-            self.db,
-            delivery_id,
-            worker_id=self.worker_id,
-            lease=self.settings.lease,
-            timeout=self.settings.webhook_timeout + self.settings.lease,
-        )
+        lease, timeout = self.settings.lease, self.settings.webhook_timeout + self.settings.lease
+        return deliveries.claim(self.db, delivery_id, worker_id=self.worker_id, lease=lease, timeout=timeout)
 
     def _deliver(self, held: DeliveryClaim) -> None:
         row = held.row
@@ -215,16 +210,10 @@ class Delivering(Actor):
 
     def _write(self, held: DeliveryClaim, number: int, answer: Answer, verdict: Verdict) -> str | None:
         """Write the attempt row and the delivery's new state in one commit; returns the code if it was given up."""
-        unknown = answer.failure in ("timeout", "reset", "too_large")
         words: dict[str, PostEnd] = {"delivered": "delivered", "again": "failed", "stop": "refused"}
-        outcome = Outcome(
-            "unknown" if unknown else words[verdict.kind],
-            answer.status,
-            answer.failure,
-            round(answer.duration * 1000),
-            answer.body_head,
-            verdict.answer,
-        )
+        became = "unknown" if answer.failure in ("timeout", "reset", "too_large") else words[verdict.kind]
+        took = round(answer.duration * 1000)
+        outcome = Outcome(became, answer.status, answer.failure, took, answer.body_head, verdict.answer)
 
         def work() -> str | None:
             posts.end(self.db, held.delivery_id, number, outcome)

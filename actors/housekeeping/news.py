@@ -89,9 +89,7 @@ class News:
             return
         ended = lasting - found.keys()
         worst_first = [name for name in found if name in lasting]
-        bad = {
-            name for name, fact in found.items() if fact is not None and fact.severity == "bad"
-        }  # few by their nature
+        bad = {name for name, fact in found.items() if fact and fact.severity == "bad"}  # few by their nature
         begun = [name for place, name in enumerate(worst_first) if name in bad or place < _MOST - len(known)]
         changes = [*self._begun(found, begun), *map(_over, sorted(ended))]
         if not changes or not self._send(verdict, changes, told):
@@ -129,11 +127,9 @@ class News:
             "text": escape("\n".join(lines), quote=False),  # Slack reads <…> as a command
             "facts": changes,
         }  # fmt: skip
-        which = [
-            sorted(told.names if told else []),
-            [(one["change"], one["key"], one.get("subject")) for one in changes],
-        ]
-        key = hashlib.sha256(msgspec.json.encode(which)).hexdigest()[:26]
+        which = [(one["change"], one["key"], one.get("subject")) for one in changes]
+        known = sorted(told.names if told else [])
+        key = hashlib.sha256(msgspec.json.encode([known, which])).hexdigest()[:26]
         answer = self.sender().send(Post(url, f"ops_{key}", msgspec.json.encode(body)))
         taken = answer.status is not None and 200 <= answer.status < 300
         self._failures = 0 if taken else self._failures + 1

@@ -49,9 +49,8 @@ class Rescue:
         """Decide about every such row; returns how many."""
         count = sum(self._decided(leases.JOBS, job, self._job) for job in leases.JOBS.expired(self.db))
         count += sum(self._decided(leases.UPLOADS, job, self._orphan) for job in rendered.orphans(self.db))
-        count += sum(
-            self._decided(leases.DELIVERIES, row, self._delivery) for row in leases.DELIVERIES.expired(self.db)
-        )
+        silent = leases.DELIVERIES.expired(self.db)
+        count += sum(self._decided(leases.DELIVERIES, row, self._delivery) for row in silent)
         if count:
             self.wake()
         return count
@@ -75,9 +74,8 @@ class Rescue:
 
     def _job(self, job: ExpiredJob) -> None:
         became = rounds.rescue(self.db, job, self.policy)
-        log.warning(
-            "job.rescued", job_id=job["job_id"], attempt=job["start_no"], worker=job["worker_id"], outcome=became
-        )
+        job_id, start = job["job_id"], job["start_no"]
+        log.warning("job.rescued", job_id=job_id, attempt=start, worker=job["worker_id"], outcome=became)
         code = "timeout" if job["overdue"] else None if rounds.spared(job) else "worker_died"
         self.meters.rescued(job, became, code, age_of(job, self.db.clock()))
 

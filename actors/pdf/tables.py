@@ -150,10 +150,8 @@ def _row(
     if label:
         tags[0] = Tag("TH", whole, attributes=f"<</O/Table/Scope/Row/ColSpan {label}>>")
     types = [CELL_STRONG if column.strong else CELL for column in columns]
-    cells = [
-        [] if cell.scale else text_lines(cell.text, type_, _room(width))
-        for cell, type_, width in zip(row, types, widths, strict=True)
-    ]
+    rooms = zip(row, types, map(_room, widths), strict=True)
+    cells = [[] if cell.scale else text_lines(cell.text, type_, room) for cell, type_, room in rooms]
     tallest = max((len(lines) for lines in cells), default=1) or 1
     deepest = max((line.below for lines in cells for line in lines), default=0.0)
     fitting = int((sheet().body - max(6 * GRID, head + GRID)) // (CELL.leading + deepest))

@@ -242,16 +242,12 @@ class Parts:
         s = self.settings
         full = {"drive_quota_exceeded": partial(try_out, self.artifacts, "reportq-probe", TRIAL)}
         asks = {"mongodb": self.documents.ping, self.artifacts.dependency: self.artifacts.ping}
+        swept = isinstance(self.publisher, RabbitPublisher)
         return Housekeeper(
             s,
             self.db,
             Rescue(s, self.db, self.policy, self.worker_meters, self.wake),
-            Retention(
-                self.db,
-                keep=s.cleanup_completed_after,
-                keep_letters=s.keep_resolved_letters,
-                letters_are_swept=isinstance(self.publisher, RabbitPublisher),
-            ),
+            Retention(self.db, s.cleanup_completed_after, s.keep_resolved_letters, swept),
             Probes(self.db, self.board, asks, full, s.probe_every, self.wake),
             LostMessages(self.db, self.publisher, s.lost_hint_after, self.wake),
             LetterTidying(self.db, self.publisher, s.sweep),

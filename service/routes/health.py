@@ -76,11 +76,9 @@ class Ready:
         live = workers.live(self._parts.db, self._parts.settings.lease)
         missing = [queue for queue in QUEUES if not any(worker["kind"] == queue for worker in live)]
         threads = sum(int(worker["threads"]) for worker in live)
-        served = (
-            Part("down", f"No worker serves {', '.join(missing)}.")
-            if missing
-            else Part("up", f"{threads} threads in {len(live)} alive")
-        )
+        served = Part("up", f"{threads} threads in {len(live)} alive")
+        if missing:
+            served = Part("down", f"No worker serves {', '.join(missing)}.")
         return {"database": Part("up", note or UNSET), "workers": served}
 
     def _migrations(self) -> str | None:

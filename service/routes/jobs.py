@@ -82,13 +82,9 @@ class Job(Route):
     def on_post_replay(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """A failed or cancelled job once more: a new round with a fresh budget."""
         asked = self.asked(req, requests.Replay, optional=True)
+        db, callback, failure_callback = self.parts.db, asked.callback, asked.failure_callback
         outcome = rounds.replay(
-            self.parts.db,
-            job_id,
-            by=by(req),
-            why=asked.why,
-            callback=asked.callback,
-            failure_callback=asked.failure_callback,
+            db, job_id, by=by(req), why=asked.why, callback=callback, failure_callback=failure_callback
         )
         match outcome:
             case "unknown":
@@ -101,7 +97,7 @@ class Job(Route):
                 self.parts.wake()
             case _:
                 assert_never(outcome)
-        row = jobs.find(self.parts.db, job_id)
+        row = jobs.find(db, job_id)
         assert row is not None
         accepted(resp, standing(self.view, row))
 

@@ -163,10 +163,8 @@ def _keyed(req: falcon.Request, batch: requests.Batch, batch_id: str, sealing: S
     if key is None:
         return wanted
     whole = requests.fingerprint(batch, sealing)
-    return [
-        replace(job, idempotency_key=requests.derived(key, f"batch {place}"), fingerprint=whole)
-        for place, job in enumerate(wanted)
-    ]
+    keys = [requests.derived(key, f"batch {place}") for place in range(len(wanted))]
+    return [replace(job, idempotency_key=own, fingerprint=whole) for job, own in zip(wanted, keys, strict=True)]
 
 
 def new_job(submission: requests.Submission, req: falcon.Request, sealing: Sequence[str]) -> NewJob:

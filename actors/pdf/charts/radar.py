@@ -46,10 +46,8 @@ def radar_items(
         def at(angle: float, part: float) -> tuple[float, float]:
             return middle_x + radius * part * math.cos(angle), middle_y + radius * part * math.sin(angle)
 
-        points = [
-            None if datum.value is None else at(angle, share(scale, datum.value))
-            for angle, datum in zip(angles, data, strict=True)
-        ]
+        values = [datum.value for datum in data]
+        points = [None if v is None else at(angle, share(scale, v)) for angle, v in zip(angles, values, strict=True)]
         for (_, _, part), tone in reversed(list(zip(stretches(scale), BANDS, strict=False))):
             canvas.path([at(angle, part) for angle in angles], fill=tone, stroke=WHITE, width=0.8)
         mean = scale.mean if known(scale) else None
@@ -80,10 +78,8 @@ def radar_items(
 def _key(data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
     """What the numbers at crowded spokes mean, with the values, in two columns."""
     width = (measure - GUTTER) / 2
-    entries = [
-        (str(place), plain_lines(datum.label, LABEL, width - 60, most_lines()), score_of(scale, datum.value))
-        for place, datum in enumerate(data, start=1)
-    ]
+    labels = [plain_lines(datum.label, LABEL, width - 60, most_lines()) for datum in data]
+    entries = [(str(place + 1), labels[place], score_of(scale, datum.value)) for place, datum in enumerate(data)]
     half = (len(entries) + 1) // 2
     items = []
     for place in range(half):

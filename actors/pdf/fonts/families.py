@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 
 from actors.pdf.fonts.faces import Face, Run
@@ -104,16 +105,12 @@ class Family:
         return None
 
     def _divided(self, word: str, places: tuple[int, ...]) -> tuple[tuple[int, int, int], ...]:
+        def width(part: str) -> int:
+            return sum(run.width for run in self.runs(part))
+
         found = self.main.divided(word, places)
         if found is None:
-            found = tuple(
-                (
-                    place,
-                    sum(run.width for run in self.runs(word[:place] + SOFT_HYPHEN)),
-                    sum(run.width for run in self.runs(word[place:])),
-                )
-                for place in places
-            )
+            found = tuple((place, width(word[:place] + SOFT_HYPHEN), width(word[place:])) for place in places)
         return found
 
 
@@ -210,14 +207,8 @@ def _shipped() -> Mapping[str, Family]:
 
 @lru_cache(maxsize=1)
 def _families() -> Mapping[str, Family]:
-    first = len(STYLES) + 1
-    fallbacks = [
-        Fallback(FONTS / f"{name}.ttf", number, *how)
-        for number, (name, how) in enumerate(FALLBACKS.items(), start=first)
-    ]
-    fallbacks += [Fallback(path, number, CJK) for number, path in enumerate(cjk_fonts(), start=first + len(FALLBACKS))]
-    shared = tuple(fallbacks)
-    return {
-        style: Family(Face(FONTS / f"{name}.ttf", place, latin=True), shared)
-        for place, (style, name) in enumerate(STYLES.items(), start=1)
-    }
+    numbers = count(1)
+    main = {style: Face(FONTS / f"{name}.ttf", next(numbers), latin=True) for style, name in STYLES.items()}
+    fallbacks = [Fallback(FONTS / f"{name}.ttf", next(numbers), *how) for name, how in FALLBACKS.items()]
+    fallbacks += [Fallback(path, next(numbers), CJK) for path in cjk_fonts()]
+    return {style: Family(face, tuple(fallbacks)) for style, face in main.items()}

@@ -21,12 +21,8 @@ SOFT_HYPHEN = "\u00ad"  # at a line's end; a reader that copies joins the word a
 _NEEDED = "".join(map(chr, range(0x20, 0x7F)))
 _RESTRICTED, _BITMAP_ONLY = 0x0002, 0x0200  # OpenType, OS/2: fsType
 _LIGATURES = ("fi", "fl", "ff", "ffi", "ffl")
-_SUBSET_FLAGS = (
-    hb.SubsetFlags.RETAIN_GIDS
-    | hb.SubsetFlags.NO_HINTING
-    | hb.SubsetFlags.NO_LAYOUT_CLOSURE
-    | hb.SubsetFlags.NOTDEF_OUTLINE
-)
+_FLAGS = hb.SubsetFlags
+_SUBSET_FLAGS = _FLAGS.RETAIN_GIDS | _FLAGS.NO_HINTING | _FLAGS.NO_LAYOUT_CLOSURE | _FLAGS.NOTDEF_OUTLINE
 _UNUSED_TABLES = ("GSUB", "GPOS", "GDEF", "name", "OS/2", "post", "cmap", "DSIG", "gasp", "STAT", "meta", "prep")
 
 
@@ -89,9 +85,8 @@ class FontFile:
         wanted = hb.SubsetInput()
         wanted.flags = _SUBSET_FLAGS
         wanted.sets(hb.SubsetInputSets.GLYPH_INDEX).set(glyphs)
-        wanted.sets(hb.SubsetInputSets.DROP_TABLE_TAG).update(
-            int.from_bytes(tag.ljust(4).encode(), "big") for tag in _UNUSED_TABLES
-        )
+        unused = (int.from_bytes(tag.ljust(4).encode(), "big") for tag in _UNUSED_TABLES)
+        wanted.sets(hb.SubsetInputSets.DROP_TABLE_TAG).update(unused)
         made = hb.subset(self._face, wanted)
         plain = bytes(made.blob.data)
         return zlib.compress(plain, 6), len(plain)

@@ -232,9 +232,8 @@ class Canvas:
     def image(self, number: int, x: float, y: float, width: float, height: float) -> None:
         """Place a picture the document has registered under `number`."""
         self.images.add(number)
-        self.out.append(
-            b"q %.2f 0 0 %.2f %.2f %.2f cm /I%d Do Q" % (width, height, x, self.height - y - height, number)
-        )
+        box = (width, height, x, self.height - y - height)
+        self.out.append(b"q %.2f 0 0 %.2f %.2f %.2f cm /I%d Do Q" % (*box, number))
 
     def open_mark(self, name: str, number: int) -> None:
         """All that is drawn until `close_mark` belongs to the page's structure element `number`."""

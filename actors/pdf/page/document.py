@@ -107,11 +107,8 @@ class _Producer(OutputProducer):
     def _add_fonts(self, *_: Any) -> dict[int, PDFFont | PDFType3Font]:
         document = self.fpdf
         assert isinstance(document, Document)
-        ink = document.ink
-        return {
-            number: self._embed(face, ink.glyphs[number], ink.aliases[number])
-            for number, face in sorted(ink.faces.items())
-        }
+        ink, faces = document.ink, sorted(document.ink.faces.items())
+        return {number: self._embed(face, ink.glyphs[number], ink.aliases[number]) for number, face in faces}
 
     def _add_catalog(self) -> PDFCatalog:
         catalog = super()._add_catalog()
@@ -187,16 +184,10 @@ class Document(FPDF):
         self.set_xmp_metadata(xmp(metadata))
         self.viewer_preferences = ViewerPreferences(display_doc_title=True)
         if password is None:
-            self.add_output_intent(
-                OutputIntentSubType.PDFA,
-                output_condition_identifier="sRGB",
-                dest_output_profile=colours(),
-                info="sRGB2014",
-            )
+            self.add_output_intent(OutputIntentSubType.PDFA, "sRGB", dest_output_profile=colours(), info="sRGB2014")
         else:
-            self._security_handler = _Lock(
-                self, password, password, encryption_method=EncryptionMethod.AES_256, encrypt_metadata=True
-            )
+            how = EncryptionMethod.AES_256
+            self._security_handler = _Lock(self, password, password, encryption_method=how, encrypt_metadata=True)
         self.set_creator(PRODUCER)
         self.set_producer(PRODUCER)
         self.set_creation_date(metadata.date)
@@ -229,9 +220,8 @@ class Document(FPDF):
         """A clickable area (left, top, width, height) that leads to `target` points below the top of `page`."""
         x, y, width, height = box
         goal = DestinationXYZ(page, top=self.sheet.height - target)
-        link = PDFAnnotation(
-            "Link", x, self.sheet.height - y, width, height, dest=goal, contents=one_line(says) or str(page)
-        )
+        said = one_line(says) or str(page)
+        link = PDFAnnotation("Link", x, self.sheet.height - y, width, height, dest=goal, contents=said)
         self.pages[self.page].add_annotation(link)
         self.structure.link(tag, link)
 

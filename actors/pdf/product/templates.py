@@ -52,12 +52,9 @@ class Templates:
         """The product's template, read again when a file of it has changed."""
         home = self._home(product_id)
         if home is None:
-            known = ", ".join(self.products())
-            raise Permanent(
-                f"There is no template for product {product_id[:100]!r}. Known products: {known}.",
-                code="template_not_found",
-                product_id=product_id[:100],
-            )
+            asked, known = product_id[:100], ", ".join(self.products())
+            detail = f"There is no template for product {asked!r}. Known products: {known}."
+            raise Permanent(detail, code="template_not_found", product_id=asked)
         with self._reading:
             kept = self._read.get(home)
             if kept is None or not kept.current(self._home):
