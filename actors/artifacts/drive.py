@@ -13,10 +13,10 @@ from typing import Any
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaIoBaseDownload, MediaUpload
 
-from actors.artifacts import DriveOptions
 from actors.artifacts.drive_client import DriveClient
 from actors.artifacts.drive_errors import Refusal, refusal_of
 from schema.errors import DependencyDown, Permanent, Transient
+from schema.settings import Settings
 
 PDF = "application/pdf"
 FOLDER = "application/vnd.google-apps.folder"
@@ -43,10 +43,10 @@ class GoogleDrive:
 
     dependency = "drive"
 
-    def __init__(self, folder_id: str, options: DriveOptions) -> None:
+    def __init__(self, folder_id: str, settings: Settings) -> None:
         self.folder_id = folder_id
-        self._link_sharing = options.link_sharing
-        self._client = DriveClient(options)
+        self._link_sharing = settings.gdrive_share_links
+        self._client = DriveClient(settings)
         self._reserving = threading.Lock()
         self._ids: list[str] = []
         self._process = os.getpid()

@@ -14,10 +14,10 @@ import httplib2
 from googleapiclient.discovery import build_from_document
 from pydrive2.auth import GoogleAuth
 
-from actors.artifacts import DriveOptions
 from actors.artifacts.drive_errors import FAILURES, Refusal, sort
 from schema.environment import setting_texts
 from schema.errors import DependencyDown
+from schema.settings import Settings
 
 SCOPES = ["https://www.googleapis.com/auth/drive"]
 
@@ -29,12 +29,12 @@ class DriveClient:
     the first request.
     """
 
-    def __init__(self, options: DriveOptions) -> None:
-        self._auth = _Auth(options)
+    def __init__(self, settings: Settings) -> None:
+        self._auth = _Auth(settings)
         try:
             self._auth.ServiceAuth()
         except Exception as error:  # oauth2client raises whatever its crypto backend raises
-            raise Refusal.CREDENTIALS.error(f"The key in {options.credentials_file} is malformed.") from error
+            raise Refusal.CREDENTIALS.error(f"The key in {settings.gdrive_credentials} is malformed.") from error
         self._refreshing = threading.Lock()
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
         self.service: Any = self._auth.service
@@ -91,15 +91,12 @@ class DriveClient:
 class _Auth(GoogleAuth):  # type: ignore[misc]
     """PyDrive2's authentication as a service account, with the API's address exchangeable."""
 
-    def __init__(self, options: DriveOptions) -> None:
-        key = _read_key(options.credentials_file)
-        settings = {
-            "client_config_backend": "service",
-            "service_config": {"client_json_dict": key, "client_user_email": options.subject},
-            "oauth_scope": SCOPES,
-        }
-        super().__init__(settings_file=None, http_timeout=options.timeout, settings=settings)
-        self._api_root = options.api_root
+    def __init__(self, settings: Settings) -> None:
+        key = _read_key(settings.gdrive_credentials)
+        account = {"client_json_dict": key, "client_user_email": settings.gdrive_subject}
+        how = {"client_config_backend": "service", "service_config": account, "oauth_scope": SCOPES}
+        super().__init__(settings_file=None, http_timeout=settings.gdrive_timeout, settings=how)
+        self._api_root = settings.gdrive_api_root
 
     def _build_http(self) -> Any:
         http = super()._build_http()

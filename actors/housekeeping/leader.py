@@ -43,19 +43,11 @@ class Housekeeper:
     _leads: bool = False
     _database_was_away: bool = False
 
-    def run(self) -> None:
-        """Sweep every `sweep` seconds until stopped: the duties that ask only the database."""
-        self._loop(self.sweep)
+    def loop(self, step: Callable[[], None]) -> None:
+        """Do `sweep`, `ask_around` or `tell` every `sweep` seconds until stopped.
 
-    def run_outside(self) -> None:
-        """The same for the duties that ask others. They have their own thread, so that one that hangs delays no rescue."""
-        self._loop(self.ask_around)
-
-    def run_news(self) -> None:
-        """The same for what operators are told. It has its own thread too: a receiver that hangs delays no probe."""
-        self._loop(self.tell)
-
-    def _loop(self, step: Callable[[], None]) -> None:
+        Each has a thread of its own: what hangs outside delays no rescue, and a receiver that hangs delays no probe.
+        """
         while not self.stopping.is_set():
             try:
                 step()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import dramatiq
 import structlog
 
-from actors.artifacts import TRIAL, DriveOptions, open_artifacts, try_out
+from actors.artifacts import TRIAL, open_artifacts, try_out
 from actors.publish.wakeup import Waker
 from middleware.hooks.heartbeats import Heartbeats
 from middleware.hooks.lifecycle import Attempts, Lifecycle
@@ -100,14 +100,7 @@ class Parts:
 
     @cached_property
     def artifacts(self) -> Artifacts:
-        options = DriveOptions(
-            credentials_file=self.settings.gdrive_credentials,
-            subject=self.settings.gdrive_subject,
-            link_sharing=self.settings.gdrive_share_links,
-            api_root=self.settings.gdrive_api_root,
-            timeout=self.settings.gdrive_timeout,
-        )
-        return open_artifacts(self.settings.artifacts_url, options)
+        return open_artifacts(self.settings)
 
     @cached_property
     def renderer(self) -> Renderer:

@@ -6,7 +6,9 @@ import fcntl
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -110,13 +112,12 @@ class Runtime(Parts):
 
     def start_relay(self) -> None:
         """Start a thread each for publishing, the duties that ask the database, those that ask others, and news."""
-        runs = {
-            "relay": self.relay.run,
-            "housekeeper": self.housekeeper.run,
-            "housekeeper-outside": self.housekeeper.run_outside,
-        }
-        if self.housekeeper.news is not None:
-            runs["housekeeper-news"] = self.housekeeper.run_news
+        runs: dict[str, Callable[[], None]] = {"relay": self.relay.run}
+        keeper = self.housekeeper
+        runs["housekeeper"] = partial(keeper.loop, keeper.sweep)
+        runs["housekeeper-outside"] = partial(keeper.loop, keeper.ask_around)
+        if keeper.news is not None:
+            runs["housekeeper-news"] = partial(keeper.loop, keeper.tell)
         for name, run in runs.items():
             thread = threading.Thread(target=run, name=name, daemon=True)
             thread.start()

@@ -157,20 +157,18 @@ class Rendering(Actor):
         return show
 
     def _note(self, product_id: str, seconds: float) -> None:
-        """Note how long a report takes this thread; it may be lost without harm."""
-        try:
-            if self._warm:  # the first report of a process also loads fonts and templates
-                self._note_duration(product_id, seconds)
+        """Write how long a product's reports take, at most once a second; it may be lost without harm."""
+        if not self._warm:  # the first report of a process also loads fonts and templates
             self._warm = True
-        except DatabaseDown:
-            log.warning("job.duration_not_noted", product_id=product_id)
-
-    def _note_duration(self, product_id: str, seconds: float) -> None:
-        """Write a product's mean duration at most once a second; a single report is noted at once."""
+            return
         count, total, noted_at = self._durations.get(product_id, (0, 0.0, float("-inf")))
         count, total = count + 1, total + seconds
         now = time.monotonic()
         if now - noted_at >= _NOTE_EVERY:
-            durations.note(self.db, product_id, total / count, count)
+            try:
+                durations.note(self.db, product_id, total / count, count)
+            except DatabaseDown:
+                log.warning("job.duration_not_noted", product_id=product_id)
+                return
             count, total, noted_at = 0, 0.0, now
         self._durations[product_id] = (count, total, noted_at)

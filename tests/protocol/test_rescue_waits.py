@@ -116,6 +116,6 @@ def test_only_the_sweeps_own_loss_of_the_database_puts_rescue_off(
         monkeypatch.setattr(keeper.rescue, "step", fails)
     monkeypatch.setattr(keeper.probes, "step", fails)
     monkeypatch.setattr(keeper.retention, "step", fails)
-    {"sweep": keeper.run, "ask_around": keeper.run_outside, "retention": keeper.run}[loop]()
+    keeper.loop(keeper.ask_around if loop == "ask_around" else keeper.sweep)
 
     assert keeper._database_was_away is waits

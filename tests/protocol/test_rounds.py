@@ -237,7 +237,7 @@ def test_after_a_database_failure_of_its_own_the_sweep_waits_one_lease(
     with monkeypatch.context() as away:
         away.setattr(keeper.rescue, "step", failing(DatabaseDown("away")))
         away.setattr(keeper.stopping, "wait", lambda seconds: keeper.stopping.set())
-        keeper.run()
+        keeper.loop(keeper.sweep)
     assert keeper._leads
     keeper.step()
     assert world.job(job_id)["status"] == "processing"
