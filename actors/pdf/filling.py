@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from actors.pdf.pictures import Drawing
 from actors.pdf.product import blocks as b
-from actors.pdf.product.measure import Span, span_of
+from actors.pdf.product.measure import Scale, Span, span_of
 from actors.pdf.product.picture import MOST_DATA_PIXELS, PictureError, picture, picture_in
 from actors.pdf.product.source import Place, dotted
 from actors.pdf.product.template import UNFIT, Template
@@ -125,7 +125,7 @@ class Filling:
     def _optional(self, block: Struct, field: str, at: Spot) -> float | None:
         return self._measured(block, field, at) if getattr(block, field) else None
 
-    def _span(self, block: Gauged, scale: b.Scale, value: float | None, at: Spot) -> Span | None:
+    def _span(self, block: Gauged, scale: Scale, value: float | None, at: Spot) -> Span | None:
         """The interval of a value: the block's `low` and `high`, or the scale's own."""
         low, high = self._optional(block, "low", at), self._optional(block, "high", at)
         if value is not None and low is not None and high is not None and not low <= value <= high:

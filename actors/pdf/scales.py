@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actors.pdf.page.flow import Place
-from actors.pdf.product.blocks import Band, Scale
-from actors.pdf.product.measure import Span, beyond, known
+from actors.pdf.product.measure import Band, Scale, Span, beyond, known
 from actors.pdf.style import BANDS, DEEP, INK, RULE, WHITE
 
 INTERVAL = BANDS[-1]  # darker than a band that an interval lies on, lighter than the data

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from actors.pdf.charts.parts import SHORT, Datum, figure, most_lines, put_value, scale_head, value_width, with_foot
 from actors.pdf.page.flow import Item, Place, headed, keep_rows
-from actors.pdf.product.blocks import Scale
+from actors.pdf.product.measure import Scale
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import Track, share
 from actors.pdf.style import DEEP, HALF, LABEL_STRONG, SMALL

@@ -9,9 +9,8 @@ from itertools import combinations
 
 from actors.pdf.charts.parts import Datum, figure, key_items, legends
 from actors.pdf.page.flow import Item, Place
-from actors.pdf.product.blocks import Scale
 from actors.pdf.product.filters import interval_words, reading, score_of
-from actors.pdf.product.measure import band_of, known
+from actors.pdf.product.measure import Scale, band_of, known
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import INTERVAL, share, stretches
 from actors.pdf.style import BANDS, DEEP, GRID, HALF, INK, LABEL, LABEL_STRONG, RULE, SMALL, WHITE

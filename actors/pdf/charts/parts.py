@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag
-from actors.pdf.product.blocks import Scale
+from actors.pdf.pictures import figure_tag
 from actors.pdf.product.filters import interval_words, norm_of, score_of, spoken
-from actors.pdf.product.measure import Span, known, normed, percentile_of
+from actors.pdf.product.measure import Scale, Span, known, normed, percentile_of
 from actors.pdf.product.values import number
 from actors.pdf.product.wording import words
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import share, stretches
 from actors.pdf.style import BANDS, GRID, HALF, INK, LABEL_STRONG, QUIET, RULE, SMALL, Colour, sheet
 from actors.pdf.text.linebreak import Line
-from actors.pdf.text.words import PLAIN, measured, one_line, unmarked
+from actors.pdf.text.words import PLAIN, measured
 
 VALUE_WIDTH = 34.0  # beside a track, for a number; an interval stands to the right of it
 DIGIT = 4.2  # points of a small digit
@@ -68,8 +68,7 @@ def put_value(place: Place, datum: Datum, scale: Scale, x: float, middle: float,
 def figure(items: Sequence[Item], title: str, data: Sequence[Datum], scale: Scale) -> list[Item]:
     """The items as one figure, with an alternative text that says what the chart says, value by value."""
     name = title[:NAMED] or words().chart
-    said = f"{name}. {_told(scale)}{'; '.join(_said(datum, scale) for datum in data)}."
-    tag = Tag("Figure", alternative=one_line(unmarked(said)))
+    tag = figure_tag(f"{name}. {_told(scale)}{'; '.join(_said(datum, scale) for datum in data)}.")
     for item in items:
         item.tag = tag
     return list(items)

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from actors.pdf.charts.parts import Datum, figure, highest, most_lines, put_value, scale_head, value_width, with_foot
 from actors.pdf.page.flow import Draw, Item, Place, headed
-from actors.pdf.product.blocks import Scale
+from actors.pdf.product.measure import Scale
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import Track
 from actors.pdf.style import DEEP, GRID, HALF, INK, LABEL, LABEL_STRONG, WHITE

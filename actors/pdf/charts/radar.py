@@ -9,9 +9,8 @@ from itertools import pairwise
 from actors.pdf.charts.bars import bars_items
 from actors.pdf.charts.parts import Datum, figure, highest, key_items, legends, most_lines
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place
-from actors.pdf.product.blocks import Scale
 from actors.pdf.product.filters import interval_words, score_of
-from actors.pdf.product.measure import known
+from actors.pdf.product.measure import Scale, known
 from actors.pdf.product.wording import words
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import share, stretches

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actors.pdf.product.blocks import Scale
-from actors.pdf.product.measure import known, normed
+from actors.pdf.product.measure import Scale, known, normed
 
 Path = tuple[str | int, ...]
 ORDERS = {"tertinggi", "terendah", "terkuat", "terlemah"}

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import TemplateError, Undefined
 
 from actors.pdf.product import measure
-from actors.pdf.product.blocks import Norm, Scale
+from actors.pdf.product.measure import Norm, Scale
 from actors.pdf.product.psychometrics import rounded
 from actors.pdf.product.values import Trusted, highest, lowest, number, strongest, weakest
 from actors.pdf.product.wording import words

@@ -20,11 +20,11 @@ from jinja2 import TemplateError, TemplateSyntaxError
 from referencing.exceptions import Unresolvable
 
 from actors.pdf.product.allowed import located
-from actors.pdf.product.blocks import Layout, Scale
+from actors.pdf.product.blocks import Layout
 from actors.pdf.product.brand import BRAND, JOINED, Brand, Style, faint, files_in, files_of, merged
 from actors.pdf.product.claims import DRAWN, Use, unfounded, used
 from actors.pdf.product.filters import filters_of
-from actors.pdf.product.measure import mismeasured
+from actors.pdf.product.measure import Scale, mismeasured
 from actors.pdf.product.report_schema import faults, read_schema
 from actors.pdf.product.source import Place, Source, dotted, invalid, strings
 from actors.pdf.product.values import Expressions, Texts

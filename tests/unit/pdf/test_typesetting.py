@@ -14,8 +14,8 @@ from actors.pdf.fonts.families import STYLES, families
 from actors.pdf.fonts.font_file import SOFT_HYPHEN
 from actors.pdf.page.canvas import Canvas, Ink
 from actors.pdf.page.flow import Item, Place, paginated
-from actors.pdf.product.blocks import Band, Column, Scale
-from actors.pdf.product.measure import band_of
+from actors.pdf.product.blocks import Column
+from actors.pdf.product.measure import Band, Scale, band_of
 from actors.pdf.prose import plain_lines, text_items
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
 from actors.pdf.scales import Track
