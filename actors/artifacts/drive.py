@@ -69,10 +69,7 @@ class GoogleDrive:
     def put(
         self, artifact_id: str, filename: str, pdf: bytes, *, replace: bool, labels: Mapping[str, str]
     ) -> str | None:
-        """Also raises Permanent("artifact_gone") when the id's file was deleted.
-
-        Drive takes an id only once: such a job needs a new one.
-        """
+        """Also raises Permanent("artifact_gone") when the id's file was deleted: Drive takes an id only once."""
         _check_id(artifact_id)
         md5 = hashlib.md5(pdf, usedforsecurity=False).hexdigest()
         body = {"title": filename, "properties": _properties({**labels, _MD5: md5})}

@@ -30,9 +30,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u206
 def head(
     body: bytes, asked: str | None = None, hidden: Set[str] = frozenset(), *, encoding: str = "", content_type: str = ""
 ) -> str:
-    """At most 2,000 characters of the body as text, without any part of `asked`, the URL that was posted to.
-
-    What is `hidden` is taken out as well.
+    """At most 2,000 characters of the body as text, without what is `hidden` and any part of `asked`, the posted URL.
 
     `encoding` and `content_type` are the answer's headers; a body that they describe wrongly is taken as it is. A page of
     HTML keeps its tags, and loses what a reader does not see.

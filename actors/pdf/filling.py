@@ -64,7 +64,6 @@ class Filling:
         return unmarked(self.marked(field))
 
     def _misfit(self, what: str, path: str) -> Permanent:
-        """The error for data that cannot be drawn."""
         detail = f"The report's data does not fit {self.template.product}: {what}"
         return Permanent(detail, code="invalid_data", path=path)
 
@@ -76,11 +75,9 @@ class Filling:
             raise self.template.invalid((*at.path, field), f"{source.strip()[:80]!r}: {error}") from error
 
     def _fill(self, block: Struct, field: str, at: Spot) -> str:
-        """A text with its values."""
         return self._ask(self.template.expressions.fill, block, field, at)
 
     def _evaluate(self, block: Struct, field: str, at: Spot) -> Any:
-        """The value of an expression."""
         return self._ask(self.template.expressions.evaluate, block, field, at)
 
     def _elements(self, block: Struct, field: str, at: Spot, least: float = 0.0) -> list[Any]:
@@ -100,11 +97,8 @@ class Filling:
     def _require_room(self, height: float) -> None:
         """Refuse, before anything is drawn, to grow by `height` points beyond the longest report."""
         if self._height + height > MOST_PAGES * sheet().body:
-            raise Permanent(
-                f"The report's data does not fit {self.template.product}: it fills more than {MOST_PAGES:,} pages. "
-                "Shorten its texts or lists.",
-                code="invalid_data",
-            )
+            many = f"it fills more than {MOST_PAGES:,} pages. Shorten its texts or lists."
+            raise Permanent(f"The report's data does not fit {self.template.product}: {many}", code="invalid_data")
 
     def _measured(self, block: Struct, field: str, at: Spot) -> float | None:
         """The number that an expression gives, or None when it is missing."""

@@ -28,14 +28,11 @@ COMPOSED, DRAWN = 60, 95  # per cent of the work after composing the blocks and 
 
 
 class PdfRenderer(Templates):
-    """Draws reports from the templates of `template_dirs`, and then from those that ship here.
+    """Draws reports. Days are those of `time_zone`, unless the template names another.
 
     Where a character has no font, the report shows its number, [U+738B]; `missing` is told the id and the scripts.
     `cut_short` is told the id, and the numbers of pages that a `page_break` leaves nearly empty.
-    Days are those of `time_zone`, unless the template names another.
-    `unfounded` is told the product, and what its template says of scores without a ground, each time it is read.
-
-    Raises Permanent with code template_not_found, template_invalid or invalid_data.
+    Raises Permanent as `Templates` does, and with code invalid_data.
     """
 
     def __init__(

@@ -265,10 +265,8 @@ class Parts:
 
 
 def _log_missing_scripts(document_id: str, scripts: Sequence[str]) -> None:
-    """Log that a report shows numbers for characters: this host has no font for them."""
     log.warning("report.fonts_missing", document=document_id, scripts=list(scripts))
 
 
 def _log_unfounded_claims(product_id: str, claims: Sequence[str]) -> None:
-    """Log what a template says of scores without a ground for it; `templates check` refuses the template."""
     log.warning("template.unfounded", product=product_id, claims=list(claims))

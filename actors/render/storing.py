@@ -1,10 +1,7 @@
 """The uploaders: threads of a render process that store kept PDFs while its render thread draws on (DESIGN §2.2).
 
 They take kept PDFs from the rows, in order of rank, whoever has drawn them. Without them a render thread would sleep
-through each upload with a whole renderer in its hands.
-
-A job's attempt ends here when it succeeds. When it raises, `middleware/hooks/retries.py` ends it; when its process dies,
-`actors/housekeeping/rescue.py` does.
+through each upload with a whole renderer in its hands. An attempt ends here as one of `rendering.py` does.
 """
 
 from __future__ import annotations

@@ -140,9 +140,8 @@ def cancel(db: Database, batch_id: str) -> batch_responses.BatchCancelled:
     if row["ended_at"] is not None:
         raise Refused("The batch has ended.", code="already_ended")
     done = db.transaction(lambda: batches.each(db, row, OPEN, lambda job_id: rounds.cancel(db, job_id)))
-    return batch_responses.BatchCancelled(
-        batch_id, done.count("cancelled"), done.count("requested"), done.count("too_late")
-    )
+    counts = [done.count(outcome) for outcome in ("cancelled", "requested", "too_late")]
+    return batch_responses.BatchCancelled(batch_id, *counts)
 
 
 def replay(db: Database, batch_id: str, asked: requests.Replay, who: str) -> batch_responses.BatchReplayed:

@@ -121,22 +121,18 @@ def bands_of(scale: Scale, value: float, span: Span | None) -> Sequence[Band]:
 
 def percentile_of(scale: Scale, value: float | None) -> str | None:
     """The percentile as it is printed; None without a norm group."""
-    if value is None or not normed(scale):
+    if value is None or scale.mean is None or scale.sd is None or not normed(scale):
         return None
-    assert scale.mean is not None
-    assert scale.sd is not None
     return percentile(round(value, scale.decimals), scale.mean, scale.sd)
 
 
 def margin(scale: Scale, other: Scale | None = None) -> float | None:
     """What two scores of one person may differ by through error alone (95 %); only more than that is a difference."""
     other = other or scale
-    if not (known(scale) and known(other)) or scale.sd != other.sd or scale.mean != other.mean:
+    sd, first, second = scale.sd, scale.reliability, other.reliability
+    if sd is None or first is None or second is None or not (known(scale) and known(other)):
         return None
-    assert scale.sd is not None
-    assert scale.reliability is not None
-    assert other.reliability is not None
-    return critical_difference(scale.sd, scale.reliability, other.reliability)
+    return critical_difference(sd, first, second) if (sd, scale.mean) == (other.sd, other.mean) else None
 
 
 def outstanding(rows: Sequence[Any], count: int, key: str, scale: Scale, sign: int) -> list[Any]:

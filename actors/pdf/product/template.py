@@ -129,10 +129,8 @@ class Template:
 
     def unfounded(self) -> list[Permanent]:
         """What the template says of scores without a ground for it: errors that `templates check` shows."""
-        return [
-            invalid(self._uses[use][0].path, self._uses[use][1], f"{dotted(use.path)}: {detail}")
-            for use, detail in unfounded(self._uses, self.layout.scales)
-        ]
+        found = [(*self._uses[use], use.path, why) for use, why in unfounded(self._uses, self.layout.scales)]
+        return [invalid(source.path, line, f"{dotted(path)}: {why}") for source, line, path, why in found]
 
     def _holder(self, place: Place) -> Source:
         """The file that says what counts there."""
@@ -270,9 +268,8 @@ class Template:
         Each text and each expression gets a copy of the data; what the template does not name would be copied with it.
         """
         for where, expected in self.errors(report):
-            raise Permanent(
-                f"The report's data does not fit {self.product}: {where}: {expected}", code="invalid_data", path=where
-            )
+            detail = f"The report's data does not fit {self.product}: {where}: {expected}"
+            raise Permanent(detail, code="invalid_data", path=where)
         return {key: report[key] for key in report if key in self.expressions.words and key not in IGNORED_KEYS}
 
     def errors(self, report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

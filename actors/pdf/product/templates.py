@@ -1,7 +1,4 @@
-"""The products that there are: a folder each, found by name, read once and again when a file has changed.
-
-It knows no font: the API lists products and checks data with it.
-"""
+"""The products that there are: a folder each, found by name. It knows no font: the API checks data with it."""
 
 from __future__ import annotations
 
@@ -21,7 +18,6 @@ class Templates:
     """The templates of `template_dirs`, and then those that ship here.
 
     `unfounded` is told the product, and what its template says of scores without a ground, each time it is read.
-
     Raises Permanent with code template_not_found or template_invalid.
     """
 
