@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from schema.rows import jobs
-from schema.rows.jobs import NewJob
 from schema.sql.database import Database, DatabaseDown
 
 MOST = 64  # rows in one statement
@@ -21,7 +20,7 @@ MOST = 64  # rows in one statement
 class _Waiting:
     """One caller. `turn` is released when its row is written or refused, or when it must write for the others."""
 
-    job: NewJob
+    job: jobs.NewJob
     turn: threading.Lock = field(default_factory=threading.Lock)
     done: bool = False
     error: BaseException | None = None
@@ -43,7 +42,7 @@ class Intake:
         self._waiting: list[_Waiting] = []
         self._writing = False
 
-    def submit(self, job: NewJob) -> None:
+    def submit(self, job: jobs.NewJob) -> None:
         """Write the job, as jobs.submit does: committed when it returns. Raises KeyTaken, DatabaseDown."""
         if job.inline is not None or job.idempotency_key is not None:
             jobs.submit(self._db, job)  # two rows, or a refusal that is its own
@@ -81,7 +80,7 @@ class Intake:
             one.turn.release()
         self._wake()
 
-    def _alone(self, job: NewJob) -> Exception | None:
+    def _alone(self, job: jobs.NewJob) -> Exception | None:
         """Write one job by itself: a row of the shared statement was refused, and each caller gets its own outcome."""
         try:
             jobs.submit(self._db, job)

@@ -12,7 +12,6 @@ from pathlib import Path
 from schema.environment.server_urls import folder_path, mysql, sqlite_path
 from schema.errors import Transient
 from schema.rows import signs
-from schema.rows.signs import Signs
 from schema.rows.verdict import Said, Verdict, judge
 from schema.settings import Settings
 from schema.sql import fitness
@@ -57,7 +56,7 @@ class Watch:
         return judge(self._settings, self.last, self._signs.age, said, away)
 
     @property
-    def last(self) -> Signs | None:
+    def last(self) -> signs.Signs | None:
         """What the rows told last."""
         return self._signs.last
 

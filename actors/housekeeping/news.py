@@ -21,7 +21,6 @@ import structlog
 from schema.callbacks.urls import redact
 from schema.ports import Post, Sender
 from schema.rows import letters, news, signs
-from schema.rows.news import Told
 from schema.rows.verdict import Fact, Verdict, judge
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseBusy, DatabaseDown
@@ -60,7 +59,7 @@ class News:
         elif self.clock() >= self._look_at:
             self._compare(*self._look())
 
-    def _look(self) -> tuple[Verdict, dict[str, Fact | None], Told | None]:
+    def _look(self) -> tuple[Verdict, dict[str, Fact | None], news.Told | None]:
         """How things stand, each trouble by its name, and what is known; None instead while the database is away."""
         began = self.clock()
         self._look_at = began + _EVERY
@@ -76,7 +75,7 @@ class News:
         self._look_at += _SHARE * (self.clock() - began)
         return verdict, {**_troubles(verdict), **{f"{_LETTER} {cause}": None for cause in kinds}}, told
 
-    def _compare(self, verdict: Verdict, found: Mapping[str, Fact | None], told: Told | None) -> None:
+    def _compare(self, verdict: Verdict, found: Mapping[str, Fact | None], told: news.Told | None) -> None:
         known = self._away if told is None else told.names | self._away
         if resolved := {name for name in known - found.keys() if name.startswith(_LETTER)}:
             known -= resolved
@@ -116,7 +115,7 @@ class News:
         at = moment(datetime.now(UTC)) or msgspec.UNSET
         return Fact(_LETTER, "warn", cause, means, to_do, at, "ops/runbooks/ReportqDeadLettersGrowing.md")
 
-    def _send(self, verdict: Verdict, changes: list[dict[str, Any]], told: Told | None) -> bool:
+    def _send(self, verdict: Verdict, changes: list[dict[str, Any]], told: news.Told | None) -> bool:
         """One signed POST. What is tried again has the same id."""
         url = self.settings.operations_webhook
         lines = [f"reportq {_STATES[verdict.state]} ({self.settings.links_base})", *map(_line, changes[:_SHOWN])]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import structlog
 
 from schema.rows import pauses
-from schema.rows.pauses import PauseBoard
 from schema.sql.database import Database
 
 log = structlog.get_logger()
@@ -19,7 +18,7 @@ class Probes:
     """Asks paused dependencies, each every `every` seconds. Without it, an outage's pause stays until a person lifts it."""
 
     db: Database
-    board: PauseBoard
+    board: pauses.PauseBoard
     asks: Mapping[str, Callable[[], object]]  # dependency → a question that raises while it is down
     full: Mapping[str, Callable[[], object]]  # code of a pause → the question that tells whether it is over
     every: float

@@ -22,9 +22,7 @@ from schema.life import previews
 from schema.ports import Documents, Renderer, RenderRequest
 from schema.rows import durations, jobs, leases, outbox, passwords, rendered
 from schema.rows.columns import Stage
-from schema.rows.jobs import Claim, Unclaimed
 from schema.rows.messages import RENDER
-from schema.rows.rendered import StoreBacklog
 from schema.sql.database import DatabaseDown, patiently
 from schema.sql.times import as_time
 
@@ -43,7 +41,7 @@ class Rendering(Actor):
     documents: Documents
     renderer: Renderer
     storing: Storing
-    backlog: StoreBacklog
+    backlog: rendered.StoreBacklog
     _warm: bool = False
     # Product → how many durations are not noted yet, their sum in seconds, and when one was noted last.
     _durations: dict[str, tuple[int, float, float]] = field(default_factory=dict)
@@ -52,7 +50,7 @@ class Rendering(Actor):
         """Do one start of a job, unless its row needs none."""
         # The message is not acked until the row could be asked for: the thread waits and asks again.
         held = patiently(lambda: self._claim(job_id))
-        if not isinstance(held, Claim):
+        if not isinstance(held, jobs.Claim):
             log.debug("job.hint_forgotten", job_id=job_id, reason=held)
             return
         began = time.monotonic()
@@ -76,7 +74,7 @@ class Rendering(Actor):
         if not kept:
             self._note(held.row["product_id"], time.monotonic() - began)
 
-    def _finish_preview(self, held: Claim, pdf: bytes) -> None:
+    def _finish_preview(self, held: jobs.Claim, pdf: bytes) -> None:
         """End a preview: its PDF is kept for whoever waits, and stored nowhere."""
         if len(pdf) > rendered.MOST_KEPT:
             raise Permanent(f"The preview has {len(pdf):,} bytes, too many to be kept.", code="preview_too_large")
@@ -85,7 +83,7 @@ class Rendering(Actor):
         self.attempts.end()
         log.info("preview.completed", job_id=held.job_id, bytes=len(pdf))
 
-    def _claim(self, job_id: str) -> Claim | Unclaimed:
+    def _claim(self, job_id: str) -> jobs.Claim | jobs.Unclaimed:
         if self.board.blocking(RENDER) is not None:
             outbox.JOBS.unpublish(self.db, job_id)
             return "paused"
@@ -97,7 +95,7 @@ class Rendering(Actor):
             outbox.JOBS.unpublish(self.db, job_id)
         return held
 
-    def _bytes(self, held: Claim, attempt: Attempt) -> tuple[bytes, bool]:
+    def _bytes(self, held: jobs.Claim, attempt: Attempt) -> tuple[bytes, bool]:
         """The PDF, rendered now or kept from an earlier attempt of this round; and whether it was kept."""
         if held.start_no > 1 and (kept := rendered.saved(self.db, held)) is not None:
             return kept, True
@@ -123,7 +121,7 @@ class Rendering(Actor):
         self.meters.stage(stage, seconds)
         log.info("job.stage_done", stage=stage, seconds=round(seconds, 3), **more)
 
-    def _report(self, held: Claim) -> dict[str, Any]:
+    def _report(self, held: jobs.Claim) -> dict[str, Any]:
         code, product = held.row["code"], held.row["product_id"]
         if held.row["inline_data"]:
             text = jobs.inline_report(self.db, held.job_id)
@@ -138,7 +136,7 @@ class Rendering(Actor):
             raise Permanent(f"There is no report with code {code!r} for product {product!r}.", code="report_not_found")
         return report
 
-    def _show(self, held: Claim, attempt: Attempt) -> Callable[[int], None]:
+    def _show(self, held: jobs.Claim, attempt: Attempt) -> Callable[[int], None]:
         """The renderer's progress callback: it checks for stop and lost lease, and writes progress now and then."""
         shown_at = time.monotonic()
 

@@ -21,9 +21,6 @@ from schema.life import rounds
 from schema.ports import Artifacts
 from schema.rows import durations, jobs, leases, pace, pauses, rendered
 from schema.rows.file_names import file_name
-from schema.rows.jobs import Claim
-from schema.rows.pace import Grant
-from schema.rows.rendered import Kept
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown, patiently
 
@@ -44,7 +41,7 @@ class Storing(Actor):
     artifacts: Artifacts
     settle: Callable[[Attempt, BaseException], None]  # writes what becomes of an attempt that raised
     _busy: int = 0
-    _leave: Grant | None = None  # to write to the store, not used yet
+    _leave: pace.Grant | None = None  # to write to the store, not used yet
     _looking: threading.Lock = field(default_factory=threading.Lock)
     _counting: threading.Lock = field(default_factory=threading.Lock)  # never held while anything is waited for
     _news: threading.Event = field(default_factory=threading.Event)  # a PDF was kept, or an uploader is free
@@ -102,7 +99,7 @@ class Storing(Actor):
         with self._counting:
             self._busy += change
 
-    def _take(self, idle: float) -> tuple[Kept, Grant] | None:
+    def _take(self, idle: float) -> tuple[rendered.Kept, pace.Grant] | None:
         """Claim the PDF whose turn it is, with leave to write it; or wait for one."""
         waits: float | None = None
         self._news.clear()
@@ -132,7 +129,7 @@ class Storing(Actor):
             self._leave = grant
         return None
 
-    def _store(self, kept: Kept, leave: Grant) -> None:
+    def _store(self, kept: rendered.Kept, leave: pace.Grant) -> None:
         """Upload one PDF and end its round."""
         held = kept.claim
         attempt = Attempt(leases.UPLOADS, held.row, time.monotonic() + self.settings.job_timeout + HARD_GRACE)
@@ -158,7 +155,7 @@ class Storing(Actor):
             self.attempts.end()
             structlog.contextvars.clear_contextvars()
 
-    def upload(self, held: Claim, pdf: bytes) -> str:
+    def upload(self, held: jobs.Claim, pdf: bytes) -> str:
         """Store a PDF in the caller's own attempt, once there is leave to write; the link for people."""
         if not self.apart:
             return self._put(held, pdf, None)[1]
@@ -173,7 +170,7 @@ class Storing(Actor):
             if self.attempts.stopping.wait(min(waits or 0.0, _LONGEST_LOOK)):
                 raise Returned("The worker is being stopped.")
 
-    def _put(self, held: Claim, pdf: bytes, leave: Grant | None) -> tuple[float, str]:
+    def _put(self, held: jobs.Claim, pdf: bytes, leave: pace.Grant | None) -> tuple[float, str]:
         """Put the bytes into the store; seconds, and the link. A refusal is told to the pace at once."""
         began = time.monotonic()
         try:
@@ -187,14 +184,14 @@ class Storing(Actor):
         log.info("job.stage_done", stage="uploading", seconds=round(seconds, 3))
         return seconds, link
 
-    def _note(self, leave: Grant, **became: Any) -> None:
+    def _note(self, leave: pace.Grant, **became: Any) -> None:
         """Tell the pace what became of a write. It may be lost: the outcome of a job hangs on it in no case."""
         try:
             pace.note(self.db, self.artifacts.dependency, leave, **became)
         except DatabaseDown:
             log.warning("pace.not_noted")
 
-    def finish(self, held: Claim, link: str, seconds: float, *, saved: bool = True) -> None:
+    def finish(self, held: jobs.Claim, link: str, seconds: float, *, saved: bool = True) -> None:
         """End the round of a job whose PDF is stored; `seconds` since its attempt began. Raises LeaseLost."""
 
         def end() -> bool:
@@ -216,7 +213,7 @@ class Storing(Actor):
             log.warning("job.streak_not_ended", job_id=held.job_id)
 
 
-def put_pdf(db: Database, settings: Settings, artifacts: Artifacts, held: Claim, pdf: bytes) -> str:
+def put_pdf(db: Database, settings: Settings, artifacts: Artifacts, held: jobs.Claim, pdf: bytes) -> str:
     """Put a PDF into the store under its job's reserved id; the link for people. From here on it is too late to cancel.
 
     Raises Cancelled, LeaseLost, and whatever the store raises (DESIGN §2.12, §2.13).

@@ -11,7 +11,6 @@ import falcon
 from schema.errors import Refused
 from schema.http import queries, requests, responses
 from schema.http.problems import problem_of
-from schema.http.responses import error_of, shown
 from schema.life import rounds
 from schema.ports import End
 from schema.rows import deliveries, found, jobs, pauses
@@ -104,11 +103,11 @@ class Job(Route):
     def _shown(self, row: JobRow) -> responses.Job:
         position, estimate = self.view.of(row)
         db = self.parts.db
-        tried = [shown(responses.Attempt, attempt) for attempt in jobs.attempts_of(db, row["job_id"])]
+        tried = [responses.shown(responses.Attempt, attempt) for attempt in jobs.attempts_of(db, row["job_id"])]
         if row["status"] == "processing":
             started = moment(row["attempt_started_at"])
             tried.append(responses.Attempt(row["start_no"], row["round"], started, None, None, None))
-        return shown(
+        return responses.shown(
             responses.Job,
             row,
             priority=jobs.priority_word(row["priority"]),
@@ -117,7 +116,7 @@ class Job(Route):
             created_at=_submitted_at(row),
             completed_at=moment(row["ended_at"]),
             attempts=tried,
-            error=error_of(row["error_code"], row["error_message"]) if row["status"] == "failed" else None,
+            error=responses.error_of(row["error_code"], row["error_message"]) if row["status"] == "failed" else None,
             webhook=webhook_of(db, row["job_id"], row),
         )
 
@@ -145,7 +144,7 @@ def webhook_of(db: Database, key: str, job: JobRow | BatchRow) -> responses.Webh
 
 
 def _summary(row: Mapping[str, Any]) -> responses.JobSummary:
-    return shown(
+    return responses.shown(
         responses.JobSummary,
         row,
         priority=None if row["priority"] is None else jobs.priority_word(row["priority"]),
@@ -158,7 +157,7 @@ def _summary(row: Mapping[str, Any]) -> responses.JobSummary:
 def _ended(end: End) -> responses.Job:
     """What the permanent record tells of a cleaned job."""
     not_sent = responses.Webhook("not_sent", 0, None, None, problem_of("resume_url_used").next_step)
-    return shown(
+    return responses.shown(
         responses.Job,
         asdict(end),
         priority=None,
@@ -170,6 +169,6 @@ def _ended(end: End) -> responses.Job:
         started_at=None,
         completed_at=moment(end.ended_at),
         attempts=[],
-        error=error_of(end.error_code, end.error_message) if end.status == "failed" else None,
+        error=responses.error_of(end.error_code, end.error_message) if end.status == "failed" else None,
         webhook=not_sent if end.callback == "not_sent" else None,
     )

@@ -14,7 +14,6 @@ from schema.errors import Refused
 from schema.http import queries, requests
 from schema.http.responses import Accepted, BatchAccepted
 from schema.rows import batches, passwords
-from schema.rows.batches import NewBatch
 from schema.rows.columns import JobRow, UsedKey
 from schema.rows.jobs import PRIORITIES, KeyTaken, NewJob, known, turn_of
 from schema.sql.database import patiently
@@ -123,7 +122,7 @@ class Batch(Submitting):
             raise Refused(f"A batch may have {most} jobs.", code="batch_too_large")
         if queries.strict(req.params, req.get_header("Prefer")):
             require_fitting(self.parts, {f"jobs[{place}].": one for place, one in enumerate(batch.jobs)})
-        new = NewBatch(
+        new = batches.NewBatch(
             batch_id=f"bat_{ULID()}",
             owner=req.context.owner,
             callback=batch.callback,
