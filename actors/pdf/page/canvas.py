@@ -16,6 +16,7 @@ from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import Chunk
 
 Point = tuple[float, float]
+Paint = Colour | None
 _CIRCLE = 0.5522847498
 
 
@@ -180,8 +181,8 @@ class Canvas:
         self,
         points: Sequence[Point],
         *,
-        fill: Colour | None = None,
-        stroke: Colour | None = None,
+        fill: Paint = None,
+        stroke: Paint = None,
         width: float = 0.5,
         close: bool = True,
         dash: str = "",
@@ -198,13 +199,7 @@ class Canvas:
         self.out.append(drawn)
 
     def disc(
-        self,
-        x: float,
-        y: float,
-        radius: float,
-        fill: Colour | None = None,
-        stroke: Colour | None = None,
-        width: float = 0.5,
+        self, x: float, y: float, radius: float, fill: Paint = None, stroke: Paint = None, width: float = 0.5
     ) -> None:
         finish = self._finish(fill, stroke, width)
         y, bend = self.height - y, radius * _CIRCLE
