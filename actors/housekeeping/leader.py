@@ -59,12 +59,6 @@ class Housekeeper:
                 log.exception("housekeeping.failed")
             self.stopping.wait(self.settings.sweep)
 
-    def step(self) -> None:
-        """Do every duty once, if this is the leader."""
-        self.sweep()
-        self.ask_around()
-        self.tell()
-
     def sweep(self) -> None:
         """Rescue and remove old rows, if this is the leader."""
         try:

@@ -232,16 +232,9 @@ class Composer(Filling):
         for element in self._elements(block, "items", at, least):
             inner = at.below(**{block.each: element})
             value = self._measured(block, "value", inner)
-            data.append(
-                Datum(
-                    self._fill(block, "label", inner),
-                    value,
-                    self._fill(block, "note", inner) if isinstance(block, b.Bars) else "",
-                    self._fill(block, "opposite", inner) if isinstance(block, b.Profile) else "",
-                    self._fill(block, "name", inner) if isinstance(block, b.Profile) else "",
-                    self._span(block, scale, value, inner),
-                )
-            )
+            names = (name for name in ("label", "note", "opposite", "name") if hasattr(block, name))
+            texts = {name: self._fill(block, name, inner) for name in names}
+            data.append(Datum(**texts, value=value, span=self._span(block, scale, value, inner)))
         title = self._fill(block, "title", at)
         reference = self._optional(block, "reference", at)
         draw = {b.Bars: bars_items, b.Radar: radar_items, b.Profile: profile_items}[type(block)]

@@ -192,12 +192,9 @@ def key_items(
 
 
 def legends(scale: Scale, measure: float) -> list[Item]:
-    """The legend of a scale whose bands have names; else none."""
-    return [legend_item(scale, measure)] if any(band.label for band, _, _ in stretches(scale)) else []
-
-
-def legend_item(scale: Scale, measure: float) -> Item:
-    """The bands' tones with their names and upper ends, side by side in as few rows as they need."""
+    """The bands' tones with their names and upper ends, side by side in as few rows as they need; none without names."""
+    if not any(band.label for band, _, _ in stretches(scale)):
+        return []
     rows: list[list[tuple[int, Line]]] = [[]]
     room = measure
     ends = [number(band.upto) for band in scale.bands]
@@ -220,4 +217,4 @@ def legend_item(scale: Scale, measure: float) -> Item:
                 left += line.width + LEGEND_GAP
             top += GRID
 
-    return Item(GRID * len(rows), draw, tag=ARTIFACT)
+    return [Item(GRID * len(rows), draw, tag=ARTIFACT)]

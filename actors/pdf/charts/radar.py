@@ -65,7 +65,8 @@ def radar_items(
         for point in shape:
             canvas.disc(*point, 3.0, fill=DEEP, stroke=WHITE, width=0.8)
         for angle, datum in zip(angles, spokes, strict=True):
-            said = "" if crowded else _figures(datum, scale)
+            between = f" ({interval_words(scale, datum.span)})" if datum.span else ""
+            said = "" if crowded else score_of(scale, datum.value) + between
             _spoke_label(place, datum, said, at(angle, 1.0), angle, label_width, label_lines)
 
     chart = figure([Item(height, draw, before=HALF, keep=True)], title, data, scale)
@@ -99,11 +100,6 @@ def _key_row(pair: Sequence[tuple[str, list[Line], str]], width: float) -> Draw:
             put(place, plain_lines(value, LABEL_STRONG, 34, 1), LABEL_STRONG, left + width - 34, top, 34, "right")
 
     return draw
-
-
-def _figures(datum: Datum, scale: Scale) -> str:
-    """A value with its interval."""
-    return score_of(scale, datum.value) + (f" ({interval_words(scale, datum.span)})" if datum.span else "")
 
 
 def _spoke_label(
