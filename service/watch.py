@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from schema.environment.server_urls import folder_path, mysql, sqlite_path
@@ -34,9 +35,8 @@ class Watch:
         self, settings: Settings, db: Database, pings: Mapping[str, Callable[[], object]], patience: float = PATIENCE
     ) -> None:
         self._settings = settings
-        self._signs = Cached(
-            lambda: signs.read(db, settings), _EVERY, stale=_STALE, share=_RARER, patience=patience, db=db
-        )
+        read = partial(signs.read, db, settings)
+        self._signs = Cached(read, _EVERY, stale=_STALE, share=_RARER, patience=patience, db=db)
         self._asked = Asked({**pings, "disks": lambda: look_at_disks(settings, db)})
 
     def look(self, wait: float = 0.0, away: str | None = None) -> Verdict:

@@ -53,15 +53,13 @@ def batch_body(db: Database, documents: Documents, row: HeldDelivery, links_base
         batch = batches.find(db, row["job_id"])  # after its jobs: in the same round still, they all had ended
     if batch is None or batch["round"] != row["round"] or batch["ended_at"] is None:
         return None
+    counts = {name: batch[name] for name in ("total", "completed", "failed", "cancelled")}
     body: dict[str, Any] = {
         "type": "batch.completed",
         "batch_id": batch["batch_id"],
         "status": "completed",
         "round": batch["round"],
-        "counts": {
-            "total": batch["total"], "completed": batch["completed"], "failed": batch["failed"],
-            "cancelled": batch["cancelled"],
-        },
+        "counts": counts,
         "ended_at": moment(batch["ended_at"]),
         "meta": msgspec.json.decode(batch["meta"]) if batch["meta"] else None,
     }  # fmt: skip

@@ -83,9 +83,8 @@ class PdfRenderer(Templates):
             ),
             request.password,
         )
-        draw_furniture = furniture(
-            composer.marked("header"), request.document_id, composer.marked("footer"), composer.logo()
-        )
+        header, footer = composer.marked("header"), composer.marked("footer")
+        draw_furniture = furniture(header, request.document_id, footer, composer.logo())
         left, top = sheet().left, sheet().top
         found = {
             heading: (number, top + y + below)

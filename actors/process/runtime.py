@@ -65,11 +65,8 @@ class Runtime(Parts):
             if self.settings.operations_webhook:
                 check_literal(self.settings.operations_webhook, allow)
         except Refused as refused:
-            raise SettingsError(
-                "REPORTQ_OPERATIONS_WEBHOOK",
-                f"a URL that is refused ({refused.detail})",
-                "one that callbacks may go to",
-            ) from None
+            given = f"a URL that is refused ({refused.detail})"
+            raise SettingsError("REPORTQ_OPERATIONS_WEBHOOK", given, "one that callbacks may go to") from None
 
     def verify_patiently(self) -> None:
         """The same, waiting as long as the database is away; each reason is logged once."""
@@ -96,10 +93,8 @@ class Runtime(Parts):
 
     def _start_workers(self) -> None:
         try:
-            for queue, threads in (
-                (messages.RENDER, self.settings.concurrent_workers),
-                (messages.WEBHOOKS, self.settings.webhook_threads),
-            ):
+            s = self.settings
+            for queue, threads in {messages.RENDER: s.concurrent_workers, messages.WEBHOOKS: s.webhook_threads}.items():
                 worker = dramatiq.Worker(self.broker, queues={queue}, worker_threads=threads, worker_timeout=200)
                 worker.start()
                 self._workers.append(worker)

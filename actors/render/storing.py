@@ -202,9 +202,8 @@ class Storing(Actor):
         self.attempts.end()
         self.wake()
         self.meters.ended(held.row, "completed", None)
-        log.info(
-            "job.completed", job_id=held.job_id, round=held.round, attempt=held.start_no, seconds=round(seconds, 3)
-        )
+        ids = {"job_id": held.job_id, "round": held.round, "attempt": held.start_no}
+        log.info("job.completed", **ids, seconds=round(seconds, 3))
         try:
             for scope in (pauses.DEPENDENCY + self.artifacts.dependency, pauses.MONGODB):
                 if self.board.in_streak(scope):

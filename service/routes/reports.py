@@ -58,9 +58,8 @@ class Submitting(Route):
             except KeyTaken as taken:
                 earlier = self._earlier(wanted) or [taken.row]
         if [row["fingerprint"] for row in earlier] != [job.fingerprint for job in wanted]:
-            raise Refused(
-                f"This Idempotency-Key was sent before with {another}; no job was made.", code="idempotency_key_reused"
-            )
+            reused = f"This Idempotency-Key was sent before with {another}; no job was made."
+            raise Refused(reused, code="idempotency_key_reused")
         req.context.repeated = True
         return earlier
 
@@ -154,10 +153,8 @@ class Batch(Submitting):
 
 def _keyed(req: falcon.Request, batch: requests.Batch, batch_id: str, sealing: Sequence[str]) -> list[NewJob]:
     """The rows of a batch; each key and fingerprint stands for one place in this very batch."""
-    wanted = [
-        replace(new_job(submission, req, sealing), job_id=batches.member(batch_id, place), batch_id=batch_id)
-        for place, submission in enumerate(batch.jobs)
-    ]
+    made = enumerate(new_job(submission, req, sealing) for submission in batch.jobs)
+    wanted = [replace(job, job_id=batches.member(batch_id, place), batch_id=batch_id) for place, job in made]
     key = wanted[0].idempotency_key
     if key is None:
         return wanted

@@ -188,9 +188,8 @@ class Template:
     def _check(self, source: Any) -> None:
         language, zone = self.layout.language, self.layout.time_zone
         if language_of(language) is None:
-            raise self.invalid(
-                ("language",), f"{language!r} is not one of {', '.join(LANGUAGES)}, or one with a region"
-            )
+            wrong = f"{language!r} is not one of {', '.join(LANGUAGES)}, or one with a region"
+            raise self.invalid(("language",), wrong)
         try:
             self.zone = ZoneInfo(zone) if zone else None
         except (ValueError, OSError, KeyError) as error:
