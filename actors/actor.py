@@ -1,7 +1,5 @@
 """What every actor is given: it claims a row under a lease, works, and writes what became of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The API: which path leads to which route, and what every request passes on its way."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import falcon

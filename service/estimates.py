@@ -6,8 +6,6 @@ keeps how many jobs of each turn were submitted in each of 256 slices of time. A
 is wrong by less than one slice, and by what changed since the look.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from bisect import bisect_right

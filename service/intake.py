@@ -4,8 +4,6 @@ A submission that comes while a statement is on its way waits. The first one tha
 submission that comes alone is written at once. A commit to disk costs the same for one row as for eight.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """How things stand, asked in bounded time whatever is frozen: rows and dependencies, each by a thread of its own."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Where PDFs are kept: one adapter per URL scheme behind `schema.ports.Artifacts` (DESIGN §8)."""
 
-from __future__ import annotations
-
 from schema.environment.server_urls import drive_folder, folder_path
 from schema.ports import Artifacts
 from schema.settings import Settings

@@ -1,7 +1,5 @@
 """PDFs in a folder of Google Drive, through PyDrive2 (Drive API v2), as a service account."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

@@ -1,7 +1,5 @@
 """The connection to Google Drive: credentials, tokens, a pool of connections, every call bounded."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import queue

@@ -7,8 +7,6 @@ a person has to change something first        → Permanent, one code each: the 
 credentials refused                           → Transient: Google refuses a new key too, for some minutes
 """
 
-from __future__ import annotations
-
 import enum
 import http.client
 import json

@@ -1,7 +1,5 @@
 """What is kept of a receiver's answer: a readable head of its body, without stack traces, file paths and secret URLs."""
 
-from __future__ import annotations
-
 import json
 import re
 import zlib

@@ -1,7 +1,5 @@
 """What callbacks say, and the headers by which their callers find them in their own logs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

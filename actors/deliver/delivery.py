@@ -1,7 +1,5 @@
 """The webhook actor: the permanent record first, then one signed POST, one attempt row, one verdict (DESIGN §2.10, §6)."""
 
-from __future__ import annotations
-
 import random
 import time
 import traceback

@@ -11,8 +11,6 @@
   take those for its own answer.
 """
 
-from __future__ import annotations
-
 import contextlib
 import heapq
 import itertools

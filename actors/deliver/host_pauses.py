@@ -1,7 +1,5 @@
 """Which answers pause a webhook host or one of its paths, and which end that (DESIGN §2.14)."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from schema.callbacks.urls import host_of, path_key, redact

@@ -8,8 +8,6 @@ rest of that group alone. A group that is no larger than a trial goes whole, and
 ends. What has failed again when the run ends counts as open.
 """
 
-from __future__ import annotations
-
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable

@@ -8,8 +8,6 @@ The audit keeps that an erasure happened, by whom and how much, under a hash of 
 others: only our mark in it is removed. Copies in backups and at receivers are out of our reach.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass

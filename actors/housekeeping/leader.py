@@ -3,8 +3,6 @@
 Each duty is harmless when two relays do it at once. There is one leader so that the database is asked only once.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ row, so a restart repeats nothing. Changes that last are told in one message, at
 taken is tried again by later looks, more and more rarely. It becomes no row and no dead letter, so it causes no news.
 """
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Probes: a dependency that an outage has paused is asked whether it is back (DESIGN §2.14)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ A job's attempt ends here when its worker died. A worker that lives ends it itse
 failure in `middleware/hooks/retries.py`.
 """
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable

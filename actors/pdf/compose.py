@@ -1,7 +1,5 @@
 """From a template's blocks and a report's data to the items of the flow."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """The first page, the table of contents, and what stands at the head and foot of every other page."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext

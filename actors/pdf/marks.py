@@ -1,7 +1,5 @@
 """The small parts of a report: a QR code, a signature, a rule, white space."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Pictures as they are drawn: raster files of a template's folder or of a report, embedded once per document."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Running text as items of the flow: paragraphs, lists, headings, call-outs, captions."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 The same request gives the same bytes, unless it has a password: encryption begins with chance.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo

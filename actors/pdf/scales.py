@@ -1,7 +1,5 @@
 """Norm bands, intervals and means as a table's meters and all charts draw them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from actors.pdf.page.flow import Place

@@ -5,8 +5,6 @@ half a body line, so that lines of facing pages stand at the same heights. `look
 colours for one rendering and its thread; outside of one a page is an upright A4 in the house's colours.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -1,7 +1,5 @@
 """Tables: rows that stay whole, numbers set in columns, little meters; where they break, `page/flow.py` decides."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ While a thread works on a request, a job or a delivery, each of its lines names 
 `service/app.py` and `middleware/hooks/lifecycle.py` bind them. No line holds a secret, a resume URL or a report's contents.
 """
 
-from __future__ import annotations
-
 import functools
 import logging
 import re

@@ -1,7 +1,5 @@
 """A process's life: `build(settings)` makes it; it is verified, started (embedded) and stopped here."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import threading

@@ -3,8 +3,6 @@
 It has a thread of its own, so that a confirm that hangs never delays rescue.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

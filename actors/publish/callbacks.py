@@ -5,8 +5,6 @@ from host to host. What it meets of a paused path it puts into that path's lane,
 host and lanes have one share together.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

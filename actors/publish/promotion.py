@@ -1,7 +1,5 @@
 """Promotion: jobs that waited too long move up, or endless load of higher jobs would starve them (DESIGN §2.8)."""
 
-from __future__ import annotations
-
 import time
 from collections import defaultdict
 from collections.abc import Callable

@@ -4,8 +4,6 @@ With a folder, or with bytes that are too many to keep, it stores the PDF and en
 `middleware/hooks/retries.py` ends the attempt; when its worker dies, `actors/housekeeping/rescue.py` does.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ They take kept PDFs from the rows, in order of rank, whoever has drawn them. Wit
 through each upload with a whole renderer in its hands. An attempt ends here as one of `rendering.py` does.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -5,8 +5,6 @@ keys, `Host` and `Origin` are checked: another site, or a name that points at 12
 machine would make every caller look like a program of this machine: a request that carries a proxy's marks is refused.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 from urllib.parse import urlsplit

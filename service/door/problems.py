@@ -1,7 +1,5 @@
 """Writes every error as problem+json (RFC 9457), with Retry-After; the texts stand in `schema/http/problems.py`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import falcon

@@ -1,7 +1,5 @@
 """Batches: the list; one batch's status and results, cancel, replay of what failed, and all of its PDFs in one archive."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

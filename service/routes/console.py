@@ -4,8 +4,6 @@ They hold nothing secret and need no key; the calls they make do. The policy let
 script that stands in a page, and be framed by nobody.
 """
 
-from __future__ import annotations
-
 import hashlib
 import html
 from pathlib import Path

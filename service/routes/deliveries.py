@@ -1,7 +1,5 @@
 """The delivery log of a job, and sending a callback once more."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import falcon

@@ -1,7 +1,5 @@
 """The stored PDF, streamed; or, when asked for, where the storage keeps it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any

@@ -1,7 +1,5 @@
 """Is the process alive, and can it do its work?"""
 
-from __future__ import annotations
-
 import time
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Jobs: the list; one job's status, cancel and replay."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, assert_never

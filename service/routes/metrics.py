@@ -4,8 +4,6 @@ Each process reads the database at most once every five seconds, however often i
 reading takes long. A thread of its own reads: a scrape must end within Prometheus's patience, even if the database hangs.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

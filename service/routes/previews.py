@@ -1,7 +1,5 @@
 """Previews: what a product's report looks like, drawn by a worker while the caller waits (DESIGN §2.16)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import falcon

@@ -1,7 +1,5 @@
 """The queues: how they stand, pause, drain and resume."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import falcon

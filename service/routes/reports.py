@@ -1,7 +1,5 @@
 """Submission: validated request → one row → 202; or many of them in one request: all are written, or none."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 

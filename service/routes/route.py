@@ -1,7 +1,5 @@
 """What the calls of every path share: the parts, the caller's name, the body, the answer."""
 
-from __future__ import annotations
-
 import codecs
 from dataclasses import dataclass
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Bars: dark data over the light norm bands of a scale, one row for each datum."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The gauge: one value on a half circle of norm bands."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Charts that read in black and white: dark data over light bands, every value also written as a number."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

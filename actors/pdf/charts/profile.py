@@ -1,7 +1,5 @@
 """The profile line: where somebody stands between two poles, row by row."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

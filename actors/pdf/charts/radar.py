@@ -1,7 +1,5 @@
 """The radar: a polygon over rings of norm bands; the RIASEC hexagon when there are six axes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

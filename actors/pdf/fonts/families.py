@@ -1,7 +1,5 @@
 """Which faces set a style, and which are asked for characters it lacks."""
 
-from __future__ import annotations
-
 import re
 import threading
 import unicodedata

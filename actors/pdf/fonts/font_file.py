@@ -3,8 +3,6 @@
 What is kept here between documents is fixed: nothing of one report can show in the next.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 import zlib

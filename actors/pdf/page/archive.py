@@ -3,8 +3,6 @@
 It says of itself that it conforms; `tests/verapdf` lets veraPDF judge that.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache

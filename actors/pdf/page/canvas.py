@@ -3,8 +3,6 @@
 Text goes out as hexadecimal glyph numbers: no character of a report can ever become an operator.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 

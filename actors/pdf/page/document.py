@@ -4,8 +4,6 @@ fpdf2 (pinned) writes the objects. This module and its neighbours replace two of
 subset every font for every document, and its structure tree is one flat list.
 """
 
-from __future__ import annotations
-
 import hashlib
 import zlib
 from codecs import BOM_UTF16_BE

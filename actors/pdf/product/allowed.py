@@ -1,7 +1,5 @@
 """What may stand at a place of a template: an error lists it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the reports of one house share: `brand.yaml` in a folder of products, and each `template.yaml` over it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal

@@ -3,8 +3,6 @@
 A worker draws such a template as ever and logs a warning; `templates check` refuses it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The filters that know the template's scales: categories, intervals, percentiles, and who is stronger than whom."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any

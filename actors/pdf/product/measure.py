@@ -1,7 +1,5 @@
 """Scales, as templates describe them, and what each lets be said of a score: where it lies, what it differs from."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal

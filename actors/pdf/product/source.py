@@ -1,7 +1,5 @@
 """A YAML file of a template: its content, the line of each value, and errors that say where something is wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

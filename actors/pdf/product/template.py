@@ -5,8 +5,6 @@ images. An edition (`edition_of`) takes from another product's folder all that i
 as the `brand.yaml` beside the folder says it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The products that there are: a folder each, found by name. It knows no font: the API checks data with it."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable, Sequence

@@ -3,8 +3,6 @@
 `speaking` holds for one rendering and its thread; outside of one it is Indonesian, with Jakarta's days.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager

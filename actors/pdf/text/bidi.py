@@ -5,8 +5,6 @@ one word in one direction, and the shaper orders its glyphs. In a left-to-right 
 the number behind an Arabic name stays behind it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import groupby
 

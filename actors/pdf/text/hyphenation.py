@@ -4,8 +4,6 @@ The patterns divide by syllables; the spelling rules (EYD V, III.A) divide a der
 is not divided where the two may differ. A list holds the words of our texts that deserve better.
 """
 
-from __future__ import annotations
-
 import re
 
 import pyphen

@@ -5,8 +5,6 @@ Words are hyphenated only where the paragraph does not come out well without it.
 stands next to a loose one, and no word alone on the last line.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from dataclasses import dataclass
 

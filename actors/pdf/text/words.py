@@ -1,7 +1,5 @@
 """From a string to measured words: cleaning, emphasis, and the chunks a line is made of."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
