@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import requests
+
 from ops.servers.mariadb import switch
 from ops.servers.process import wait_until
 from ops.servers.redis import Redis
@@ -127,4 +129,7 @@ def check_as_shipped(stack: Stack) -> None:
 
 
 def _confirms(stack: Stack) -> bool:
-    return any(channel.get("confirm") for channel in stack.rabbitmq.api("GET", "channels"))
+    try:
+        return any(channel.get("confirm") for channel in stack.rabbitmq.api("GET", "channels"))
+    except requests.ConnectionError:  # the management plugin starts after the broker
+        return False

@@ -8,8 +8,9 @@ Everybody uploads to the same Drive double, where each upload takes `--latency` 
 back. The peers are RQ's and Celery's worker processes with plain fpdf2 and PyDrive2. Queues are filled before the clock
 starts. What counts are the callbacks that arrive, from the first tenth to the last.
 
-With limits the account's bucket holds 10 writes, and each limit lasts equally long, as long as it takes to write all
-reports at once. The share used is of the limits' writes until the last file; the bucket's first 10 come on top.
+With limits the clock starts with the first upload. The account's bucket holds 10 writes, and each limit lasts equally
+long, as long as it takes to write all reports at once. The share used is of the limits' writes until the last file; the
+bucket's first 10 come on top.
 """
 
 from __future__ import annotations
@@ -227,6 +228,7 @@ def paced(ours: Ours, limits: list[float], latency: float, jobs: int) -> int:
     drive.pace(latency=latency, writes=limits[0], burst=BUCKET)
     before, refused = len(drive.files()), drive.counts().get("refused", 0)
     ours.release("pdf")
+    wait_until(lambda: ours.count("stage='uploading'") > 0, 60, "the first upload")
     paused: set[tuple[Any, str]] = set()
     began, started, done = time.monotonic(), time.time(), threading.Event()
 

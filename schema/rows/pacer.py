@@ -20,12 +20,13 @@ SLOWEST, FASTEST = 0.1, 1000.0  # writes/s
 RESERVE = 1.0  # writes left in the service's bucket after a refusal
 SLOT, LONGEST_SLOT = 1.0, 2.8  # seconds a burst stands for; and most seconds that its outcome is waited for
 # Writes of each burst beyond the rate. The first are few: where the limit is what it was, one of them is refused.
-PROBES = (1.0, 1.0, 2.5, 4.0, 5.5, 7.5)
-RISEN = 3  # bursts that went well, from which on the limit must be another
-GROWTH = 1.05  # of the bursts after these
+PROBES = (1.0, 2.0, 3.0)
+RISEN = 2  # bursts that went well, from which on the limit must be another
+KEPT = 0.9  # of the rate of a burst that went well: so much goes on while the next one's outcome is awaited
+GROWTH = 0.5  # least share of the rate in the bursts after these
 SPREAD = 0.3  # seconds over which a burst of more than one is spread, for services with a small bucket
 OUTGROWN = 12.0  # writes beyond the rate, and twice the rate, tell that there is no limit
-FIRST_PROBE, OFTENEST, RAREST = 6.0, 4.2, 24.0  # seconds from a refusal to the next burst beyond the rate
+FIRST_PROBE, OFTENEST, RAREST = 6.0, 4.2, 16.0  # seconds from a refusal to the next burst beyond the rate
 FORGETTING = 0.99  # of the highest rate, at each refusal
 LOOK = 0.5  # most seconds until a writer asks again, so that a burst finds writers
 LONGEST_HOLD = 16.0  # seconds between two trials while everything is refused
@@ -95,9 +96,7 @@ def grant(pace: Pace, now: float, wanted: int) -> tuple[int, float]:
         return count, 0.0
     if pace.mode == "starting":  # the outcome of this burst comes first
         return 0, max(pace.burst_at + SLOT - now, 0.1)
-    if pace.mode == "probing":
-        return 0, 0.1
-    return 0, min(max((1 - pace.credit) / pace.rate, 0.01), LOOK)
+    return 0, min(max((1 - pace.credit) / pace.rate, 0.01), 0.1 if pace.mode == "probing" else LOOK)
 
 
 def _next_burst(pace: Pace, now: float) -> None:
@@ -115,10 +114,11 @@ def _next_burst(pace: Pace, now: float) -> None:
         if not pace.limited:
             _begin_burst(pace, now, pace.burst * 2)
         elif pace.bursts < len(PROBES):
-            # At the third it is likely that an old limit is back.
+            # At the third burst it is likely that an old limit is back.
             _begin_burst(pace, now, max(PROBES[pace.bursts], pace.best - pace.rate if pace.bursts == 2 else 0))
         else:
-            _begin_burst(pace, now, pace.burst * GROWTH)
+            pace.rate = max(pace.rate, KEPT * pace.passed)
+            _begin_burst(pace, now, max(PROBES[-1], GROWTH * pace.rate))
     elif slow:
         _begin_burst(pace, now, pace.burst)
 

@@ -4,6 +4,7 @@ The patterns divide by syllables; the spelling rules (EYD V, III.A) divide a der
 is not divided where the two may differ. A list holds the words of our texts that deserve better.
 """
 
+import functools
 import re
 
 import pyphen
@@ -32,22 +33,19 @@ _VOWELS = frozenset("aiueo")
 _CLUSTER = re.compile("[^aiueo]{3,}")
 _ONE_SOUND = ("ng", "ny", "sy", "kh", "bs", "ks")
 _OWN_SYLLABLE = re.compile("(?:kan|nya|lah|kah|pun|mu|ku)$")
-_english = pyphen.Pyphen(lang="en_US", left=LEFT, right=RIGHT)
-_patterns = pyphen.Pyphen(lang="id_ID", left=LEFT, right=RIGHT)
+_DICTIONARIES = {"id": "id_ID", "en": "en_US"}
 
 
 def places(word: str, language: str = "id") -> list[int]:
     """The letters before which `word` (lower case, letters only) may be divided."""
     if language == "en":
-        _english.hd.cache.clear()
-        return [int(place) for place in _english.positions(word)]
+        return _by_patterns(word, language)
     known = EXCEPTIONS.get(word)
     if known is not None:
         return known
-    _patterns.hd.cache.clear()  # pyphen remembers every word for ever, and names would pile up
     prefix = _PREFIX.match(word)
     spoilt = range(prefix.end() + 1, prefix.end() + (2 if prefix.end() == 3 else 3)) if prefix else ()
-    found = _mended(word, [int(place) for place in _patterns.positions(word) if place not in spoilt])
+    found = _mended(word, [place for place in _by_patterns(word, language) if place not in spoilt])
     return [
         place
         for place in found
@@ -55,6 +53,18 @@ def places(word: str, language: str = "id") -> list[int]:
         and not _tears_suffix(word, place)
         and not _tears_syllable(word, place)
     ]
+
+
+def _by_patterns(word: str, language: str) -> list[int]:
+    patterns = _patterns(language)
+    patterns.hd.cache.clear()  # pyphen remembers every word for ever, and names would pile up
+    return [int(place) for place in patterns.positions(word)]
+
+
+@functools.cache
+def _patterns(language: str) -> pyphen.Pyphen:
+    """Read when the first word of the language is divided: a command that draws nothing does without 0.1 s."""
+    return pyphen.Pyphen(lang=_DICTIONARIES[language], left=LEFT, right=RIGHT)
 
 
 def _mended(word: str, found: list[int]) -> list[int]:
