@@ -6,8 +6,6 @@ The process ends when a thread has died, or when publishing hangs for `relay_stu
 The supervisor starts it again. Several relays at once are harmless.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

@@ -3,8 +3,6 @@
 The only actors module that acts on import: it reads the environment and sets the broker.
 """
 
-from __future__ import annotations
-
 import os
 
 from actors.process.logs import set_up

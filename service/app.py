@@ -1,7 +1,5 @@
 """The API: which path leads to which route, and what every request passes on its way."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 
@@ -16,10 +14,9 @@ from schema.rows.keys import KeyRing
 from schema.sql.cached import Cached
 from service.door.access import Access
 from service.door.counted import Counted
-from service.door.headers import Headers
 from service.door.problems import http_error, refused, unexpected
 from service.door.rates import RateLimits
-from service.door.request import Doorway, Request
+from service.door.request import Doorway, Headers, Request
 from service.estimates import QueueView
 from service.parts import ApiParts
 from service.routes.batches import Batches
@@ -53,23 +50,10 @@ def create_app(parts: ApiParts) -> Any:
     waiters = WaiterBoard(parts.db, parts.settings.waiters, parts.stopping)
     downloads = Downloads(parts)
     rollout = Cached(partial(switches.stored, parts.db, parts.settings), parts.settings.switch_poll)
-    watch = Watch(
-        parts.settings,
-        parts.db,
-        {
-            "database": parts.db.ping,
-            "documents": parts.documents.ping,
-            "artifacts": parts.artifacts.ping,
-            "broker": parts.broker_ping,
-        },
-    )
+    pings = {"documents": parts.documents.ping, "artifacts": parts.artifacts.ping, "broker": parts.broker_ping}
+    watch = Watch(parts.settings, parts.db, {"database": parts.db.ping, **pings})
     router = CompiledRouter()
-    doors: list[Any] = [
-        Headers(),
-        Counted(meters),
-        Doorway(links, router),
-        Access(parts.settings, keys, rates),
-    ]
+    doors: list[Any] = [Headers(), Counted(meters), Doorway(links, router), Access(parts.settings, keys, rates)]
     if parts.tracing is not None:
         from middleware.tracing.accepting import Accepting  # late: it loads OpenTelemetry
 

@@ -1,7 +1,5 @@
 """Whether each dependency answers. A thread for each one asks in the background, as long as somebody wants to know."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Mapping

@@ -6,8 +6,6 @@ keeps how many jobs of each turn were submitted in each of 256 slices of time. A
 is wrong by less than one slice, and by what changed since the look.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from bisect import bisect_right
@@ -19,8 +17,6 @@ import structlog
 from schema.errors import Refused
 from schema.rows import durations, leases, messages, pace, rendered, waiting, workers
 from schema.rows.columns import JobRow
-from schema.rows.durations import STORE
-from schema.rows.waiting import TurnLine
 from schema.settings import Settings
 from schema.sql.cached import Cached
 from schema.sql.database import Database, DatabaseDown
@@ -166,8 +162,8 @@ class QueueView:
         rows = waiting.by_turn(self._db)
         total = sum(int(row["n"]) for row in rows)
         measured = durations.measured(self._db)
-        upload = next((float(row["seconds"]) for row in measured if row["product_id"] == STORE), 0.0)
-        measured = [row for row in measured if row["product_id"] != STORE]
+        upload = next((float(row["seconds"]) for row in measured if row["product_id"] == durations.STORE), 0.0)
+        measured = [row for row in measured if row["product_id"] != durations.STORE]
         samples = sum(row["samples"] for row in measured)
         threads = workers.threads(self._db, 2 * self._settings.lease, messages.RENDER)
         return _Picture(
@@ -189,7 +185,7 @@ class QueueView:
         paced = pace.state(self._db, "drive")
         return min(places, paced.rate) if paced is not None and paced.rate else places
 
-    def _line(self, row: TurnLine, *, sliced: bool) -> _Line:
+    def _line(self, row: waiting.TurnLine, *, sliced: bool) -> _Line:
         first, last = as_time(row["first"]), as_time(row["last"])
         line = _Line(int(row["n"]))
         span = (last - first).total_seconds()

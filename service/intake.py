@@ -4,14 +4,11 @@ A submission that comes while a statement is on its way waits. The first one tha
 submission that comes alone is written at once. A commit to disk costs the same for one row as for eight.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from schema.rows import jobs
-from schema.rows.jobs import NewJob
 from schema.sql.database import Database, DatabaseDown
 
 MOST = 64  # rows in one statement
@@ -21,7 +18,7 @@ MOST = 64  # rows in one statement
 class _Waiting:
     """One caller. `turn` is released when its row is written or refused, or when it must write for the others."""
 
-    job: NewJob
+    job: jobs.NewJob
     turn: threading.Lock = field(default_factory=threading.Lock)
     done: bool = False
     error: BaseException | None = None
@@ -43,7 +40,7 @@ class Intake:
         self._waiting: list[_Waiting] = []
         self._writing = False
 
-    def submit(self, job: NewJob) -> None:
+    def submit(self, job: jobs.NewJob) -> None:
         """Write the job, as jobs.submit does: committed when it returns. Raises KeyTaken, DatabaseDown."""
         if job.inline is not None or job.idempotency_key is not None:
             jobs.submit(self._db, job)  # two rows, or a refusal that is its own
@@ -81,7 +78,7 @@ class Intake:
             one.turn.release()
         self._wake()
 
-    def _alone(self, job: NewJob) -> Exception | None:
+    def _alone(self, job: jobs.NewJob) -> Exception | None:
         """Write one job by itself: a row of the shared statement was refused, and each caller gets its own outcome."""
         try:
             jobs.submit(self._db, job)

@@ -4,8 +4,6 @@ A waiter holds a thread of the process. REPORTQ_API_WAITERS limits the number of
 answer at once always have threads left.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

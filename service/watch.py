@@ -1,18 +1,16 @@
 """How things stand, asked in bounded time whatever is frozen: rows and dependencies, each by a thread of its own."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from schema.environment.server_urls import folder_path, mysql, sqlite_path
 from schema.errors import Transient
 from schema.rows import signs
-from schema.rows.signs import Signs
 from schema.rows.verdict import Said, Verdict, judge
 from schema.settings import Settings
 from schema.sql import fitness
@@ -35,9 +33,8 @@ class Watch:
         self, settings: Settings, db: Database, pings: Mapping[str, Callable[[], object]], patience: float = PATIENCE
     ) -> None:
         self._settings = settings
-        self._signs = Cached(
-            lambda: signs.read(db, settings), _EVERY, stale=_STALE, share=_RARER, patience=patience, db=db
-        )
+        read = partial(signs.read, db, settings)
+        self._signs = Cached(read, _EVERY, stale=_STALE, share=_RARER, patience=patience, db=db)
         self._asked = Asked({**pings, "disks": lambda: look_at_disks(settings, db)})
 
     def look(self, wait: float = 0.0, away: str | None = None) -> Verdict:
@@ -57,7 +54,7 @@ class Watch:
         return judge(self._settings, self.last, self._signs.age, said, away)
 
     @property
-    def last(self) -> Signs | None:
+    def last(self) -> signs.Signs | None:
         """What the rows told last."""
         return self._signs.last
 

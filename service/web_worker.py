@@ -17,8 +17,6 @@ It also stops work in order. The work beside the requests (the embedded default'
 the process is. It gets its time to end, whatever ends the process.
 """
 
-from __future__ import annotations
-
 import contextlib
 import queue
 import select

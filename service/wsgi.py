@@ -4,8 +4,6 @@ The only service module that acts on import. With the in-process broker the whol
 module knows the actors too.
 """
 
-from __future__ import annotations
-
 import os
 
 from actors.process.logs import set_up

@@ -1,32 +1,19 @@
 """Where PDFs are kept: one adapter per URL scheme behind `schema.ports.Artifacts` (DESIGN §8)."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-
 from schema.environment.server_urls import drive_folder, folder_path
 from schema.ports import Artifacts
+from schema.settings import Settings
 
 TRIAL = 1_000_000  # Bytes by which a full store is asked whether it takes a report again.
 
 
-@dataclass(frozen=True, slots=True)
-class DriveOptions:
-    """What Google Drive needs beside the folder id; ignored by the folder."""
-
-    credentials_file: str = ""  # The service account's JSON key.
-    subject: str = ""  # The person it acts for (domain-wide delegation): service accounts may own no quota.
-    link_sharing: bool = False  # Gives every PDF to anyone with its link. Off: PDFs hold people's test results.
-    api_root: str = ""  # Replaces https://www.googleapis.com/, for trials and tests.
-    timeout: float = 30.0  # Seconds for each network operation.
-
-
-def open_artifacts(url: str, drive: DriveOptions | None = None) -> Artifacts:
-    """The store that `url` names: `file:var/artifacts`, `file:///srv/pdf` or `gdrive://<folder id>`.
+def open_artifacts(settings: Settings) -> Artifacts:
+    """The store that REPORTQ_ARTIFACTS_URL names: `file:var/artifacts`, `file:///srv/pdf` or `gdrive://<folder id>`.
 
     Opens no connection. ValueError with a sentence for a URL that names no store;
     Permanent("drive_credentials_invalid") when the service account's key cannot be used.
     """
+    url = settings.artifacts_url
     scheme = url.partition(":")[0]
     if scheme == "file":
         from actors.artifacts.folder import LocalFolder
@@ -36,7 +23,7 @@ def open_artifacts(url: str, drive: DriveOptions | None = None) -> Artifacts:
         # Imported late: the Google client costs 0.3 s and 30 MB, and the embedded default does not use it.
         from actors.artifacts.drive import GoogleDrive
 
-        return GoogleDrive(drive_folder(url), drive or DriveOptions())
+        return GoogleDrive(drive_folder(url), settings)
     raise ValueError(f"the artifacts URL starts with {scheme!r}; allowed are file:, gdrive:")
 
 

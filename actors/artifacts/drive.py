@@ -1,7 +1,5 @@
 """PDFs in a folder of Google Drive, through PyDrive2 (Drive API v2), as a service account."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os
@@ -13,10 +11,10 @@ from typing import Any
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaIoBaseDownload, MediaUpload
 
-from actors.artifacts import DriveOptions
 from actors.artifacts.drive_client import DriveClient
 from actors.artifacts.drive_errors import Refusal, refusal_of
 from schema.errors import DependencyDown, Permanent, Transient
+from schema.settings import Settings
 
 PDF = "application/pdf"
 FOLDER = "application/vnd.google-apps.folder"
@@ -43,10 +41,10 @@ class GoogleDrive:
 
     dependency = "drive"
 
-    def __init__(self, folder_id: str, options: DriveOptions) -> None:
+    def __init__(self, folder_id: str, settings: Settings) -> None:
         self.folder_id = folder_id
-        self._link_sharing = options.link_sharing
-        self._client = DriveClient(options)
+        self._link_sharing = settings.gdrive_share_links
+        self._client = DriveClient(settings)
         self._reserving = threading.Lock()
         self._ids: list[str] = []
         self._process = os.getpid()
@@ -69,10 +67,7 @@ class GoogleDrive:
     def put(
         self, artifact_id: str, filename: str, pdf: bytes, *, replace: bool, labels: Mapping[str, str]
     ) -> str | None:
-        """Also raises Permanent("artifact_gone") when the id's file was deleted.
-
-        Drive takes an id only once: such a job needs a new one.
-        """
+        """Also raises Permanent("artifact_gone") when the id's file was deleted: Drive takes an id only once."""
         _check_id(artifact_id)
         md5 = hashlib.md5(pdf, usedforsecurity=False).hexdigest()
         body = {"title": filename, "properties": _properties({**labels, _MD5: md5})}
@@ -140,13 +135,9 @@ class GoogleDrive:
 
         Free room is not tested: that would leave a file, or use up the account's writes per second.
         """
-        folder = self._client.ask(
-            "look at the folder",
-            lambda files: files.get(
-                fileId=self.folder_id, supportsAllDrives=True, fields="id,mimeType,labels,capabilities/canAddChildren"
-            ),
-            missing="drive_folder_not_found",
-        )
+        fields = "id,mimeType,labels,capabilities/canAddChildren"
+        wanted = {"fileId": self.folder_id, "supportsAllDrives": True, "fields": fields}
+        folder = self._client.ask("look at the folder", lambda files: files.get(**wanted), missing=Refusal.FOLDER.code)
         if folder.get("mimeType") != FOLDER or folder.get("labels", {}).get("trashed"):
             raise Refusal.FOLDER.error()
         if folder.get("capabilities", {}).get("canAddChildren") is False:
@@ -172,19 +163,13 @@ class GoogleDrive:
         return self._client.ask("look at the PDF", lambda files: files.get(fileId=artifact_id, **_WHOLE))
 
     def _untrash(self, artifact_id: str) -> None:
-        self._client.ask(
-            "take the PDF out of the trash",
-            lambda files: files.untrash(fileId=artifact_id, supportsAllDrives=True, fields="id"),
-        )
+        options = {"fileId": artifact_id, "supportsAllDrives": True, "fields": "id"}
+        self._client.ask("take the PDF out of the trash", lambda files: files.untrash(**options))
 
     def _share(self, artifact_id: str) -> None:
         body = {"type": "anyone", "role": "reader", "withLink": True}
-        self._client.ask(
-            "share the PDF by link",
-            lambda _: self._client.service.permissions().insert(
-                fileId=artifact_id, body=body, supportsAllDrives=True, fields="id"
-            ),
-        )
+        options = {"fileId": artifact_id, "body": body, "supportsAllDrives": True, "fields": "id"}
+        self._client.ask("share the PDF by link", lambda _: self._client.service.permissions().insert(**options))
 
 
 class _Bytes(MediaUpload):  # type: ignore[misc]

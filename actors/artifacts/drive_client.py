@@ -1,7 +1,5 @@
 """The connection to Google Drive: credentials, tokens, a pool of connections, every call bounded."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import queue
@@ -14,10 +12,10 @@ import httplib2
 from googleapiclient.discovery import build_from_document
 from pydrive2.auth import GoogleAuth
 
-from actors.artifacts import DriveOptions
 from actors.artifacts.drive_errors import FAILURES, Refusal, sort
 from schema.environment import variables
 from schema.errors import DependencyDown
+from schema.settings import Settings
 
 SCOPES = ["https://www.googleapis.com/auth/drive"]
 
@@ -29,12 +27,12 @@ class DriveClient:
     the first request.
     """
 
-    def __init__(self, options: DriveOptions) -> None:
-        self._auth = _Auth(options)
+    def __init__(self, settings: Settings) -> None:
+        self._auth = _Auth(settings)
         try:
             self._auth.ServiceAuth()
         except Exception as error:  # oauth2client raises whatever its crypto backend raises
-            raise Refusal.CREDENTIALS.error(f"The key in {options.credentials_file} is malformed.") from error
+            raise Refusal.CREDENTIALS.error(f"The key in {settings.gdrive_credentials} is malformed.") from error
         self._refreshing = threading.Lock()
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
         self.service: Any = self._auth.service
@@ -91,15 +89,12 @@ class DriveClient:
 class _Auth(GoogleAuth):  # type: ignore[misc]
     """PyDrive2's authentication as a service account, with the API's address exchangeable."""
 
-    def __init__(self, options: DriveOptions) -> None:
-        key = _read_key(options.credentials_file)
-        settings = {
-            "client_config_backend": "service",
-            "service_config": {"client_json_dict": key, "client_user_email": options.subject},
-            "oauth_scope": SCOPES,
-        }
-        super().__init__(settings_file=None, http_timeout=options.timeout, settings=settings)
-        self._api_root = options.api_root
+    def __init__(self, settings: Settings) -> None:
+        key = _read_key(settings.gdrive_credentials)
+        account = {"client_json_dict": key, "client_user_email": settings.gdrive_subject}
+        how = {"client_config_backend": "service", "service_config": account, "oauth_scope": SCOPES}
+        super().__init__(settings_file=None, http_timeout=settings.gdrive_timeout, settings=how)
+        self._api_root = settings.gdrive_api_root
 
     def _build_http(self) -> Any:
         http = super()._build_http()
@@ -109,9 +104,8 @@ class _Auth(GoogleAuth):  # type: ignore[misc]
 
     def Authorize(self) -> None:
         """Build the service from the description that comes with the library: nothing is sent."""
-        description = json.loads(
-            resources.files("googleapiclient").joinpath("discovery_cache/documents/drive.v2.json").read_text("utf-8")
-        )
+        documents = resources.files("googleapiclient") / "discovery_cache" / "documents"
+        description = json.loads((documents / "drive.v2.json").read_text("utf-8"))
         if self._api_root:
             description["rootUrl"] = self._api_root.rstrip("/") + "/"
             description.pop("mtlsRootUrl", None)

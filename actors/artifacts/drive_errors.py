@@ -7,8 +7,6 @@ a person has to change something first        → Permanent, one code each: the 
 credentials refused                           → Transient: Google refuses a new key too, for some minutes
 """
 
-from __future__ import annotations
-
 import enum
 import http.client
 import json
@@ -26,30 +24,17 @@ from schema.errors import DependencyDown, Permanent, RateLimited, ReportqError, 
 
 # OSError: refused, reset, timeout, TLS. ValueError: no JSON (a proxy's page). KeyError: JSON, but not theirs.
 FAILURES = (
-    ApiError,
-    AccessTokenRefreshError,
-    AuthError,
-    httplib2.HttpLib2Error,
-    http.client.HTTPException,
-    OSError,
-    ValueError,
-    KeyError,
-)
+    ApiError, AccessTokenRefreshError, AuthError, httplib2.HttpLib2Error, http.client.HTTPException,
+    OSError, ValueError, KeyError,
+)  # fmt: skip
 
 # https://developers.google.com/workspace/drive/api/guides/handle-errors
-SLOW_DOWN = frozenset(
-    {
-        "rateLimitExceeded", "userRateLimitExceeded", "sharingRateLimitExceeded",
-    }
-)  # fmt: skip
-AWAY = frozenset({"backendError", "internalError"})
-FULL = frozenset(
-    {
-        "storageQuotaExceeded", "quotaExceeded", "teamDriveFileLimitExceeded",
-        "numChildrenInNonRootLimitExceeded",
-        "activeItemCreationLimitExceeded",
-    }
-)  # fmt: skip
+SLOW_DOWN = {"rateLimitExceeded", "userRateLimitExceeded", "sharingRateLimitExceeded"}
+AWAY = {"backendError", "internalError"}
+FULL = {
+    "storageQuotaExceeded", "quotaExceeded", "teamDriveFileLimitExceeded", "numChildrenInNonRootLimitExceeded",
+    "activeItemCreationLimitExceeded",
+}  # fmt: skip
 NO_ROOM = (
     "Google Drive has no room for the PDF. Free space, or use a shared drive or a delegated user: service accounts may "
     "own no storage."
@@ -142,9 +127,8 @@ def _sort_answer(error: HttpError, action: str, missing: str) -> ReportqError:
         return Refusal.CREDENTIALS.error()
     if status == 403:
         # The API's own refusal names a reason. A page without one comes from the network's edge, and concerns everybody.
-        return (
-            Refusal.PERMISSION.error() if reason else DependencyDown("drive", f"Could not {action}: turned away (403).")
-        )
+        turned_away = DependencyDown("drive", f"Could not {action}: turned away (403).")
+        return Refusal.PERMISSION.error() if reason else turned_away
     if status == 404:
         return Refusal.FOLDER.error() if missing == Refusal.FOLDER.code else Refusal.GONE.error()
     return Refusal.REQUEST.error(f"Could not {action} ({status} {reason}).".replace(" )", ")"))

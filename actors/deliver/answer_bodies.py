@@ -1,7 +1,5 @@
 """What is kept of a receiver's answer: a readable head of its body, without stack traces, file paths and secret URLs."""
 
-from __future__ import annotations
-
 import json
 import re
 import zlib
@@ -30,15 +28,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u206
 def head(
     body: bytes, asked: str | None = None, hidden: Set[str] = frozenset(), *, encoding: str = "", content_type: str = ""
 ) -> str:
-    """At most 2,000 characters of the body as text, without any part of `asked`, the URL that was posted to.
-
-    What is `hidden` is taken out as well.
+    """At most 2,000 characters of the body as text, without what is `hidden` and any part of `asked`, the posted URL.
 
     `encoding` and `content_type` are the answer's headers; a body that they describe wrongly is taken as it is. A page of
     HTML keeps its tags, and loses what a reader does not see.
     """
-    text = _text(_decoded(body, encoding), content_type)
-    text = _without_trace_keys(text)
+    text = _without_trace_keys(_text(_decoded(body, encoding), content_type))
     if asked is not None:
         text = hide_asked(text, asked)
     text = hide_parts(text, hidden)
@@ -71,9 +66,8 @@ def _inflated(body: bytes, coding: str) -> bytes:
             inflated = inflater.decompress(body, MAX_BYTES)
         except zlib.error:
             continue
-        if (
-            window > 0 or inflater.eof or inflater.unconsumed_tail
-        ):  # plain text may look like the beginning of such a stream
+        # Without a header, plain text may look like the beginning of such a stream.
+        if window > 0 or inflater.eof or inflater.unconsumed_tail:
             return inflated
     return body
 
@@ -81,9 +75,8 @@ def _inflated(body: bytes, coding: str) -> bytes:
 def _text(body: bytes, content_type: str) -> str:
     """The body as text: by its first bytes if they show UTF-16 or a mark, else by its charset, else as UTF-8."""
     codec: str = json.detect_encoding(body)
-    if codec.endswith(("le", "be")) and body[:64].count(0) * 4 < len(
-        body[:64]
-    ):  # a single zero byte does not mean UTF-16
+    zeros = body[:64].count(0)
+    if codec.endswith(("le", "be")) and zeros * 4 < len(body[:64]):  # a single zero byte does not mean UTF-16
         codec = "utf-8"
     declared = _CHARSET.search(content_type)
     if codec == "utf-8" and declared and _CHARSETS.fullmatch(declared[1]):

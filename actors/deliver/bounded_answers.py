@@ -4,8 +4,6 @@ http.client alone skips any number of "100 Continue", and takes a 103 for the fi
 buffer still holds after an answer's end.
 """
 
-from __future__ import annotations
-
 import io
 import socket
 from http.client import HTTPResponse, LineTooLong, parse_headers

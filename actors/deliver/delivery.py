@@ -1,20 +1,16 @@
 """The webhook actor: the permanent record first, then one signed POST, one attempt row, one verdict (DESIGN §2.10, §6)."""
 
-from __future__ import annotations
-
 import random
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
 
-from actors.deliver.batch_body import batch_body
-from actors.deliver.callback_body import callback_body, correlation
+from actors.actor import Actor
+from actors.deliver.bodies import batch_body, callback_body, correlation
 from actors.deliver.host_pauses import note_answer
-from middleware.hooks.lifecycle import Attempt, Attempts
-from middleware.meters.worker import WorkerMeters
+from middleware.hooks.lifecycle import Attempt
 from schema.callbacks.redaction import hide
 from schema.callbacks.urls import redact
 from schema.callbacks.verdicts import History, Verdict, judge
@@ -26,10 +22,8 @@ from schema.rows import deliveries, leases, letters, links, outbox, pauses, post
 from schema.rows.columns import PostEnd
 from schema.rows.deliveries import DeliveryClaim, Unclaimed
 from schema.rows.messages import WEBHOOKS
-from schema.rows.pauses import PauseBoard
 from schema.rows.posts import Outcome
-from schema.settings import Settings
-from schema.sql.database import Database, DatabaseDown, patiently
+from schema.sql.database import DatabaseDown, patiently
 
 log = structlog.get_logger()
 
@@ -42,18 +36,11 @@ _BEFORE_THE_END = 60.0  # Seconds between a delivery's last try and its deadline
 
 
 @dataclass
-class Delivering:
+class Delivering(Actor):
     """`deliver_webhook`, with what it needs."""
 
-    settings: Settings
-    db: Database
     documents: Documents
     sender: Sender
-    attempts: Attempts
-    board: PauseBoard
-    meters: WorkerMeters
-    worker_id: str
-    wake: Callable[[], None]
 
     def __call__(self, delivery_id: str) -> None:
         """Do one start of a delivery, unless its row needs none."""
@@ -111,13 +98,8 @@ class Delivering:
         if self.board.blocking(WEBHOOKS) is not None:
             outbox.DELIVERIES.unpublish(self.db, delivery_id)
             return "paused"
-        return deliveries.claim(
-            self.db,
-            delivery_id,
-            worker_id=self.worker_id,
-            lease=self.settings.lease,
-            timeout=self.settings.webhook_timeout + self.settings.lease,
-        )
+        lease, timeout = self.settings.lease, self.settings.webhook_timeout + self.settings.lease
+        return deliveries.claim(self.db, delivery_id, worker_id=self.worker_id, lease=lease, timeout=timeout)
 
     def _deliver(self, held: DeliveryClaim) -> None:
         row = held.row
@@ -225,16 +207,10 @@ class Delivering:
 
     def _write(self, held: DeliveryClaim, number: int, answer: Answer, verdict: Verdict) -> str | None:
         """Write the attempt row and the delivery's new state in one commit; returns the code if it was given up."""
-        unknown = answer.failure in ("timeout", "reset", "too_large")
         words: dict[str, PostEnd] = {"delivered": "delivered", "again": "failed", "stop": "refused"}
-        outcome = Outcome(
-            "unknown" if unknown else words[verdict.kind],
-            answer.status,
-            answer.failure,
-            round(answer.duration * 1000),
-            answer.body_head,
-            verdict.answer,
-        )
+        became = "unknown" if answer.failure in ("timeout", "reset", "too_large") else words[verdict.kind]
+        took = round(answer.duration * 1000)
+        outcome = Outcome(became, answer.status, answer.failure, took, answer.body_head, verdict.answer)
 
         def work() -> str | None:
             posts.end(self.db, held.delivery_id, number, outcome)

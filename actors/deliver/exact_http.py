@@ -11,8 +11,6 @@
   take those for its own answer.
 """
 
-from __future__ import annotations
-
 import contextlib
 import heapq
 import itertools
@@ -138,11 +136,9 @@ class ExactAdapter(SafeAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        classes = self.poolmanager.pool_classes_by_scheme
-        self.poolmanager.pool_classes_by_scheme = {
-            scheme: _exact(pool_class, scheme, self._current, self.policy, self.resolver)
-            for scheme, pool_class in classes.items()
-        }
+        usual = self.poolmanager.pool_classes_by_scheme.items()
+        exact = {scheme: _exact(made, scheme, self._current, self.policy, self.resolver) for scheme, made in usual}
+        self.poolmanager.pool_classes_by_scheme = exact
 
 
 def _by_turns(addresses: Sequence[Address]) -> list[Address]:

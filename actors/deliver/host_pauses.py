@@ -1,7 +1,5 @@
 """Which answers pause a webhook host or one of its paths, and which end that (DESIGN §2.14)."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from schema.callbacks.urls import host_of, path_key, redact
@@ -22,9 +20,8 @@ def note_answer(db: Database, board: PauseBoard, probe_every: float, held: Deliv
     """Count an answer for or against its host and path. Without pauses, each callback of a dead host keeps a thread waiting."""
     url = held.row["url"] or ""
     host, path = host_of(held.row["host"]), path_key(url)
-    scope, gateway, paths, lane = (
-        pauses.HOST + host, pauses.GATEWAY + host, pauses.PATHS + host, f"{pauses.HOST}{host}#{path}",
-    )  # fmt: skip
+    scope, gateway, paths = pauses.HOST + host, pauses.GATEWAY + host, pauses.PATHS + host
+    lane = f"{scope}#{path}"
     count = partial(pauses.note_failure, db, window=None, probe_every=probe_every)
     started = held.start_no
     what = "did not answer in time, or answered 502 or 503,"

@@ -3,8 +3,6 @@
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
-from __future__ import annotations
-
 import socket
 import ssl
 import string
@@ -143,9 +141,8 @@ class SignedSender:
     def _adapter_for(self, url: str) -> ExactAdapter:
         """The connection pool of the policy for this origin; `url` is in its prepared form."""
         parts = urlsplit(url)
-        policy = self._allow.policy_for(
-            (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
-        )
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        policy = self._allow.policy_for((parts.hostname or "").lower(), port)
         with self._opening:
             adapter = self._adapters.get(id(policy))
             if adapter is None:
@@ -166,9 +163,8 @@ class SignedSender:
             return socket.getaddrinfo(host, port, family, kind, protocol, flags)
         left = self._current.exchange.deadline - time.monotonic()
         try:
-            return list(
-                self._lookups.submit(self._resolver, host, port, family, kind, protocol, flags).result(max(left, 0))
-            )
+            asked = self._lookups.submit(self._resolver, host, port, family, kind, protocol, flags)
+            return list(asked.result(max(left, 0)))
         except NotInTime:
             raise socket.gaierror(socket.EAI_AGAIN, "the name was not resolved in time") from None
         except UnicodeError:  # a label that no DNS name can hold

@@ -1,7 +1,5 @@
 """Why a TLS connection failed: OpenSSL's reason as a sentence for people."""
 
-from __future__ import annotations
-
 import ssl
 
 _PLAIN = "The port does not speak TLS: the URL must begin with http://, or name the port that does."

@@ -8,8 +8,6 @@ rest of that group alone. A group that is no larger than a trial goes whole, and
 ends. What has failed again when the run ends counts as open.
 """
 
-from __future__ import annotations
-
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -73,7 +71,7 @@ class Manner:
 
 
 def replay_matching(db: Database, wanted: LetterFilter, manner: Manner) -> Summary:
-    """Replay every open letter that matches; see Manner. Repeat the same call to go on after an interruption."""
+    """Replay every open letter that matches. Repeat the same call to go on after an interruption."""
     return _Run(db, wanted, manner).replay()
 
 
@@ -225,10 +223,9 @@ class _Run:
         for mark, verdicts in seen.items():
             if False not in verdicts:
                 left_alone.add(mark)
-                reason = "failing_again" if True in verdicts else "undecided"
-                first = tried[mark][0]
+                code, reason = tried[mark][0]["error_code"], "failing_again" if True in verdicts else "undecided"
                 self._summary.stopped.append(
-                    {"fingerprint": mark, "error_code": first["error_code"], "reason": reason, "tried": len(verdicts)}
+                    {"fingerprint": mark, "error_code": code, "reason": reason, "tried": len(verdicts)}
                 )
         return left_alone
 

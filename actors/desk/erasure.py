@@ -8,8 +8,6 @@ The audit keeps that an erasure happened, by whom and how much, under a hash of 
 others: only our mark in it is removed. Copies in backups and at receivers are out of our reach.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +17,6 @@ from schema.life import retention, rounds
 from schema.ports import Artifacts, Documents
 from schema.rows import audit, links, person, used_keys
 from schema.rows.columns import JobId
-from schema.rows.person import Person
 from schema.sql.database import Database
 
 _BATCH = 100
@@ -44,7 +41,7 @@ class Erased:
 
 def preview(db: Database, documents: Documents, code: str, product_id: str | None = None) -> Erased:
     """Count what an erasure would remove."""
-    whose = Person(code, product_id)
+    whose = person.Person(code, product_id)
     ends = documents.ends_of(code, product_id)
     return Erased(
         jobs=person.count(db, whose),
@@ -67,7 +64,7 @@ def erase(
     pause: Callable[[float], object] = time.sleep,
 ) -> Erased:
     """Remove everything of a code (and product); raises StillAtWork after `patience` seconds, or a store's outage."""
-    whose = Person(code, product_id)
+    whose = person.Person(code, product_id)
     erased = Erased()
     pdfs: set[str] = set()
 
@@ -103,7 +100,7 @@ def erase(
     return erased
 
 
-def _settle(db: Database, whose: Person, patience: float, pause: Callable[[float], object]) -> None:
+def _settle(db: Database, whose: person.Person, patience: float, pause: Callable[[float], object]) -> None:
     """Cancel waiting jobs, and wait for the jobs and callbacks at work."""
     until = time.monotonic() + patience
     while True:
@@ -117,7 +114,7 @@ def _settle(db: Database, whose: Person, patience: float, pause: Callable[[float
         pause(0.2)
 
 
-def _remove_rows(db: Database, whose: Person, delete: Callable[[str | None], None]) -> int:
+def _remove_rows(db: Database, whose: person.Person, delete: Callable[[str | None], None]) -> int:
     """Delete the PDFs and rows of ended jobs, checked again under a lock; returns how many.
 
     A job that a worker has taken up meanwhile stays: the next pass also removes what that worker still writes.

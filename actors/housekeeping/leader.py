@@ -3,8 +3,6 @@
 Each duty is harmless when two relays do it at once. There is one leader so that the database is asked only once.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,19 +41,11 @@ class Housekeeper:
     _leads: bool = False
     _database_was_away: bool = False
 
-    def run(self) -> None:
-        """Sweep every `sweep` seconds until stopped: the duties that ask only the database."""
-        self._loop(self.sweep)
+    def loop(self, step: Callable[[], None]) -> None:
+        """Do `sweep`, `ask_around` or `tell` every `sweep` seconds until stopped.
 
-    def run_outside(self) -> None:
-        """The same for the duties that ask others. They have their own thread, so that one that hangs delays no rescue."""
-        self._loop(self.ask_around)
-
-    def run_news(self) -> None:
-        """The same for what operators are told. It has its own thread too: a receiver that hangs delays no probe."""
-        self._loop(self.tell)
-
-    def _loop(self, step: Callable[[], None]) -> None:
+        Each has a thread of its own: what hangs outside delays no rescue, and a receiver that hangs delays no probe.
+        """
         while not self.stopping.is_set():
             try:
                 step()
@@ -66,12 +56,6 @@ class Housekeeper:
             except Exception:
                 log.exception("housekeeping.failed")
             self.stopping.wait(self.settings.sweep)
-
-    def step(self) -> None:
-        """Do every duty once, if this is the leader."""
-        self.sweep()
-        self.ask_around()
-        self.tell()
 
     def sweep(self) -> None:
         """Rescue and remove old rows, if this is the leader."""

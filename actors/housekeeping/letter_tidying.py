@@ -1,7 +1,5 @@
 """Tidies `.XQ`: copies of resolved dead letters leave it at once, and strangers in it get a row (DESIGN §7)."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, field
 

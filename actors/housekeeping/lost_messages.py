@@ -1,7 +1,5 @@
 """Lost messages: rows that count as published, but whose messages the broker no longer has (DESIGN §2.9)."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field

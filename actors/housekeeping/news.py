@@ -5,8 +5,6 @@ row, so a restart repeats nothing. Changes that last are told in one message, at
 taken is tried again by later looks, more and more rarely. It becomes no row and no dead letter, so it causes no news.
 """
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +19,6 @@ import structlog
 from schema.callbacks.urls import redact
 from schema.ports import Post, Sender
 from schema.rows import letters, news, signs
-from schema.rows.news import Told
 from schema.rows.verdict import Fact, Verdict, judge
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseBusy, DatabaseDown
@@ -60,7 +57,7 @@ class News:
         elif self.clock() >= self._look_at:
             self._compare(*self._look())
 
-    def _look(self) -> tuple[Verdict, dict[str, Fact | None], Told | None]:
+    def _look(self) -> tuple[Verdict, dict[str, Fact | None], news.Told | None]:
         """How things stand, each trouble by its name, and what is known; None instead while the database is away."""
         began = self.clock()
         self._look_at = began + _EVERY
@@ -76,7 +73,7 @@ class News:
         self._look_at += _SHARE * (self.clock() - began)
         return verdict, {**_troubles(verdict), **{f"{_LETTER} {cause}": None for cause in kinds}}, told
 
-    def _compare(self, verdict: Verdict, found: Mapping[str, Fact | None], told: Told | None) -> None:
+    def _compare(self, verdict: Verdict, found: Mapping[str, Fact | None], told: news.Told | None) -> None:
         known = self._away if told is None else told.names | self._away
         if resolved := {name for name in known - found.keys() if name.startswith(_LETTER)}:
             known -= resolved
@@ -89,9 +86,7 @@ class News:
             return
         ended = lasting - found.keys()
         worst_first = [name for name in found if name in lasting]
-        bad = {
-            name for name, fact in found.items() if fact is not None and fact.severity == "bad"
-        }  # few by their nature
+        bad = {name for name, fact in found.items() if fact and fact.severity == "bad"}  # few by their nature
         begun = [name for place, name in enumerate(worst_first) if name in bad or place < _MOST - len(known)]
         changes = [*self._begun(found, begun), *map(_over, sorted(ended))]
         if not changes or not self._send(verdict, changes, told):
@@ -118,7 +113,7 @@ class News:
         at = moment(datetime.now(UTC)) or msgspec.UNSET
         return Fact(_LETTER, "warn", cause, means, to_do, at, "ops/runbooks/ReportqDeadLettersGrowing.md")
 
-    def _send(self, verdict: Verdict, changes: list[dict[str, Any]], told: Told | None) -> bool:
+    def _send(self, verdict: Verdict, changes: list[dict[str, Any]], told: news.Told | None) -> bool:
         """One signed POST. What is tried again has the same id."""
         url = self.settings.operations_webhook
         lines = [f"reportq {_STATES[verdict.state]} ({self.settings.links_base})", *map(_line, changes[:_SHOWN])]
@@ -129,11 +124,9 @@ class News:
             "text": escape("\n".join(lines), quote=False),  # Slack reads <…> as a command
             "facts": changes,
         }  # fmt: skip
-        which = [
-            sorted(told.names if told else []),
-            [(one["change"], one["key"], one.get("subject")) for one in changes],
-        ]
-        key = hashlib.sha256(msgspec.json.encode(which)).hexdigest()[:26]
+        which = [(one["change"], one["key"], one.get("subject")) for one in changes]
+        known = sorted(told.names if told else [])
+        key = hashlib.sha256(msgspec.json.encode([known, which])).hexdigest()[:26]
         answer = self.sender().send(Post(url, f"ops_{key}", msgspec.json.encode(body)))
         taken = answer.status is not None and 200 <= answer.status < 300
         self._failures = 0 if taken else self._failures + 1

@@ -1,14 +1,11 @@
 """Probes: a dependency that an outage has paused is asked whether it is back (DESIGN §2.14)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from schema.rows import pauses
-from schema.rows.pauses import PauseBoard
 from schema.sql.database import Database
 
 log = structlog.get_logger()
@@ -19,8 +16,8 @@ class Probes:
     """Asks paused dependencies, each every `every` seconds. Without it, an outage's pause stays until a person lifts it."""
 
     db: Database
-    board: PauseBoard
-    asks: dict[str, Callable[[], object]]  # dependency → a question that raises while it is down
+    board: pauses.PauseBoard
+    asks: Mapping[str, Callable[[], object]]  # dependency → a question that raises while it is down
     full: Mapping[str, Callable[[], object]]  # code of a pause → the question that tells whether it is over
     every: float
     wake: Callable[[], None]
@@ -29,11 +26,9 @@ class Probes:
         """Ask each dependency whose probe is due, as its only prober, and lift the pause when it answers."""
         for row in pauses.due_probes(self.db):
             name = row["scope"].removeprefix(pauses.DEPENDENCY)
-            ask = (
-                self.full.get(row["code"] or "") or self.asks.get(name)
-                if row["scope"].startswith(pauses.DEPENDENCY)
-                else None
-            )
+            if not row["scope"].startswith(pauses.DEPENDENCY):
+                continue
+            ask = self.full.get(row["code"] or "") or self.asks.get(name)
             if ask is None or not pauses.win_probe(self.db, row["scope"], self.every):
                 continue
             try:

@@ -1,7 +1,5 @@
 """When the rows of ended jobs go: in small batches, with pauses; which go, and the SQL, say `schema/life/retention.py`."""
 
-from __future__ import annotations
-
 import time
 
 from schema.life.retention import EndedRows

@@ -1,7 +1,5 @@
 """From a template's blocks and a report's data to the items of the flow."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -50,10 +48,8 @@ class Composer(Filling):
         for number, block in enumerate(layout.blocks):
             if isinstance(block, b.Contents):
                 self._contents.append((len(column), block))
-            elif isinstance(block, b.PageBreak):
-                starts = True
             else:
-                starts = self._append(column, block, self._block(block, at.below(number)), starts)
+                starts = self._append(column, block, at.below(number), starts)
             self.progress((number + 1) / len(layout.blocks))
         self._insert_contents(column)
         return column
@@ -68,18 +64,11 @@ class Composer(Filling):
             made[0].starts_page = True
             column[place:place] = made
 
-    def _start_page(self, item: Item) -> None:
-        item.starts_page = True
-        self._grow(sheet().body)
-
     def _column(self, column: Sequence[b.Block], at: Spot) -> list[Item]:
         items: list[Item] = []
         starts = False
         for number, block in enumerate(column):
-            if isinstance(block, b.PageBreak):
-                starts = True
-                continue
-            starts = self._append(items, block, self._block(block, at.below(number)), starts)
+            starts = self._append(items, block, at.below(number), starts)
         return items
 
     def _block(self, block: b.Block, at: Spot) -> list[Item]:
@@ -241,16 +230,9 @@ class Composer(Filling):
         for element in self._elements(block, "items", at, least):
             inner = at.below(**{block.each: element})
             value = self._measured(block, "value", inner)
-            data.append(
-                Datum(
-                    self._fill(block, "label", inner),
-                    value,
-                    self._fill(block, "note", inner) if isinstance(block, b.Bars) else "",
-                    self._fill(block, "opposite", inner) if isinstance(block, b.Profile) else "",
-                    self._fill(block, "name", inner) if isinstance(block, b.Profile) else "",
-                    self._span(block, scale, value, inner),
-                )
-            )
+            names = (name for name in ("label", "note", "opposite", "name") if hasattr(block, name))
+            texts = {name: self._fill(block, name, inner) for name in names}
+            data.append(Datum(**texts, value=value, span=self._span(block, scale, value, inner)))
         title = self._fill(block, "title", at)
         reference = self._optional(block, "reference", at)
         draw = {b.Bars: bars_items, b.Radar: radar_items, b.Profile: profile_items}[type(block)]
@@ -267,13 +249,17 @@ class Composer(Filling):
             items[0].before = GRID
         return items
 
-    def _append(self, column: list[Item], block: b.Block, made: list[Item], starts: bool) -> bool:
+    def _append(self, column: list[Item], block: b.Block, at: Spot, starts: bool) -> bool:
         """Add a block's items, on a new page with `starts`; returns whether the next block must still start that page.
 
         A closing line in small type, a signature, stands below three lines of text at least.
         """
+        if isinstance(block, b.PageBreak):
+            return True
+        made = self._block(block, at)
         if made and starts:
-            self._start_page(made[0])
+            made[0].starts_page = True
+            self._grow(sheet().body)
         closing = isinstance(block, b.Signature) or (isinstance(block, b.Text) and block.style == "small")
         if closing and column and made and not made[0].starts_page:
             keep(column[-3:])

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from actors.pdf.pictures import Drawing
 from actors.pdf.product import blocks as b
-from actors.pdf.product.measure import Span, span_of
+from actors.pdf.product.measure import Scale, Span, span_of
 from actors.pdf.product.picture import MOST_DATA_PIXELS, PictureError, picture, picture_in
 from actors.pdf.product.source import Place, dotted
 from actors.pdf.product.template import UNFIT, Template
@@ -64,10 +64,8 @@ class Filling:
         return unmarked(self.marked(field))
 
     def _misfit(self, what: str, path: str) -> Permanent:
-        """The error for data that cannot be drawn."""
-        return Permanent(
-            f"The report's data does not fit {self.template.product}: {what}", code="invalid_data", path=path
-        )
+        detail = f"The report's data does not fit {self.template.product}: {what}"
+        return Permanent(detail, code="invalid_data", path=path)
 
     def _ask(self, ask: Callable[[str, Mapping[str, Any]], T], block: Struct, field: str, at: Spot) -> T:
         source = getattr(block, field)
@@ -77,11 +75,9 @@ class Filling:
             raise self.template.invalid((*at.path, field), f"{source.strip()[:80]!r}: {error}") from error
 
     def _fill(self, block: Struct, field: str, at: Spot) -> str:
-        """A text with its values."""
         return self._ask(self.template.expressions.fill, block, field, at)
 
     def _evaluate(self, block: Struct, field: str, at: Spot) -> Any:
-        """The value of an expression."""
         return self._ask(self.template.expressions.evaluate, block, field, at)
 
     def _elements(self, block: Struct, field: str, at: Spot, least: float = 0.0) -> list[Any]:
@@ -101,11 +97,8 @@ class Filling:
     def _require_room(self, height: float) -> None:
         """Refuse, before anything is drawn, to grow by `height` points beyond the longest report."""
         if self._height + height > MOST_PAGES * sheet().body:
-            raise Permanent(
-                f"The report's data does not fit {self.template.product}: it fills more than {MOST_PAGES:,} pages. "
-                "Shorten its texts or lists.",
-                code="invalid_data",
-            )
+            many = f"it fills more than {MOST_PAGES:,} pages. Shorten its texts or lists."
+            raise Permanent(f"The report's data does not fit {self.template.product}: {many}", code="invalid_data")
 
     def _measured(self, block: Struct, field: str, at: Spot) -> float | None:
         """The number that an expression gives, or None when it is missing."""
@@ -126,7 +119,7 @@ class Filling:
     def _optional(self, block: Struct, field: str, at: Spot) -> float | None:
         return self._measured(block, field, at) if getattr(block, field) else None
 
-    def _span(self, block: Gauged, scale: b.Scale, value: float | None, at: Spot) -> Span | None:
+    def _span(self, block: Gauged, scale: Scale, value: float | None, at: Spot) -> Span | None:
         """The interval of a value: the block's `low` and `high`, or the scale's own."""
         low, high = self._optional(block, "low", at), self._optional(block, "high", at)
         if value is not None and low is not None and high is not None and not low <= value <= high:

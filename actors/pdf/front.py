@@ -1,7 +1,5 @@
 """The first page, the table of contents, and what stands at the head and foot of every other page."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -128,10 +126,8 @@ def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: s
     columns = max(1, min(2, int(measure // LEAST_DETAIL)), int(measure // DETAIL))
     part = measure / columns
     for number in range(0, len(details), columns):
-        row = [
-            (label, plain_lines(value, COVER_VALUE, part - 16, 3))
-            for label, value in details[number : number + columns]
-        ]
+        shown = details[number : number + columns]
+        row = [(label, plain_lines(value, COVER_VALUE, part - 16, 3)) for label, value in shown]
         tall = math.ceil(max(height_of(lines, COVER_VALUE) for _, lines in row) / HALF) * HALF + 1.5 * GRID
         if y + tall - HALF > foot:  # less the air below
             break

@@ -1,7 +1,5 @@
 """The small parts of a report: a QR code, a signature, a rule, white space."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,10 +8,9 @@ from itertools import groupby
 import segno
 
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag
-from actors.pdf.pictures import Drawing
+from actors.pdf.pictures import Drawing, figure_tag
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.style import BODY, CAPTION, GRID, HALF, INK, RULE, sheet
-from actors.pdf.text.words import one_line, unmarked
 
 QR_BYTES = 600  # of a code's content: with more its squares are too small for a telephone
 QUIET_ZONE = 4  # squares that must stay white around a code (ISO/IEC 18004)
@@ -39,8 +36,7 @@ def qr_item(content: str, alternative: str, width: float, measure: float) -> Ite
         edge = QUIET_ZONE * size
         place.canvas.squares(runs(), x + (measure - width) / 2 + edge, top + edge, size, INK)
 
-    tag = Tag("Figure", alternative=one_line(unmarked(alternative)))
-    return Item(math.ceil(width / HALF) * HALF, draw, before=HALF, tag=tag)
+    return Item(math.ceil(width / HALF) * HALF, draw, before=HALF, tag=figure_tag(alternative))
 
 
 def signature_item(where: str, name: str, licence: str, picture: Drawing | None, align: str, measure: float) -> Item:

@@ -1,7 +1,5 @@
 """Pictures as they are drawn: raster files of a template's folder or of a report, embedded once per document."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 
@@ -27,9 +25,7 @@ class Drawing:
         return wide, wide * self.proportion
 
     def tag(self) -> Tag:
-        """A new figure with the alternative text."""
-        said = one_line(unmarked(self.alternative)).strip()
-        return Tag("Figure", alternative=said) if said else ARTIFACT
+        return figure_tag(self.alternative)
 
     def put(self, place: Place, x: float, top: float, width: float, height: float) -> None:
         """Draw it; the caller opens its tag."""
@@ -38,6 +34,12 @@ class Drawing:
         number = info["i"]
         assert isinstance(number, int)
         place.canvas.image(number, x, top, width, height)
+
+
+def figure_tag(alternative: str) -> Tag:
+    """A new figure with what is said in its place, a marked-up text; without one it is decoration."""
+    said = one_line(unmarked(alternative)).strip()
+    return Tag("Figure", alternative=said) if said else ARTIFACT
 
 
 def image_item(drawing: Drawing, width: float, measure: float) -> Item:

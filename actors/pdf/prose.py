@@ -1,7 +1,5 @@
 """Running text as items of the flow: paragraphs, lists, headings, call-outs, captions."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence
@@ -25,12 +23,12 @@ def baseline(type_: Type) -> float:
     return (type_.leading - type_.size) / 2 + type_.size * 0.80
 
 
-def line_item(line: Line, type_: Type, indent: float = 0.0, colour: Colour | None = None, *, tag: Tag) -> Item:
+def line_item(line: Line, type_: Type, indent: float = 0.0, *, tag: Tag) -> Item:
     """A line of text as an item."""
     down = baseline(type_)
 
     def draw(place: Place, x: float, top: float) -> None:
-        place.canvas.line(x, top + down, line, colour)
+        place.canvas.line(x, top + down, line)
 
     return Item(type_.leading + line.below, draw, indent=indent, tag=tag)
 
@@ -40,9 +38,9 @@ def height_of(lines: Sequence[Line], type_: Type) -> float:
     return sum(type_.leading + line.below for line in lines)
 
 
-def line_items(lines: Sequence[Line], type_: Type, name: str = "P", parent: Tag | None = None) -> list[Item]:
+def line_items(lines: Sequence[Line], type_: Type, name: str = "P") -> list[Item]:
     """Lines of text, read out as one `name` (P, H1 …)."""
-    tag = Tag(name, parent)
+    tag = Tag(name)
     return [line_item(line, type_, tag=tag) for line in lines]
 
 
@@ -67,10 +65,8 @@ def put(
 
 def text_lines(text: str, type_: Type, measure: float, *, hyphenate: bool = True) -> list[Line]:
     """Marked-up text set ragged right."""
-    lines: list[Line] = []
-    for chunks in measured(emphasis(text), type_):
-        lines += ragged(chunks, measure, hyphenate=hyphenate)
-    return lines
+    paragraphs = measured(emphasis(text), type_)
+    return [line for chunks in paragraphs for line in ragged(chunks, measure, hyphenate=hyphenate)]
 
 
 def balanced_lines(text: str, type_: Type, measure: float) -> list[Line]:
@@ -143,9 +139,7 @@ def paragraph(
     Text that runs from right to left starts at the right, `indent` points from its edge.
     """
     set_lines = justified if measure - indent >= NARROW else ragged
-    lines: list[Line] = []
-    for chunks in measured(emphasis(text), type_):
-        lines += set_lines(chunks, measure - indent)
+    lines = [line for chunks in measured(emphasis(text), type_) for line in set_lines(chunks, measure - indent)]
     tag = tag or Tag("P")
     items = [line_item(line, type_, measure - indent - line.width if line.rtl else indent, tag=tag) for line in lines]
     items[0].before = before

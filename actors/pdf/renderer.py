@@ -3,8 +3,6 @@
 The same request gives the same bytes, unless it has a password: encryption begins with chance.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -28,14 +26,11 @@ COMPOSED, DRAWN = 60, 95  # per cent of the work after composing the blocks and 
 
 
 class PdfRenderer(Templates):
-    """Draws reports from the templates of `template_dirs`, and then from those that ship here.
+    """Draws reports. Days are those of `time_zone`, unless the template names another.
 
     Where a character has no font, the report shows its number, [U+738B]; `missing` is told the id and the scripts.
     `cut_short` is told the id, and the numbers of pages that a `page_break` leaves nearly empty.
-    Days are those of `time_zone`, unless the template names another.
-    `unfounded` is told the product, and what its template says of scores without a ground, each time it is read.
-
-    Raises Permanent with code template_not_found, template_invalid or invalid_data.
+    Raises Permanent as `Templates` does, and with code invalid_data.
     """
 
     def __init__(
@@ -86,9 +81,8 @@ class PdfRenderer(Templates):
             ),
             request.password,
         )
-        draw_furniture = furniture(
-            composer.marked("header"), request.document_id, composer.marked("footer"), composer.logo()
-        )
+        header, footer = composer.marked("header"), composer.marked("footer")
+        draw_furniture = furniture(header, request.document_id, footer, composer.logo())
         left, top = sheet().left, sheet().top
         found = {
             heading: (number, top + y + below)

@@ -1,10 +1,9 @@
 """Norm bands, intervals and means as a table's meters and all charts draw them."""
 
-from __future__ import annotations
+from dataclasses import dataclass
 
 from actors.pdf.page.flow import Place
-from actors.pdf.product.blocks import Band, Scale
-from actors.pdf.product.measure import Span, beyond, known
+from actors.pdf.product.measure import Band, Scale, Span, beyond, known
 from actors.pdf.style import BANDS, DEEP, INK, RULE, WHITE
 
 INTERVAL = BANDS[-1]  # darker than a band that an interval lies on, lighter than the data
@@ -27,58 +26,59 @@ def stretches(scale: Scale) -> list[tuple[Band, float, float]]:
     return list(zip(bands, [0.0, *ends[:-1]], ends, strict=True))
 
 
-def draw_bands(place: Place, scale: Scale, x: float, top: float, width: float, height: float, gap: float = 0.8) -> None:
-    """The bands side by side, `gap` points apart."""
-    for tone, (_, start, end) in enumerate(stretches(scale)):
-        left, right = x + start * width, x + end * width
-        place.canvas.rectangle(left, top, right - left - gap, height, BANDS[tone])
-    place.canvas.outline(x, top, width - gap, height, RULE)  # the lightest band must show on white
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A scale that lies across a page: it begins at `x` and is `width` points long."""
 
+    place: Place
+    scale: Scale
+    x: float
+    width: float
 
-def draw_lines(
-    place: Place, scale: Scale, reference: float | None, x: float, top: float, width: float, height: float
-) -> None:
-    """The mean of a measured scale as a line from `top` down, and the reference as a dashed one."""
-    if known(scale) and scale.mean is not None:
-        at = x + share(scale, scale.mean) * width
-        place.canvas.rule(at, top, at, top + height, INK, 0.6)
-    if reference is not None:
-        at, y = x + share(scale, reference) * width, top
-        while y < top + height:
-            place.canvas.rule(at, y, at, min(y + _DASH, top + height), DEEP, 1.0)
-            y += 2 * _DASH
+    def at(self, value: float) -> float:
+        """Where on the page a value stands."""
+        return self.x + share(self.scale, value) * self.width
 
+    def bands(self, top: float, height: float, gap: float = 0.8) -> None:
+        """The bands side by side, `gap` points apart."""
+        for tone, (_, start, end) in enumerate(stretches(self.scale)):
+            left, right = self.x + start * self.width, self.x + end * self.width
+            self.place.canvas.rectangle(left, top, right - left - gap, height, BANDS[tone])
+        self.place.canvas.outline(self.x, top, self.width - gap, height, RULE)  # the lightest band must show on white
 
-def draw_interval(
-    place: Place, scale: Scale, span: Span | None, x: float, middle: float, width: float, height: float
-) -> None:
-    """The interval of a score as a band with a white edge."""
-    if span is not None:
-        left, right = (x + share(scale, end) * width for end in span)
-        place.canvas.rectangle(left, middle - height / 2, max(right - left, 0.8), height, INTERVAL)
-        place.canvas.outline(left, middle - height / 2, max(right - left, 0.8), height, WHITE, 0.6)
+    def lines(self, top: float, height: float, reference: float | None = None) -> None:
+        """The mean of a measured scale as a line from `top` down, and the reference as a dashed one."""
+        if known(self.scale) and self.scale.mean is not None:
+            at = self.at(self.scale.mean)
+            self.place.canvas.rule(at, top, at, top + height, INK, 0.6)
+        if reference is not None:
+            at, y = self.at(reference), top
+            while y < top + height:
+                self.place.canvas.rule(at, y, at, min(y + _DASH, top + height), DEEP, 1.0)
+                y += 2 * _DASH
 
+    def interval(self, span: Span | None, middle: float, height: float) -> None:
+        """The interval of a score as a band with a white edge."""
+        if span is not None:
+            left, right = map(self.at, span)
+            self.place.canvas.rectangle(left, middle - height / 2, max(right - left, 0.8), height, INTERVAL)
+            self.place.canvas.outline(left, middle - height / 2, max(right - left, 0.8), height, WHITE, 0.6)
 
-def draw_mark(place: Place, scale: Scale, value: float, x: float, middle: float, width: float, radius: float) -> None:
-    """A disc where a score stands; a score beyond the scale is an arrowhead at the end that it passed."""
-    at, side = x + share(scale, value) * width, beyond(scale, value)
-    edge = WHITE if radius > 3 else None
-    if side:
-        tip = at + side * radius
-        corners = [
-            (tip - side * 2 * radius, middle - radius),
-            (tip, middle),
-            (tip - side * 2 * radius, middle + radius),
-        ]
-        place.canvas.path(corners, fill=DEEP, stroke=edge, width=1.0)
-    else:
-        place.canvas.disc(at, middle, radius, fill=DEEP, stroke=edge, width=1.0)
+    def mark(self, value: float, middle: float, radius: float) -> None:
+        """A disc where a score stands; a score beyond the scale is an arrowhead at the end that it passed."""
+        at, side = self.at(value), beyond(self.scale, value)
+        edge = WHITE if radius > 3 else None
+        if side:
+            tip = at + side * radius
+            back = tip - side * 2 * radius
+            corners = [(back, middle - radius), (tip, middle), (back, middle + radius)]
+            self.place.canvas.path(corners, fill=DEEP, stroke=edge, width=1.0)
+        else:
+            self.place.canvas.disc(at, middle, radius, fill=DEEP, stroke=edge, width=1.0)
 
-
-def draw_deviation(
-    place: Place, scale: Scale, value: float, x: float, middle: float, width: float, high: float
-) -> None:
-    """A bar from the mean to a score; without a mean from the scale's low end."""
-    start = share(scale, scale.mean) if known(scale) and scale.mean is not None else 0.0
-    left, right = sorted((start * width, share(scale, value) * width))
-    place.canvas.rectangle(x + left, middle - high / 2, max(right - left, 0.8), high, DEEP)
+    def deviation(self, value: float, middle: float, height: float) -> None:
+        """A bar from the mean to a score; without a mean from the scale's low end."""
+        scale = self.scale
+        start = share(scale, scale.mean) if known(scale) and scale.mean is not None else 0.0
+        left, right = sorted((start * self.width, share(scale, value) * self.width))
+        self.place.canvas.rectangle(self.x + left, middle - height / 2, max(right - left, 0.8), height, DEEP)

@@ -5,12 +5,11 @@ half a body line, so that lines of facing pages stand at the same heights. `look
 colours for one rendering and its thread; outside of one a page is an upright A4 in the house's colours.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 
 GRID = 14.0  # a body line
 HALF = GRID / 2
@@ -130,35 +129,23 @@ class Type:
     colour: Colour = INK
 
 
-def _serif(size: float, leading: float, colour: Colour = INK) -> Type:
-    return Type("body", "italic", "bold", size, leading, colour)
-
-
-def _sans(size: float, leading: float, colour: Colour = INK) -> Type:
-    return Type("sans", "sans-italic", "sans-bold", size, leading, colour)
-
-
-def _strong(size: float, leading: float, colour: Colour = DEEP) -> Type:
-    return Type("sans-bold", "sans-bold", "sans-bold", size, leading, colour)
-
+_serif = partial(Type, "body", "italic", "bold")
+_sans = partial(Type, "sans", "sans-italic", "sans-bold")
+_strong = partial(Type, "sans-bold", "sans-bold", "sans-bold", colour=DEEP)
 
 BODY = _serif(9.8, GRID)
 LEAD = _serif(11.0, 1.25 * GRID)
 CELL = _sans(8.2, 10.5)
-CELL_STRONG = _strong(8.2, 10.5, INK)
-CELL_HEAD = _strong(7.6, 10.5, DEEP)
+CELL_STRONG = _strong(8.2, 10.5, colour=INK)
+CELL_HEAD = _strong(7.6, 10.5)
 LABEL = _sans(8.2, 10.5)
-LABEL_STRONG = _strong(8.2, 10.5, INK)
+LABEL_STRONG = _strong(8.2, 10.5, colour=INK)
 SMALL = _sans(7.2, 9.0, QUIET)
 CAPTION = _sans(7.8, 10.5, QUIET)
 FURNITURE = _sans(7.4, 9.0, QUIET)
-HEADINGS = (
-    _strong(17.5, 21),
-    _strong(12.4, GRID),
-    Type("sans-bold", "sans-bold", "sans-bold", 9.8, GRID, INK),
-)
+HEADINGS = (_strong(17.5, 21), _strong(12.4, GRID), _strong(9.8, GRID, colour=INK))
 COVER_TITLE = _strong(31, 35)
 COVER_SUBTITLE = Type("italic", "italic", "bold", 14.5, 21, QUIET)
-COVER_NAME = Type("body", "italic", "bold", 22, 28, INK)
+COVER_NAME = _serif(22, 28)
 COVER_LABEL = _sans(7.6, GRID, QUIET)
 COVER_VALUE = _serif(10.2, GRID)

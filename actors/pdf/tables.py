@@ -1,7 +1,5 @@
 """Tables: rows that stay whole, numbers set in columns, little meters; where they break, `page/flow.py` decides."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +7,11 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, headed, keep, keep_rows
-from actors.pdf.product.blocks import Column, Scale
+from actors.pdf.product.blocks import Column
 from actors.pdf.product.filters import spoken
-from actors.pdf.product.measure import Span
+from actors.pdf.product.measure import Scale, Span
 from actors.pdf.prose import height_of, put, snapped, text_lines
-from actors.pdf.scales import draw_bands, draw_deviation, draw_interval, draw_lines, draw_mark
+from actors.pdf.scales import Track
 from actors.pdf.style import CELL, CELL_HEAD, CELL_STRONG, DEEP, GRID, HALF, PALE, RULE, Type, sheet
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import emphasis, measured
@@ -33,6 +31,15 @@ class Cell:
     value: float | None = None
     scale: Scale | None = None
     span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """The columns of a table, how wide each is, and how wide all are, in points."""
+
+    columns: Sequence[Column]
+    widths: Sequence[float]
+    measure: float
 
 
 def column_widths(columns: Sequence[Column], measure: float) -> list[float]:
@@ -56,8 +63,7 @@ def roomy(
     """Columns as wide as their widest words and numbers, at the expense of the others; as they are if that is impossible."""
     needs = []
     for place, column in enumerate(columns):
-        type_ = CELL_STRONG if column.strong else CELL
-        texts = [(column.title, CELL_HEAD), *((row[place].text, type_) for row in rows)]
+        texts = [(column.title, CELL_HEAD), *((row[place].text, _type_of(column)) for row in rows)]
         words = (chunk.width for text, type_ in texts for line in measured(emphasis(text), type_) for chunk in line)
         needs.append(min(max(words, default=0.0), WORD * measure) + 2 * pad())
     both = list(zip(widths, needs, strict=True))
@@ -80,13 +86,13 @@ def table_items(
     if sheet().narrow:
         sums = [[Cell()] * span + list(totals[1:])] if totals else []
         widths = roomy(columns, [*rows, *sums], widths, measure)
-    table = Tag("Table")
-    head = _head(columns, widths, measure, Tag("TR", table))
-    parts = [part for row in rows for part in _row(columns, row, widths, measure, Tag("TR", table), head.height)]
+    table, shape = Tag("Table"), _Shape(columns, widths, measure)
+    head = _head(shape, Tag("TR", table))
+    parts = [part for row in rows for part in _row(shape, row, Tag("TR", table), head.height)]
     if totals:
         joined = [structs.replace(column, strong=True) for column in (columns[0], *columns[span:])]
-        whole = [sum(widths[:span]), *widths[span:]]
-        last = _row(joined, totals, whole, measure, Tag("TR", table), head.height, span)
+        whole = _Shape(joined, [sum(widths[:span]), *widths[span:]], measure)
+        last = _row(whole, totals, Tag("TR", table), head.height, span)
         _ruled(last[0], 0.0, measure, 0.5)
         keep(parts[-1:])
         parts += last
@@ -108,12 +114,17 @@ def _ruled(item: Item, down: float, measure: float, width: float) -> None:
     item.draw = draw
 
 
+def _type_of(column: Column) -> Type:
+    return CELL_STRONG if column.strong else CELL
+
+
 def _room(width: float) -> float:
     """What a column's padding leaves for its text."""
     return max(width - 2 * pad(), 12.0)
 
 
-def _head(columns: Sequence[Column], widths: Sequence[float], measure: float, row: Tag) -> Item:
+def _head(shape: _Shape, row: Tag) -> Item:
+    columns, widths, measure = shape.columns, shape.widths, shape.measure
     tags = [Tag("TH", row, attributes="<</O/Table/Scope/Column>>") for _ in columns]
     cells = [text_lines(column.title, CELL_HEAD, _room(width)) for column, width in zip(columns, widths, strict=True)]
     tallest = max(height_of(lines, CELL_HEAD) for lines in cells)
@@ -136,59 +147,39 @@ def _head(columns: Sequence[Column], widths: Sequence[float], measure: float, ro
     return Item(height, draw, before=HALF, keep=True)
 
 
-def _row(
-    columns: Sequence[Column],
-    row: Sequence[Cell],
-    widths: Sequence[float],
-    measure: float,
-    whole: Tag,
-    head: float,
-    label: int = 0,
-) -> list[Item]:
+def _row(shape: _Shape, row: Sequence[Cell], whole: Tag, head: float, label: int = 0) -> list[Item]:
     """A row, in parts that fit below a head of `head` points; its first cell may be the `label` of that many columns."""
-    tags = [Tag("TD", whole) for _ in columns]
+    tags = [Tag("TD", whole) for _ in row]
     if label:
         tags[0] = Tag("TH", whole, attributes=f"<</O/Table/Scope/Row/ColSpan {label}>>")
-    types = [CELL_STRONG if column.strong else CELL for column in columns]
-    cells = [
-        [] if cell.scale else text_lines(cell.text, type_, _room(width))
-        for cell, type_, width in zip(row, types, widths, strict=True)
-    ]
+    rooms = zip(row, map(_type_of, shape.columns), map(_room, shape.widths), strict=True)
+    cells = [[] if cell.scale else text_lines(cell.text, type_, room) for cell, type_, room in rooms]
     tallest = max((len(lines) for lines in cells), default=1) or 1
     deepest = max((line.below for lines in cells for line in lines), default=0.0)
     fitting = int((sheet().body - max(6 * GRID, head + GRID)) // (CELL.leading + deepest))
     items: list[Item] = []
     for first in range(0, tallest, fitting):
         part = [lines[first : first + fitting] for lines in cells]
-        meters = row if first == 0 else ()
-        items.append(_row_part(columns, part, meters, types, widths, measure, tags))
+        items.append(_row_part(shape, part, () if first else row, tags))
     return items
 
 
-def _row_part(
-    columns: Sequence[Column],
-    cells: Sequence[Sequence[Line]],
-    row: Sequence[Cell],
-    types: Sequence[Type],
-    widths: Sequence[float],
-    measure: float,
-    tags: Sequence[Tag],
-) -> Item:
+def _row_part(shape: _Shape, cells: Sequence[Sequence[Line]], meters: Sequence[Cell], tags: Sequence[Tag]) -> Item:
     tallest = max(CELL.leading, *(height_of(lines, CELL) for lines in cells))
     height = math.ceil((LEAST_ROW - CELL.leading + tallest) / QUARTER) * QUARTER
     above = (height - tallest) / 2
 
     def draw(place: Place, x: float, top: float) -> None:
         with place.tagged(ARTIFACT):
-            place.canvas.rule(x, top + height, x + measure, top + height, RULE, 0.35)
+            place.canvas.rule(x, top + height, x + shape.measure, top + height, RULE, 0.35)
         left = x
-        for number, (lines, column, type_, width) in enumerate(zip(cells, columns, types, widths, strict=True)):
+        for number, (lines, column, width) in enumerate(zip(cells, shape.columns, shape.widths, strict=True)):
             place.document.structure.element(tags[number])  # an empty cell is a cell
             if lines:
                 with place.tagged(tags[number]):
-                    put(place, lines, type_, left + pad(), top + above, _room(width), column.align)
-            elif row and (scale := row[number].scale):
-                cell = row[number]
+                    put(place, lines, _type_of(column), left + pad(), top + above, _room(width), column.align)
+            elif meters and (scale := meters[number].scale):
+                cell = meters[number]
                 with place.tagged(Tag("Figure", tags[number], spoken(scale, cell.value, cell.span))):
                     _draw_meter(place, cell, left + pad(), top + above + CELL.leading / 2, width - 2 * pad())
             left += width
@@ -200,11 +191,12 @@ def _draw_meter(place: Place, cell: Cell, x: float, middle: float, width: float)
     """A scale's bands in small with the interval, the mean, and a mark where the value stands."""
     scale, value = cell.scale, cell.value
     assert scale is not None
-    draw_bands(place, scale, x, middle - METER_HEIGHT / 2, width, METER_HEIGHT, gap=0.6)
+    track = Track(place, scale, x, width)
+    track.bands(middle - METER_HEIGHT / 2, METER_HEIGHT, gap=0.6)
     if value is None:
         place.canvas.rule(x, middle, x + width, middle, PALE, 0.5)
         return
-    draw_interval(place, scale, cell.span, x, middle, width, METER_HEIGHT - 2)
-    draw_lines(place, scale, None, x, middle - METER_HEIGHT / 2, width, METER_HEIGHT)
-    draw_deviation(place, scale, value, x, middle, width, 2.2 if cell.span is None else 1.4)
-    draw_mark(place, scale, value, x, middle, width, 2.9)
+    track.interval(cell.span, middle, METER_HEIGHT - 2)
+    track.lines(middle - METER_HEIGHT / 2, METER_HEIGHT)
+    track.deviation(value, middle, 2.2 if cell.span is None else 1.4)
+    track.mark(value, middle, 2.9)

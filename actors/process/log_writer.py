@@ -8,8 +8,6 @@ The reader may also hang, or be gone. That must not stop the work: lines are hel
 counted.
 """
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import os

@@ -4,8 +4,6 @@ While a thread works on a request, a job or a delivery, each of its lines names 
 `service/app.py` and `middleware/hooks/lifecycle.py` bind them. No line holds a secret, a resume URL or a report's contents.
 """
 
-from __future__ import annotations
-
 import functools
 import logging
 import re
@@ -60,7 +58,6 @@ def _json(event: Any, **_: Any) -> str:
 
 def set_up(settings: Settings) -> None:
     """Configure structlog, and silence libraries whose tracebacks repeat our events."""
-    json = settings.log_format == "json"
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -68,13 +65,10 @@ def set_up(settings: Settings) -> None:
         structlog.processors.format_exc_info,  # text only: local variables may hold a report
         hide_secrets,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(serializer=_json)
-        if json
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
-    )
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(serializer=_json)
+    if settings.log_format != "json":
+        plain = structlog.dev.plain_traceback
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
@@ -82,12 +76,8 @@ def set_up(settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(WRITER)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
+    formatter, foreign = structlog.stdlib.ProcessorFormatter, [structlog.stdlib.add_logger_name, *shared]
+    handler.setFormatter(formatter(foreign_pre_chain=foreign, processors=[formatter.remove_processors_meta, renderer]))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name, least in _LOUD.items():
         logging.getLogger(name).setLevel(least)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import dramatiq
 import structlog
 
-from actors.artifacts import TRIAL, DriveOptions, open_artifacts, try_out
+from actors.artifacts import TRIAL, open_artifacts, try_out
 from actors.publish.wakeup import Waker
 from middleware.hooks.heartbeats import Heartbeats
 from middleware.hooks.lifecycle import Attempts, Lifecycle
@@ -99,14 +99,7 @@ class Parts:
 
     @cached_property
     def artifacts(self) -> Artifacts:
-        options = DriveOptions(
-            credentials_file=self.settings.gdrive_credentials,
-            subject=self.settings.gdrive_subject,
-            link_sharing=self.settings.gdrive_share_links,
-            api_root=self.settings.gdrive_api_root,
-            timeout=self.settings.gdrive_timeout,
-        )
-        return open_artifacts(self.settings.artifacts_url, options)
+        return open_artifacts(self.settings)
 
     @cached_property
     def renderer(self) -> Renderer:
@@ -194,38 +187,22 @@ class Parts:
     def publisher(self) -> Publisher:
         return open_publisher(self.settings, self.broker)
 
+    @property
+    def _shared(self) -> tuple[Settings, Database, Attempts, PauseBoard, WorkerMeters, str, Waker]:
+        """What every actor is given, in the order of `Actor`."""
+        return self.settings, self.db, self.attempts, self.board, self.worker_meters, self.worker_id, self.wake
+
     @cached_property
     def rendering(self) -> Rendering:
         from actors.render.rendering import Rendering
 
-        return Rendering(
-            self.settings,
-            self.db,
-            self.documents,
-            self.renderer,
-            self.attempts,
-            self.board,
-            self.worker_meters,
-            self.worker_id,
-            self.storing,
-            self.backlog,
-        )
+        return Rendering(*self._shared, self.documents, self.renderer, self.storing, self.backlog)
 
     @cached_property
     def storing(self) -> Storing:
         from actors.render.storing import Storing
 
-        return Storing(
-            self.settings,
-            self.db,
-            self.artifacts,
-            self.attempts,
-            self.board,
-            self.worker_meters,
-            self.worker_id,
-            self.wake,
-            self.retries.settle,
-        )
+        return Storing(*self._shared, self.artifacts, self.retries.settle)
 
     @cached_property
     def backlog(self) -> StoreBacklog:
@@ -235,17 +212,7 @@ class Parts:
     def delivering(self) -> Delivering:
         from actors.deliver.delivery import Delivering
 
-        return Delivering(
-            self.settings,
-            self.db,
-            self.documents,
-            self.sender,
-            self.attempts,
-            self.board,
-            self.worker_meters,
-            self.worker_id,
-            self.wake,
-        )
+        return Delivering(*self._shared, self.documents, self.sender)
 
     @cached_property
     def relay(self) -> Relay:
@@ -266,20 +233,13 @@ class Parts:
 
         s = self.settings
         full = {"drive_quota_exceeded": partial(try_out, self.artifacts, "reportq-probe", TRIAL)}
-        asks: dict[str, Callable[[], object]] = {
-            "mongodb": self.documents.ping,
-            self.artifacts.dependency: self.artifacts.ping,
-        }
+        asks = {"mongodb": self.documents.ping, self.artifacts.dependency: self.artifacts.ping}
+        swept = isinstance(self.publisher, RabbitPublisher)
         return Housekeeper(
             s,
             self.db,
             Rescue(s, self.db, self.policy, self.worker_meters, self.wake),
-            Retention(
-                self.db,
-                keep=s.cleanup_completed_after,
-                keep_letters=s.keep_resolved_letters,
-                letters_are_swept=isinstance(self.publisher, RabbitPublisher),
-            ),
+            Retention(self.db, s.cleanup_completed_after, s.keep_resolved_letters, swept),
             Probes(self.db, self.board, asks, full, s.probe_every, self.wake),
             LostMessages(self.db, self.publisher, s.lost_hint_after, self.wake),
             LetterTidying(self.db, self.publisher, s.sweep),
@@ -304,10 +264,8 @@ class Parts:
 
 
 def _log_missing_scripts(document_id: str, scripts: Sequence[str]) -> None:
-    """Log that a report shows numbers for characters: this host has no font for them."""
     log.warning("report.fonts_missing", document=document_id, scripts=list(scripts))
 
 
 def _log_unfounded_claims(product_id: str, claims: Sequence[str]) -> None:
-    """Log what a template says of scores without a ground for it; `templates check` refuses the template."""
     log.warning("template.unfounded", product=product_id, claims=list(claims))

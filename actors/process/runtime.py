@@ -1,12 +1,12 @@
 """A process's life: `build(settings)` makes it; it is verified, started (embedded) and stopped here."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -63,11 +63,8 @@ class Runtime(Parts):
             if self.settings.operations_webhook:
                 check_literal(self.settings.operations_webhook, allow)
         except Refused as refused:
-            raise SettingsError(
-                "REPORTQ_OPERATIONS_WEBHOOK",
-                f"a URL that is refused ({refused.detail})",
-                "one that callbacks may go to",
-            ) from None
+            given = f"a URL that is refused ({refused.detail})"
+            raise SettingsError("REPORTQ_OPERATIONS_WEBHOOK", given, "one that callbacks may go to") from None
 
     def verify_patiently(self) -> None:
         """The same, waiting as long as the database is away; each reason is logged once."""
@@ -94,10 +91,8 @@ class Runtime(Parts):
 
     def _start_workers(self) -> None:
         try:
-            for queue, threads in (
-                (messages.RENDER, self.settings.concurrent_workers),
-                (messages.WEBHOOKS, self.settings.webhook_threads),
-            ):
+            s = self.settings
+            for queue, threads in {messages.RENDER: s.concurrent_workers, messages.WEBHOOKS: s.webhook_threads}.items():
                 worker = dramatiq.Worker(self.broker, queues={queue}, worker_threads=threads, worker_timeout=200)
                 worker.start()
                 self._workers.append(worker)
@@ -110,13 +105,12 @@ class Runtime(Parts):
 
     def start_relay(self) -> None:
         """Start a thread each for publishing, the duties that ask the database, those that ask others, and news."""
-        runs = {
-            "relay": self.relay.run,
-            "housekeeper": self.housekeeper.run,
-            "housekeeper-outside": self.housekeeper.run_outside,
-        }
-        if self.housekeeper.news is not None:
-            runs["housekeeper-news"] = self.housekeeper.run_news
+        runs: dict[str, Callable[[], None]] = {"relay": self.relay.run}
+        keeper = self.housekeeper
+        runs["housekeeper"] = partial(keeper.loop, keeper.sweep)
+        runs["housekeeper-outside"] = partial(keeper.loop, keeper.ask_around)
+        if keeper.news is not None:
+            runs["housekeeper-news"] = partial(keeper.loop, keeper.tell)
         for name, run in runs.items():
             thread = threading.Thread(target=run, name=name, daemon=True)
             thread.start()

@@ -3,8 +3,6 @@
 It has a thread of its own, so that a confirm that hangs never delays rescue.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable
@@ -56,10 +54,8 @@ class Relay:
 
     def __post_init__(self) -> None:
         self._ordered_here = self.settings.embedded or self.settings.queue_type == "quorum"
-        self._threads = {
-            queue: Cached(partial(workers.threads, self.db, self.settings.lease, queue), 1.0, stale=1.0)
-            for queue in messages.QUEUES
-        }
+        threads = partial(workers.threads, self.db, self.settings.lease)
+        self._threads = {queue: Cached(partial(threads, queue), 1.0, stale=1.0) for queue in messages.QUEUES}
         self._callbacks = Callbacks(self.settings, self.db, self.board)
         self._promotion = Promotion(self.settings, self.db, lambda: self._live(messages.RENDER))
 
@@ -149,10 +145,8 @@ class Relay:
         room = 2 * self._live(messages.WEBHOOKS) - outbox.DELIVERIES.published(self.db)
         if room <= 0:
             return 0
-        sent = self._send(outbox.DELIVERIES, self._callbacks.take(min(room, BATCH)), messages.delivery_message)
-        return sent + sum(
-            self._send(outbox.DELIVERIES, probe, messages.delivery_message) for probe in self._callbacks.probes()
-        )
+        send = partial(self._send, outbox.DELIVERIES, make=messages.delivery_message)
+        return send(self._callbacks.take(min(room, BATCH))) + sum(map(send, self._callbacks.probes()))
 
     def _letters(self) -> int:
         taken = outbox.DEAD_LETTERS.take(self.db, limit=BATCH, hold=self.settings.relay_hold)

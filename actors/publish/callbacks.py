@@ -5,8 +5,6 @@ from host to host. What it meets of a paused path it puts into that path's lane,
 host and lanes have one share together.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +13,6 @@ from schema.callbacks.urls import host_of, path_key
 from schema.rows import deliveries, owed, pauses
 from schema.rows.messages import DueWork
 from schema.rows.outbox import DELIVERIES, Taken
-from schema.rows.owed import Front, Owed
-from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 from schema.sql.database import Database, Place
 
@@ -33,7 +29,7 @@ class Callbacks:
 
     settings: Settings
     db: Database
-    board: PauseBoard
+    board: pauses.PauseBoard
     _host: str | None = None  # the last one that was asked
     _aged: Place | None = None
 
@@ -55,7 +51,7 @@ class Callbacks:
             for host in {host_of(lane) for lane in slow}:
                 places[host] += share // 2
 
-        def may_go(row: Owed) -> bool:
+        def may_go(row: owed.Owed) -> bool:
             return not _shut(row["host"], closed) and (row["recorded_at"] is not None or not recorded_only)
 
         dying = self._dying(room, places) if closed or recorded_only else []
@@ -89,7 +85,7 @@ class Callbacks:
             elif host_of(key) != key and not owed.anything(self.db, key):
                 pauses.resume(self.db, pauses.HOST + key, outages_only=True)  # else nothing would ever lift it
 
-    def _first(self, limit: int, closed: set[str], host: str | None = None) -> list[Front]:
+    def _first(self, limit: int, closed: set[str], host: str | None = None) -> list[owed.Front]:
         """The first due ones, after those of paused paths were put into their lanes."""
         parted = {host_of(key) for key in closed if host_of(key) != key}
         for page in range(_PAGES):
@@ -105,7 +101,7 @@ class Callbacks:
                 break
         return rows[:limit]
 
-    def _dying(self, room: int, places: dict[str, int]) -> list[Owed]:
+    def _dying(self, room: int, places: dict[str, int]) -> list[owed.Owed]:
         """Callbacks that are owed for too long. They go in spite of a pause: their worker ends them without a POST."""
         found, following = owed.oldest(self.db, self.settings.delivery_deadline, self._aged)
         found = [row for row in found if places[host_of(row["host"])] > 0]
@@ -128,7 +124,7 @@ def _shut(host: str, closed: set[str]) -> bool:
     return host in closed or host_of(host) in closed
 
 
-def _chosen(rows: Sequence[Owed], room: int, places: dict[str, int]) -> list[str]:
+def _chosen(rows: Sequence[owed.Owed], room: int, places: dict[str, int]) -> list[str]:
     """The ids of those that may go, in order; `places` is what is left of each host's share."""
     left = places.copy()
     ids: dict[str, None] = {}

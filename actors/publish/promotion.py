@@ -1,7 +1,5 @@
 """Promotion: jobs that waited too long move up, or endless load of higher jobs would starve them (DESIGN §2.8)."""
 
-from __future__ import annotations
-
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -11,7 +9,6 @@ import structlog
 
 from schema.rows import outbox, waiting
 from schema.rows.jobs import PROMOTED, turn_of
-from schema.rows.waiting import Overdue
 from schema.settings import Settings
 from schema.sql.database import Database
 
@@ -49,7 +46,7 @@ class Promotion:
         overdue.sort(key=lambda row: (str(row["requested_at"]), row["job_id"]))
         high, already = waiting.at_top(self.db)
         free = max(0, max(self.threads(), high // 4) - already)
-        raised: dict[tuple[int, int], list[Overdue]] = defaultdict(list)
+        raised: dict[tuple[int, int], list[waiting.Overdue]] = defaultdict(list)
         for place, row in enumerate(overdue):
             turn = 0 if place < free else EXEMPT_TURN
             if turn != row["turn"]:

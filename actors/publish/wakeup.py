@@ -1,7 +1,5 @@
 """Wakes the relays of this host by a datagram after a commit; without it, they look after `relay_poll` seconds (DESIGN §2.1)."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

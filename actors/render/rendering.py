@@ -4,8 +4,6 @@ With a folder, or with bytes that are too many to keep, it stores the PDF and en
 `middleware/hooks/retries.py` ends the attempt; when its worker dies, `actors/housekeeping/rescue.py` does.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,20 +12,16 @@ from typing import Any
 import msgspec
 import structlog
 
+from actors.actor import Actor
 from actors.render.storing import HARD_GRACE, Storing
-from middleware.hooks.lifecycle import Attempt, Attempts
-from middleware.meters.worker import WorkerMeters
+from middleware.hooks.lifecycle import Attempt
 from schema.errors import LeaseLost, Permanent, Returned
 from schema.life import previews
 from schema.ports import Documents, Renderer, RenderRequest
 from schema.rows import durations, jobs, leases, outbox, passwords, rendered
 from schema.rows.columns import Stage
-from schema.rows.jobs import Claim, Unclaimed
 from schema.rows.messages import RENDER
-from schema.rows.pauses import PauseBoard
-from schema.rows.rendered import StoreBacklog
-from schema.settings import Settings
-from schema.sql.database import Database, DatabaseDown, patiently
+from schema.sql.database import DatabaseDown, patiently
 from schema.sql.times import as_time
 
 log = structlog.get_logger()
@@ -39,19 +33,13 @@ _NOTE_EVERY = 1.0  # Seconds between writes of one product's duration.
 
 
 @dataclass
-class Rendering:
+class Rendering(Actor):
     """`render_pdf`, with what it needs."""
 
-    settings: Settings
-    db: Database
     documents: Documents
     renderer: Renderer
-    attempts: Attempts
-    board: PauseBoard
-    meters: WorkerMeters
-    worker_id: str
     storing: Storing
-    backlog: StoreBacklog
+    backlog: rendered.StoreBacklog
     _warm: bool = False
     # Product → how many durations are not noted yet, their sum in seconds, and when one was noted last.
     _durations: dict[str, tuple[int, float, float]] = field(default_factory=dict)
@@ -60,7 +48,7 @@ class Rendering:
         """Do one start of a job, unless its row needs none."""
         # The message is not acked until the row could be asked for: the thread waits and asks again.
         held = patiently(lambda: self._claim(job_id))
-        if not isinstance(held, Claim):
+        if not isinstance(held, jobs.Claim):
             log.debug("job.hint_forgotten", job_id=job_id, reason=held)
             return
         began = time.monotonic()
@@ -84,7 +72,7 @@ class Rendering:
         if not kept:
             self._note(held.row["product_id"], time.monotonic() - began)
 
-    def _finish_preview(self, held: Claim, pdf: bytes) -> None:
+    def _finish_preview(self, held: jobs.Claim, pdf: bytes) -> None:
         """End a preview: its PDF is kept for whoever waits, and stored nowhere."""
         if len(pdf) > rendered.MOST_KEPT:
             raise Permanent(f"The preview has {len(pdf):,} bytes, too many to be kept.", code="preview_too_large")
@@ -93,24 +81,19 @@ class Rendering:
         self.attempts.end()
         log.info("preview.completed", job_id=held.job_id, bytes=len(pdf))
 
-    def _claim(self, job_id: str) -> Claim | Unclaimed:
+    def _claim(self, job_id: str) -> jobs.Claim | jobs.Unclaimed:
         if self.board.blocking(RENDER) is not None:
             outbox.JOBS.unpublish(self.db, job_id)
             return "paused"
-        s = self.settings
+        s, high_only = self.settings, self.backlog.full()
         held = jobs.claim(
-            self.db,
-            job_id,
-            worker_id=self.worker_id,
-            lease=s.lease,
-            timeout=s.job_timeout,
-            high_only=self.backlog.full(),
+            self.db, job_id, worker_id=self.worker_id, lease=s.lease, timeout=s.job_timeout, high_only=high_only
         )
         if held == "held_back":
             outbox.JOBS.unpublish(self.db, job_id)
         return held
 
-    def _bytes(self, held: Claim, attempt: Attempt) -> tuple[bytes, bool]:
+    def _bytes(self, held: jobs.Claim, attempt: Attempt) -> tuple[bytes, bool]:
         """The PDF, rendered now or kept from an earlier attempt of this round; and whether it was kept."""
         if held.start_no > 1 and (kept := rendered.saved(self.db, held)) is not None:
             return kept, True
@@ -136,7 +119,7 @@ class Rendering:
         self.meters.stage(stage, seconds)
         log.info("job.stage_done", stage=stage, seconds=round(seconds, 3), **more)
 
-    def _report(self, held: Claim) -> dict[str, Any]:
+    def _report(self, held: jobs.Claim) -> dict[str, Any]:
         code, product = held.row["code"], held.row["product_id"]
         if held.row["inline_data"]:
             text = jobs.inline_report(self.db, held.job_id)
@@ -151,7 +134,7 @@ class Rendering:
             raise Permanent(f"There is no report with code {code!r} for product {product!r}.", code="report_not_found")
         return report
 
-    def _show(self, held: Claim, attempt: Attempt) -> Callable[[int], None]:
+    def _show(self, held: jobs.Claim, attempt: Attempt) -> Callable[[int], None]:
         """The renderer's progress callback: it checks for stop and lost lease, and writes progress now and then."""
         shown_at = time.monotonic()
 
@@ -170,20 +153,18 @@ class Rendering:
         return show
 
     def _note(self, product_id: str, seconds: float) -> None:
-        """Note how long a report takes this thread; it may be lost without harm."""
-        try:
-            if self._warm:  # the first report of a process also loads fonts and templates
-                self._note_duration(product_id, seconds)
+        """Write how long a product's reports take, at most once a second; it may be lost without harm."""
+        if not self._warm:  # the first report of a process also loads fonts and templates
             self._warm = True
-        except DatabaseDown:
-            log.warning("job.duration_not_noted", product_id=product_id)
-
-    def _note_duration(self, product_id: str, seconds: float) -> None:
-        """Write a product's mean duration at most once a second; a single report is noted at once."""
+            return
         count, total, noted_at = self._durations.get(product_id, (0, 0.0, float("-inf")))
         count, total = count + 1, total + seconds
         now = time.monotonic()
         if now - noted_at >= _NOTE_EVERY:
-            durations.note(self.db, product_id, total / count, count)
+            try:
+                durations.note(self.db, product_id, total / count, count)
+            except DatabaseDown:
+                log.warning("job.duration_not_noted", product_id=product_id)
+                return
             count, total, noted_at = 0, 0.0, now
         self._durations[product_id] = (count, total, noted_at)

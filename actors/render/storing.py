@@ -1,13 +1,8 @@
 """The uploaders: threads of a render process that store kept PDFs while its render thread draws on (DESIGN §2.2).
 
 They take kept PDFs from the rows, in order of rank, whoever has drawn them. Without them a render thread would sleep
-through each upload with a whole renderer in its hands.
-
-A job's attempt ends here when it succeeds. When it raises, `middleware/hooks/retries.py` ends it; when its process dies,
-`actors/housekeeping/rescue.py` does.
+through each upload with a whole renderer in its hands. An attempt ends here as one of `rendering.py` does.
 """
-
-from __future__ import annotations
 
 import threading
 import time
@@ -17,17 +12,13 @@ from typing import Any
 
 import structlog
 
-from actors.render.put import put_pdf
-from middleware.hooks.lifecycle import Attempt, Attempts
-from middleware.meters.worker import WorkerMeters
-from schema.errors import LeaseLost, RateLimited, Returned
+from actors.actor import Actor
+from middleware.hooks.lifecycle import Attempt
+from schema.errors import LeaseLost, Permanent, RateLimited, Returned
 from schema.life import rounds
 from schema.ports import Artifacts
-from schema.rows import durations, leases, pace, pauses, rendered
-from schema.rows.jobs import Claim
-from schema.rows.pace import Grant
-from schema.rows.pauses import PauseBoard
-from schema.rows.rendered import Kept
+from schema.rows import durations, jobs, leases, pace, pauses, rendered
+from schema.rows.file_names import file_name
 from schema.settings import Settings
 from schema.sql.database import Database, DatabaseDown, patiently
 
@@ -42,20 +33,13 @@ _FRONT = 4  # Rows read at a look: others may take the first of them.
 
 
 @dataclass
-class Storing:
+class Storing(Actor):
     """Uploads kept PDFs, several at once."""
 
-    settings: Settings
-    db: Database
     artifacts: Artifacts
-    attempts: Attempts
-    board: PauseBoard
-    meters: WorkerMeters
-    worker_id: str
-    wake: Callable[[], None]
     settle: Callable[[Attempt, BaseException], None]  # writes what becomes of an attempt that raised
     _busy: int = 0
-    _leave: Grant | None = None  # to write to the store, not used yet
+    _leave: pace.Grant | None = None  # to write to the store, not used yet
     _looking: threading.Lock = field(default_factory=threading.Lock)
     _counting: threading.Lock = field(default_factory=threading.Lock)  # never held while anything is waited for
     _news: threading.Event = field(default_factory=threading.Event)  # a PDF was kept, or an uploader is free
@@ -113,7 +97,7 @@ class Storing:
         with self._counting:
             self._busy += change
 
-    def _take(self, idle: float) -> tuple[Kept, Grant] | None:
+    def _take(self, idle: float) -> tuple[rendered.Kept, pace.Grant] | None:
         """Claim the PDF whose turn it is, with leave to write it; or wait for one."""
         waits: float | None = None
         self._news.clear()
@@ -143,7 +127,7 @@ class Storing:
             self._leave = grant
         return None
 
-    def _store(self, kept: Kept, leave: Grant) -> None:
+    def _store(self, kept: rendered.Kept, leave: pace.Grant) -> None:
         """Upload one PDF and end its round."""
         held = kept.claim
         attempt = Attempt(leases.UPLOADS, held.row, time.monotonic() + self.settings.job_timeout + HARD_GRACE)
@@ -169,7 +153,7 @@ class Storing:
             self.attempts.end()
             structlog.contextvars.clear_contextvars()
 
-    def upload(self, held: Claim, pdf: bytes) -> str:
+    def upload(self, held: jobs.Claim, pdf: bytes) -> str:
         """Store a PDF in the caller's own attempt, once there is leave to write; the link for people."""
         if not self.apart:
             return self._put(held, pdf, None)[1]
@@ -184,7 +168,7 @@ class Storing:
             if self.attempts.stopping.wait(min(waits or 0.0, _LONGEST_LOOK)):
                 raise Returned("The worker is being stopped.")
 
-    def _put(self, held: Claim, pdf: bytes, leave: Grant | None) -> tuple[float, str]:
+    def _put(self, held: jobs.Claim, pdf: bytes, leave: pace.Grant | None) -> tuple[float, str]:
         """Put the bytes into the store; seconds, and the link. A refusal is told to the pace at once."""
         began = time.monotonic()
         try:
@@ -198,14 +182,14 @@ class Storing:
         log.info("job.stage_done", stage="uploading", seconds=round(seconds, 3))
         return seconds, link
 
-    def _note(self, leave: Grant, **became: Any) -> None:
+    def _note(self, leave: pace.Grant, **became: Any) -> None:
         """Tell the pace what became of a write. It may be lost: the outcome of a job hangs on it in no case."""
         try:
             pace.note(self.db, self.artifacts.dependency, leave, **became)
         except DatabaseDown:
             log.warning("pace.not_noted")
 
-    def finish(self, held: Claim, link: str, seconds: float, *, saved: bool = True) -> None:
+    def finish(self, held: jobs.Claim, link: str, seconds: float, *, saved: bool = True) -> None:
         """End the round of a job whose PDF is stored; `seconds` since its attempt began. Raises LeaseLost."""
 
         def end() -> bool:
@@ -216,12 +200,33 @@ class Storing:
         self.attempts.end()
         self.wake()
         self.meters.ended(held.row, "completed", None)
-        log.info(
-            "job.completed", job_id=held.job_id, round=held.round, attempt=held.start_no, seconds=round(seconds, 3)
-        )
+        ids = {"job_id": held.job_id, "round": held.round, "attempt": held.start_no}
+        log.info("job.completed", **ids, seconds=round(seconds, 3))
         try:
             for scope in (pauses.DEPENDENCY + self.artifacts.dependency, pauses.MONGODB):
                 if self.board.in_streak(scope):
                     pauses.note_success(self.db, scope)
         except DatabaseDown:
             log.warning("job.streak_not_ended", job_id=held.job_id)
+
+
+def put_pdf(db: Database, settings: Settings, artifacts: Artifacts, held: jobs.Claim, pdf: bytes) -> str:
+    """Put a PDF into the store under its job's reserved id; the link for people. From here on it is too late to cancel.
+
+    Raises Cancelled, LeaseLost, and whatever the store raises (DESIGN §2.12, §2.13).
+    """
+
+    def put(artifact_id: str, *, replace: bool) -> str | None:
+        jobs.pass_upload_point(db, held, artifact_id, settings.lease)
+        return artifacts.put(artifact_id, name, pdf, replace=replace, labels=labels)
+
+    labels = {"job_id": held.job_id, "code": held.row["code"], "product_id": held.row["product_id"]}
+    name = file_name(held.row, settings.file_name)
+    try:
+        link = put(held.row["artifact_id"] or artifacts.reserve(), replace=held.round > 1)
+    except Permanent as error:
+        if error.code != "artifact_gone":
+            raise
+        # A person deleted the file of an earlier round. Its id cannot be used again, so the job gets a new one.
+        link = put(artifacts.reserve(), replace=False)
+    return link or f"{settings.links_base}/api/jobs/{held.job_id}/download"

@@ -131,7 +131,7 @@ def post_again() -> None:
 def no_reserved_id() -> None:
     """Every upload asks Drive for an id of its own instead of keeping one in the row."""
     from actors.render import storing
-    from actors.render.put import put_pdf
+    from actors.render.storing import put_pdf
 
     def forgetful(db: Any, settings: Any, artifacts: Any, held: Any, pdf: bytes) -> str:
         held.row["artifact_id"] = None

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from ulid import ULID
 
-from actors.deliver.callback_body import callback_body
+from actors.deliver.bodies import callback_body
 from actors.deliver.sender import SignedSender
 from ops.commands.terminal import allowed
 from schema import VERSION

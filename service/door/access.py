@@ -5,8 +5,6 @@ keys, `Host` and `Origin` are checked: another site, or a name that points at 12
 machine would make every caller look like a program of this machine: a request that carries a proxy's marks is refused.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -82,9 +80,8 @@ class Access:
             return
         needed = role_of(req.method, req.uri_template or "")
         if needed is not None and not caller.may(needed):
-            raise Refused(
-                f"This needs a key with the role {needed}; {caller.name} has {caller.role}.", code="forbidden"
-            )
+            lacking = f"This needs a key with the role {needed}; {caller.name} has {caller.role}."
+            raise Refused(lacking, code="forbidden")
 
 
 def is_public(path: str) -> bool:
@@ -108,9 +105,8 @@ def _check_local(req: falcon.Request, *, plain: bool = False) -> None:
     for header in req.env:
         if header.startswith("HTTP_") and _PROXIED.search(header):
             shown = header.removeprefix("HTTP_").replace("_", "-").title()[:80]
-            raise Refused(
-                f"The request came through a proxy: it carries {shown}.", code="host_refused", next_step=_NO_PROXY
-            )
+            proxied = f"The request came through a proxy: it carries {shown}."
+            raise Refused(proxied, code="host_refused", next_step=_NO_PROXY)
     old = req.env.get("SERVER_PROTOCOL") == "HTTP/1.0"
     if old and not plain:
         raise Refused("The request speaks HTTP/1.0, as proxies do.", code="host_refused", next_step=_NO_PROXY)

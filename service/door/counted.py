@@ -1,7 +1,5 @@
 """The counting of requests, and of what became of each request for a report."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -1,12 +1,11 @@
 """Writes every error as problem+json (RFC 9457), with Retry-After; the texts stand in `schema/http/problems.py`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import falcon
 import msgspec
 import structlog
+from msgspec import UNSET
 
 from schema.errors import DependencyDown, Refused, ReportqError
 from schema.http.problems import TYPE_BASE, problem_of
@@ -51,7 +50,8 @@ def problem(
 
 def refused(req: falcon.Request, resp: falcon.Response, error: ReportqError, params: Any) -> None:
     if isinstance(error, DatabaseDown):
-        problem(req, resp, "database_unavailable", error.detail, **error.fields)
+        verdict: Any = error.fields.get("verdict", UNSET)
+        problem(req, resp, "database_unavailable", error.detail, verdict=verdict)
     elif isinstance(error, DependencyDown):
         problem(req, resp, "storage_unavailable", error.detail)
     else:

@@ -4,8 +4,6 @@ The buckets lie in a small file that all processes read and write. A request cos
 the disk does not take, each process counts for itself: a full run folder loosens the limits and fails no request.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import math

@@ -1,7 +1,5 @@
 """A ZIP archive that is written while it is sent: stored, not compressed, since PDFs are compressed already."""
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Batches: the list; one batch's status and results, cancel, replay of what failed, and all of its PDFs in one archive."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -140,9 +138,8 @@ def cancel(db: Database, batch_id: str) -> batch_responses.BatchCancelled:
     if row["ended_at"] is not None:
         raise Refused("The batch has ended.", code="already_ended")
     done = db.transaction(lambda: batches.each(db, row, OPEN, lambda job_id: rounds.cancel(db, job_id)))
-    return batch_responses.BatchCancelled(
-        batch_id, done.count("cancelled"), done.count("requested"), done.count("too_late")
-    )
+    counts = [done.count(outcome) for outcome in ("cancelled", "requested", "too_late")]
+    return batch_responses.BatchCancelled(batch_id, *counts)
 
 
 def replay(db: Database, batch_id: str, asked: requests.Replay, who: str) -> batch_responses.BatchReplayed:

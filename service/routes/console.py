@@ -4,8 +4,6 @@ They hold nothing secret and need no key; the calls they make do. The policy let
 script that stands in a page, and be framed by nobody.
 """
 
-from __future__ import annotations
-
 import hashlib
 import html
 from pathlib import Path
@@ -36,11 +34,8 @@ class Console:
     """GET / and GET /console/{name}: read once, at start; the page's links lead through `links_path`."""
 
     def __init__(self, links_path: str) -> None:
-        self._files = {
-            path.name: (path.read_bytes(), _KINDS[path.suffix])
-            for path in sorted(_FOLDER.iterdir())
-            if path.suffix in _KINDS
-        }
+        files = [path for path in sorted(_FOLDER.iterdir()) if path.suffix in _KINDS]
+        self._files = {path.name: (path.read_bytes(), _KINDS[path.suffix]) for path in files}
         page, kind = self._files["index.html"]
         self._files["index.html"] = (page.replace(b'="/', f'="{html.escape(links_path)}/'.encode()), kind)
         self._etags = {name: hashlib.sha256(body).hexdigest()[:16] for name, (body, _) in self._files.items()}

@@ -1,7 +1,5 @@
 """Dead letters: grouped by cause or one by one; replay and discard."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The delivery log of a job, and sending a callback once more."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import falcon
@@ -12,7 +10,6 @@ from schema.http import requests
 from schema.http.problems import problem_of
 from schema.http.responses import Delivery, DeliveryLog, Post, Resent, shown
 from schema.life import replays
-from schema.life.replays import Refusal
 from schema.rows import deliveries, jobs, pauses, posts
 from schema.rows.columns import DeliveryRow
 from schema.rows.states import OPEN
@@ -21,7 +18,7 @@ from schema.sql.times import moment
 from service.routes.route import Route, answer, by, no_job
 
 # Why a callback is not sent again → the problem's code and the sentence.
-REFUSALS: Mapping[Refusal, tuple[str, str]] = {
+REFUSALS: Mapping[replays.Refusal, tuple[str, str]] = {
     "unknown": ("delivery_not_found", "There is no such delivery."),
     "no_callback": ("not_resendable", "The job was submitted without a callback."),
     "superseded": ("not_resendable", "A newer round of the job has taken this callback's place."),

@@ -1,7 +1,5 @@
 """The stored PDF, streamed; or, when asked for, where the storage keeps it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -13,6 +11,8 @@ from schema.rows.file_names import disposition, file_name
 from schema.rows.jobs import find
 from service.routes.route import Route, no_job
 
+Row = Mapping[str, Any]  # of a job, or its permanent record
+
 
 class Downloads(Route):
     """GET /api/jobs/{job_id}/download, and what the synchronous endpoint answers."""
@@ -22,7 +22,7 @@ class Downloads(Route):
         row = find(self.parts.db, job_id)
         self.serve(resp, job_id, row, redirect=self.parts.settings.download_redirect)
 
-    def stored(self, resp: falcon.Response, job_id: str, row: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    def stored(self, resp: falcon.Response, job_id: str, row: Row | None) -> Row:
         """The row, or the permanent record, of a job that has a PDF.
 
         Refused: a failed job's own code, job_cancelled, not_ready, job_not_found.
@@ -43,13 +43,7 @@ class Downloads(Route):
         return row
 
     def serve(
-        self,
-        resp: falcon.Response,
-        job_id: str,
-        row: Mapping[str, Any] | None,
-        *,
-        redirect: bool = False,
-        kind: str = "inline",
+        self, resp: falcon.Response, job_id: str, row: Row | None, *, redirect: bool = False, kind: str = "inline"
     ) -> None:
         """Stream the PDF of a completed job (`row`, or the permanent record of a cleaned one) into the answer.
 

@@ -1,7 +1,5 @@
 """The synchronous endpoint, kept for simple use and for the time of the migration: it queues and waits (DESIGN §3)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from email.utils import formatdate
 

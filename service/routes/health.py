@@ -1,7 +1,5 @@
 """Is the process alive, and can it do its work?"""
 
-from __future__ import annotations
-
 import time
 from typing import Literal
 
@@ -76,11 +74,9 @@ class Ready:
         live = workers.live(self._parts.db, self._parts.settings.lease)
         missing = [queue for queue in QUEUES if not any(worker["kind"] == queue for worker in live)]
         threads = sum(int(worker["threads"]) for worker in live)
-        served = (
-            Part("down", f"No worker serves {', '.join(missing)}.")
-            if missing
-            else Part("up", f"{threads} threads in {len(live)} alive")
-        )
+        served = Part("up", f"{threads} threads in {len(live)} alive")
+        if missing:
+            served = Part("down", f"No worker serves {', '.join(missing)}.")
         return {"database": Part("up", note or UNSET), "workers": served}
 
     def _migrations(self) -> str | None:

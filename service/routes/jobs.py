@@ -1,7 +1,5 @@
 """Jobs: the list; one job's status, cancel and replay."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, assert_never
@@ -11,7 +9,6 @@ import falcon
 from schema.errors import Refused
 from schema.http import queries, requests, responses
 from schema.http.problems import problem_of
-from schema.http.responses import error_of, shown
 from schema.life import rounds
 from schema.ports import End
 from schema.rows import deliveries, found, jobs, pauses
@@ -82,13 +79,9 @@ class Job(Route):
     def on_post_replay(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """A failed or cancelled job once more: a new round with a fresh budget."""
         asked = self.asked(req, requests.Replay, optional=True)
+        db, callback, failure_callback = self.parts.db, asked.callback, asked.failure_callback
         outcome = rounds.replay(
-            self.parts.db,
-            job_id,
-            by=by(req),
-            why=asked.why,
-            callback=asked.callback,
-            failure_callback=asked.failure_callback,
+            db, job_id, by=by(req), why=asked.why, callback=callback, failure_callback=failure_callback
         )
         match outcome:
             case "unknown":
@@ -101,18 +94,18 @@ class Job(Route):
                 self.parts.wake()
             case _:
                 assert_never(outcome)
-        row = jobs.find(self.parts.db, job_id)
+        row = jobs.find(db, job_id)
         assert row is not None
         accepted(resp, standing(self.view, row))
 
     def _shown(self, row: JobRow) -> responses.Job:
         position, estimate = self.view.of(row)
         db = self.parts.db
-        tried = [shown(responses.Attempt, attempt) for attempt in jobs.attempts_of(db, row["job_id"])]
+        tried = [responses.shown(responses.Attempt, attempt) for attempt in jobs.attempts_of(db, row["job_id"])]
         if row["status"] == "processing":
             started = moment(row["attempt_started_at"])
             tried.append(responses.Attempt(row["start_no"], row["round"], started, None, None, None))
-        return shown(
+        return responses.shown(
             responses.Job,
             row,
             priority=jobs.priority_word(row["priority"]),
@@ -121,7 +114,7 @@ class Job(Route):
             created_at=_submitted_at(row),
             completed_at=moment(row["ended_at"]),
             attempts=tried,
-            error=error_of(row["error_code"], row["error_message"]) if row["status"] == "failed" else None,
+            error=responses.error_of(row["error_code"], row["error_message"]) if row["status"] == "failed" else None,
             webhook=webhook_of(db, row["job_id"], row),
         )
 
@@ -149,7 +142,7 @@ def webhook_of(db: Database, key: str, job: JobRow | BatchRow) -> responses.Webh
 
 
 def _summary(row: Mapping[str, Any]) -> responses.JobSummary:
-    return shown(
+    return responses.shown(
         responses.JobSummary,
         row,
         priority=None if row["priority"] is None else jobs.priority_word(row["priority"]),
@@ -162,7 +155,7 @@ def _summary(row: Mapping[str, Any]) -> responses.JobSummary:
 def _ended(end: End) -> responses.Job:
     """What the permanent record tells of a cleaned job."""
     not_sent = responses.Webhook("not_sent", 0, None, None, problem_of("resume_url_used").next_step)
-    return shown(
+    return responses.shown(
         responses.Job,
         asdict(end),
         priority=None,
@@ -174,6 +167,6 @@ def _ended(end: End) -> responses.Job:
         started_at=None,
         completed_at=moment(end.ended_at),
         attempts=[],
-        error=error_of(end.error_code, end.error_message) if end.status == "failed" else None,
+        error=responses.error_of(end.error_code, end.error_message) if end.status == "failed" else None,
         webhook=not_sent if end.callback == "not_sent" else None,
     )

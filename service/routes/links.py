@@ -4,8 +4,6 @@ A GET shows a page with a button and tells nothing of the report, not even wheth
 and previews open links. Only the button's POST counts as a use and sends the PDF.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

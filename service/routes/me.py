@@ -1,7 +1,5 @@
 """Who asks: what a client shows when somebody tests a key, and by how much it must divide what it sends."""
 
-from __future__ import annotations
-
 import falcon
 
 from schema.http.state_responses import Limits, Me

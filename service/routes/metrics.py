@@ -4,8 +4,6 @@ Each process reads the database at most once every five seconds, however often i
 reading takes long. A thread of its own reads: a scrape must end within Prometheus's patience, even if the database hangs.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator
@@ -23,8 +21,6 @@ from middleware.meters.exposition import FileCollector
 from schema import VERSION
 from schema.metrics import gauges, labels
 from schema.metrics import table as metrics
-from schema.metrics.gauges import Reading
-from schema.metrics.table import DATABASE
 from schema.sql.database import DatabaseDown
 from service.parts import ApiParts
 from service.watch import Watch
@@ -66,30 +62,30 @@ class RowCollector(Collector):
     def collect(self) -> Iterator[Family]:
         """One family a gauge; while the database is away only `reportq_accepting 0` and the dependencies are told."""
         readings = [*self._rows.readings(), *self._dependencies(), *self._facts()]
-        readings.append(Reading(metrics.BUILD_INFO, {"version": VERSION, "broker": self._broker}, 1))
+        readings.append(gauges.Reading(metrics.BUILD_INFO, {"version": VERSION, "broker": self._broker}, 1))
         families: dict[str, Family] = {}
         for metric in metrics.TABLE.values():
-            if metric.kept == DATABASE:
+            if metric.kept == metrics.DATABASE:
                 families[metric.name] = Family(metric.name.removesuffix("_total"), metric.help, metric.kind)
         for reading in readings:
             family = families[reading.metric.name]
             family.samples.append(Sample(reading.metric.name, reading.labels, reading.value))
         return iter(families.values())
 
-    def _dependencies(self) -> Iterator[Reading]:
+    def _dependencies(self) -> Iterator[gauges.Reading]:
         for name, answer in self._watch.answers().items():
             if name not in labels.DEPENDENCIES:
                 continue
-            yield Reading(metrics.DEPENDENCY_UP, {"dependency": name}, int(answer.up))
+            yield gauges.Reading(metrics.DEPENDENCY_UP, {"dependency": name}, int(answer.up))
             if answer.up:
-                yield Reading(metrics.DEPENDENCY_SECONDS, {"dependency": name}, answer.seconds)
+                yield gauges.Reading(metrics.DEPENDENCY_SECONDS, {"dependency": name}, answer.seconds)
 
-    def _facts(self) -> Iterator[Reading]:
+    def _facts(self) -> Iterator[gauges.Reading]:
         worst = dict.fromkeys(labels.FACTS, 0)
         for fact in self._watch.look().facts:
             worst[fact.key] = max(worst[fact.key], labels.SEVERITIES[fact.severity])
         for key, value in worst.items():
-            yield Reading(metrics.FACT, {"fact": key}, value)
+            yield gauges.Reading(metrics.FACT, {"fact": key}, value)
 
 
 class Rows:
@@ -98,13 +94,13 @@ class Rows:
     def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
         self._changed = threading.Condition()
-        self._readings: list[Reading] = []
+        self._readings: list[gauges.Reading] = []
         self._read_at = float("-inf")
         self._cost = 0.0
         self._reading = False
         self._away = False
 
-    def readings(self) -> list[Reading]:
+    def readings(self) -> list[gauges.Reading]:
         """What the rows say; only `reportq_accepting 0` while the database is away or hangs."""
         with self._changed:
             now = time.monotonic()
@@ -115,12 +111,12 @@ class Rows:
                 threading.Thread(target=self._read, name="reads-rows", daemon=True).start()
             done = self._changed.wait_for(lambda: not self._reading, _PATIENCE)
             if self._away if done else time.monotonic() - self._read_at > _FRESH:
-                return [Reading(metrics.ACCEPTING, {}, 0)]
+                return [gauges.Reading(metrics.ACCEPTING, {}, 0)]
             return self._readings
 
     def _read(self) -> None:
         began = time.monotonic()
-        found: list[Reading] | None = None
+        found: list[gauges.Reading] | None = None
         try:
             found = gauges.read(self._parts.db, self._parts.settings)
         except DatabaseDown:
@@ -132,6 +128,6 @@ class Rows:
                 if found is not None:
                     self._read_at = time.monotonic()
                     self._cost = self._read_at - began
-                    self._readings = [*found, Reading(metrics.READ_SECONDS, {}, self._cost)]
+                    self._readings = [*found, gauges.Reading(metrics.READ_SECONDS, {}, self._cost)]
                 self._changed.notify_all()
             self._parts.db.close()  # this thread's connection

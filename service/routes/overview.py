@@ -3,8 +3,6 @@
 However many callers ask, the database is read at most once every two seconds. A minute that is over is counted once.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import falcon

@@ -1,7 +1,5 @@
 """Previews: what a product's report looks like, drawn by a worker while the caller waits (DESIGN §2.16)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import falcon
@@ -14,7 +12,6 @@ from schema.http import queries, requests
 from schema.life import previews
 from schema.rows import jobs
 from schema.rows.file_names import disposition
-from schema.rows.jobs import HIGHEST, PREVIEW, NewJob
 from service.estimates import QueueView
 from service.routes.products import require_fitting, template_of
 from service.routes.route import Route
@@ -60,11 +57,11 @@ class Previews(Route):
             raise Refused("This product has no sample: send `data`.", code="invalid_data")
         require_fitting(self.parts, {"": requests.Submission(code="", product_id=product_id, data=data)})
         self.view.admit()
-        job = NewJob(
-            job_id=f"{PREVIEW}{ULID()}",
+        job = jobs.NewJob(
+            job_id=f"{jobs.PREVIEW}{ULID()}",
             code="",
             product_id=product_id,
-            priority=HIGHEST,
+            priority=jobs.HIGHEST,
             inline=msgspec.json.encode(data),
             owner=req.context.owner,
             request_id=req.context.request_id,

@@ -86,9 +86,8 @@ def require_fitting(parts: ApiParts, wanted: Mapping[str, requests.Submission]) 
     for path, message in named:
         errors[path] = f"{errors[path]}; {message}" if path in errors else message
     listed = "; ".join(f"{path}: {message}" for path, message in named)
-    raise Refused(
-        f"No job was made. {listed}{f'; and {more:,} more' if more else ''}.", code="invalid_data", errors=errors
-    )
+    left_out = f"; and {more:,} more" if more else ""
+    raise Refused(f"No job was made. {listed}{left_out}.", code="invalid_data", errors=errors)
 
 
 def _faults(parts: ApiParts, where: str, one: requests.Submission) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,5 @@
 """The queues: how they stand, pause, drain and resume."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import falcon
@@ -45,17 +43,11 @@ class QueueAct(Route):
 
 def queue_states(db: Database, settings: Settings) -> QueueStates:
     """Every queue as it stands."""
-    return QueueStates(
-        [
-            shown(
-                QueueState,
-                state,
-                paused=_pause(state["paused"]) if state["paused"] else None,
-                outages=[_pause(row) for row in state["outages"]],
-            )
-            for state in queues.states(db, settings)
-        ]
-    )
+    found = []
+    for state in queues.states(db, settings):
+        paused = _pause(state["paused"]) if state["paused"] else None
+        found.append(shown(QueueState, state, paused=paused, outages=[_pause(row) for row in state["outages"]]))
+    return QueueStates(found)
 
 
 def _pause(row: PauseRow) -> Pause:

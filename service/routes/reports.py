@@ -1,7 +1,5 @@
 """Submission: validated request → one row → 202; or many of them in one request: all are written, or none."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +12,6 @@ from schema.errors import Refused
 from schema.http import queries, requests
 from schema.http.responses import Accepted, BatchAccepted
 from schema.rows import batches, passwords
-from schema.rows.batches import NewBatch
 from schema.rows.columns import JobRow, UsedKey
 from schema.rows.jobs import PRIORITIES, KeyTaken, NewJob, known, turn_of
 from schema.sql.database import patiently
@@ -59,9 +56,8 @@ class Submitting(Route):
             except KeyTaken as taken:
                 earlier = self._earlier(wanted) or [taken.row]
         if [row["fingerprint"] for row in earlier] != [job.fingerprint for job in wanted]:
-            raise Refused(
-                f"This Idempotency-Key was sent before with {another}; no job was made.", code="idempotency_key_reused"
-            )
+            reused = f"This Idempotency-Key was sent before with {another}; no job was made."
+            raise Refused(reused, code="idempotency_key_reused")
         req.context.repeated = True
         return earlier
 
@@ -123,7 +119,7 @@ class Batch(Submitting):
             raise Refused(f"A batch may have {most} jobs.", code="batch_too_large")
         if queries.strict(req.params, req.get_header("Prefer")):
             require_fitting(self.parts, {f"jobs[{place}].": one for place, one in enumerate(batch.jobs)})
-        new = NewBatch(
+        new = batches.NewBatch(
             batch_id=f"bat_{ULID()}",
             owner=req.context.owner,
             callback=batch.callback,
@@ -155,18 +151,14 @@ class Batch(Submitting):
 
 def _keyed(req: falcon.Request, batch: requests.Batch, batch_id: str, sealing: Sequence[str]) -> list[NewJob]:
     """The rows of a batch; each key and fingerprint stands for one place in this very batch."""
-    wanted = [
-        replace(new_job(submission, req, sealing), job_id=batches.member(batch_id, place), batch_id=batch_id)
-        for place, submission in enumerate(batch.jobs)
-    ]
+    made = enumerate(new_job(submission, req, sealing) for submission in batch.jobs)
+    wanted = [replace(job, job_id=batches.member(batch_id, place), batch_id=batch_id) for place, job in made]
     key = wanted[0].idempotency_key
     if key is None:
         return wanted
     whole = requests.fingerprint(batch, sealing)
-    return [
-        replace(job, idempotency_key=requests.derived(key, f"batch {place}"), fingerprint=whole)
-        for place, job in enumerate(wanted)
-    ]
+    keys = [requests.derived(key, f"batch {place}") for place in range(len(wanted))]
+    return [replace(job, idempotency_key=own, fingerprint=whole) for job, own in zip(wanted, keys, strict=True)]
 
 
 def new_job(submission: requests.Submission, req: falcon.Request, sealing: Sequence[str]) -> NewJob:

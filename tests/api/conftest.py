@@ -99,7 +99,7 @@ def api_of(db: Database, tmp_path: Path) -> Callable[..., Api]:
     def make(**chosen: Any) -> Api:
         settings = Settings(**{"run_dir": str(tmp_path / "run"), "webhook_allow": "hooks.example", **chosen})
         documents = open_documents("database:", db)
-        artifacts = open_artifacts(f"file:{tmp_path / 'artifacts'}")
+        artifacts = open_artifacts(Settings(artifacts_url=f"file:{tmp_path / 'artifacts'}"))
         parts = ApiParts(settings, db, documents, artifacts, wake=lambda: None, broker_ping=lambda: None)
         return Api(falcon.testing.TestClient(create_app(parts)), db, documents, artifacts, settings)
 

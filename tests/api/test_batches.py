@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from actors.deliver.batch_body import batch_body
+from actors.deliver.bodies import batch_body
 from actors.desk import erasure
 from ops.commands import story
 from schema.errors import DependencyDown

@@ -174,7 +174,7 @@ def client_of(url: str, tmp_path: Any) -> falcon.testing.TestClient:
     """An application whose database is somebody who does not answer; a statement is given up after a second."""
     db = Database(url, connect_timeout=1.0, io_timeout=1.0)
     settings = Settings(run_dir=str(tmp_path), api_keys="n8n:operate:operator-key-0123456789")
-    artifacts = open_artifacts(f"file:{tmp_path}")
+    artifacts = open_artifacts(Settings(artifacts_url=f"file:{tmp_path}"))
     parts = ApiParts(settings, db, open_documents("database:", db), artifacts, lambda: None, lambda: None)
     return falcon.testing.TestClient(create_app(parts), headers=OPERATOR)
 

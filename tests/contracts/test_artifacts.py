@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from actors.artifacts import DriveOptions, open_artifacts
+from actors.artifacts import open_artifacts
 from ops.servers.drive import DriveDouble
 from schema.errors import Permanent
 from schema.ports import Artifacts
+from schema.settings import Settings
 
 PDF = b"%PDF-1.7 first\n" + bytes(range(256)) * 40
 OTHER = b"%PDF-1.7 second\n" + bytes(range(255, -1, -1)) * 50
@@ -23,12 +24,13 @@ LABELS = {"job_id": "pdf_01", "code": "K1", "product_id": "minat"}
 @pytest.fixture(params=["folder", "drive"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Artifacts]:
     if request.param == "folder":
-        store = open_artifacts(f"file:{tmp_path}/artifacts")
+        store = open_artifacts(Settings(artifacts_url=f"file:{tmp_path}/artifacts"))
     else:
         drive: DriveDouble = request.getfixturevalue("drive")
         drive.clear()
         key = drive.service_account(tmp_path)
-        store = open_artifacts(drive.url, DriveOptions(str(key), api_root=drive.api_root, timeout=10))
+        how = {"gdrive_credentials": str(key), "gdrive_api_root": drive.api_root, "gdrive_timeout": 10.0}
+        store = open_artifacts(Settings(artifacts_url=drive.url, **how))
     yield store
     store.close()
 
@@ -177,4 +179,4 @@ def test_of_two_racing_writers_one_file_stays_whole(store: Artifacts) -> None:
 )
 def test_a_url_that_names_no_store_is_refused(url: str) -> None:
     with pytest.raises(ValueError):
-        open_artifacts(url)
+        open_artifacts(Settings(artifacts_url=url))

@@ -15,16 +15,23 @@ import httplib2
 import pytest
 from googleapiclient.errors import HttpError
 
-from actors.artifacts import DriveOptions, open_artifacts, try_out
 from actors.artifacts import drive as adapter
+from actors.artifacts import open_artifacts, try_out
 from actors.artifacts.drive import GoogleDrive
 from actors.artifacts.drive_errors import sort, until_reset
 from ops.servers.drive import DriveDouble
 from ops.servers.loopback_http import call
 from schema.errors import DependencyDown, Permanent, RateLimited, ReportqError, Transient
+from schema.settings import Settings
 
 PDF = b"%PDF-1.7 first\n" + bytes(range(256)) * 40
 OTHER = b"%PDF-1.7 second\n" + bytes(range(255, -1, -1)) * 50
+
+
+def settings_of(double: DriveDouble, key: Path, url: str = "", **how: Any) -> Settings:
+    return Settings(
+        artifacts_url=url or double.url, gdrive_credentials=str(key), gdrive_api_root=double.api_root, **how
+    )
 
 
 @pytest.fixture
@@ -44,9 +51,7 @@ def opened(double: DriveDouble, key: Path) -> Iterator[Callable[..., GoogleDrive
     stores = []
 
     def open_one(url: str = "", timeout: float = 10.0, **options: Any) -> GoogleDrive:
-        store = open_artifacts(
-            url or double.url, DriveOptions(str(key), api_root=double.api_root, timeout=timeout, **options)
-        )
+        store = open_artifacts(settings_of(double, key, url, gdrive_timeout=timeout, **options))
         assert isinstance(store, GoogleDrive)
         stores.append(store)
         return store
@@ -358,7 +363,7 @@ def test_an_unknown_service_account_is_said(double: DriveDouble, key: Path, tmp_
     account["client_email"] = "stranger@trial.iam.gserviceaccount.com"
     other = tmp_path / "stranger.json"
     other.write_text(json.dumps(account))
-    store = open_artifacts(double.url, DriveOptions(str(other), api_root=double.api_root))
+    store = open_artifacts(settings_of(double, other))
 
     error = raised(store.ping)
     store.close()
@@ -373,7 +378,7 @@ def test_a_key_file_with_a_byte_order_mark_is_read_as_meant(
 ) -> None:
     path = tmp_path / "key.json"
     path.write_text(key.read_text().replace("\n", "\r\n"), encoding)
-    store = open_artifacts(double.url, DriveOptions(str(path), api_root=double.api_root))
+    store = open_artifacts(settings_of(double, path))
     store.ping()
     store.close()
 
@@ -386,7 +391,7 @@ def test_a_key_file_that_cannot_be_used_is_refused_at_start(
     if content is not None:
         path.write_text(content)
 
-    error = raised(lambda: open_artifacts(double.url, DriveOptions(str(path), api_root=double.api_root)))
+    error = raised(lambda: open_artifacts(settings_of(double, path)))
 
     assert error.code == "drive_credentials_invalid"
     assert str(path) in str(error)
@@ -413,7 +418,7 @@ def test_eight_threads_fetch_one_token(double: DriveDouble, store: GoogleDrive) 
 
 
 def test_links_are_shared_only_when_asked_for(double: DriveDouble, opened: Callable[..., GoogleDrive]) -> None:
-    private, public = opened(), opened(link_sharing=True)
+    private, public = opened(), opened(gdrive_share_links=True)
     before = double.counts().get("permissions", 0)
 
     put(private, private.reserve())

@@ -15,6 +15,7 @@ import dramatiq
 from dramatiq.middleware import SkipMessage
 from ulid import ULID
 
+from actors.housekeeping.leader import Housekeeper
 from actors.process.runtime import Runtime, build
 from middleware.rabbitmq.broker import encode
 from schema.errors import ReportqError
@@ -278,6 +279,13 @@ class World:
 
     def letters(self, job_id: str) -> list[Row]:
         return letters.open_of_job(self.db, job_id)
+
+
+def every_duty(keeper: Housekeeper) -> None:
+    """Each duty of housekeeping once, if this is the leader."""
+    keeper.sweep()
+    keeper.ask_around()
+    keeper.tell()
 
 
 def make_world(db: Database, folder: Path, **settings: Any) -> World:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ulid import ULID
 
-from actors.deliver import batch_body
+from actors.deliver import bodies
 from actors.housekeeping.retention import Retention
 from schema.errors import DependencyDown
 from schema.life import replays, rounds
@@ -215,7 +215,7 @@ def test_a_replay_between_its_claim_and_its_body_leaves_nothing_to_post(
             rounds.replay(world.db, ids[0], by="t")
         return honest(*given)
 
-    monkeypatch.setattr(batch_body.batches, "members", replayed_first)
+    monkeypatch.setattr(bodies.batches, "members", replayed_first)
     world.run()
     assert told(world, batch_id) == [(1, "superseded"), (2, "delivered")]
     assert [body["round"] for body in world.mouth.bodies] == [2]
@@ -286,10 +286,10 @@ def test_a_pause_of_mongodb_does_not_hold_it_unless_a_record_is_needed(world: Wo
 def test_results_that_are_too_many_are_linked(world: World, monkeypatch: pytest.MonkeyPatch, most: str) -> None:
     batch_id, _ = submit(world, "K1", "K2", "K3")
     if most == "small":
-        monkeypatch.setattr(batch_body, "MOST", 3 * batch_body._LEAST)
+        monkeypatch.setattr(bodies, "MOST", 3 * bodies._LEAST)
     else:
-        monkeypatch.setattr(batch_body, "MOST", 3 * batch_body._LEAST - 1)
-        monkeypatch.setattr(batch_body.batches, "members", None)  # nobody even asks for them
+        monkeypatch.setattr(bodies, "MOST", 3 * bodies._LEAST - 1)
+        monkeypatch.setattr(bodies.batches, "members", None)  # nobody even asks for them
     world.run()
     [body] = world.mouth.bodies
     assert "results" not in body
@@ -303,7 +303,7 @@ def test_no_result_is_shorter_than_is_said() -> None:
     from schema.http.batch_responses import BatchResult
 
     shortest = BatchResult(f"pdf_{ULID()}", "c", "p", "failed", None, None)
-    assert len(msgspec.json.encode(shortest)) + 1 >= batch_body._LEAST
+    assert len(msgspec.json.encode(shortest)) + 1 >= bodies._LEAST
 
 
 def test_it_is_written_whole_or_not_at_all_and_harmless_when_repeated(world: World) -> None:

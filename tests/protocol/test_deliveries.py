@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.housekeeping import delivery_rescue
+from actors.housekeeping.rescue import rescue_delivery
 from schema.errors import DependencyDown
 from schema.life import rounds
 from schema.life.replays import replay_letter
@@ -295,5 +295,5 @@ def test_rescue_is_guarded(world: World) -> None:
     assert isinstance(held, deliveries.DeliveryClaim)
     stale = dict(held.row)
     deliveries.end(world.db, held, "delivered")
-    assert delivery_rescue.rescue(world.db, stale) == ("lost", None)
+    assert rescue_delivery(world.db, stale) == ("lost", None)
     assert world.delivery(job_id)["status"] == "delivered"

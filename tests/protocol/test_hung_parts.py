@@ -62,7 +62,7 @@ def test_a_probe_that_hangs_keeps_no_rescue_waiting(world: World) -> None:
     assert keeper.lead()
     keeper._leads = True
     world.pass_time(1)
-    threads = [threading.Thread(target=run) for run in (keeper.run, keeper.run_outside)]
+    threads = [threading.Thread(target=keeper.loop, args=(step,)) for step in (keeper.sweep, keeper.ask_around)]
     for thread in threads:
         thread.start()
     try:

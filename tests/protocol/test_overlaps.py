@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors.housekeeping import delivery_rescue
+from actors.housekeeping.rescue import rescue_delivery
 from actors.housekeeping.retention import Retention
 from schema.errors import DependencyDown
 from schema.life import queues, rounds
@@ -70,7 +70,7 @@ def broke(world: World, held: DeliveryClaim) -> None:
 
 
 def rescued(world: World, held: DeliveryClaim) -> None:
-    delivery_rescue.rescue(world.db, world.delivery(held.row["job_id"]))
+    rescue_delivery(world.db, world.delivery(held.row["job_id"]))
 
 
 @pytest.mark.parametrize("end_of_the_post", [wait_again, broke, rescued])

@@ -10,7 +10,7 @@ import pytest
 from actors.housekeeping.leader import Housekeeper
 from schema.rows import jobs
 from schema.sql.database import DatabaseBusy, DatabaseDown
-from tests.protocol.kit import World
+from tests.protocol.kit import World, every_duty
 
 
 def unheard(world: World) -> str:
@@ -33,11 +33,11 @@ def test_a_new_leader_waits_a_lease_before_it_rescues(world: World) -> None:
     job_id = unheard(world)
     fresh: Housekeeper = world.runtime.housekeeper
 
-    fresh.step()
+    every_duty(fresh)
 
     assert world.job(job_id)["status"] == "processing"
     world.pass_time(20)
-    fresh.step()
+    every_duty(fresh)
     assert world.attempts(job_id) == ["crashed"]
 
 
@@ -59,14 +59,14 @@ def test_relays_that_end_before_a_lease_is_over_rescue_all_the_same(
 
 def test_a_leader_that_comes_after_a_long_silence_waits_again(world: World) -> None:
     """Nobody knows whether the database was there meanwhile."""
-    world.runtime.housekeeper.step()
+    every_duty(world.runtime.housekeeper)
     world.pass_time(60)
     job_id = unheard(world)
     fresh = begun(world)
-    fresh.step()
+    every_duty(fresh)
     assert world.job(job_id)["status"] == "processing"
     world.pass_time(20)
-    fresh.step()
+    every_duty(fresh)
     assert world.attempts(job_id) == ["crashed"]
 
 
@@ -75,7 +75,7 @@ def test_rescue_waits_after_the_databases_absence_and_not_after_a_held_row(
     world: World, monkeypatch: pytest.MonkeyPatch, error: DatabaseDown, waits: bool
 ) -> None:
     keeper = world.runtime.housekeeper
-    keeper.step()
+    every_duty(keeper)
     world.pass_time(20)
     job_id = unheard(world)
 
@@ -105,7 +105,7 @@ def test_only_the_sweeps_own_loss_of_the_database_puts_rescue_off(
 ) -> None:
     """What a probe or a look at the letters meets says nothing about whether workers can beat."""
     keeper: Housekeeper = world.runtime.housekeeper
-    keeper.step()
+    every_duty(keeper)
 
     def fails() -> None:
         keeper.stopping.set()
@@ -116,6 +116,6 @@ def test_only_the_sweeps_own_loss_of_the_database_puts_rescue_off(
         monkeypatch.setattr(keeper.rescue, "step", fails)
     monkeypatch.setattr(keeper.probes, "step", fails)
     monkeypatch.setattr(keeper.retention, "step", fails)
-    {"sweep": keeper.run, "ask_around": keeper.run_outside, "retention": keeper.run}[loop]()
+    keeper.loop(keeper.ask_around if loop == "ask_around" else keeper.sweep)
 
     assert keeper._database_was_away is waits

@@ -16,7 +16,7 @@ from schema.ports import RenderRequest
 from schema.rows import deliveries, jobs, leadership, leases
 from schema.rows.jobs import Claim
 from schema.sql.database import DatabaseDown
-from tests.protocol.kit import World
+from tests.protocol.kit import World, every_duty
 
 WorldOf = Callable[..., World]
 CALLBACK = "https://hooks.example/webhook/pdf-complete"
@@ -232,17 +232,17 @@ def test_after_a_database_failure_of_its_own_the_sweep_waits_one_lease(
     claim(world, job_id)
     world.pass_time(21)
     keeper = world.runtime.housekeeper
-    keeper.step()
+    every_duty(keeper)
     leadership.hold_back_rescue(world.db, -1)  # it has led for long: a new leader waits anyway
     with monkeypatch.context() as away:
         away.setattr(keeper.rescue, "step", failing(DatabaseDown("away")))
         away.setattr(keeper.stopping, "wait", lambda seconds: keeper.stopping.set())
-        keeper.run()
+        keeper.loop(keeper.sweep)
     assert keeper._leads
-    keeper.step()
+    every_duty(keeper)
     assert world.job(job_id)["status"] == "processing"
     time.sleep(0.7)
-    keeper.step()
+    every_duty(keeper)
     assert world.job(job_id)["status"] == "queued"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.housekeeping import delivery_rescue
+from actors.housekeeping.rescue import rescue_delivery
 from schema.life import rounds
 from schema.life.replays import replay_letter, resend
 from schema.ports import Post
@@ -118,7 +118,7 @@ def test_a_forced_resend_whose_2xx_was_noted_late_is_not_posted_twice(world: Wor
     number = deliveries.begin_post(world.db, stale, "forced")
     assert isinstance(number, int)
     world.db.execute(f"UPDATE deliveries SET lease_until={world.db.later(-1)}")
-    delivery_rescue.rescue(world.db, world.delivery(job_id))
+    rescue_delivery(world.db, world.delivery(job_id))
     posts.end(world.db, stale.delivery_id, number, Outcome("delivered", 200, None, 10, "{}", "accepted"))
     world.db.execute(f"UPDATE deliveries SET run_at={world.db.now()}")
     world.run()

@@ -52,7 +52,7 @@ from schema.sql.migrate import migrate
 from service.estimates import QueueView
 from service.routes.overview import Overview
 from service.waiters import WaiterBoard
-from tests.protocol.kit import World, answer, make_world
+from tests.protocol.kit import World, answer, every_duty, make_world
 from tests.protocol.recorder import Asked, Recorder, calls_of
 
 MANY = 6000  # rows of each kind that grows
@@ -465,7 +465,7 @@ def housekeeping(world: World) -> None:
     assert keeper.lead()
     leadership.hold_back_rescue(db, -1)  # it has led for long: a new leader waits a lease
     keeper._leads = True
-    keeper.step()
+    every_duty(keeper)
     operators(world)
     assert {world.job(job_id)["status"] for job_id in lost} == {"queued"}
     assert jobs.find(db, ended) is None, "it was cleaned away"

@@ -137,7 +137,7 @@ def test_what_a_url_may_mean_is_taken(tmp_path: Path) -> None:
     for url in ("file:var/artifacts", "file:///srv/pdf%231", "gdrive://1AbC-_x", "gdrive://1AbC/"):
         read("ARTIFACTS", url)
     assert sqlite_path("sqlite:////srv/my%20rows.db") == "/srv/my rows.db"
-    assert str(open_artifacts("file:///srv/pdf%231").folder) == "/srv/pdf#1"  # type: ignore[attr-defined]
+    assert str(open_artifacts(Settings(artifacts_url="file:///srv/pdf%231")).folder) == "/srv/pdf#1"  # type: ignore[attr-defined]
     (last,) = [node for node in rabbitmq("amqps://h/%2F?server_name_indication=mq.example") if node.tls]
     assert last.tls
     assert last.tls.name == "mq.example"

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from actors.deliver.callback_body import callback_body
+from actors.deliver.bodies import callback_body
 from ops.webhooks import build
 from schema.ports import End
 

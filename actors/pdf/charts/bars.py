@@ -1,15 +1,13 @@
 """Bars: dark data over the light norm bands of a scale, one row for each datum."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
 from actors.pdf.charts.parts import SHORT, Datum, figure, most_lines, put_value, scale_head, value_width, with_foot
 from actors.pdf.page.flow import Item, Place, headed, keep_rows
-from actors.pdf.product.blocks import Scale
+from actors.pdf.product.measure import Scale
 from actors.pdf.prose import height_of, plain_lines, put
-from actors.pdf.scales import draw_bands, draw_deviation, draw_interval, draw_lines, draw_mark, share
+from actors.pdf.scales import Track, share
 from actors.pdf.style import DEEP, HALF, LABEL_STRONG, SMALL
 
 
@@ -38,14 +36,15 @@ def _bar(datum: Datum, scale: Scale, label_width: float, left: float, track: flo
         put(place, label, LABEL_STRONG, x, above, label_width)
         put(place, note, SMALL, x, above + height_of(label, LABEL_STRONG), label_width)
         middle, start = top + height / 2, x + left
-        draw_bands(place, scale, start, middle - 7, track, 14)
+        drawn = Track(place, scale, start, track)
+        drawn.bands(middle - 7, 14)
         if datum.value is not None and datum.span:
-            draw_interval(place, scale, datum.span, start, middle, track, 9)
-            draw_deviation(place, scale, datum.value, start, middle, track, 3.2)
-            draw_mark(place, scale, datum.value, start, middle, track, 3.2)
+            drawn.interval(datum.span, middle, 9)
+            drawn.deviation(datum.value, middle, 3.2)
+            drawn.mark(datum.value, middle, 3.2)
         elif datum.value is not None:
             place.canvas.rectangle(start, middle - 3.2, max(share(scale, datum.value) * track, 0.8), 6.4, DEEP)
-        draw_lines(place, scale, reference, start, middle - 7, track, 14)
+        drawn.lines(middle - 7, 14, reference)
         put_value(place, datum, scale, start + track, middle)
 
     return Item(height, draw)

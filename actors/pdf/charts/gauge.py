@@ -1,24 +1,20 @@
 """The gauge: one value on a half circle of norm bands."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from actors.pdf.charts.parts import Datum, figure, key_items, legends, shown
+from actors.pdf.charts.parts import Datum, figure, key_items, legends
 from actors.pdf.page.flow import Item, Place
-from actors.pdf.product.blocks import Scale
-from actors.pdf.product.filters import interval_words, reading
-from actors.pdf.product.measure import band_of, known
+from actors.pdf.product.filters import interval_words, reading, score_of
+from actors.pdf.product.measure import Scale, band_of, known
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import INTERVAL, share, stretches
 from actors.pdf.style import BANDS, DEEP, GRID, HALF, INK, LABEL, LABEL_STRONG, RULE, SMALL, WHITE
 from actors.pdf.text.linebreak import Line
 
 _NAME_WIDTH = 60.0
-
 
 _Name = tuple[list[Line], float, float, str]  # a band's name, x and y from the ring's middle, and its alignment
 
@@ -74,7 +70,7 @@ def gauge_items(datum: Datum, scale: Scale, measure: float, reference: float | N
 
 def _said(datum: Datum, scale: Scale) -> tuple[str, str]:
     """The value with its interval, and its category below; on a scale that does not measure both in one line."""
-    text = shown(scale, datum.value)
+    text = score_of(scale, datum.value)
     if datum.value is None:
         return text, ""
     if datum.span:

@@ -1,22 +1,20 @@
 """Charts that read in black and white: dark data over light bands, every value also written as a number."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag
-from actors.pdf.product.blocks import Scale
+from actors.pdf.pictures import figure_tag
 from actors.pdf.product.filters import interval_words, norm_of, score_of, spoken
-from actors.pdf.product.measure import Span, known, normed, percentile_of
+from actors.pdf.product.measure import Scale, Span, known, normed, percentile_of
 from actors.pdf.product.values import number
 from actors.pdf.product.wording import words
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import share, stretches
 from actors.pdf.style import BANDS, GRID, HALF, INK, LABEL_STRONG, QUIET, RULE, SMALL, Colour, sheet
 from actors.pdf.text.linebreak import Line
-from actors.pdf.text.words import PLAIN, measured, one_line, unmarked
+from actors.pdf.text.words import PLAIN, measured
 
 VALUE_WIDTH = 34.0  # beside a track, for a number; an interval stands to the right of it
 DIGIT = 4.2  # points of a small digit
@@ -48,11 +46,6 @@ def highest() -> float:
     return sheet().body - 7 * GRID
 
 
-def shown(scale: Scale, value: float | None) -> str:
-    """The number as it is printed beside a mark."""
-    return score_of(scale, value)
-
-
 def value_width(scale: Scale) -> float:
     """What a value and its interval need beside a track, in points."""
     longest = max(len(number(end, scale.decimals)) for end in (scale.low, scale.high))
@@ -64,7 +57,7 @@ def put_value(place: Place, datum: Datum, scale: Scale, x: float, middle: float,
     width = value_width(scale)
     span = plain_lines(interval_words(scale, datum.span), SMALL, width, 1) if datum.span else []
     room = VALUE_WIDTH if known(scale) else width - sum(line.width + 4 for line in span)
-    lines = plain_lines(shown(scale, datum.value), LABEL_STRONG, room - 6, 1)
+    lines = plain_lines(score_of(scale, datum.value), LABEL_STRONG, room - 6, 1)
     colour = missing if datum.value is None else INK
     put(place, lines, LABEL_STRONG, x, middle - LABEL_STRONG.leading / 2, room, "right", colour)
     put(place, span, SMALL, x, middle - SMALL.leading / 2 + 0.3, width, "right")
@@ -73,8 +66,7 @@ def put_value(place: Place, datum: Datum, scale: Scale, x: float, middle: float,
 def figure(items: Sequence[Item], title: str, data: Sequence[Datum], scale: Scale) -> list[Item]:
     """The items as one figure, with an alternative text that says what the chart says, value by value."""
     name = title[:NAMED] or words().chart
-    said = f"{name}. {_told(scale)}{'; '.join(_said(datum, scale) for datum in data)}."
-    tag = Tag("Figure", alternative=one_line(unmarked(said)))
+    tag = figure_tag(f"{name}. {_told(scale)}{'; '.join(_said(datum, scale) for datum in data)}.")
     for item in items:
         item.tag = tag
     return list(items)
@@ -173,10 +165,7 @@ def axis_item(scale: Scale, left: float, track: float, *, percentiles: bool = Fa
 
 
 def key_items(
-    scale: Scale,
-    measure: float,
-    reference: float | None,
-    names: tuple[str, str, str] | None = None,
+    scale: Scale, measure: float, reference: float | None, names: tuple[str, str, str] | None = None
 ) -> list[Item]:
     """What interval, mean and reference of a chart look like, by their `names`, and who is compared."""
     said = []
@@ -201,12 +190,9 @@ def key_items(
 
 
 def legends(scale: Scale, measure: float) -> list[Item]:
-    """The legend of a scale whose bands have names; else none."""
-    return [legend_item(scale, measure)] if any(band.label for band, _, _ in stretches(scale)) else []
-
-
-def legend_item(scale: Scale, measure: float) -> Item:
-    """The bands' tones with their names and upper ends, side by side in as few rows as they need."""
+    """The bands' tones with their names and upper ends, side by side in as few rows as they need; none without names."""
+    if not any(band.label for band, _, _ in stretches(scale)):
+        return []
     rows: list[list[tuple[int, Line]]] = [[]]
     room = measure
     ends = [number(band.upto) for band in scale.bands]
@@ -229,4 +215,4 @@ def legend_item(scale: Scale, measure: float) -> Item:
                 left += line.width + LEGEND_GAP
             top += GRID
 
-    return Item(GRID * len(rows), draw, tag=ARTIFACT)
+    return [Item(GRID * len(rows), draw, tag=ARTIFACT)]

@@ -1,7 +1,5 @@
 """The profile line: where somebody stands between two poles, row by row."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +7,9 @@ from itertools import pairwise
 
 from actors.pdf.charts.parts import Datum, figure, highest, most_lines, put_value, scale_head, value_width, with_foot
 from actors.pdf.page.flow import Draw, Item, Place, headed
-from actors.pdf.product.blocks import Scale
+from actors.pdf.product.measure import Scale
 from actors.pdf.prose import height_of, plain_lines, put
-from actors.pdf.scales import draw_bands, draw_interval, draw_lines, draw_mark, share
+from actors.pdf.scales import Track
 from actors.pdf.style import DEEP, GRID, HALF, INK, LABEL, LABEL_STRONG, WHITE
 from actors.pdf.text.linebreak import Line
 
@@ -28,10 +26,10 @@ def profile_items(
     right_pole = pole if any(datum.opposite for datum in data) else 0.0
     track = measure - 2 * 10 - pole - right_pole - value_width(scale)
     widths = _Widths(pole, pole + 10, track, right_pole, named)
-    parts = []
-    for rows in _profile_parts([_profile_row(datum, widths) for datum in data]):
-        part = Item(sum(row.height for row in rows), _profile_drawing(rows, scale, widths, reference))
-        parts.append(part)
+    parts = [
+        Item(sum(row.height for row in rows), _profile_drawing(rows, scale, widths, reference))
+        for rows in _profile_parts([_profile_row(datum, widths) for datum in data])
+    ]
     items = headed(scale_head(scale, widths.left, widths.track), figure(parts, title, data, scale))
     return with_foot(items, scale, widths.left, widths.track, measure, reference)
 
@@ -80,30 +78,31 @@ def _profile_drawing(rows: Sequence[_Row], scale: Scale, widths: _Widths, refere
     def draw(place: Place, x: float, top: float) -> None:
         canvas, points, y = place.canvas, list[tuple[float, float] | None](), top
         left, height = x + widths.left, sum(row.height for row in rows)
+        track = Track(place, scale, left, widths.track)
         if not widths.named:
-            draw_bands(place, scale, left, top, widths.track, height)
-            draw_lines(place, scale, reference, left, top, widths.track, height)
+            track.bands(top, height)
+            track.lines(top, height, reference)
         for row in rows:
             name_height = height_of(row.name, LABEL_STRONG)
             middle = y + (row.height + name_height) / 2
             if widths.named:
                 above = middle - _STRIP / 2 - name_height - 1
                 put(place, row.name, LABEL_STRONG, left, above, widths.track, "center")
-                draw_bands(place, scale, left, middle - _STRIP / 2, widths.track, _STRIP)
-                draw_lines(place, scale, reference, left, middle - _STRIP / 2, widths.track, _STRIP)
+                track.bands(middle - _STRIP / 2, _STRIP)
+                track.lines(middle - _STRIP / 2, _STRIP, reference)
             else:
                 canvas.rule(left, middle, left + widths.track, middle, WHITE, 0.6)
-            draw_interval(place, scale, row.datum.span, left, middle, widths.track, 9)
+            track.interval(row.datum.span, middle, 9)
             _profile_labels(place, row, scale, widths, x, middle)
             value = row.datum.value
-            points.append(None if value is None else (left + share(scale, value) * widths.track, middle))
+            points.append(None if value is None else (track.at(value), middle))
             y += row.height
         for start, end in pairwise(() if widths.named else points):
             if start and end:
                 canvas.rule(*start, *end, DEEP, 1.4)
         for row, point in zip(rows, points, strict=True):
             if point and row.datum.value is not None:
-                draw_mark(place, scale, row.datum.value, left, point[1], widths.track, 4.2)
+                track.mark(row.datum.value, point[1], 4.2)
 
     return draw
 

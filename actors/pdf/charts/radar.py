@@ -1,17 +1,14 @@
 """The radar: a polygon over rings of norm bands; the RIASEC hexagon when there are six axes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise
 
 from actors.pdf.charts.bars import bars_items
-from actors.pdf.charts.parts import Datum, figure, highest, key_items, legends, most_lines, shown
+from actors.pdf.charts.parts import Datum, figure, highest, key_items, legends, most_lines
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place
-from actors.pdf.product.blocks import Scale
-from actors.pdf.product.filters import interval_words
-from actors.pdf.product.measure import known
+from actors.pdf.product.filters import interval_words, score_of
+from actors.pdf.product.measure import Scale, known
 from actors.pdf.product.wording import words
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import share, stretches
@@ -46,10 +43,8 @@ def radar_items(
         def at(angle: float, part: float) -> tuple[float, float]:
             return middle_x + radius * part * math.cos(angle), middle_y + radius * part * math.sin(angle)
 
-        points = [
-            None if datum.value is None else at(angle, share(scale, datum.value))
-            for angle, datum in zip(angles, data, strict=True)
-        ]
+        values = [datum.value for datum in data]
+        points = [None if v is None else at(angle, share(scale, v)) for angle, v in zip(angles, values, strict=True)]
         for (_, _, part), tone in reversed(list(zip(stretches(scale), BANDS, strict=False))):
             canvas.path([at(angle, part) for angle in angles], fill=tone, stroke=WHITE, width=0.8)
         mean = scale.mean if known(scale) else None
@@ -68,24 +63,21 @@ def radar_items(
         for point in shape:
             canvas.disc(*point, 3.0, fill=DEEP, stroke=WHITE, width=0.8)
         for angle, datum in zip(angles, spokes, strict=True):
-            said = "" if crowded else _figures(datum, scale)
+            between = f" ({interval_words(scale, datum.span)})" if datum.span else ""
+            said = "" if crowded else score_of(scale, datum.value) + between
             _spoke_label(place, datum, said, at(angle, 1.0), angle, label_width, label_lines)
 
     chart = figure([Item(height, draw, before=HALF, keep=True)], title, data, scale)
-    below = [
-        *legends(scale, measure),
-        *key_items(scale, measure, reference, (words().brackets, words().thin_line, words().thick_line)),
-    ]
+    names = (words().brackets, words().thin_line, words().thick_line)
+    below = [*legends(scale, measure), *key_items(scale, measure, reference, names)]
     return [*chart, *below, *(_key(data, scale, measure) if crowded else ())]
 
 
 def _key(data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
     """What the numbers at crowded spokes mean, with the values, in two columns."""
     width = (measure - GUTTER) / 2
-    entries = [
-        (str(place), plain_lines(datum.label, LABEL, width - 60, most_lines()), shown(scale, datum.value))
-        for place, datum in enumerate(data, start=1)
-    ]
+    labels = [plain_lines(datum.label, LABEL, width - 60, most_lines()) for datum in data]
+    entries = [(str(place + 1), labels[place], score_of(scale, datum.value)) for place, datum in enumerate(data)]
     half = (len(entries) + 1) // 2
     items = []
     for place in range(half):
@@ -108,19 +100,8 @@ def _key_row(pair: Sequence[tuple[str, list[Line], str]], width: float) -> Draw:
     return draw
 
 
-def _figures(datum: Datum, scale: Scale) -> str:
-    """A value with its interval."""
-    return shown(scale, datum.value) + (f" ({interval_words(scale, datum.span)})" if datum.span else "")
-
-
 def _spoke_label(
-    place: Place,
-    datum: Datum,
-    said: str,
-    point: tuple[float, float],
-    angle: float,
-    width: float,
-    limit: int,
+    place: Place, datum: Datum, said: str, point: tuple[float, float], angle: float, width: float, limit: int
 ) -> None:
     label = plain_lines(datum.label, LABEL_STRONG, width, limit)
     value = plain_lines(said, LABEL, width, 1) if said else []

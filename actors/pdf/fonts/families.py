@@ -1,7 +1,5 @@
 """Which faces set a style, and which are asked for characters it lacks."""
 
-from __future__ import annotations
-
 import re
 import threading
 import unicodedata
@@ -10,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 
 from actors.pdf.fonts.faces import Face, Run
@@ -104,16 +103,12 @@ class Family:
         return None
 
     def _divided(self, word: str, places: tuple[int, ...]) -> tuple[tuple[int, int, int], ...]:
+        def width(part: str) -> int:
+            return sum(run.width for run in self.runs(part))
+
         found = self.main.divided(word, places)
         if found is None:
-            found = tuple(
-                (
-                    place,
-                    sum(run.width for run in self.runs(word[:place] + SOFT_HYPHEN)),
-                    sum(run.width for run in self.runs(word[place:])),
-                )
-                for place in places
-            )
+            found = tuple((place, width(word[:place] + SOFT_HYPHEN), width(word[place:])) for place in places)
         return found
 
 
@@ -135,17 +130,8 @@ FALLBACKS = {  # their blocks, their size beside Latin of the same size, and how
     "NotoSansBalinese-Regular": ("\u1b00-\u1b7f", 0.78, 0.3),
     "NotoSansSundanese-Regular": ("\u1b80-\u1bbf\u1cc0-\u1ccf", 0.95, 0.0),
 }
-SCRIPTS = (
-    "Latin",
-    "Greek",
-    "Cyrillic",
-    "Arabic",
-    "Devanagari",
-    "Javanese",
-    "Balinese",
-    "Sundanese",
-)  # these come along
-
+# These come along.
+SCRIPTS = ("Latin", "Greek", "Cyrillic", "Arabic", "Devanagari", "Javanese", "Balinese", "Sundanese")
 
 _own: ContextVar[Mapping[str, Family] | None] = ContextVar("own", default=None)
 
@@ -184,9 +170,8 @@ def setting_in(fonts: Mapping[str, Family]) -> Iterator[None]:
 
 def families_in(fonts: Mapping[str, Path | str]) -> Mapping[str, Family]:
     """The families when some styles have a font file of their own, or are set as another style. Raises FontError."""
-    return (
-        _shipped() if not fonts else _branded(tuple((style, font, _age(font)) for style, font in sorted(fonts.items())))
-    )
+    named = tuple((style, font, _age(font)) for style, font in sorted(fonts.items()))
+    return _branded(named) if named else _shipped()
 
 
 def _age(font: Path | str) -> int:
@@ -220,14 +205,8 @@ def _shipped() -> Mapping[str, Family]:
 
 @lru_cache(maxsize=1)
 def _families() -> Mapping[str, Family]:
-    first = len(STYLES) + 1
-    fallbacks = [
-        Fallback(FONTS / f"{name}.ttf", number, *how)
-        for number, (name, how) in enumerate(FALLBACKS.items(), start=first)
-    ]
-    fallbacks += [Fallback(path, number, CJK) for number, path in enumerate(cjk_fonts(), start=first + len(FALLBACKS))]
-    shared = tuple(fallbacks)
-    return {
-        style: Family(Face(FONTS / f"{name}.ttf", place, latin=True), shared)
-        for place, (style, name) in enumerate(STYLES.items(), start=1)
-    }
+    numbers = count(1)
+    main = {style: Face(FONTS / f"{name}.ttf", next(numbers), latin=True) for style, name in STYLES.items()}
+    fallbacks = [Fallback(FONTS / f"{name}.ttf", next(numbers), *how) for name, how in FALLBACKS.items()]
+    fallbacks += [Fallback(path, next(numbers), CJK) for path in cjk_fonts()]
+    return {style: Family(face, tuple(fallbacks)) for style, face in main.items()}

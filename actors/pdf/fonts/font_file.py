@@ -3,8 +3,6 @@
 What is kept here between documents is fixed: nothing of one report can show in the next.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 import zlib
@@ -21,26 +19,9 @@ SOFT_HYPHEN = "\u00ad"  # at a line's end; a reader that copies joins the word a
 _NEEDED = "".join(map(chr, range(0x20, 0x7F)))
 _RESTRICTED, _BITMAP_ONLY = 0x0002, 0x0200  # OpenType, OS/2: fsType
 _LIGATURES = ("fi", "fl", "ff", "ffi", "ffl")
-_SUBSET_FLAGS = (
-    hb.SubsetFlags.RETAIN_GIDS
-    | hb.SubsetFlags.NO_HINTING
-    | hb.SubsetFlags.NO_LAYOUT_CLOSURE
-    | hb.SubsetFlags.NOTDEF_OUTLINE
-)
-_UNUSED_TABLES = (
-    "GSUB",
-    "GPOS",
-    "GDEF",
-    "name",
-    "OS/2",
-    "post",
-    "cmap",
-    "DSIG",
-    "gasp",
-    "STAT",
-    "meta",
-    "prep",
-)
+_FLAGS = hb.SubsetFlags
+_SUBSET_FLAGS = _FLAGS.RETAIN_GIDS | _FLAGS.NO_HINTING | _FLAGS.NO_LAYOUT_CLOSURE | _FLAGS.NOTDEF_OUTLINE
+_UNUSED_TABLES = ("GSUB", "GPOS", "GDEF", "name", "OS/2", "post", "cmap", "DSIG", "gasp", "STAT", "meta", "prep")
 
 
 class FontFile:
@@ -58,9 +39,7 @@ class FontFile:
 
     @cached_property
     def spelling(self) -> dict[int, str]:
-        """What each glyph says when a reader copies text: the lowest character that maps to it, or its
-        ligature.
-        """
+        """What each glyph says when a reader copies text: the lowest character that maps to it, or its ligature."""
         spelled: dict[int, str] = {}
         for code in sorted(self.coverage):
             glyph = self._font.get_nominal_glyph(code)
@@ -104,9 +83,8 @@ class FontFile:
         wanted = hb.SubsetInput()
         wanted.flags = _SUBSET_FLAGS
         wanted.sets(hb.SubsetInputSets.GLYPH_INDEX).set(glyphs)
-        wanted.sets(hb.SubsetInputSets.DROP_TABLE_TAG).update(
-            int.from_bytes(tag.ljust(4).encode(), "big") for tag in _UNUSED_TABLES
-        )
+        unused = (int.from_bytes(tag.ljust(4).encode(), "big") for tag in _UNUSED_TABLES)
+        wanted.sets(hb.SubsetInputSets.DROP_TABLE_TAG).update(unused)
         made = hb.subset(self._face, wanted)
         plain = bytes(made.blob.data)
         return zlib.compress(plain, 6), len(plain)

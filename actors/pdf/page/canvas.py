@@ -3,8 +3,6 @@
 Text goes out as hexadecimal glyph numbers: no character of a report can ever become an operator.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 
@@ -16,6 +14,7 @@ from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import Chunk
 
 Point = tuple[float, float]
+Paint = Colour | None
 _CIRCLE = 0.5522847498
 
 
@@ -180,8 +179,8 @@ class Canvas:
         self,
         points: Sequence[Point],
         *,
-        fill: Colour | None = None,
-        stroke: Colour | None = None,
+        fill: Paint = None,
+        stroke: Paint = None,
         width: float = 0.5,
         close: bool = True,
         dash: str = "",
@@ -198,13 +197,7 @@ class Canvas:
         self.out.append(drawn)
 
     def disc(
-        self,
-        x: float,
-        y: float,
-        radius: float,
-        fill: Colour | None = None,
-        stroke: Colour | None = None,
-        width: float = 0.5,
+        self, x: float, y: float, radius: float, fill: Paint = None, stroke: Paint = None, width: float = 0.5
     ) -> None:
         finish = self._finish(fill, stroke, width)
         y, bend = self.height - y, radius * _CIRCLE
@@ -232,9 +225,8 @@ class Canvas:
     def image(self, number: int, x: float, y: float, width: float, height: float) -> None:
         """Place a picture the document has registered under `number`."""
         self.images.add(number)
-        self.out.append(
-            b"q %.2f 0 0 %.2f %.2f %.2f cm /I%d Do Q" % (width, height, x, self.height - y - height, number)
-        )
+        box = (width, height, x, self.height - y - height)
+        self.out.append(b"q %.2f 0 0 %.2f %.2f %.2f cm /I%d Do Q" % (*box, number))
 
     def open_mark(self, name: str, number: int) -> None:
         """All that is drawn until `close_mark` belongs to the page's structure element `number`."""

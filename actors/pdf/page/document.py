@@ -4,8 +4,6 @@ fpdf2 (pinned) writes the objects. This module and its neighbours replace two of
 subset every font for every document, and its structure tree is one flat list.
 """
 
-from __future__ import annotations
-
 import hashlib
 import zlib
 from codecs import BOM_UTF16_BE
@@ -48,11 +46,7 @@ class _Descriptor(PDFObject):
         self.font_name = Name(name)
         self.flags = 4
         self.font_b_box = Raw(f"[-1000 {metrics['descent']} 3000 {metrics['ascent']}]")
-        self.ascent = metrics["ascent"]
-        self.descent = metrics["descent"]
-        self.cap_height = metrics["cap_height"]
-        self.italic_angle = metrics["italic_angle"]
-        self.stem_v = metrics["stem_v"]
+        self.__dict__ |= metrics  # fpdf2 writes every attribute of an object into the file
         self.font_file2 = file
 
 
@@ -111,11 +105,8 @@ class _Producer(OutputProducer):
     def _add_fonts(self, *_: Any) -> dict[int, PDFFont | PDFType3Font]:
         document = self.fpdf
         assert isinstance(document, Document)
-        ink = document.ink
-        return {
-            number: self._embed(face, ink.glyphs[number], ink.aliases[number])
-            for number, face in sorted(ink.faces.items())
-        }
+        ink, faces = document.ink, sorted(document.ink.faces.items())
+        return {number: self._embed(face, ink.glyphs[number], ink.aliases[number]) for number, face in faces}
 
     def _add_catalog(self) -> PDFCatalog:
         catalog = super()._add_catalog()
@@ -191,16 +182,10 @@ class Document(FPDF):
         self.set_xmp_metadata(xmp(metadata))
         self.viewer_preferences = ViewerPreferences(display_doc_title=True)
         if password is None:
-            self.add_output_intent(
-                OutputIntentSubType.PDFA,
-                output_condition_identifier="sRGB",
-                dest_output_profile=colours(),
-                info="sRGB2014",
-            )
+            self.add_output_intent(OutputIntentSubType.PDFA, "sRGB", dest_output_profile=colours(), info="sRGB2014")
         else:
-            self._security_handler = _Lock(
-                self, password, password, encryption_method=EncryptionMethod.AES_256, encrypt_metadata=True
-            )
+            how = EncryptionMethod.AES_256
+            self._security_handler = _Lock(self, password, password, encryption_method=how, encrypt_metadata=True)
         self.set_creator(PRODUCER)
         self.set_producer(PRODUCER)
         self.set_creation_date(metadata.date)
@@ -233,9 +218,8 @@ class Document(FPDF):
         """A clickable area (left, top, width, height) that leads to `target` points below the top of `page`."""
         x, y, width, height = box
         goal = DestinationXYZ(page, top=self.sheet.height - target)
-        link = PDFAnnotation(
-            "Link", x, self.sheet.height - y, width, height, dest=goal, contents=one_line(says) or str(page)
-        )
+        said = one_line(says) or str(page)
+        link = PDFAnnotation("Link", x, self.sheet.height - y, width, height, dest=goal, contents=said)
         self.pages[self.page].add_annotation(link)
         self.structure.link(tag, link)
 

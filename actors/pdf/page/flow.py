@@ -100,17 +100,17 @@ def cut_short(pages: Sequence[Page]) -> list[int]:
 
 
 def _page(items: Sequence[Item], start: int, end: int) -> Page:
-    first = items[start]
-    placed: list[tuple[float, Item]] = []
-    y = 0.0
-    for item in first.repeated:
+    return Page(_stacked(items[start:end], items[start].repeated), bare=items[start].full_page)
+
+
+def _stacked(items: Sequence[Item], above: Sequence[Item] = ()) -> list[tuple[float, Item]]:
+    """Items below each other and below those `above`, with their distances from the top."""
+    placed, y = list[tuple[float, Item]](), 0.0
+    for item in (*above, *items):
+        y += item.before if len(placed) > len(above) else 0.0
         placed.append((y, item))
         y += item.height
-    for place in range(start, end):
-        y += items[place].before if place > start else 0.0
-        placed.append((y, items[place]))
-        y += items[place].height
-    return Page(placed, bare=first.full_page)
+    return placed
 
 
 def _ends(items: Sequence[Item], start: int, height: float) -> Iterator[tuple[int, float]]:
@@ -176,12 +176,7 @@ def total(items: Sequence[Item]) -> float:
 
 def boxed(items: Sequence[Item]) -> Item:
     """A whole column as one undivided item."""
-    placed: list[tuple[float, Item]] = []
-    y = 0.0
-    for number, item in enumerate(items):
-        y += item.before if number else 0.0
-        placed.append((y, item))
-        y += item.height
+    placed = _stacked(items)
     headings = [(number, above + below) for above, item in placed for number, below in item.headings]
     return Item(total(items), lambda place, x, top: draw(placed, place, x, top), headings=headings)
 

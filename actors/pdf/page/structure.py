@@ -108,9 +108,8 @@ class Structure(PDFObject):
         yield from self._elements.values()
 
     def serialize(self, obj_dict: Any = None, _security_handler: Any = None) -> str:
-        rows = [
-            f"{page - 1}[{' '.join(owner.ref for owner in owners)}]" for page, owners in sorted(self._marks.items())
-        ]
+        marks = sorted(self._marks.items())
+        rows = [f"{page - 1}[{' '.join(owner.ref for owner in owners)}]" for page, owners in marks]
         rows += [f"{number} {owner.ref}" for number, owner in enumerate(self._links, start=LINKS)]
         return (
             f"{self.id} 0 obj\n<</Type/StructTreeRoot/K[{self._document.ref}]"

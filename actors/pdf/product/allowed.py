@@ -1,7 +1,5 @@
 """What may stand at a place of a template: an error lists it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,8 +58,7 @@ def _words(kind: inspect.Type) -> Sequence[str]:
             return _words(kind.key_type)
         case inspect.UnionType():
             tags = [str(one.tag) for one in kind.types if isinstance(one, inspect.StructType) and one.tag]
-            return tags or [
-                word for one in kind.types if not isinstance(one, inspect.StructType) for word in _words(one)
-            ]
+            others = (one for one in kind.types if not isinstance(one, inspect.StructType))
+            return tags or [word for one in others for word in _words(one)]
         case _:
             return []

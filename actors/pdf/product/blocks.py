@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
-from actors.pdf.product.brand import Brand
+from actors.pdf.product.brand import Brand, Strict
+from actors.pdf.product.measure import Scale
 from schema.prepared import prepare
 
 Level = Annotated[int, Meta(ge=1, le=3)]
@@ -18,15 +19,11 @@ Share = Annotated[float, Meta(gt=0, le=1)]
 Spoken = Annotated[str, Meta(min_length=1)]  # what is said to those who cannot see it
 
 
-class _Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class _Block(Strict, tag_field="block", frozen=True, kw_only=True):
     pass
 
 
-class _Block(_Strict, tag_field="block", frozen=True, kw_only=True):
-    pass
-
-
-class Picture(_Strict, frozen=True, kw_only=True):
+class Picture(Strict, frozen=True, kw_only=True):
     """A PNG or JPEG: a `file` of the template's folder, or one in the report's `data` (*expression*: a text in base64)."""
 
     alternative: Spoken
@@ -37,7 +34,7 @@ class Picture(_Strict, frozen=True, kw_only=True):
         _one_of(self.file, self.data)
 
 
-class Detail(_Strict, frozen=True, kw_only=True):
+class Detail(Strict, frozen=True, kw_only=True):
     """A line of the cover: what, and its value; left out when the value comes out empty."""
 
     label: str
@@ -51,7 +48,7 @@ class Cover(_Block, tag="cover", frozen=True, kw_only=True):
     name: str
     subtitle: str = ""
     kicker: str = ""  # small line above the title
-    details: list[Detail] = []
+    details: list[Detail] = field(default_factory=list)
     note: str = ""
     picture: Picture | None = None  # beside the name
 
@@ -71,7 +68,7 @@ class Text(_Block, tag="text", frozen=True, kw_only=True):
     style: Literal["body", "lead", "small"] = "body"
 
 
-class Column(_Strict, frozen=True, kw_only=True):
+class Column(Strict, frozen=True, kw_only=True):
     """A table's column. `width` is its share of the table; `meter` draws a number as a small scale.
 
     With `value` the column is computed: the number is printed as the language writes it, unless `cell` says how.
@@ -226,9 +223,8 @@ class Columns(_Block, tag="columns", frozen=True, kw_only=True):
 
     left: list[Block]
     right: list[Block]
-    share: Annotated[float, Meta(ge=0.2, le=0.8)] = (
-        0.0  # of the left one; near a half if left out, as the texts need it
-    )
+    # Of the left one; near a half if left out, as the texts need it.
+    share: Annotated[float, Meta(ge=0.2, le=0.8)] = 0.0
 
 
 class Each(_Block, tag="each", frozen=True, kw_only=True):
@@ -244,68 +240,13 @@ class When(_Block, tag="when", frozen=True, kw_only=True):
 
     test: str
     blocks: list[Block]
-    otherwise: list[Block] = []
+    otherwise: list[Block] = field(default_factory=list)
 
 
 Block = (
-    Cover
-    | Heading
-    | Text
-    | Table
-    | Bars
-    | Radar
-    | Profile
-    | Gauge
-    | Image
-    | Qr
-    | Signature
-    | Rule
-    | Spacer
-    | Callout
-    | PageBreak
-    | Contents
-    | Columns
-    | Each
-    | When
-)
-
-
-class Band(_Strict, frozen=True, kw_only=True):
-    """A stretch of a scale up to and including `upto`, with the name and the reading of values in it."""
-
-    upto: float
-    label: str = ""
-    text: str = ""
-
-
-class Norm(_Strict, frozen=True, kw_only=True):
-    """The group that scores are compared with."""
-
-    label: str
-    n: Annotated[int, Meta(gt=0)]
-    year: Annotated[int, Meta(ge=1900, le=2200)]
-    ages: str
-
-
-class Scale(_Strict, frozen=True, kw_only=True):
-    """The range that charts show and its norm bands, from low to high; and how exactly the scores are measured.
-
-    A scale with `sd` and `reliability` has intervals and comparisons, and one with a norm has percentiles as well. The
-    norm `unknown` forbids all three; `example` is told as such. A `raw` scale has no norm group.
-    """
-
-    low: float
-    high: float
-    bands: Annotated[list[Band], Meta(min_length=1, max_length=6)]
-    decimals: Annotated[int, Meta(ge=0, le=3)] = 0
-    kind: Literal["norm", "raw"] = "norm"
-    mean: float | None = None
-    sd: Annotated[float, Meta(gt=0)] | None = None
-    reliability: Annotated[float, Meta(ge=0, lt=1)] | None = None
-    norm: Norm | Literal["unknown", "example"] | None = None
-    level: Literal[68, 90, 95] = 95  # per cent of confidence of the printed intervals
-    min: float | None = None  # the lowest and the highest score that the test can give; low and high if left out
-    max: float | None = None
+    Cover | Heading | Text | Table | Bars | Radar | Profile | Gauge | Image | Qr | Signature | Rule | Spacer | Callout
+    | PageBreak | Contents | Columns | Each | When
+)  # fmt: skip
 
 
 class Layout(Brand, frozen=True, kw_only=True):

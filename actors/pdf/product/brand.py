@@ -1,7 +1,5 @@
 """What the reports of one house share: `brand.yaml` in a folder of products, and each `template.yaml` over it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,18 +16,18 @@ JOINED = ("colours", "fonts", "page")  # a template may replace a part of these
 _CONTRASTS = (("primary", "#FFFFFF", 7.0), ("accent", "#FFFFFF", 3.0), ("ground", "#000000", 14.0))
 
 
-class _Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    pass
+class Strict(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What an author writes: an unknown field is an error."""
 
 
-class Logo(_Strict, frozen=True, kw_only=True):
+class Logo(Strict, frozen=True, kw_only=True):
     """A PNG or JPEG beside the YAML file, with a text for those who cannot see it."""
 
     file: str
     alternative: Annotated[str, Meta(min_length=1)]
 
 
-class Colours(_Strict, frozen=True, kw_only=True):
+class Colours(Strict, frozen=True, kw_only=True):
     """As #RRGGBB; the house's own when left out."""
 
     primary: Colour | None = None  # headings, data, the cover
@@ -37,14 +35,14 @@ class Colours(_Strict, frozen=True, kw_only=True):
     ground: Colour | None = None  # below call-outs, and small letters on the cover
 
 
-class Page(_Strict, frozen=True, kw_only=True):
+class Page(Strict, frozen=True, kw_only=True):
     """The sheet."""
 
     size: Literal["A4", "Letter", "A5"] = "A4"
     orientation: Literal["portrait", "landscape"] = "portrait"
 
 
-class Brand(_Strict, frozen=True, kw_only=True):
+class Brand(Strict, frozen=True, kw_only=True):
     """A whole `brand.yaml`. Each field may stand in a `template.yaml` as well, and counts there."""
 
     logo: Logo | None = None  # on the cover, and small at the head of each page

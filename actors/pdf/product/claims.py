@@ -3,14 +3,11 @@
 A worker draws such a template as ever and logs a warning; `templates check` refuses it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actors.pdf.product.blocks import Scale
-from actors.pdf.product.measure import known, normed
+from actors.pdf.product.measure import Scale, known, normed
 
 Path = tuple[str | int, ...]
 ORDERS = {"tertinggi", "terendah", "terkuat", "terlemah"}
@@ -50,13 +47,8 @@ def unfounded(uses: Iterable[Use], scales: Mapping[str, Scale]) -> Iterator[tupl
         scale = scales.get(use.scale or "")
         declared = scale is not None and (known(scale) or scale.norm == "unknown")
         if use.name in ORDERS and use.key == "skor" and use.scale is None:
-            yield (
-                use,
-                (
-                    f"`{use.name}` compares scores without knowing how exactly they are measured: "
-                    f"name their scale, as in `{use.name}(2, skala='…')`"
-                ),
-            )
+            unknown = f"`{use.name}` compares scores without knowing how exactly they are measured"
+            yield use, f"{unknown}: name their scale, as in `{use.name}(2, skala='…')`"
         elif use.name in ORDERS | {"terbedakan"} and use.scale is not None and not declared:
             yield use, f"`{use.name}` compares scores of {use.scale!r}, which has no reliability: {_CURE}"
         elif use.name in READINGS and not declared:

@@ -1,7 +1,5 @@
 """The filters that know the template's scales: categories, intervals, percentiles, and who is stronger than whom."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 from jinja2 import TemplateError, Undefined
 
 from actors.pdf.product import measure
-from actors.pdf.product.blocks import Norm, Scale
+from actors.pdf.product.measure import Norm, Scale
 from actors.pdf.product.psychometrics import rounded
 from actors.pdf.product.values import Trusted, highest, lowest, number, strongest, weakest
 from actors.pdf.product.wording import words

@@ -1,17 +1,56 @@
-"""What a scale lets be said of a score: where it lies for certain, and how far apart two scores must be."""
-
-from __future__ import annotations
+"""Scales, as templates describe them, and what each lets be said of a score: where it lies, what it differs from."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from actors.pdf.product.blocks import Band, Scale
+from msgspec import Meta
+
+from actors.pdf.product.brand import Strict
 from actors.pdf.product.psychometrics import critical_difference, interval, percentile, retest_interval, rounded
+from schema.prepared import prepare
 
 Span = tuple[float, float]
 MOST_BANDS = 2  # that an interval may touch before its score has no category
 MOST_COMPARED = 60  # scores that are compared each with each; more are no profile, and cost a square of time
+
+
+class Band(Strict, frozen=True, kw_only=True):
+    """A stretch of a scale up to and including `upto`, with the name and the reading of values in it."""
+
+    upto: float
+    label: str = ""
+    text: str = ""
+
+
+class Norm(Strict, frozen=True, kw_only=True):
+    """The group that scores are compared with."""
+
+    label: str
+    n: Annotated[int, Meta(gt=0)]
+    year: Annotated[int, Meta(ge=1900, le=2200)]
+    ages: str
+
+
+class Scale(Strict, frozen=True, kw_only=True):
+    """The range that charts show and its norm bands, from low to high; and how exactly the scores are measured.
+
+    A scale with `sd` and `reliability` has intervals and comparisons, and one with a norm has percentiles as well. The
+    norm `unknown` forbids all three; `example` is told as such. A `raw` scale has no norm group.
+    """
+
+    low: float
+    high: float
+    bands: Annotated[list[Band], Meta(min_length=1, max_length=6)]
+    decimals: Annotated[int, Meta(ge=0, le=3)] = 0
+    kind: Literal["norm", "raw"] = "norm"
+    mean: float | None = None
+    sd: Annotated[float, Meta(gt=0)] | None = None
+    reliability: Annotated[float, Meta(ge=0, lt=1)] | None = None
+    norm: Norm | Literal["unknown", "example"] | None = None
+    level: Literal[68, 90, 95] = 95  # per cent of confidence of the printed intervals
+    min: float | None = None  # the lowest and the highest score that the test can give; low and high if left out
+    max: float | None = None
 
 
 def known(scale: Scale) -> bool:
@@ -80,22 +119,18 @@ def bands_of(scale: Scale, value: float, span: Span | None) -> Sequence[Band]:
 
 def percentile_of(scale: Scale, value: float | None) -> str | None:
     """The percentile as it is printed; None without a norm group."""
-    if value is None or not normed(scale):
+    if value is None or scale.mean is None or scale.sd is None or not normed(scale):
         return None
-    assert scale.mean is not None
-    assert scale.sd is not None
     return percentile(round(value, scale.decimals), scale.mean, scale.sd)
 
 
 def margin(scale: Scale, other: Scale | None = None) -> float | None:
     """What two scores of one person may differ by through error alone (95 %); only more than that is a difference."""
     other = other or scale
-    if not (known(scale) and known(other)) or scale.sd != other.sd or scale.mean != other.mean:
+    sd, first, second = scale.sd, scale.reliability, other.reliability
+    if sd is None or first is None or second is None or not (known(scale) and known(other)):
         return None
-    assert scale.sd is not None
-    assert scale.reliability is not None
-    assert other.reliability is not None
-    return critical_difference(scale.sd, scale.reliability, other.reliability)
+    return critical_difference(sd, first, second) if (sd, scale.mean) == (other.sd, other.mean) else None
 
 
 def outstanding(rows: Sequence[Any], count: int, key: str, scale: Scale, sign: int) -> list[Any]:
@@ -153,3 +188,6 @@ def mismeasured(scale: Scale) -> str:
     if scale.kind == "norm" and (scale.mean is None or scale.norm is None):
         return "`mean` and `norm` are missing: name the norm group, or write `norm: unknown` or `kind: raw`"
     return ""
+
+
+prepare(__name__)

@@ -1,7 +1,5 @@
 """A template's pictures as they are drawn: PNG or JPEG, upright, opaque, in 8 bits a colour, in sRGB or grey."""
 
-from __future__ import annotations
-
 import base64
 import io
 from functools import lru_cache

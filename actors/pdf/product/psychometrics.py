@@ -4,8 +4,6 @@
 widths have the unit of the scale. With a reliability of 1 there would be no error; no test has it.
 """
 
-from __future__ import annotations
-
 import math
 
 Z = {68: 1.0, 90: 1.645, 95: 1.96}  # per cent of a normal distribution within ± z standard deviations

@@ -9,8 +9,6 @@ for a name which others add up to it. `x-unique` names the field in which the el
 refuses a text that is written like a date and names no day of the calendar.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """A YAML file of a template: its content, the line of each value, and errors that say where something is wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +13,8 @@ Place = tuple[str | int, ...]  # keys and numbers that lead to a value
 
 def invalid(path: Path, line: int, detail: str) -> Permanent:
     """The error for a template that cannot be used: the place, and what was expected there."""
-    return Permanent(
-        f"{path.parent.name}/{path.name}, line {line}: {detail}",
-        code="template_invalid",
-        file=path.name,
-        line=line,
-    )
+    told = f"{path.parent.name}/{path.name}, line {line}: {detail}"
+    return Permanent(told, code="template_invalid", file=path.name, line=line)
 
 
 class Source:

@@ -5,8 +5,6 @@ images. An edition (`edition_of`) takes from another product's folder all that i
 as the `brand.yaml` beside the folder says it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,11 +18,11 @@ from jinja2 import TemplateError, TemplateSyntaxError
 from referencing.exceptions import Unresolvable
 
 from actors.pdf.product.allowed import located
-from actors.pdf.product.blocks import Layout, Scale
+from actors.pdf.product.blocks import Layout
 from actors.pdf.product.brand import BRAND, JOINED, Brand, Style, faint, files_in, files_of, merged
 from actors.pdf.product.claims import DRAWN, Use, unfounded, used
 from actors.pdf.product.filters import filters_of
-from actors.pdf.product.measure import mismeasured
+from actors.pdf.product.measure import Scale, mismeasured
 from actors.pdf.product.report_schema import faults, read_schema
 from actors.pdf.product.source import Place, Source, dotted, invalid, strings
 from actors.pdf.product.values import Expressions, Texts
@@ -129,10 +127,8 @@ class Template:
 
     def unfounded(self) -> list[Permanent]:
         """What the template says of scores without a ground for it: errors that `templates check` shows."""
-        return [
-            invalid(self._uses[use][0].path, self._uses[use][1], f"{dotted(use.path)}: {detail}")
-            for use, detail in unfounded(self._uses, self.layout.scales)
-        ]
+        found = [(*self._uses[use], use.path, why) for use, why in unfounded(self._uses, self.layout.scales)]
+        return [invalid(source.path, line, f"{dotted(path)}: {why}") for source, line, path, why in found]
 
     def _holder(self, place: Place) -> Source:
         """The file that says what counts there."""
@@ -188,16 +184,14 @@ class Template:
                     raise found.invalid(place, f"the text is missing that {self.layout.edition_of} has there")
 
     def _check(self, source: Any) -> None:
-        if language_of(self.layout.language) is None:
-            raise self.invalid(
-                ("language",), f"{self.layout.language!r} is not one of {', '.join(LANGUAGES)}, or one with a region"
-            )
+        language, zone = self.layout.language, self.layout.time_zone
+        if language_of(language) is None:
+            wrong = f"{language!r} is not one of {', '.join(LANGUAGES)}, or one with a region"
+            raise self.invalid(("language",), wrong)
         try:
-            self.zone = ZoneInfo(self.layout.time_zone) if self.layout.time_zone else None
+            self.zone = ZoneInfo(zone) if zone else None
         except (ValueError, OSError, KeyError) as error:
-            raise self.invalid(
-                ("time_zone",), f"there is no time zone {self.layout.time_zone!r}; one is Asia/Jakarta"
-            ) from error
+            raise self.invalid(("time_zone",), f"there is no time zone {zone!r}; one is Asia/Jakarta") from error
         for colour, wrong in faint(self.layout.colours):
             raise self.invalid(("colours", colour), wrong)
         for name, scale in self.layout.scales.items():
@@ -248,9 +242,8 @@ class Template:
         if wrong := mismeasured(scale):
             raise self.invalid(("scales", name), wrong)
         if ends != sorted(set(ends)) or ends[0] <= low or ends[-1] != high:
-            raise self.invalid(
-                ("scales", name, "bands"), f"the `upto` of the bands must rise and end at high ({high:g})"
-            )
+            wrong = f"the `upto` of the bands must rise and end at high ({high:g})"
+            raise self.invalid(("scales", name, "bands"), wrong)
 
     def _check_picture(self, place: Place, name: str) -> None:
         from actors.pdf.product.picture import PictureError, picture  # late: the API reads templates without pictures
@@ -272,9 +265,8 @@ class Template:
         Each text and each expression gets a copy of the data; what the template does not name would be copied with it.
         """
         for where, expected in self.errors(report):
-            raise Permanent(
-                f"The report's data does not fit {self.product}: {where}: {expected}", code="invalid_data", path=where
-            )
+            detail = f"The report's data does not fit {self.product}: {where}: {expected}"
+            raise Permanent(detail, code="invalid_data", path=where)
         return {key: report[key] for key in report if key in self.expressions.words and key not in IGNORED_KEYS}
 
     def errors(self, report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,4 @@
-"""The products that there are: a folder each, found by name, read once and again when a file has changed.
-
-It knows no font: the API lists products and checks data with it.
-"""
-
-from __future__ import annotations
+"""The products that there are: a folder each, found by name. It knows no font: the API checks data with it."""
 
 import json
 import threading
@@ -21,7 +16,6 @@ class Templates:
     """The templates of `template_dirs`, and then those that ship here.
 
     `unfounded` is told the product, and what its template says of scores without a ground, each time it is read.
-
     Raises Permanent with code template_not_found or template_invalid.
     """
 
@@ -37,14 +31,8 @@ class Templates:
 
     def products(self) -> Sequence[str]:
         """The names of all products that can be drawn, sorted."""
-        return sorted(
-            {
-                path.parent.name
-                for folder in self._folders
-                for path in folder.glob("*/template.yaml")
-                if NAME.fullmatch(path.parent.name)
-            }
-        )
+        found = {path.parent.name for folder in self._folders for path in folder.glob("*/template.yaml")}
+        return sorted(filter(NAME.fullmatch, found))
 
     def version(self, product_id: str) -> str:
         """The version of the product's template."""
@@ -58,12 +46,9 @@ class Templates:
         """The product's template, read again when a file of it has changed."""
         home = self._home(product_id)
         if home is None:
-            known = ", ".join(self.products())
-            raise Permanent(
-                f"There is no template for product {product_id[:100]!r}. Known products: {known}.",
-                code="template_not_found",
-                product_id=product_id[:100],
-            )
+            asked, known = product_id[:100], ", ".join(self.products())
+            detail = f"There is no template for product {asked!r}. Known products: {known}."
+            raise Permanent(detail, code="template_not_found", product_id=asked)
         with self._reading:
             kept = self._read.get(home)
             if kept is None or not kept.current(self._home):

@@ -4,8 +4,6 @@ Values of the report are escaped on their way into a text. So `*`, `\` and list 
 are. Only the product's own texts (`texts.yaml`, class `Trusted`) may carry emphasis.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress

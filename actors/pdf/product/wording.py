@@ -3,104 +3,61 @@
 `speaking` holds for one rendering and its thread; outside of one it is Indonesian, with Jakarta's days.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from zoneinfo import ZoneInfo
+
+import yaml
 
 TIME_ZONE = "Asia/Jakarta"
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """One language. Names in braces are filled in."""
+    """What `languages.yaml` says in one language. Names in braces are filled in."""
 
-    months: tuple[str, ...]
+    months: list[str]
     decimal: str
     thousands: str
-    page: str = "Halaman {page} dari {pages}"
-    contents: str = "Daftar isi"
-    nothing: str = "Tidak ada data."
-    chart: str = "Grafik"
-    unmeasured: str = "belum terukur"
-    to: str = "{first} hingga {last}"  # two neighbouring categories
-    undecided: str = "Tidak ditetapkan"
-    undecided_text: str = "dengan rentang yang mencakup lebih dari dua kategori"
-    no_norm: str = "tanpa norma"
-    norm_unknown: str = "norma tidak diketahui"
-    norm_example: str = "norma contoh"
-    norm: str = "{label}, n = {n}, {year}, usia {ages}"
-    raw: str = "skor mentah"
-    raw_example: str = "skor mentah, reliabilitas contoh"
-    beyond: str = "di luar skala"
-    interval: str = "rentang kepercayaan {level}%"
-    category: str = "kategori {label}"
-    percentile: str = "persentil"
-    score: str = "skor"
-    scale: str = "Skala {low}–{high}"
-    mean: str = "rata-rata {mean}"
-    deviation: str = "simpangan baku {sd}"
-    reference: str = "acuan {at}"
-    up_to: str = "s.d. {end}"
-    dark_band: str = "pita gelap"
-    upright_line: str = "garis tegak"
-    dashed_line: str = "garis putus-putus"
-    brackets: str = "dalam kurung"
-    thin_line: str = "garis tipis"
-    thick_line: str = "garis tebal"
+    page: str
+    contents: str
+    nothing: str
+    chart: str
+    unmeasured: str
+    to: str  # two neighbouring categories
+    undecided: str
+    undecided_text: str
+    no_norm: str
+    norm_unknown: str
+    norm_example: str
+    norm: str
+    raw: str
+    raw_example: str
+    beyond: str
+    interval: str
+    category: str
+    percentile: str
+    score: str
+    scale: str
+    mean: str
+    deviation: str
+    reference: str
+    up_to: str
+    dark_band: str
+    upright_line: str
+    dashed_line: str
+    brackets: str
+    thin_line: str
+    thick_line: str
 
 
-INDONESIAN = Wording(
-    months=(
-        "Januari", "Februari", "Maret", "April", "Mei", "Juni",
-        "Juli", "Agustus", "September", "Oktober", "November", "Desember",
-    ),
-    decimal=",",
-    thousands=".",
-)  # fmt: skip
-ENGLISH = Wording(
-    months=(
-        "January", "February", "March", "April", "May", "June",
-        "July", "August", "September", "October", "November", "December",
-    ),
-    decimal=".",
-    thousands=",",
-    page="Page {page} of {pages}",
-    contents="Contents",
-    nothing="No data.",
-    chart="Chart",
-    unmeasured="not measured",
-    to="{first} to {last}",
-    undecided="Not determined",
-    undecided_text="with an interval that covers more than two categories",
-    no_norm="without norms",
-    norm_unknown="norms unknown",
-    norm_example="example norms",
-    norm="{label}, n = {n}, {year}, aged {ages}",
-    raw="raw score",
-    raw_example="raw score, example reliability",
-    beyond="beyond the scale",
-    interval="{level}% confidence interval",
-    category="category {label}",
-    percentile="percentile",
-    score="score",
-    scale="Scale {low}–{high}",
-    mean="mean {mean}",
-    deviation="standard deviation {sd}",
-    reference="reference {at}",
-    up_to="up to {end}",
-    dark_band="dark band",
-    upright_line="vertical line",
-    dashed_line="dashed line",
-    brackets="in brackets",
-    thin_line="thin line",
-    thick_line="thick line",
-)  # fmt: skip
-LANGUAGES = {"id": INDONESIAN, "en": ENGLISH}
+_TEXTS = yaml.safe_load(Path(__file__).with_name("languages.yaml").read_text("utf-8"))
+LANGUAGES = {language: Wording(**texts) for language, texts in _TEXTS.items()}
+INDONESIAN, ENGLISH = LANGUAGES["id"], LANGUAGES["en"]
 _TAG = re.compile("(?P<language>[a-z]{2})(?:-[A-Za-z0-9]{2,8}){0,3}")
 
 

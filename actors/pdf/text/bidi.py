@@ -5,8 +5,6 @@ one word in one direction, and the shaper orders its glyphs. In a left-to-right 
 the number behind an Arabic name stays behind it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -62,7 +60,6 @@ def _ordered(text: str, rtl: bool) -> list[tuple[int, bool]]:
     for first, last in [(0, len(text))] if rtl else right_to_left_parts(text):
         ordered += [(place, False) for place in range(len(ordered), first)]
         part = BidiParagraph(text[first:last], base_direction=TextDirection.RTL, preserve_bn_chars=True)
-        ordered += [
-            (first + one.character_index, one.embedding_level % 2 == 1) for one in part.get_reordered_characters()
-        ]
+        found = part.get_reordered_characters()
+        ordered += [(first + one.character_index, one.embedding_level % 2 == 1) for one in found]
     return ordered + [(place, False) for place in range(len(ordered), len(text))]

@@ -4,8 +4,6 @@ The patterns divide by syllables; the spelling rules (EYD V, III.A) divide a der
 is not divided where the two may differ. A list holds the words of our texts that deserve better.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 
@@ -19,10 +17,8 @@ DIVIDED = (
     "ter-utama", "trans-formasi", "trans-krip", "trans-portasi",
 )  # fmt: skip
 EXCEPTIONS = {
-    word.replace("-", ""): [
-        place - number for number, place in enumerate(i for i, char in enumerate(word) if char == "-")
-    ]
-    for word in DIVIDED
+    "".join(parts): [len("".join(parts[:number])) for number in range(1, len(parts))]
+    for parts in (word.split("-") for word in DIVIDED)
 }
 # Prefix and vowel: the patterns draw the prefix's consonant to the root (be-ro-lah) or the root's vowel to the prefix.
 _PREFIX = re.compile("(?:ber|ter|per)(?=[aiueo])|(?:ke|se|di)(?=[aiueo])")

@@ -5,8 +5,6 @@ Words are hyphenated only where the paragraph does not come out well without it.
 stands next to a loose one, and no word alone on the last line.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from dataclasses import dataclass
 
@@ -105,9 +103,8 @@ def _give_company(above: Line, alone: list[Chunk], measure: float) -> None:
     moved = above.chunks[gaps[-1] :]
     if sum(chunk.width + chunk.space for chunk in [*moved, *alone]) - alone[-1].space > measure:
         return
-    above.width -= (
-        above.chunks[gaps[-1] - 1].space + sum(chunk.width + chunk.space for chunk in moved) - moved[-1].space
-    )
+    gap = above.chunks[gaps[-1] - 1].space
+    above.width -= gap + sum(chunk.width + chunk.space for chunk in moved) - moved[-1].space
     del above.chunks[gaps[-1] :]
     alone[:0] = moved
 

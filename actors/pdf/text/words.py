@@ -1,7 +1,5 @@
 """From a string to measured words: cleaning, emphasis, and the chunks a line is made of."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -33,9 +31,7 @@ _CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U000200
 
 PLAIN, ITALIC, BOLD = 0, 1, 2
 REMEMBERED = 32  # Letters: longer words are shaped each time, because they would fill the cache.
-LEAST_WIDTH = (
-    0.3  # Points that a character takes at least, because a line would hold any number of those without width.
-)
+LEAST_WIDTH = 0.3  # Points that a character takes at least: a line would hold any number of those without width.
 LONGEST = 1_000  # Characters of a chunk, more than a line holds; the rest is another chunk.
 _TALLEST = 30  # Marks that a letter may carry (UAX #15, Stream-Safe Text); no language needs more.
 
@@ -71,9 +67,7 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     text = _INVISIBLE.sub("", text)
-    text = _TOWER.sub(
-        _lowered, text
-    )  # first: NFC sorts a letter's marks, in time that grows with the square of their number
+    text = _TOWER.sub(_lowered, text)  # first: NFC sorts a letter's marks, in a time that grows with their square
     text = unicodedata.normalize("NFC", text)
     text = _SPACES.sub(" ", _BREAKS.sub(HARD_BREAK, text))
     return _CONTROL.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
@@ -248,8 +242,7 @@ def shredded(chunk: Chunk, measure: float) -> list[Chunk]:
         count, piece = longest(partial(cut, first), len(clusters) - first, measure, count)
         first += count
         if piece.width > measure and len(piece.text) > 1:  # one letter under a tower of marks
-            for char in piece.text:
-                pieces.append(Chunk(char, chunk.family, chunk.type, 0.0, breakable=True))
+            pieces += [Chunk(char, chunk.family, chunk.type, 0.0, breakable=True) for char in piece.text]
         else:
             pieces.append(piece)
     pieces[-1].space = chunk.space

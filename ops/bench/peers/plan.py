@@ -16,9 +16,9 @@ import rq
 from celery import Celery
 from pydrive2.drive import GoogleDrive
 
-from actors.artifacts import DriveOptions
 from actors.artifacts.drive_client import _Auth
 from ops.bench import render_fpdf2
+from schema.settings import Settings
 
 queue = rq.Queue("plan", connection=redis.Redis.from_url(os.environ["BENCH_REDIS_URL"]))
 celery = Celery("plan", broker=os.environ["BENCH_AMQP_URL"], backend=os.environ["BENCH_RESULTS_URL"])
@@ -34,7 +34,8 @@ celery.conf.update(
 
 @functools.cache
 def _drive() -> GoogleDrive:
-    auth = _Auth(DriveOptions(os.environ["BENCH_KEY"], api_root=os.environ["BENCH_DRIVE"], timeout=60))
+    key, api_root = os.environ["BENCH_KEY"], os.environ["BENCH_DRIVE"]
+    auth = _Auth(Settings(gdrive_credentials=key, gdrive_api_root=api_root, gdrive_timeout=60))
     auth.ServiceAuth()
     return GoogleDrive(auth)
 

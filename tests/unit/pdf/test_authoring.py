@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from actors.pdf.filling import MOST_PAGES
 from actors.pdf.marks import QR_BYTES
-from actors.pdf.product import blocks, brand
+from actors.pdf.product import blocks, brand, measure
 from actors.pdf.product.picture import MOST_BYTES, MOST_DATA_BYTES, MOST_DATA_PIXELS, MOST_PIXELS
 from actors.pdf.product.values import MOST_BITS
 from ops.authoring.gallery import examples
@@ -77,7 +77,7 @@ def test_every_block_is_on_the_page_with_its_picture() -> None:
 
 def test_the_page_documents_every_field_and_every_limit() -> None:
     page = PAGE.read_text("utf-8")
-    for kind in (blocks.Layout, blocks.Scale, blocks.Band, blocks.Norm, brand.Colours, brand.Page, brand.Logo):
+    for kind in (blocks.Layout, measure.Scale, measure.Band, measure.Norm, brand.Colours, brand.Page, brand.Logo):
         for field in kind.__struct_fields__:
             assert f"`{field}`" in page, f"{kind.__name__}.{field}"
     for kind in (*blocks.Block.__args__, blocks.Column, blocks.Detail, blocks.Picture):

@@ -13,9 +13,18 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from actors.pdf.product.blocks import Band, Norm, Scale
 from actors.pdf.product.filters import filters_of, norm_of, reading, score_of
-from actors.pdf.product.measure import MOST_COMPARED, bands_of, beyond, margin, percentile_of, span_of
+from actors.pdf.product.measure import (
+    MOST_COMPARED,
+    Band,
+    Norm,
+    Scale,
+    bands_of,
+    beyond,
+    margin,
+    percentile_of,
+    span_of,
+)
 from actors.pdf.renderer import PdfRenderer
 from actors.pdf.scales import stretches
 from actors.process.runtime import build

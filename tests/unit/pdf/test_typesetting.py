@@ -14,11 +14,11 @@ from actors.pdf.fonts.families import STYLES, families
 from actors.pdf.fonts.font_file import SOFT_HYPHEN
 from actors.pdf.page.canvas import Canvas, Ink
 from actors.pdf.page.flow import Item, Place, paginated
-from actors.pdf.product.blocks import Band, Column, Scale
-from actors.pdf.product.measure import band_of
+from actors.pdf.product.blocks import Column
+from actors.pdf.product.measure import Band, Scale, band_of
 from actors.pdf.prose import plain_lines, text_items
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
-from actors.pdf.scales import draw_bands
+from actors.pdf.scales import Track
 from actors.pdf.style import A4, BODY, FURNITURE, GRID
 from actors.pdf.tables import column_widths
 from actors.pdf.text.linebreak import SHRINK, STRETCH, Line, _Breaks, justified, ragged
@@ -251,7 +251,7 @@ def test_the_lightest_band_has_an_edge() -> None:
     """On white paper it would not be seen."""
     canvas = Canvas(Ink())
     place = Place(None, canvas, 1, 1, {})  # type: ignore[arg-type]
-    draw_bands(place, T_SCALE, 100, 100, 200, 14)
+    Track(place, T_SCALE, 100, 200).bands(100, 14)
     assert b"re S" in canvas.content()
 
 
