@@ -6,11 +6,11 @@ import json
 import shlex
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ops.claims import claim_port, claimed
 from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, key_of, show_one_job, stay, step
+from ops.servers.process import write_private
 from ops.stack import ROOT, Stack
 from schema.settings import PREFIX, Settings
 
@@ -56,8 +56,8 @@ def _demonstrate(stack: Stack, key: Mapping[str, str], *, once: bool) -> int:
     with stack:
         console.print(f"Ready after {time.monotonic() - began:.0f} s.")
         table = _shown(stack)
-        written = _private(ROOT / "var" / "run.json", json.dumps(table, indent=2))
-        exported = _private(ROOT / "var" / "run.env", _exports(stack.environment))
+        written = write_private(ROOT / "var" / "run.json", json.dumps(table, indent=2))
+        exported = write_private(ROOT / "var" / "run.env", _exports(stack.environment))
         rabbit = table["rabbitmq"]
         console.print(f"API               {stack.url}")
         console.print(f"RabbitMQ's UI     {rabbit['management']}  user {rabbit['user']}, password {rabbit['password']}")
@@ -96,14 +96,6 @@ def _checked_from_outside(stack: Stack, files_before: int) -> bool:
         and kept.get("google_drive_link") == row["google_drive_link"]
         and len(files) - files_before == 1
     )
-
-
-def _private(file: Path, text: str) -> Path:
-    """Written for its owner alone: there are passwords in it."""
-    file.touch(mode=0o600)
-    file.chmod(0o600)
-    file.write_text(text)
-    return file
 
 
 def _exports(environment: Mapping[str, str]) -> str:

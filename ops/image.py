@@ -27,8 +27,7 @@ from ops.debian13 import CERTIFICATES, debootstrapped
 from ops.sample_report import PRODUCT, SAMPLE
 from ops.servers.mariadb import MariaDB
 from ops.servers.mongodb import MongoWire
-from ops.servers.n8n_install import cache
-from ops.servers.packages import need
+from ops.servers.packages import cache, need
 from ops.servers.process import Server, free_port, wait_until
 from ops.servers.rabbitmq import RabbitMQ
 from ops.servers.receiver import Receiver

@@ -264,11 +264,8 @@ class Stack:
     def publish(self, queue: str, key: str, **options: Any) -> None:
         """Put a hint into RabbitMQ by hand: a duplicate, a stale copy."""
         body = encode(Message(queue, messages.ACTORS[queue], key, options=options))
-        connection = pika.BlockingConnection(pika.URLParameters(self.rabbitmq.amqp_url))
-        try:
-            connection.channel().basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, priority=5))
-        finally:
-            connection.close()
+        with self.rabbitmq.channel() as channel:
+            channel.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, priority=5))
 
     def save_report(self, code: str, product_id: str, report: Mapping[str, Any]) -> None:
         """Put a source document into MongoDB."""

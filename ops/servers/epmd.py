@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from pathlib import Path
 from typing import ClassVar
 
 from ops.servers.other_debian import inside
-from ops.servers.process import Server, free_port, listening
+from ops.servers.process import Server, listening
 
 ROOT = os.environ.get("TEST_RABBITMQ_ROOT")  # of another Debian, whose RabbitMQ and Erlang are to be run
 
@@ -30,10 +29,6 @@ class Epmd(Server):
     _shared: ClassVar[Epmd | None] = None
     _users: ClassVar[set[str]] = set()
     _lock: ClassVar[threading.Lock] = threading.Lock()
-
-    def __init__(self, folder: Path | str) -> None:
-        super().__init__(folder)
-        self.port = free_port()
 
     def command(self) -> list[str]:
         return program("epmd", "-port", str(self.port), "-address", "127.0.0.1")

@@ -16,14 +16,7 @@ from ops.servers.loopback_http import call
 from ops.servers.n8n_install import install
 from ops.servers.process import Server, ServerFailed, free_port, output_of, password, wait_until
 
-_OFF = (
-    "DIAGNOSTICS",
-    "VERSION_NOTIFICATIONS",
-    "TEMPLATES",
-    "PERSONALIZATION",
-    "COMMUNITY_PACKAGES",
-    "DYNAMIC_BANNERS",
-)
+_OFF = ["DIAGNOSTICS", "VERSION_NOTIFICATIONS", "TEMPLATES", "PERSONALIZATION", "COMMUNITY_PACKAGES", "DYNAMIC_BANNERS"]
 # Whatever n8n still wants from its makers goes to a port where nobody listens: no name is looked up, nothing leaves.
 _NOWHERE = "http://127.0.0.1:9"
 ENDED = ("success", "error", "crashed", "canceled")
@@ -61,7 +54,6 @@ class N8n(Server):
     def __init__(self, folder: Path | str) -> None:
         super().__init__(folder)
         self.installed = install()
-        self.port = self.kept("port", free_port)
         self._broker_port = self.kept("broker_port", free_port)
         self._key = self.kept("encryption_key", password)
         self._webhooks: list[str] = []  # production paths that must be registered before it counts as ready
