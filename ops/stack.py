@@ -26,6 +26,7 @@ import requests
 from middleware.rabbitmq.broker import encode
 from ops.servers import leash
 from ops.servers.drive import DriveDouble
+from ops.servers.loopback_http import call
 from ops.servers.mariadb import MariaDB
 from ops.servers.mongodb import MongoWire
 from ops.servers.process import Server, free_port, wait_until
@@ -220,9 +221,7 @@ class Stack:
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """One request to the API, with the first configured key."""
         headers = {**first_key(self.environment), **options.pop("headers", {})}
-        with requests.Session() as session:
-            session.trust_env = False
-            return session.request(method, self.url + path, headers=headers, **{"timeout": 30, **options})
+        return call(method, self.url + path, headers=headers, **options)
 
     def submit(self, **body: Any) -> str:
         """Submit and return the job id; `code` and `productId` have defaults."""

@@ -9,7 +9,6 @@ jobs. Unlike seconds it hardly depends on what else the machine does.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from pathlib import Path
@@ -36,8 +35,7 @@ def main(argv: list[str]) -> int:
     options.add_argument("--jobs", type=int, default=300, help="in each turn (300)")
     asked = options.parse_args(argv)
     spent, statements = Results(), Results()
-    with contextlib.ExitStack() as held:
-        ours = held.enter_context(opened(render_workers=1, drive=True, lean=True))
+    with opened(render_workers=1, drive=True, lean=True) as ours:
         work(ours, 20)  # everything is loaded
         before = _spent(ours.stack)
         time.sleep(IDLE)

@@ -9,7 +9,6 @@ end. The count must be exact: each job has two rounds, one failed attempt and on
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -34,8 +33,7 @@ def main(argv: list[str]) -> int:
     options = parser("letters", __doc__, turns=5)
     options.add_argument("--jobs", type=int, default=10_000, help="dead letters (10000)")
     asked = options.parse_args(argv)
-    with contextlib.ExitStack() as held:
-        ours = held.enter_context(opened(noop=True))
+    with opened(noop=True) as ours:
         broken = Path(ours.stack.environment["REPORTQ_RUN_DIR"]) / "broken"  # the no-op worker looks for it
         broken.touch()
         ours.hold("webhooks")
@@ -44,8 +42,7 @@ def main(argv: list[str]) -> int:
         console.print(f"[dim]{asked.jobs} dead letters[/]")
 
         listed = [_listing(ours, asked.jobs) for _ in range(asked.turns)]
-        command = _command(ours, "dead-letters", "list", "--json")
-        shown = json.loads(command)
+        shown = json.loads(_command(ours, "dead-letters", "list", "--json"))
         if shown["total"] != asked.jobs or len(shown["groups"]) != 1:
             raise RuntimeError(f"{shown['total']} letters in {len(shown['groups'])} groups")
         console.print(
@@ -112,16 +109,13 @@ def _replayed(ours: Ours) -> int:
 def _wrong(ours: Ours, jobs: int) -> list[str]:
     """Everything that is not exactly once."""
     wanted: dict[str, tuple[str, Any]] = {
-        "jobs completed in round 2": (
-            "SELECT COUNT(*) FROM pdf_job_results WHERE status='completed' AND round=2",
-            jobs,
-        ),
-        "letters replayed": ("SELECT COUNT(*) FROM dead_letters WHERE status='replayed'", jobs),
-        "letters": ("SELECT COUNT(*) FROM dead_letters", jobs),
-        "failed attempts of round 1": ("SELECT COUNT(*) FROM attempts WHERE round=1 AND outcome='failed'", jobs),
-        "completed attempts of round 2": ("SELECT COUNT(*) FROM attempts WHERE round=2 AND outcome='completed'", jobs),
-        "attempts": ("SELECT COUNT(*) FROM attempts", 2 * jobs),
-        "replays in the audit": ("SELECT COUNT(*) FROM audit WHERE act='replay'", jobs),
+        "jobs completed in round 2": ("pdf_job_results WHERE status='completed' AND round=2", jobs),
+        "letters replayed": ("dead_letters WHERE status='replayed'", jobs),
+        "letters": ("dead_letters", jobs),
+        "failed attempts of round 1": ("attempts WHERE round=1 AND outcome='failed'", jobs),
+        "completed attempts of round 2": ("attempts WHERE round=2 AND outcome='completed'", jobs),
+        "attempts": ("attempts", 2 * jobs),
+        "replays in the audit": ("audit WHERE act='replay'", jobs),
     }
-    found = {what: int(ours.db.scalar(sql)) for what, (sql, _) in wanted.items()}
+    found = {what: int(ours.db.scalar(f"SELECT COUNT(*) FROM {rows}")) for what, (rows, _) in wanted.items()}
     return [f"{what}: {found[what]}, not {count}" for what, (_, count) in wanted.items() if found[what] != count]

@@ -6,36 +6,29 @@ Everything else is production's: claim, lease, heartbeat, guarded writes, attemp
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from actors.process.logs import set_up
 from actors.process.runtime import build
+from ops.trial_renderer import Progress, TrialRenderer
 from schema.errors import Permanent
 from schema.ports import End, RenderRequest
 from schema.settings import Settings
 
 
-class NoRenderer:
+class NoRenderer(TrialRenderer):
     """Draws nothing; while this file exists, it fails for good."""
 
     def __init__(self, broken: Path) -> None:
+        super().__init__()
         self._broken = broken
 
-    def render(self, request: RenderRequest, progress: Callable[[int], None] = lambda percent: None) -> bytes:
+    def render(self, request: RenderRequest, progress: Progress = lambda percent: None) -> bytes:
         if self._broken.exists():
             raise Permanent("The bench's renderer is broken.", code="invalid_data")
         return b"%PDF-"
-
-    def products(self) -> Sequence[str]:
-        return []
-
-    def version(self, product_id: str) -> str:
-        return "bench"
-
-    def original(self, product_id: str) -> str:
-        return product_id
 
 
 class NoDocuments:

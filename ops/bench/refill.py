@@ -16,8 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pika
-
 from ops.bench.frame import Figures, Results, canvas, console, last_line, parser, percentile
 from ops.bench.ours import Ours, opened
 from ops.servers.process import wait_until
@@ -46,9 +44,7 @@ def main(argv: list[str]) -> int:
     most = max(asked.workers)
     with contextlib.ExitStack() as held:
         ours = held.enter_context(opened(render_workers=most, noop=True))
-        connection = pika.BlockingConnection(pika.URLParameters(f"{ours.stack.rabbitmq.admin_url}?heartbeat=0"))
-        held.callback(connection.close)
-        channel = connection.channel()
+        channel = held.enter_context(ours.stack.rabbitmq.channel())
 
         def ready() -> int:
             return int(channel.queue_declare("pdf", passive=True).method.message_count)

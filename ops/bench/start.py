@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ops.bench.frame import Figures, console, last_line, parser, take_turns
+from ops.bench.frame import Figures, last_line, over, parser, take_turns
 from ops.sample_report import CODE, PRODUCT
 from ops.servers import leash
 from ops.servers.process import free_port
@@ -46,12 +46,10 @@ def main(argv: list[str]) -> int:
                 return {"first_202_s": first_202(Path(other) / "checkout")}
 
         results = take_turns({AGAIN: lambda: {"first_202_s": first_202(again)}, FRESH: fresh}, asked.turns)
-    console.print(results.table(f"Seconds to the first 202, {asked.turns} turns"))
-    if asked.plot:
-        results.plot(asked.plot, "first_202_s", "Seconds from ops/run to the first 202")
+    title = f"Seconds to the first 202, {asked.turns} turns"
+    results.show(asked, title, "first_202_s", "Seconds from ops/run to the first 202")
     median = results.median(AGAIN, "first_202_s")
-    if median > TARGET:
-        console.print(f"[yellow]over the target of {TARGET:g} s[/]")
+    over("the median", median, TARGET, " s")
     last_line("start", first_202_s=median, fresh_checkout_s=results.median(FRESH, "first_202_s"))
     return 0 if median <= MOST else 1
 

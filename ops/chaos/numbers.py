@@ -6,12 +6,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-import requests
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
+from ops.chaos.schedule import PARTS
 from ops.chaos.system import CLOCKS
+from ops.servers.loopback_http import call
 from ops.stack import Stack
 from schema.metrics.labels import code_label
 from schema.rows.jobs import priority_word
@@ -65,34 +66,12 @@ COUNTERS: dict[str, tuple[tuple[tuple[str, Mapping[str, str]], ...], str]] = {
 }
 HELD = 10  # events that a process may hold for a full run folder when it is killed
 # Faults after which a process may have committed what it never counts: it is gone, or took the answer for lost.
-_COSTLY = (
-    "kill:api",
-    "kill:relay",
-    "kill:render",
-    "kill:webhook",
-    "stop:render",
-    "stop:relay",
-    "mariadb",
-    ":database-",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One series of a scrape."""
-
-    name: str
-    labels: Mapping[str, str]
-    value: float
+_COSTLY = (*(f"kill:{part}" for part in PARTS), "stop:render", "stop:relay", "mariadb", ":database-")
 
 
 def samples_of(text: str) -> list[Sample]:
     """A target's answer."""
-    return [
-        Sample(sample.name, sample.labels, sample.value)
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    ]
+    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
 
 def allowed(happened: Counter[str]) -> int:
@@ -170,8 +149,6 @@ def _word(label: str, value: object) -> str:
 
 def _text(port: int) -> str:
     """What a target of this machine shows."""
-    with requests.Session() as session:
-        session.trust_env = False
-        answer = session.get(f"http://127.0.0.1:{port}/metrics", timeout=30)
+    answer = call("GET", f"http://127.0.0.1:{port}/metrics")
     answer.raise_for_status()
     return answer.text

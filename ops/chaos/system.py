@@ -4,6 +4,7 @@ that can be turned."""
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import platform
 import shutil
@@ -86,7 +87,7 @@ class System:
         stack = self.stack
         self.run_disk = SmallDisk(stack.folder / "run", RUN_DISK)
         self.rows_disk = SmallDisk(stack.mariadb.rows, ROWS_DISK)
-        self.embedded = Embedded(folder / "embedded", stack.receiver)
+        self.embedded = Embedded(folder / "embedded", stack.receiver, CLOCKS)
         self.proxies = {
             "database-workers": TcpProxy(stack.mariadb.port),
             "database-front": TcpProxy(stack.mariadb.port),
@@ -132,12 +133,9 @@ class System:
         from ops.trial_renderer import BEHAVIOURS
 
         with pymongo.MongoClient[dict[str, Any]](self.stack.mongo.url, w="majority", journal=True) as client:
+            reports = itertools.product(BEHAVIOURS, range(SOURCES))
             client["workflow"]["psikotes_v2"].insert_many(
-                [
-                    {"code": f"K{n}", "product_id": product, "name": f"Trial {n}"}
-                    for product in BEHAVIOURS
-                    for n in range(SOURCES)
-                ]
+                [{"code": f"K{n}", "product_id": product, "name": f"Trial {n}"} for product, n in reports]
             )
 
     def turn_clock(self, program: str, seconds: float) -> None:
