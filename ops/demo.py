@@ -47,16 +47,8 @@ class Api(Server):
         return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> list[str]:
-        return [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "-c",
-            "ops/gunicorn.conf.py",
-            "--chdir",
-            str(ROOT),
-            "service.wsgi:app",
-        ]
+        configured = ["-c", "ops/gunicorn.conf.py", "--chdir", str(ROOT)]
+        return [sys.executable, "-m", "gunicorn", *configured, "service.wsgi:app"]
 
     def environment(self) -> dict[str, str]:
         return {**self._environ, "PYTHONPATH": str(ROOT)}
@@ -92,26 +84,18 @@ def main(argv: list[str]) -> int:
     try:
         settings = Settings.from_env({**os.environ, **chosen})
         if options.servers:
-            from ops.demo_servers import (
-                demonstrate,
-            )  # here: the embedded default starts sooner without brokers' clients
+            from ops.demo_servers import demonstrate  # late: without brokers' clients the default starts sooner
 
             return demonstrate(settings, os.environ, once=options.once)
         return _embedded(settings, once=options.once)
     except SettingsError as error:
-        return _said(f"A setting cannot be used: {error}")
-    except Refused as error:
-        return _said(str(error))
+        print(f"A setting cannot be used: {error}", file=sys.stderr)
     except ServerFailed as error:
-        return _said(f"It did not start: {error}")
-    except ReportqError as error:
-        return _said(error.detail)
+        print(f"It did not start: {error}", file=sys.stderr)
+    except (Refused, ReportqError) as error:
+        print(error.detail if isinstance(error, ReportqError) else error, file=sys.stderr)
     except KeyboardInterrupt:
         return 130
-
-
-def _said(sentence: str) -> int:
-    print(sentence, file=sys.stderr)
     return 1
 
 

@@ -82,9 +82,8 @@ def _demonstrate(stack: Stack, key: Mapping[str, str], *, once: bool) -> int:
 def _checked_from_outside(stack: Stack, files_before: int) -> bool:
     """The row in MariaDB, the link in MongoDB, exactly one new file in Drive."""
     began = time.monotonic()
-    row = stack.sql(
-        "SELECT job_id, status, google_drive_link, retry_count FROM pdf_job_results ORDER BY requested_at DESC"
-    )[0]
+    columns = "job_id, status, google_drive_link, retry_count"
+    row = stack.sql(f"SELECT {columns} FROM pdf_job_results ORDER BY requested_at DESC")[0]
     step(began, "MariaDB pdf_job_results", json.dumps(row))
     kept = stack.source(CODE, PRODUCT).get("pdf_generation", {})
     step(began, "MongoDB pdf_generation", json.dumps(kept, default=str))
@@ -105,15 +104,14 @@ def _exports(environment: Mapping[str, str]) -> str:
 
 def _shown(stack: Stack) -> dict[str, Any]:
     """URLs, passwords and process ids, for var/run.json."""
+    rabbitmq = stack.rabbitmq
     return {
         "api": stack.url,
         "database": stack.mariadb.url,
         "mongodb": stack.mongo.url,
         "rabbitmq": {
-            "amqp": stack.rabbitmq.amqp_url,
-            "management": stack.rabbitmq.management_url,
-            "user": stack.rabbitmq.admin,
-            "password": stack.rabbitmq.admin_password,
+            "amqp": rabbitmq.amqp_url, "management": rabbitmq.management_url,
+            "user": rabbitmq.admin, "password": rabbitmq.admin_password,
         },
         "drive": stack.drive.api_root,
         "receiver": stack.receiver.url(),
@@ -121,4 +119,4 @@ def _shown(stack: Stack) -> dict[str, Any]:
         "pids": {name: server.pid for name, server in stack.servers().items()}
         | {"supervisord": stack.programs.pid}
         | {name: stack.pid(name) for name in stack.names()},
-    }
+    }  # fmt: skip
