@@ -40,6 +40,7 @@ class Api(Server):
     def __init__(self, folder: Path, port: int, environ: dict[str, str]) -> None:
         super().__init__(folder)
         self.port = port
+        self.runs_in = ROOT  # where the configuration's relative paths begin
         self._environ = environ
 
     @property
@@ -52,15 +53,6 @@ class Api(Server):
 
     def environment(self) -> dict[str, str]:
         return {**self._environ, "PYTHONPATH": str(ROOT)}
-
-    def launch(self) -> None:
-        """Started in the checkout, where the configuration's relative paths begin."""
-        here = self.folder
-        self.folder = ROOT
-        try:
-            super().launch()
-        finally:
-            self.folder = here
 
     def stop(self, timeout: float = 60) -> None:
         """What is being made, stored or posted has its time."""

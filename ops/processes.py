@@ -109,13 +109,13 @@ def _control(environ: dict[str, str], run_dir: Path, command: str, names: list[s
             f"No supervisor runs in {run_dir}. {LOADED} If it does, start everything with ops/processes run, or however "
             "this host does that."
         )
-    control = [str(BIN / "supervisorctl"), "-c", CONFIGURATION, command, *map(_full_name, names)]
+    control = [str(BIN / "supervisorctl"), "-c", CONFIGURATION, command, *map(full_name, names)]
     done = subprocess.run(control, env=environ, stdout=subprocess.PIPE, text=True)
     print(done.stdout.replace("ERROR (already started)", "left alone, was started before"), end="")
     return done.returncode
 
 
-def _full_name(name: str) -> str:
+def full_name(name: str) -> str:
     """Supervisor's name: render processes are a group."""
     if name == "render":
         return "render:*"

@@ -1,7 +1,5 @@
 """Accepted submissions a second: ours (durable in MariaDB) beside Flask + RQ, FastAPI + Celery, bare Falcon + Dramatiq.
 
-    python -m ops.bench accept [--seconds 8] [--turns 5] [--connections 16] [--redis everysec|always] [--plot FILE.png]
-
 wrk posts the plan's request over 16 connections. Everybody has two web processes and no workers. Ours run as shipped,
 with relay, metrics and logs; its answers are counted as rows in SQL. A peer's 202 means: RQ, written to Redis, on
 disk within a second (`--redis always`: on disk); Celery and bare Dramatiq, confirmed by RabbitMQ.

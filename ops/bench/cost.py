@@ -1,7 +1,5 @@
 """What one job costs: processor time of every program and server, statements, log writes. The constants of CAPACITY.md.
 
-    python -m ops.bench cost [--jobs 300] [--turns 3]
-
 The same real jobs as in `memory`: submitted, drawn, uploaded to the Drive double, recorded, called back, looked at once.
 Processor time is the kernel's count for each program with its children, less what it spends in the same time without
 jobs. Unlike seconds it hardly depends on what else the machine does.

@@ -1,7 +1,5 @@
 """Finished no-op jobs a second with two worker processes: ours beside Celery with its results in MariaDB, RQ, Dramatiq.
 
-    python -m ops.bench drain [--jobs 3000] [--turns 3] [--plot FILE.png]
-
 Every queue is filled before the clock starts. Ours does all of the protocol: claim, point of no return, end, attempt
 row, delivery row, each guarded and committed to disk. Only drawing, source document and file are left out; callbacks
 are written and not sent. Ours is counted by the rows' own end times, Celery by its result rows, RQ by its registry of

@@ -1,7 +1,5 @@
 """How soon an idle system begins: from the client's 202 to `processing`, one job at a time.
 
-    python -m ops.bench latency [--jobs 40] [--turns 5] [--plot FILE.png]
-
 MariaDB, RabbitMQ, gunicorn, relay and one worker with nothing to draw, as shipped. A job begins at its row's
 `attempt_started_at`. The 202 ends when the client has read it. Both are by the clock of this one host. A claim may be
 written before the client has its answer. `row_ms`, from the row's `requested_at`, is never negative; it holds the way

@@ -1,7 +1,5 @@
 """The desk with ten thousand dead letters: how long the grouped listing takes, and a replay that is cut twice.
 
-    python -m ops.bench letters [--jobs N]
-
 The jobs die of a renderer that is broken, each with its letter and its copy in `.XQ`. Then the renderer is mended and
 `ops/reportq dead-letters replay --all` started three times: interrupted by Ctrl-C, killed with -9, and let run to its
 end. The count must be exact: each job has two rounds, one failed attempt and one completed, and one replayed letter.

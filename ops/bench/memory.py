@@ -1,7 +1,5 @@
 """What a render worker, a webhook worker and an API process hold in memory after 1,000 jobs.
 
-    python -m ops.bench memory [--jobs 1000] [--plot FILE.png]
-
 It is the whole system as shipped, with one render worker, which therefore draws every report. Reports are real:
 uploaded to the Drive double, recorded over MongoDB's protocol, called back to a receiver that answers. The jobs are
 submitted and asked for over several connections, as n8n does. The figure is the resident memory (RSS) of the one

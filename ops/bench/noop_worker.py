@@ -31,8 +31,10 @@ class NoRenderer(TrialRenderer):
         return b"%PDF-"
 
 
-class NoDocuments:
-    """Has an empty report for everybody and keeps no results."""
+class Nowhere:
+    """Documents and artifacts: an empty report for everybody; nothing is kept or stored."""
+
+    dependency = "folder"
 
     def find_report(self, code: str, product_id: str) -> dict[str, Any] | None:
         return {}
@@ -46,25 +48,11 @@ class NoDocuments:
     def save_report(self, code: str, product_id: str, report: Mapping[str, Any]) -> None:
         pass
 
-    def ping(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-class NoArtifacts:
-    """Stores nothing."""
-
-    dependency = "folder"
-
     def reserve(self) -> str:
         return "none"
 
-    def put(
-        self, artifact_id: str, filename: str, pdf: bytes, *, replace: bool, labels: Mapping[str, str]
-    ) -> str | None:
-        return None
+    def put(self, artifact_id: str, filename: str, pdf: bytes, *, replace: bool, labels: Mapping[str, str]) -> None:
+        pass
 
     def read(self, artifact_id: str) -> Iterator[bytes]:
         return iter(())
@@ -82,6 +70,6 @@ class NoArtifacts:
 settings = Settings.from_env(os.environ)
 set_up(settings)
 renderer = NoRenderer(Path(settings.run_dir) / "broken")
-runtime = build(settings, renderer=renderer, documents=NoDocuments(), artifacts=NoArtifacts())
+runtime = build(settings, renderer=renderer, documents=Nowhere(), artifacts=Nowhere())
 runtime.guard_process = True
 broker = runtime.broker

@@ -1,7 +1,5 @@
 """After an outage 100,000 jobs wait: does the broker ever run dry while no-op workers drain it?
 
-    python -m ops.bench refill [--rows 100000] [--seconds 60] [--workers 2 5] [--plot FILE.png]
-
 The rows are laid out while the queue is held, then it is released. Watching begins with the first messages in RabbitMQ.
 It ends when the rows run out, or after so many seconds. Every 50 ms the broker is asked how many messages are ready, by
 a passive declare on a connection of its own. The database is asked how many rows are published and unclaimed (DESIGN

@@ -1,7 +1,5 @@
 """Processor time of reports whose data grows, for each kind of text and each place where it may stand.
 
-    python -m ops.bench render_growth [--size 10] [--rounds 2] [--only WORD]
-
 Each text is drawn at 1×, 2× and 4× of `--size` kB of UTF-8; the best of the rounds counts. Growth is the time at 4×
 divided by the time at 2×: 2 when time is linear. Then the slowest ones are drawn from 1 MB, a request's limit. What
 fills more pages than a report may have is refused; that is timed as well.

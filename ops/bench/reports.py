@@ -1,8 +1,5 @@
 """The plan's own work end to end: submitted, drawn, uploaded, called back; ours beside the plan as it was written.
 
-    python -m ops.bench reports [--latency 1] [--limit none] [--workers 3] [--jobs 200] [--turns 3]
-    python -m ops.bench reports --limit 3,1,6 [--latency 1] [--workers 5] [--jobs 600]
-
 Everybody draws the reference report, each with its own name and values, from its document over MongoDB's protocol.
 Everybody uploads to the same Drive double, where each upload takes `--latency` seconds, and calls the same receiver
 back. The peers are RQ's and Celery's worker processes with plain fpdf2 and PyDrive2. Queues are filled before the clock
@@ -48,7 +45,7 @@ def main(argv: list[str]) -> int:
     """Print table and figures; 1 when less was reached than is promised."""
     options = parser("reports", __doc__, turns=3)
     options.add_argument("--latency", type=float, default=1.0, help="seconds of one upload (1)")
-    options.add_argument("--limit", default="none", help="writes a second, one after another: 3,1,6 (none)")
+    options.add_argument("--limit", default="none", help="writes a second, one after another, such as 3,1,6 (none)")
     options.add_argument("--workers", type=int, help="simultaneous renderings (3; with limits 5)")
     options.add_argument("--jobs", type=int, help="reports in each turn (200; with limits 600)")
     options.add_argument("--only", choices=("ours", "all"), default="all", help="ours: without the peers")

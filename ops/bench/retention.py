@@ -1,7 +1,5 @@
 """Retention beside submissions: a million finished rows in MariaDB, 100,000 of them old, cleaned while jobs come in.
 
-    python -m ops.bench retention [--rows N] [--old N] [--clients N]
-
 Prints how long a submission's row takes at the 99th percentile without and with the cleaning, and their ratio (target:
 under 2). The submissions are the API's own single INSERT; the cleaning is the leader's own step, in its own process.
 """

@@ -1,7 +1,5 @@
 """What a caller waits for, with a million rows beside a thousand: submit, status, position, lists, dead letters.
 
-    python -m ops.bench scale [--rows 1000000] [--small 1000] [--asks 150] [--turns 5] [--plot FILE.png]
-
 Two whole systems on private servers take turns, everything as shipped, their queues held. One row in twenty is queued, the
 others ended with their attempt and callback. One client asks over a kept connection, so that a figure is the time of
 one request. Rows are picked at random, so ended ones are mostly cold in the large database. The hard lists are asked

@@ -1,7 +1,5 @@
 """From `ops/run` to the first 202: a cold start of the embedded default with `.venv` present.
 
-    python -m ops.bench start [--turns 7] [--plot FILE.png]
-
 The clock begins when `ops/run --port N` is executed and ends when a submission is answered 202; a new connection is tried
 every 10 ms. Every run begins in a copy of the checkout without `var/`: the database, its tables and the sample are made
 anew. The first run of a copy has also none of our modules compiled; it is told apart (`fresh_checkout_s`).

@@ -15,9 +15,8 @@ from typing import Any
 from ops.servers import drive_uploads
 from ops.servers.drive_faults import REFUSALS
 from ops.servers.drive_files import BadQuery, File, matching
-from ops.servers.drive_state import DriveState, Refusal
+from ops.servers.drive_state import DriveState, Refusal, partial
 from ops.servers.loopback_http import Exchange, Unanswered
-from ops.servers.partial_answers import partial
 
 FOLDER_TYPE = "application/vnd.google-apps.folder"
 _UPLOAD, _FILES, _ID = r"(?:/resumable)?/upload/drive/v2/files", "/drive/v2/files", "/(?P<id>[^/]+)"

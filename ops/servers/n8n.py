@@ -237,18 +237,14 @@ def _unflatten(text: str) -> dict[str, Any]:
     made: dict[int, Any] = {}
 
     def value(index: int) -> Any:
-        if index in made:
-            return made[index]
-        raw = table[index]
-        if isinstance(raw, dict):
-            made[index] = entries = {}
-            entries.update({key: reference(item) for key, item in raw.items()})
-            return entries
-        if isinstance(raw, list):
-            made[index] = items = []
-            items += [reference(item) for item in raw]
-            return items
-        return raw
+        if index not in made:
+            raw = table[index]
+            made[index] = type(raw)() if isinstance(raw, dict | list) else raw  # before its parts, which may name it
+            if isinstance(raw, dict):
+                made[index].update({key: reference(item) for key, item in raw.items()})
+            elif isinstance(raw, list):
+                made[index].extend(reference(item) for item in raw)
+        return made[index]
 
     def reference(item: Any) -> Any:
         return value(int(item)) if isinstance(item, str) else item

@@ -94,6 +94,7 @@ class Server:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.runs_in = self.folder
         self.log = self.folder / f"{self.name}.log"
         self.pid: int | None = None  # of the server itself, while it runs
         self._leash: subprocess.Popen[bytes] | None = None
@@ -144,7 +145,7 @@ class Server:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                cwd=self.folder,
+                cwd=self.runs_in,
                 env={**os.environ, **self.environment()},
                 pass_fds=(theirs,),
                 start_new_session=True,  # Ctrl-C reaches the starter only, which then stops us in order
