@@ -244,10 +244,8 @@ def warn_unless_allowed(settings: Settings, listener: Listener) -> bool:
     policy = AllowList.parse(settings.webhook_allow).policy_for(host, port)
     allowed = policy.permits_address(str(listener.server_address[0]))
     if not allowed:
-        log.error(
-            "canary.not_allowed",
-            detail=f"Callbacks do not go to the canary at {bracketed(host)}:{port}. {HOW_TO_ALLOW}",
-        )
+        detail = f"Callbacks do not go to the canary at {bracketed(host)}:{port}. {HOW_TO_ALLOW}"
+        log.error("canary.not_allowed", detail=detail)
     return allowed
 
 

@@ -124,11 +124,8 @@ def full_name(name: str) -> str:
 
 def _logs(run_dir: Path, names: list[str], lines: int | None, *, follow: bool) -> int:
     wanted = PROGRAMS if "all" in names else names
-    files = [
-        str(file)
-        for name in wanted
-        for file in sorted(run_dir.glob(f"{name}-*.log" if name == "render" else f"{name}.log"))
-    ]
+    logs = [f"{name}-*.log" if name == "render" else f"{name}.log" for name in wanted]
+    files = [str(file) for log in logs for file in sorted(run_dir.glob(log))]
     if not files:
         raise Refused(f"{run_dir} holds no log of {', '.join(names)}. {LOADED}")
     tail = ["tail", "-q", "-n", "+1" if lines is None else str(lines), *(["-F"] if follow else []), *files]

@@ -66,9 +66,8 @@ def _spent(stack: Stack) -> dict[str, float]:
     for name in ("mariadb", "rabbitmq", "mongodb"):
         pid = stack.servers()[name].pid
         tops[name] = [pid] if pid else []
-    return {
-        who: sum(_seconds(one) for pid in pids for one in (pid, *leash.descendants(pid))) for who, pids in tops.items()
-    }
+    below = {who: [one for pid in pids for one in (pid, *leash.descendants(pid))] for who, pids in tops.items()}
+    return {who: sum(map(_seconds, pids)) for who, pids in below.items()}
 
 
 def _seconds(pid: int) -> float:

@@ -63,9 +63,8 @@ def _one(ours: Ours, client: http.client.HTTPConnection, chance: random.Random) 
     job_id = ask(client, SUBMIT)["job_id"]
     answered = datetime.now(UTC)
     wait_until(lambda: ours.count(f"job_id='{job_id}' AND status='completed'") == 1, 30, f"{job_id} ends")
-    row = ours.db.fetch_one(
-        "SELECT requested_at, attempt_started_at, start_no FROM pdf_job_results WHERE job_id=%s", (job_id,)
-    )
+    columns = "requested_at, attempt_started_at, start_no"
+    row = ours.db.fetch_one(f"SELECT {columns} FROM pdf_job_results WHERE job_id=%s", (job_id,))
     assert row is not None
     requested, started = as_time(row["requested_at"]), as_time(row["attempt_started_at"])
     if requested is None or started is None or row["start_no"] != 1:

@@ -43,9 +43,8 @@ def main(argv: list[str]) -> int:
         shown = json.loads(_command(ours, "dead-letters", "list", "--json"))
         if shown["total"] != asked.jobs or len(shown["groups"]) != 1:
             raise RuntimeError(f"{shown['total']} letters in {len(shown['groups'])} groups")
-        console.print(
-            f"grouped listing: {statistics.median(listed):.3f} s by the API, {shown['took_ms']:.0f} ms in the desk"
-        )
+        listing = statistics.median(listed)
+        console.print(f"grouped listing: {listing:.3f} s by the API, {shown['took_ms']:.0f} ms in the desk")
 
         broken.unlink()
         began = time.monotonic()
@@ -59,7 +58,6 @@ def main(argv: list[str]) -> int:
         wrong = _wrong(ours, asked.jobs)
         for text in wrong:
             console.print(f"[red]{text}[/]")
-    listing = statistics.median(listed)
     last_line("letters", listing_s=listing, replayed=asked.jobs, per_s=asked.jobs / took, wrong=len(wrong))
     return 0 if listing <= TARGET and not wrong else 1
 
@@ -75,10 +73,8 @@ def _listing(ours: Ours, jobs: int) -> float:
 
 
 def _start(ours: Ours, *arguments: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, **ours.stack.environment}
-    return subprocess.Popen(
-        [sys.executable, "-m", "ops.cli", *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    )
+    command, environment = [sys.executable, "-m", "ops.cli", *arguments], {**os.environ, **ours.stack.environment}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def _command(ours: Ours, *arguments: str) -> str:

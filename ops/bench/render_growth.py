@@ -123,10 +123,8 @@ def main(argv: list[str]) -> int:
     for name, place, kind in cases():
         if asked.only not in name:
             continue
-        took = [
-            seconds(renderer, data_of(place, TEXTS[kind], round(step * asked.size * 1000)), asked.rounds)
-            for step in STEPS
-        ]
+        grown = [data_of(place, TEXTS[kind], round(step * asked.size * 1000)) for step in STEPS]
+        took = [seconds(renderer, data, asked.rounds) for data in grown]
         if took[-1] - nothing > TOO_SHORT:
             growths[name] = (took[-1] - nothing) / max(took[-2] - nothing, 0.001)
         largest[name] = took[-1], data_of(place, TEXTS[kind], MEGABYTE)

@@ -60,10 +60,8 @@ def main(argv: list[str]) -> int:
         if limits:
             return paced(ours, limits, asked.latency, jobs)
         reports(ours, jobs // 4, 0.0)  # warm
-        contenders: dict[str, Contender] = {
-            OURS: lambda: reports(ours, jobs, asked.latency),
-            AT_ONCE: lambda: reports(ours, jobs, 0.0),
-        }
+        contenders: dict[str, Contender] = {OURS: lambda: reports(ours, jobs, asked.latency)}
+        contenders[AT_ONCE] = lambda: reports(ours, jobs, 0.0)
         if asked.only == "all":
             redis = held.enter_context(Redis(folder / "redis", durable=False))
             environ = peers_environ(ours.stack, redis) | work_environ(ours)
@@ -127,10 +125,8 @@ def told(ours: Ours, jobs: int, start: Callable[[], object]) -> float:
 
 def submit(ours: Ours, jobs: int, priority: str = "normal") -> None:
     """Through the API, in batches, as the plan's caller does."""
-    requests = [
-        {"code": f"R{number}", "productId": PRODUCT, "priority": priority, "callback": ours.stack.receiver.url()}
-        for number in range(jobs)
-    ]
+    same = {"productId": PRODUCT, "priority": priority, "callback": ours.stack.receiver.url()}
+    requests = [{"code": f"R{number}", **same} for number in range(jobs)]
     for start in range(0, jobs, 100):
         answer = ours.stack.call("POST", "/api/reports/batch", json={"jobs": requests[start : start + 100]})
         if answer.status_code != 202:

@@ -140,11 +140,8 @@ def main(argv: list[str]) -> int:
 def _forget(db: Database) -> None:
     """What is still owed to the dead host, and its pause, so that the next turn begins as the first did."""
     db.execute("UPDATE deliveries SET status='dead' WHERE status='queued' AND host LIKE '127.0.0.1:%%'")
-    wait_until(
-        lambda: db.fetch_all("SELECT COUNT(*) AS n FROM deliveries WHERE status='processing'")[0]["n"] == 0,
-        60,
-        "the dead host's last callbacks time out",
-    )
+    left = "SELECT COUNT(*) FROM deliveries WHERE status='processing'"
+    wait_until(lambda: db.scalar(left) == 0, 60, "the dead host's last callbacks time out")
     db.execute("UPDATE deliveries SET status='dead' WHERE status='queued'")
     db.execute("DELETE FROM pauses WHERE scope LIKE 'host:%%'")
     db.execute("DELETE FROM dependencies WHERE scope LIKE 'host:%%'")

@@ -94,11 +94,8 @@ def run(
         )
         system.heal()
         left = _rest(system, REST + REST_A_JOB * jobs)
-        tell(
-            f"at rest; {load.replays} replays, cancels {Counter(load.cancels.values())}, of batches {load.acts}"
-            if not left
-            else f"left: {left}"
-        )
+        rest = f"at rest; {load.replays} replays, cancels {Counter(load.cancels.values())}, of batches {load.acts}"
+        tell(f"left: {left}" if left else rest)
         evidence = collect(system.stack)
         add_embedded(evidence, embedded.evidence())
         accepted = [*load.accepted, *embedded.accepted]

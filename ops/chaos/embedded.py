@@ -125,10 +125,8 @@ class Embedded:
         results = self.sql("SELECT job_id, body FROM report_results")
         found["results"] = [{"_id": row["job_id"], **json.loads(row["body"])} for row in results]
         jobs: dict[str, str] = defaultdict(str, {row["artifact_id"]: row["job_id"] for row in found["jobs"]})
-        found["files"] = [
-            {"id": pdf.stem, "fileSize": pdf.stat().st_size, "job_id": jobs[pdf.stem], "link": jobs[pdf.stem]}
-            for pdf in sorted(self.disk.folder.glob("[!.]*.pdf"))
-        ]
+        pdfs = [(pdf.stem, pdf.stat().st_size) for pdf in sorted(self.disk.folder.glob("[!.]*.pdf"))]
+        found["files"] = [{"id": id_, "fileSize": n, "job_id": jobs[id_], "link": jobs[id_]} for id_, n in pdfs]
         return found
 
 

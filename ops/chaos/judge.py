@@ -6,7 +6,6 @@ acknowledged and cannot be found is lost.
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -39,9 +38,7 @@ class Verdict:
     double_ends: list[str] = field(default_factory=list)
     untold: list[str] = field(default_factory=list)
     posts_after_recorded_2xx: list[str] = field(default_factory=list)
-    gauges_wrong: list[str] = field(
-        default_factory=list
-    )  # metrics that do not tell what the rows do; not of the last line
+    gauges_wrong: list[str] = field(default_factory=list)  # metrics unlike their rows; not of the last line
 
     ZEROS = ("lost", "duplicate_files", "double_ends", "untold", "posts_after_recorded_2xx")
 
@@ -178,20 +175,17 @@ def _judge_ends(verdict: Verdict, evidence: Evidence, job: Row) -> None:
     buried = Counter(row["round"] for row in evidence.letters.get(job_id, []) if row["kind"] == "job")
     for round_ in range(1, int(job["round"]) + 1):
         events = {row["event"] for row in evidence.deliveries.get(job_id, []) if row["round"] == round_}
+        name = f"{job_id} round {round_}"
         heard = {post["body"].get("status") for post in evidence.received.get(f"msg_{job_id}_{round_}", [])}
         if per_round[round_] > 1 or told[round_] > 1 or buried[round_] > 1 or len(heard) > 1:
-            verdict.double_ends.append(
-                f"{job_id} round {round_}: {per_round[round_]} completions, {told[round_]} deliveries, "
-                f"{buried[round_]} letters, told {sorted(map(str, heard))}"
-            )
+            counts = f"{per_round[round_]} completions, {told[round_]} deliveries, {buried[round_]} letters"
+            verdict.double_ends.append(f"{name}: {counts}, told {sorted(map(str, heard))}")
         elif heard and heard != events:
-            verdict.double_ends.append(
-                f"{job_id} round {round_}: ended {sorted(events)}, told {sorted(map(str, heard))}"
-            )
+            verdict.double_ends.append(f"{name}: ended {sorted(events)}, told {sorted(map(str, heard))}")
         elif per_round[round_] and events != {"completed"}:
-            verdict.double_ends.append(f"{job_id} round {round_}: an attempt completed, ended {sorted(events)}")
+            verdict.double_ends.append(f"{name}: an attempt completed, ended {sorted(events)}")
         if "failed" in events and not buried[round_]:
-            verdict.lost.append(f"{job_id} round {round_}: failed without a dead letter")
+            verdict.lost.append(f"{name}: failed without a dead letter")
     last = [row["event"] for row in evidence.deliveries.get(job_id, []) if row["round"] == job["round"]]
     if job["status"] in ENDED and last and last != [job["status"]]:
         verdict.double_ends.append(f"{job_id}: row {job['status']}, delivery of {last}")
@@ -204,16 +198,14 @@ def _judge_told(verdict: Verdict, evidence: Evidence, job: Row) -> None:
     owed = rounds if job["status"] in ENDED else rounds - 1
     for round_ in range(1, owed + 1):
         row = by_round.get(round_)
-        name = f"{job_id} round {round_}"
+        name, received = f"{job_id} round {round_}", evidence.received.get(f"msg_{job_id}_{round_}", [])
         if row is None:
             verdict.untold.append(f"{name}: ended without a delivery")
         elif row["status"] not in TOLD:
             verdict.untold.append(f"{name}: still {row['status']}, tried {row['tries']} times")
-        elif row["status"] == "delivered" and not evidence.received.get(f"msg_{job_id}_{round_}"):
+        elif row["status"] == "delivered" and not received:
             verdict.untold.append(f"{name}: delivered, but nobody received it")
-        elif row["status"] == "delivered" and not any(
-            post.get("told", True) for post in evidence.received[f"msg_{job_id}_{round_}"]
-        ):
+        elif row["status"] == "delivered" and not any(post.get("told", True) for post in received):
             verdict.untold.append(f"{name}: delivered, but never answered by a 2xx that meant it")
         elif row["status"] in ("dead", "not_sent") and not row["error_code"]:
             verdict.untold.append(f"{name}: {row['status']} without a reason")
@@ -255,9 +247,7 @@ def _judge_posts(verdict: Verdict, evidence: Evidence, delivery: Row) -> None:
     tried = evidence.posts.get(delivery["delivery_id"], [])
     name = f"msg_{delivery['job_id']}_{delivery['round']}"
     arrived = evidence.received.get(name, [])
-    verdict.repeated_after_unknown += sum(
-        1 for earlier, _ in itertools.pairwise(tried) if earlier["outcome"] == "unknown"
-    )
+    verdict.repeated_after_unknown += sum(earlier["outcome"] == "unknown" for earlier in tried[:-1])
     good = [row for row in tried if row["outcome"] == "delivered" and row["ended_at"] is not None]
     if good:
         recorded = _seconds(good[0]["ended_at"])

@@ -123,10 +123,8 @@ class Load:
                 continue
             if answer.status_code == 202:
                 told = answer.json()
-                made = {
-                    str(job["job_id"]): one
-                    for job, one in zip(told.get("jobs", [told]), members or [wanted], strict=True)
-                }
+                pairs = zip(told.get("jobs", [told]), members or [wanted], strict=True)
+                made = {str(job["job_id"]): one for job, one in pairs}
                 with self._mutex:
                     self.accepted |= made
                     if members:
@@ -226,12 +224,9 @@ def troubled(system: System, load: Load) -> dict[str, int]:
     """How many POSTs really met a receiver's trouble, by kind; asked once the system is at rest."""
     sent = [*load.accepted.values(), *load.batches.values()]
     kinds = {one.number: one.receiver for one in sent if one.receiver}
-    rows = system.stack.sql(
-        "SELECT d.url AS url, a.outcome AS outcome FROM delivery_attempts a "
-        "JOIN deliveries d ON d.delivery_id = a.delivery_id"
-    )
+    attempts = "delivery_attempts a JOIN deliveries d ON d.delivery_id = a.delivery_id"
     counts: Counter[str] = Counter()
-    for row in rows:
+    for row in system.stack.sql(f"SELECT d.url AS url, a.outcome AS outcome FROM {attempts}"):
         found = re.search(r"/hook/(\d+)/", row["url"] or "")
         kind = kinds.get(int(found[1])) if found else None
         # A 2xx counts once its head is there: of what is wrong with its body the attempt's row tells nothing.

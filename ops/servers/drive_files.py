@@ -81,11 +81,8 @@ class DriveFiles:
             if content is not None:
                 target = self.folder / "content" / f"{identifier}.{version}"
                 target.write_bytes(content)
-                file |= {
-                    "fileSize": str(len(content)),
-                    "md5Checksum": hashlib.md5(content, usedforsecurity=False).hexdigest(),
-                    "_content": target.name,
-                }
+                digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+                file |= {"fileSize": str(len(content)), "md5Checksum": digest, "_content": target.name}
             self._write({"at": time.time(), "id": identifier, "file": file})
             return file
 

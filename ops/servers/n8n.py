@@ -119,12 +119,8 @@ class N8n(Server):
             (imports / f"{workflow['id']}.json").write_text(json.dumps(workflow))
         self._cli("import:workflow", "--separate", f"--input={imports}", says="Successfully imported")
         self._publish([workflow["id"] for workflow in workflows])
-        for workflow in workflows:
-            self._webhooks += [
-                node["parameters"]["path"]
-                for node in workflow["nodes"]
-                if node["type"] in _LISTENING and not node.get("disabled")
-            ]
+        nodes = [node for workflow in workflows for node in workflow["nodes"] if not node.get("disabled")]
+        self._webhooks += [node["parameters"]["path"] for node in nodes if node["type"] in _LISTENING]
 
     def _publish(self, ids: Sequence[str]) -> None:
         """The one statement of `n8n publish:workflow`, whose process takes seconds for each workflow."""
@@ -201,15 +197,9 @@ class N8n(Server):
         output = self.folder / "cli.log"
         with output.open("wb") as log:
             subprocess.run(
-                [str(self.installed.node), str(self.installed.n8n), *command],
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **self.environment()},
-                timeout=180,
-                check=False,
-            )
+                [str(self.installed.node), str(self.installed.n8n), *command], cwd=self.folder, timeout=180, check=False,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.environment()},
+            )  # fmt: skip
         told = output.read_text(errors="replace")
         if says not in told:
             raise ServerFailed(f"n8n {' '.join(command)}:\n{told[-2000:]}")

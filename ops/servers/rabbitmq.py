@@ -117,12 +117,9 @@ class RabbitMQ(Server):
             "collect_statistics_interval": "1000",  # the management API's numbers are at most a second old
             **self.settings,
         }
-        shipped = [
-            line
-            for line in (PRODUCTION / "rabbitmq.conf").read_text().splitlines()
-            if line.partition("=")[0].strip() not in own
-        ]
-        lines = [*shipped, *(f"{key} = {value}" for key, value in own.items())]
+        shipped = (PRODUCTION / "rabbitmq.conf").read_text().splitlines()
+        lines = [line for line in shipped if line.partition("=")[0].strip() not in own]
+        lines += [f"{key} = {value}" for key, value in own.items()]
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
 
     def _write_definitions(self) -> None:
