@@ -17,11 +17,9 @@ import signal
 import sys
 from pathlib import Path
 
-import requests
-
 from ops.claims import Refused, claim_port, claimed
 from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, key_of, show_one_job, stay
-from ops.servers.process import Server, ServerFailed, listening, listens
+from ops.servers.process import HttpServer, ServerFailed, listening, listens
 from ops.servers.receiver import Receiver
 from schema.documents import open_documents
 from schema.errors import ReportqError
@@ -32,20 +30,17 @@ from schema.sql.migrate import migrate
 ROOT = Path(__file__).resolve().parents[1]
 
 
-class Api(Server):
+class Api(HttpServer):
     """The embedded default: gunicorn with the in-process broker and its workers."""
 
     name = "api"
+    ready = "/livez"
 
     def __init__(self, folder: Path, port: int, environ: dict[str, str]) -> None:
         super().__init__(folder)
         self.port = port
         self.runs_in = ROOT  # where the configuration's relative paths begin
         self._environ = environ
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> list[str]:
         configured = ["-c", "ops/gunicorn.conf.py", "--chdir", str(ROOT)]
@@ -60,7 +55,7 @@ class Api(Server):
 
     def answers(self) -> bool:
         """It is ours that answers, not another reportq on the port."""
-        return requests.get(f"{self.url}/livez", timeout=2).ok and listens(self.processes(), self.port)
+        return super().answers() and listens(self.processes(), self.port)
 
 
 def main(argv: list[str]) -> int:

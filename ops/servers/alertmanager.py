@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ops.servers.loopback_http import call, told
-from ops.servers.process import Server
+from ops.servers.loopback_http import told
+from ops.servers.process import HttpServer
 
 SILENT = """\
 route: {receiver: nobody, group_wait: 1s, group_interval: 1s}
@@ -14,7 +14,7 @@ receivers: [{name: nobody}]
 """
 
 
-class Alertmanager(Server):
+class Alertmanager(HttpServer):
     """`target` is what Prometheus is told."""
 
     name = "alertmanager"
@@ -29,10 +29,6 @@ class Alertmanager(Server):
     def target(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    @property
-    def url(self) -> str:
-        return f"http://{self.target}"
-
     def command(self) -> list[str]:
         return [
             "prometheus-alertmanager",
@@ -44,9 +40,6 @@ class Alertmanager(Server):
 
     def prepare(self) -> None:
         (self.folder / "alertmanager.yml").write_text(self.configuration)
-
-    def answers(self) -> bool:
-        return call("GET", f"{self.url}/-/ready").ok
 
     def alerts(self) -> list[dict[str, Any]]:
         """What it holds now."""

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from ops.servers.loopback_http import call
 from ops.servers.n8n_install import install
-from ops.servers.process import Server, ServerFailed, free_port, output_of, password, wait_until
+from ops.servers.process import HttpServer, ServerFailed, free_port, output_of, password, wait_until
 
 _OFF = ["DIAGNOSTICS", "VERSION_NOTIFICATIONS", "TEMPLATES", "PERSONALIZATION", "COMMUNITY_PACKAGES", "DYNAMIC_BANNERS"]
 # Whatever n8n still wants from its makers goes to a port where nobody listens: no name is looked up, nothing leaves.
@@ -46,10 +46,11 @@ class Execution:
         return [item["binary"] for run in self.runs.get(node, []) for item in run if "binary" in item]
 
 
-class N8n(Server):
+class N8n(HttpServer):
     """Give it workflows with `publish()` before `start()`. A restart keeps them, and what waits in them."""
 
     name = "n8n"
+    ready = "/healthz/readiness"
 
     def __init__(self, folder: Path | str) -> None:
         super().__init__(folder)
@@ -57,10 +58,6 @@ class N8n(Server):
         self._broker_port = self.kept("broker_port", free_port)
         self._key = self.kept("encryption_key", password)
         self._webhooks: list[str] = []  # production paths that must be registered before it counts as ready
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def database(self) -> Path:
@@ -99,9 +96,9 @@ class N8n(Server):
 
     def answers(self) -> bool:
         """Readiness alone comes before the webhooks are registered: n8n's refusal of PATCH tells that they are."""
-        if not call("GET", f"{self.url}/healthz/readiness").ok:
-            return False
-        return all("Did you mean" in call("PATCH", f"{self.url}/webhook/{path}").text for path in self._webhooks)
+        return super().answers() and all(
+            "Did you mean" in call("PATCH", f"{self.url}/webhook/{path}").text for path in self._webhooks
+        )
 
     def publish(self, workflows: Sequence[Mapping[str, Any]], credentials: Sequence[Mapping[str, Any]] = ()) -> None:
         """Import workflows (each with an `id`) and credentials and make them live. Only while it is stopped."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from ops.servers import leash
+from ops.servers.loopback_http import call
 from ops.servers.packages import need
 
 T = TypeVar("T", int, str)
@@ -255,6 +256,19 @@ class Server:
             self._leash.stdin.close()
         self._leash = None
         self.pid = None
+
+
+class HttpServer(Server):
+    """A server that says over HTTP, at the path `ready`, whether it does its work."""
+
+    ready = "/-/ready"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def answers(self) -> bool:
+        return call("GET", self.url + self.ready).ok
 
 
 class ModuleServer(Server):

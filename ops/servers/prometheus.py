@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 
 from ops.servers.loopback_http import call, told
-from ops.servers.process import Server, ServerFailed, output_of
+from ops.servers.process import HttpServer, ServerFailed, output_of
 
 
-class Prometheus(Server):
+class Prometheus(HttpServer):
     """Short intervals by default: tests wait for alerts, not for a minute."""
 
     name = "prometheus"
@@ -32,10 +32,6 @@ class Prometheus(Server):
         super().__init__(folder)
         self.targets, self.rules, self.alertmanagers = targets, rules, alertmanagers
         self.interval, self.scrapes = interval, scrapes or {}
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> list[str]:
         return [
@@ -62,9 +58,6 @@ class Prometheus(Server):
         file = self.folder / "prometheus.yml"
         file.write_text(yaml.safe_dump(configuration, sort_keys=False))
         output_of(["promtool", "check", "config", str(file)], "the configuration")
-
-    def answers(self) -> bool:
-        return call("GET", f"{self.url}/-/ready").ok
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """An instant query's vector; ServerFailed with Prometheus's own words when it is refused."""
