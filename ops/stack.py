@@ -177,14 +177,13 @@ class Stack:
         with self._lock:
             return self.programs.names()
 
-    def kill(self, program: str, number: int = signal.SIGKILL) -> None:
-        """Send a signal to a program and everything below it."""
+    def kill(self, program: str, number: int = signal.SIGKILL, *, whole: bool = True) -> bool:
+        """Signal a program, with everything below it or only its first process; whether there was one."""
         pid = self.pid(program)
-        if not pid:
-            return
-        for one in [pid, *leash.descendants(pid)]:
+        for one in [pid, *(leash.descendants(pid) if whole else [])] if pid else []:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one, number)
+        return bool(pid)
 
     def restart(self, program: str) -> None:
         """An orderly stop and start."""

@@ -58,7 +58,7 @@ class Strikes:
 
     # -- programs and servers -----------------------------------------------------------------------------------
 
-    def ended(self, fault: Fault, target: str, how: str) -> int:
+    def away(self, fault: Fault, target: str, how: str) -> int:
         """A server is away for a while, while no other fault strikes it; a program is killed, terminated or frozen."""
         if not (server := self.stack.servers().get(target)):
             return {"kill": self._kill, "term": self._term, "stop": self._freeze}[how](fault, self._busy(target, fault))
@@ -83,16 +83,16 @@ class Strikes:
 
     def _term(self, fault: Fault, program: str) -> int:
         """An orderly end, as a deployment does it."""
-        return int(self.system.signal(program, signal.SIGTERM, whole=False))
+        return int(self.stack.kill(program, signal.SIGTERM, whole=False))
 
     def _freeze(self, fault: Fault, program: str) -> int:
         """SIGSTOP, later SIGCONT: whoever wakes up does not know that time has passed."""
         pid = self.stack.pid(program)
-        if not self.system.signal(program, signal.SIGSTOP, whole=True):
+        if not self.stack.kill(program, signal.SIGSTOP):
             return 0
         self.wait(fault.seconds)
         if self.stack.pid(program) == pid:
-            self.system.signal(program, signal.SIGCONT, whole=True)
+            self.stack.kill(program, signal.SIGCONT)
         return 1
 
     def _busy(self, part: str, fault: Fault) -> str:
@@ -139,7 +139,7 @@ class Strikes:
         """The receivers' host is away as a whole, or n8n starts on it and says so to everybody."""
         receiver = self.stack.receiver
         if kind == "away":
-            self.ended(fault, "receiver", "kill")
+            self.away(fault, "receiver", "kill")
             self.receiver_back()
             return 1
         with self.alone["receiver"]:
@@ -248,7 +248,7 @@ class Strikes:
 
 
 STRIKES: dict[str, Strike] = {
-    **{how: partial(Strikes.ended, how=how) for how in ("kill", "term", "stop")},
+    **{how: partial(Strikes.away, how=how) for how in ("kill", "term", "stop")},
     "drive": Strikes.drive,
     "receiver": Strikes.receiver,
     "delay": Strikes.delay,

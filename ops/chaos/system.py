@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import platform
 import shutil
 import signal
@@ -18,7 +17,6 @@ import pymongo
 from ops.chaos.embedded import Embedded
 from ops.chaos.sabotage import VARIABLE
 from ops.chaos.schedule import LEASE
-from ops.servers import leash
 from ops.servers.packages import need
 from ops.servers.process import Server
 from ops.servers.small_disk import SmallDisk
@@ -149,16 +147,6 @@ class System:
         """The names of a part's programs."""
         return [f"render-{n}" for n in range(self.workers)] if part == "render" else [part]
 
-    def signal(self, program: str, number: int, *, whole: bool) -> bool:
-        """Signal a program, with everything below it or only its first process; whether there was one."""
-        pid = self.stack.pid(program)
-        if not pid:
-            return False
-        for one in [pid, *leash.descendants(pid)] if whole else [pid]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one, number)
-        return True
-
     def heal(self) -> None:
         """No more troubles: everybody runs, every route is open, every clock is right, every disk has room."""
         for disk in (self.run_disk, self.rows_disk, self.embedded.disk):
@@ -168,7 +156,7 @@ class System:
         for server in self.stack.servers().values():
             self.ensure(server)
         for program in self.stack.names():
-            self.signal(program, signal.SIGCONT, whole=True)
+            self.stack.kill(program, signal.SIGCONT)
         self.ensure(self.embedded.api)
         self.stack.drive.clear()
         self.stack.receiver.clear()

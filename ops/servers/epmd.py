@@ -13,11 +13,6 @@ from ops.servers.process import Server, listening
 ROOT = os.environ.get("TEST_RABBITMQ_ROOT")  # of another Debian, whose RabbitMQ and Erlang are to be run
 
 
-def program(*command: str) -> list[str]:
-    """The command, run in that installation, or as it is."""
-    return inside(ROOT, *command)
-
-
 class Epmd(Server):
     """Erlang's port mapper, on a port of its own: the machine's and its nodes are not touched.
 
@@ -31,7 +26,7 @@ class Epmd(Server):
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
     def command(self) -> list[str]:
-        return program("epmd", "-port", str(self.port), "-address", "127.0.0.1")
+        return inside(ROOT, "epmd", "-port", str(self.port), "-address", "127.0.0.1")
 
     def answers(self) -> bool:
         return listening(self.port)
