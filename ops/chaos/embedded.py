@@ -17,6 +17,7 @@ from typing import Any
 
 import requests
 
+from ops.chaos.judge import TABLES
 from ops.demo import Api
 from ops.sample_report import PRODUCT, SAMPLE
 from ops.servers.loopback_http import call
@@ -29,13 +30,6 @@ from schema.sql.times import as_time
 Row = dict[str, Any]
 DISK = 96 << 20  # bytes; a thousand PDFs of 84 kB
 BURST = 6  # jobs at a time, twice as many as open an outage
-_TABLES = {
-    "jobs": "SELECT * FROM pdf_job_results",
-    "attempts": "SELECT * FROM attempts ORDER BY number",
-    "deliveries": "SELECT * FROM deliveries ORDER BY round",
-    "posts": "SELECT * FROM delivery_attempts ORDER BY number",
-    "letters": "SELECT * FROM dead_letters",
-}
 
 
 class Embedded:
@@ -121,7 +115,7 @@ class Embedded:
 
     def evidence(self) -> dict[str, list[Row]]:
         """Rows as production's tables hold them, results as MongoDB would, files as Drive would."""
-        found = {name: [_timed(row) for row in self.sql(statement)] for name, statement in _TABLES.items()}
+        found = {name: [_timed(row) for row in self.sql(statement)] for name, statement in TABLES.items()}
         results = self.sql("SELECT job_id, body FROM report_results")
         found["results"] = [{"_id": row["job_id"], **json.loads(row["body"])} for row in results]
         jobs: dict[str, str] = defaultdict(str, {row["artifact_id"]: row["job_id"] for row in found["jobs"]})

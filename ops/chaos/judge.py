@@ -6,7 +6,7 @@ acknowledged and cannot be found is lost.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -57,60 +57,56 @@ class Verdict:
         )
 
 
+Rows = dict[str, list[Row]]
+TABLES = {
+    "jobs": "SELECT * FROM pdf_job_results", "attempts": "SELECT * FROM attempts ORDER BY number",
+    "deliveries": "SELECT * FROM deliveries ORDER BY round", "letters": "SELECT * FROM dead_letters",
+    "posts": "SELECT * FROM delivery_attempts ORDER BY number",
+}  # fmt: skip
+
+
 @dataclass
 class Evidence:
     """Everything the judge looks at, read once after the system has come to rest."""
 
-    jobs: dict[str, Row]
-    attempts: dict[str, list[Row]]
-    deliveries: dict[str, list[Row]]
-    posts: dict[str, list[Row]]  # of delivery attempts, by delivery
-    letters: dict[str, list[Row]]
-    results: dict[str, Row]  # MongoDB, by job
-    files: dict[str, list[Row]]  # Drive, by job
-    received: dict[str, list[Row]]  # the receiver's log, by webhook-id
+    jobs: dict[str, Row] = field(default_factory=dict)
+    attempts: Rows = field(default_factory=dict)
+    deliveries: Rows = field(default_factory=dict)
+    posts: Rows = field(default_factory=dict)  # of delivery attempts, by delivery
+    letters: Rows = field(default_factory=dict)
+    results: dict[str, Row] = field(default_factory=dict)  # MongoDB, by job
+    files: Rows = field(default_factory=dict)  # Drive, by job
+    received: Rows = field(default_factory=dict)  # the receiver's log, by webhook-id
     unread: dict[str, int] = field(default_factory=dict)  # messages that nobody has taken or let go of, by queue
     batches: dict[str, Row] = field(default_factory=dict)
 
 
 def collect(stack: Stack) -> Evidence:
     """Read SQL, MongoDB, Drive and the receiver's log."""
-    jobs = {row["job_id"]: row for row in stack.sql("SELECT * FROM pdf_job_results")}
+    batches = {row["batch_id"]: row for row in stack.sql("SELECT * FROM batches")}
+    evidence = Evidence(unread=left_in_queues(stack), batches=batches)
+    for post in stack.receiver.posts():
+        told = {"time": post.time, "body": post.json(), "told": post.told}
+        evidence.received.setdefault(post.header("webhook-id") or "", []).append(told)
+    rows = {name: stack.sql(statement) for name, statement in TABLES.items()}
     with pymongo.MongoClient[Row](stack.mongo.url) as client:
-        results = {row["_id"]: row for row in client["workflow"]["reportq_results"].find()}
-    files: dict[str, list[Row]] = defaultdict(list)
+        rows["results"] = list(client["workflow"]["reportq_results"].find())
+    rows["files"] = []
     for file in stack.drive.files():
         labels = {entry["key"]: entry["value"] for entry in file.get("properties") or ()}
-        files[labels.get("job_id", "")].append(file)
-    received: dict[str, list[Row]] = defaultdict(list)
-    for post in stack.receiver.posts():
-        received[post.header("webhook-id") or ""].append({"time": post.time, "body": post.json(), "told": post.told})
-    return Evidence(
-        jobs,
-        _by("job_id", stack.sql("SELECT * FROM attempts ORDER BY number")),
-        _by("job_id", stack.sql("SELECT * FROM deliveries ORDER BY round")),
-        _by("delivery_id", stack.sql("SELECT * FROM delivery_attempts ORDER BY number")),
-        _by("job_id", stack.sql("SELECT * FROM dead_letters")),
-        results,
-        files,
-        received,
-        left_in_queues(stack),
-        {row["batch_id"]: row for row in stack.sql("SELECT * FROM batches")},
-    )
+        rows["files"].append(file | {"job_id": labels.get("job_id", "")})
+    add(evidence, rows)
+    return evidence
 
 
-def add_embedded(evidence: Evidence, rows: Mapping[str, list[Row]]) -> None:
-    """What the embedded default beside production's programs has to show; its jobs are judged like the others."""
+def add(evidence: Evidence, rows: Mapping[str, list[Row]]) -> None:
+    """What production's programs, or the embedded default beside them, have to show; all jobs are judged alike."""
     evidence.jobs |= {row["job_id"]: row for row in rows["jobs"]}
     evidence.results |= {row["_id"]: row for row in rows["results"]}
-    for into, name, key in (
-        (evidence.attempts, "attempts", "job_id"),
-        (evidence.deliveries, "deliveries", "job_id"),
-        (evidence.posts, "posts", "delivery_id"),
-        (evidence.letters, "letters", "job_id"),
-        (evidence.files, "files", "job_id"),
-    ):
-        into |= _by(key, rows[name])
+    for name in ("attempts", "deliveries", "posts", "letters", "files"):
+        groups: Rows = getattr(evidence, name)
+        for row in rows[name]:
+            groups.setdefault(row["delivery_id" if name == "posts" else "job_id"], []).append(row)
 
 
 def judge(evidence: Evidence, accepted: Iterable[str], unconfirmed: int = 0, batches: Iterable[str] = ()) -> Verdict:
@@ -256,13 +252,6 @@ def _judge_posts(verdict: Verdict, evidence: Evidence, delivery: Row) -> None:
             verdict.posts_after_recorded_2xx.append(f"{name}: {len(late)} late, {len(good)} recorded as delivered")
     if len(arrived) > len(tried):
         verdict.posts_after_recorded_2xx.append(f"{name}: {len(arrived)} arrived, {len(tried)} were written down first")
-
-
-def _by(key: str, rows: Iterable[Row]) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row[key]].append(row)
-    return groups
 
 
 def _seconds(moment: datetime) -> float:
