@@ -40,6 +40,7 @@ from actors.process.logs import set_up
 from actors.process.runtime import build
 from middleware.meters.counters import Meters, folder_of
 from middleware.meters.exposition import FileCollector
+from ops.servers.loopback_http import call
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.urls import HOW_TO_ALLOW
 from schema.environment.fitting import fit
@@ -224,11 +225,8 @@ class Canary:
     def _ask(self, method: str, path: str, missed: str, *wanted: int, **options: Any) -> requests.Response:
         """One request to the API; raises Missed(`missed`) unless it is answered with a `wanted` status."""
         try:
-            with requests.Session() as session:
-                session.trust_env = False  # no proxy between us and what is tested
-                answer = session.request(
-                    method, self._api + path, headers=self._headers, timeout=_CALL, allow_redirects=False, **options
-                )
+            how = {"headers": self._headers, "timeout": _CALL, "allow_redirects": False}
+            answer = call(method, self._api + path, **how, **options)
         except requests.RequestException as error:
             raise Missed(missed, f"{method} {path}: {type(error).__name__}.") from None
         if answer.status_code not in wanted:
@@ -246,10 +244,8 @@ def warn_unless_allowed(settings: Settings, listener: Listener) -> bool:
     policy = AllowList.parse(settings.webhook_allow).policy_for(host, port)
     allowed = policy.permits_address(str(listener.server_address[0]))
     if not allowed:
-        log.error(
-            "canary.not_allowed",
-            detail=f"Callbacks do not go to the canary at {bracketed(host)}:{port}. {HOW_TO_ALLOW}",
-        )
+        detail = f"Callbacks do not go to the canary at {bracketed(host)}:{port}. {HOW_TO_ALLOW}"
+        log.error("canary.not_allowed", detail=detail)
     return allowed
 
 

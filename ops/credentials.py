@@ -12,35 +12,25 @@ import sys
 from pathlib import Path
 
 FOLDER = Path("var/secrets")
+RANDOM = (
+    "rabbitmq_password", "rabbitmq_admin_password", "mariadb_password", "mariadb_root_password", "mongodb_password",
+    "mongodb_root_password", "grafana_password", "n8n_encryption_key", "metrics_key", "canary_key",
+)  # fmt: skip
 
 
 def make(folder: Path = FOLDER) -> dict[str, Path]:
     """Write what is missing; returns all files by name."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    passwords = {
-        name: _kept(folder / name, secrets.token_hex(16))
-        for name in (
-            "rabbitmq_password",
-            "rabbitmq_admin_password",
-            "mariadb_password",
-            "mariadb_root_password",
-            "mongodb_password",
-            "mongodb_root_password",
-            "grafana_password",
-            "n8n_encryption_key",
-        )
-    }
-    metrics_key = _kept(folder / "metrics_key", secrets.token_hex(16))
-    canary_key = _kept(folder / "canary_key", secrets.token_hex(16))
+    random = {name: _kept(folder / name, secrets.token_hex(16)) for name in RANDOM}
     keys = (
-        f"n8n:submit:{secrets.token_hex(16)},prometheus:read:{metrics_key},canary:submit:{canary_key},"
+        f"n8n:submit:{secrets.token_hex(16)},prometheus:read:{random['metrics_key']},canary:submit:{random['canary_key']},"
         f"operator:operate:{secrets.token_hex(16)}"
     )
     for name, text in (
-        ("database_url", f"mysql://reportq:{passwords['mariadb_password']}@mariadb:3306/reportq"),
-        ("documents_url", f"mongodb://reportq:{passwords['mongodb_password']}@mongo:27017/workflow"),
-        ("broker_url", f"amqp://reportq:{passwords['rabbitmq_password']}@rabbitmq:5672/%2F"),
+        ("database_url", f"mysql://reportq:{random['mariadb_password']}@mariadb:3306/reportq"),
+        ("documents_url", f"mongodb://reportq:{random['mongodb_password']}@mongo:27017/workflow"),
+        ("broker_url", f"amqp://reportq:{random['rabbitmq_password']}@rabbitmq:5672/%2F"),
         ("api_keys", keys),
         ("webhook_secrets", "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()),
         ("password_keys", base64.b64encode(secrets.token_bytes(32)).decode()),

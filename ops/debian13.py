@@ -6,15 +6,12 @@ machine itself only debootstrap is installed.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 
-from ops.servers.n8n_install import cache
-from ops.servers.packages import PackagesMissing, need
+from ops.servers.packages import cache, made_once, need, run
 
 ROOT = Path(__file__).resolve().parents[1]
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -31,21 +28,13 @@ tree=$0; shift; exec chroot "$tree" "$@"
 def debootstrapped(release: str, *packages: str) -> Path:
     """A small Debian with these packages in the cache, made now when it is not there yet. Raises PackagesMissing."""
     need("debootstrap")
-    tree = cache() / f"debian-{release}"
-    tree.parent.mkdir(parents=True, exist_ok=True)
-    with tree.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not tree.exists():
-            unfinished = tree.with_suffix(".unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", release, str(unfinished)]
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-            if done.returncode:
-                raise PackagesMissing("debootstrap failed:\n" + "\n".join(done.stdout.splitlines()[-8:]))
-            with (unfinished / "etc/apt/sources.list").open("a") as sources:
-                sources.write(f"deb http://deb.debian.org/debian-security {release}-security main\n")
-            unfinished.rename(tree)
-    return tree
+
+    def make(tree: Path) -> None:
+        run("debootstrap", "--variant=minbase", f"--include={','.join(packages)}", release, str(tree))
+        with (tree / "etc/apt/sources.list").open("a") as sources:
+            sources.write(f"deb http://deb.debian.org/debian-security {release}-security main\n")
+
+    return made_once(cache() / f"debian-{release}", make)
 
 
 def test(options: list[str]) -> bool:

@@ -17,11 +17,9 @@ import signal
 import sys
 from pathlib import Path
 
-import requests
-
 from ops.claims import Refused, claim_port, claimed
 from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, key_of, show_one_job, stay
-from ops.servers.process import Server, ServerFailed, listening, listens
+from ops.servers.process import HttpServer, ServerFailed, listening, listens
 from ops.servers.receiver import Receiver
 from schema.documents import open_documents
 from schema.errors import ReportqError
@@ -32,43 +30,24 @@ from schema.sql.migrate import migrate
 ROOT = Path(__file__).resolve().parents[1]
 
 
-class Api(Server):
+class Api(HttpServer):
     """The embedded default: gunicorn with the in-process broker and its workers."""
 
     name = "api"
+    ready = "/livez"
 
     def __init__(self, folder: Path, port: int, environ: dict[str, str]) -> None:
         super().__init__(folder)
         self.port = port
+        self.runs_in = ROOT  # where the configuration's relative paths begin
         self._environ = environ
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
     def command(self) -> list[str]:
-        return [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "-c",
-            "ops/gunicorn.conf.py",
-            "--chdir",
-            str(ROOT),
-            "service.wsgi:app",
-        ]
+        configured = ["-c", "ops/gunicorn.conf.py", "--chdir", str(ROOT)]
+        return [sys.executable, "-m", "gunicorn", *configured, "service.wsgi:app"]
 
     def environment(self) -> dict[str, str]:
         return {**self._environ, "PYTHONPATH": str(ROOT)}
-
-    def launch(self) -> None:
-        """Started in the checkout, where the configuration's relative paths begin."""
-        here = self.folder
-        self.folder = ROOT
-        try:
-            super().launch()
-        finally:
-            self.folder = here
 
     def stop(self, timeout: float = 60) -> None:
         """What is being made, stored or posted has its time."""
@@ -76,7 +55,7 @@ class Api(Server):
 
     def answers(self) -> bool:
         """It is ours that answers, not another reportq on the port."""
-        return requests.get(f"{self.url}/livez", timeout=2).ok and listens(self.processes(), self.port)
+        return super().answers() and listens(self.processes(), self.port)
 
 
 def main(argv: list[str]) -> int:
@@ -92,26 +71,18 @@ def main(argv: list[str]) -> int:
     try:
         settings = Settings.from_env({**os.environ, **chosen})
         if options.servers:
-            from ops.demo_servers import (
-                demonstrate,
-            )  # here: the embedded default starts sooner without brokers' clients
+            from ops.demo_servers import demonstrate  # late: without brokers' clients the default starts sooner
 
             return demonstrate(settings, os.environ, once=options.once)
         return _embedded(settings, once=options.once)
     except SettingsError as error:
-        return _said(f"A setting cannot be used: {error}")
-    except Refused as error:
-        return _said(str(error))
+        print(f"A setting cannot be used: {error}", file=sys.stderr)
     except ServerFailed as error:
-        return _said(f"It did not start: {error}")
-    except ReportqError as error:
-        return _said(error.detail)
+        print(f"It did not start: {error}", file=sys.stderr)
+    except (Refused, ReportqError) as error:
+        print(error.detail if isinstance(error, ReportqError) else error, file=sys.stderr)
     except KeyboardInterrupt:
         return 130
-
-
-def _said(sentence: str) -> int:
-    print(sentence, file=sys.stderr)
     return 1
 
 

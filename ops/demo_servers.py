@@ -6,11 +6,11 @@ import json
 import shlex
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ops.claims import claim_port, claimed
 from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, key_of, show_one_job, stay, step
+from ops.servers.process import write_private
 from ops.stack import ROOT, Stack
 from schema.settings import PREFIX, Settings
 
@@ -56,8 +56,8 @@ def _demonstrate(stack: Stack, key: Mapping[str, str], *, once: bool) -> int:
     with stack:
         console.print(f"Ready after {time.monotonic() - began:.0f} s.")
         table = _shown(stack)
-        written = _private(ROOT / "var" / "run.json", json.dumps(table, indent=2))
-        exported = _private(ROOT / "var" / "run.env", _exports(stack.environment))
+        written = write_private(ROOT / "var" / "run.json", json.dumps(table, indent=2))
+        exported = write_private(ROOT / "var" / "run.env", _exports(stack.environment))
         rabbit = table["rabbitmq"]
         console.print(f"API               {stack.url}")
         console.print(f"RabbitMQ's UI     {rabbit['management']}  user {rabbit['user']}, password {rabbit['password']}")
@@ -82,9 +82,8 @@ def _demonstrate(stack: Stack, key: Mapping[str, str], *, once: bool) -> int:
 def _checked_from_outside(stack: Stack, files_before: int) -> bool:
     """The row in MariaDB, the link in MongoDB, exactly one new file in Drive."""
     began = time.monotonic()
-    row = stack.sql(
-        "SELECT job_id, status, google_drive_link, retry_count FROM pdf_job_results ORDER BY requested_at DESC"
-    )[0]
+    columns = "job_id, status, google_drive_link, retry_count"
+    row = stack.sql(f"SELECT {columns} FROM pdf_job_results ORDER BY requested_at DESC")[0]
     step(began, "MariaDB pdf_job_results", json.dumps(row))
     kept = stack.source(CODE, PRODUCT).get("pdf_generation", {})
     step(began, "MongoDB pdf_generation", json.dumps(kept, default=str))
@@ -98,14 +97,6 @@ def _checked_from_outside(stack: Stack, files_before: int) -> bool:
     )
 
 
-def _private(file: Path, text: str) -> Path:
-    """Written for its owner alone: there are passwords in it."""
-    file.touch(mode=0o600)
-    file.chmod(0o600)
-    file.write_text(text)
-    return file
-
-
 def _exports(environment: Mapping[str, str]) -> str:
     """Lines for a shell to read."""
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
@@ -113,15 +104,14 @@ def _exports(environment: Mapping[str, str]) -> str:
 
 def _shown(stack: Stack) -> dict[str, Any]:
     """URLs, passwords and process ids, for var/run.json."""
+    rabbitmq = stack.rabbitmq
     return {
         "api": stack.url,
         "database": stack.mariadb.url,
         "mongodb": stack.mongo.url,
         "rabbitmq": {
-            "amqp": stack.rabbitmq.amqp_url,
-            "management": stack.rabbitmq.management_url,
-            "user": stack.rabbitmq.admin,
-            "password": stack.rabbitmq.admin_password,
+            "amqp": rabbitmq.amqp_url, "management": rabbitmq.management_url,
+            "user": rabbitmq.admin, "password": rabbitmq.admin_password,
         },
         "drive": stack.drive.api_root,
         "receiver": stack.receiver.url(),
@@ -129,4 +119,4 @@ def _shown(stack: Stack) -> dict[str, Any]:
         "pids": {name: server.pid for name, server in stack.servers().items()}
         | {"supervisord": stack.programs.pid}
         | {name: stack.pid(name) for name in stack.names()},
-    }
+    }  # fmt: skip

@@ -111,11 +111,8 @@ def ask(stack: Stack, face: str) -> Told:
     seconds = time.monotonic() - began
     if verdict is None:
         return Told(seconds, "no verdict")
-    return Told(
-        seconds,
-        verdict["state"],
-        {(fact["key"], fact.get("subject", "")): fact.get("means", "") for fact in verdict["facts"]},
-    )
+    facts = {(fact["key"], fact.get("subject", "")): fact.get("means", "") for fact in verdict["facts"]}
+    return Told(seconds, verdict["state"], facts)
 
 
 def rings(prometheus: Prometheus, alert: str) -> str | None:
@@ -157,9 +154,8 @@ def running(folder: Path) -> Iterator[tuple[Stack, Prometheus]]:
     """The system under load, with production's clocks, and Prometheus with the shipped rules."""
     with Stack(folder / "stack") as stack:
         ports = {"reportq-api": stack.port, "reportq-workers": stack.metrics_port}
-        rabbitmq = stack.rabbitmq.prometheus_port
+        ports |= dict.fromkeys(("rabbitmq", "rabbitmq-queues"), stack.rabbitmq.prometheus_port)
         targets = {job: [f"127.0.0.1:{port}"] for job, port in ports.items()}
-        targets |= {"rabbitmq": [f"127.0.0.1:{rabbitmq}"], "rabbitmq-queues": [f"127.0.0.1:{rabbitmq}"]}
         shipped = yaml.safe_load((ROOT / "ops/prometheus/prometheus.yml").read_text())["scrape_configs"]
         scrapes = {
             job["job_name"]: {key: job[key] for key in ("metrics_path", "params") if key in job} for job in shipped

@@ -27,9 +27,8 @@ from ops.debian13 import CERTIFICATES, debootstrapped
 from ops.sample_report import PRODUCT, SAMPLE
 from ops.servers.mariadb import MariaDB
 from ops.servers.mongodb import MongoWire
-from ops.servers.n8n_install import cache
-from ops.servers.packages import need
-from ops.servers.process import Server, free_port, wait_until
+from ops.servers.packages import cache, need
+from ops.servers.process import Server, ServerFailed, free_port, output_of, wait_until
 from ops.servers.rabbitmq import RabbitMQ
 from ops.servers.receiver import Receiver
 
@@ -112,30 +111,18 @@ def filled(text: object) -> str:
 
 def check(container: str, folder: Path) -> None:
     """Run every command of docker-compose.yml from the image, and what an operator runs in it; raises what went wrong."""
-    with (
-        MariaDB(folder / "mariadb") as mariadb,
-        RabbitMQ(folder / "rabbitmq") as rabbitmq,
-        MongoWire(folder / "mongodb") as mongodb,
-        Receiver(folder / "receiver") as receiver,
-        contextlib.ExitStack() as running,
-    ):
-        _walk(container, folder, running, mariadb, rabbitmq, mongodb, receiver)
+    with contextlib.ExitStack() as running:
+        _walk(container, folder, running)
 
 
-def _walk(
-    container: str,
-    folder: Path,
-    running: contextlib.ExitStack,
-    mariadb: MariaDB,
-    rabbitmq: RabbitMQ,
-    mongodb: MongoWire,
-    receiver: Receiver,
-) -> None:
+def _walk(container: str, folder: Path, running: contextlib.ExitStack) -> None:
+    mariadb = running.enter_context(MariaDB(folder / "mariadb"))
+    rabbitmq = running.enter_context(RabbitMQ(folder / "rabbitmq"))
+    mongodb = running.enter_context(MongoWire(folder / "mongodb"))
+    receiver = running.enter_context(Receiver(folder / "receiver"))
     made = credentials.make(folder / "secrets")
-    for name, url in (
-        ("database_url", mariadb.url), ("documents_url", mongodb.url), ("broker_url", rabbitmq.amqp_url),
-    ):  # fmt: skip
-        made[name].write_text(url)
+    for name, url in {"database": mariadb.url, "documents": mongodb.url, "broker": rabbitmq.amqp_url}.items():
+        made[f"{name}_url"].write_text(url)
     (folder / "secrets" / "gdrive_credentials").write_text("{}")
     (folder / "secrets").chmod(0o755)
     for name in ("run", "lib", "tmp"):
@@ -145,14 +132,11 @@ def _walk(
     port, canary, metrics = free_port(), free_port(), free_port()
     # What compose's own network would give: names, and ports that nobody else has.
     surroundings = {
-        "REPORTQ_HOST": "127.0.0.1",
+        **dict.fromkeys(("REPORTQ_HOST", "REPORTQ_METRICS_HOST", "REPORTQ_CANARY_HOST"), "127.0.0.1"),
+        **dict.fromkeys(("REPORTQ_CANARY_API", "REPORTQ_PUBLIC_URL"), f"http://127.0.0.1:{port}"),
         "REPORTQ_PORT": str(port),
-        "REPORTQ_METRICS_HOST": "127.0.0.1",
         "REPORTQ_METRICS_PORT": str(metrics),
-        "REPORTQ_CANARY_API": f"http://127.0.0.1:{port}",
-        "REPORTQ_CANARY_HOST": "127.0.0.1",
         "REPORTQ_CANARY_PORT": str(canary),
-        "REPORTQ_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "REPORTQ_WEBHOOK_ALLOW": f"127.0.0.1:{canary},127.0.0.1:{receiver.port}",
     }
     programs = {name: Composed(folder, container, name, surroundings) for name in OURS}
@@ -162,12 +146,10 @@ def _walk(
     api = programs["api"]
 
     def asked(program: Composed, *command: str) -> str:
-        done = subprocess.run(
-            program.run(*command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-        )
-        if done.returncode:
-            raise RuntimeError(f"{shlex.join(command)}: {done.stdout}\n{program.tail()}")
-        return done.stdout
+        try:
+            return output_of(program.run(*command), shlex.join(command))
+        except ServerFailed as failed:
+            raise RuntimeError(f"{failed}\n{program.tail()}") from None
 
     places = {":8000/": f":{port}/", ":9191/": f":{metrics}/", "'canary', 9192": f"'127.0.0.1', {canary}"}
 

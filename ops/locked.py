@@ -40,13 +40,8 @@ def _resolved(machine: str) -> list[tuple[str, str]]:
             f"--platform=manylinux2014_{machine}", f"--target={folder}/none", f"--requirement={asked}",
         ]  # fmt: skip
         report = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-    return [
-        (
-            f"{one['metadata']['name'].lower()}=={one['metadata']['version']}",
-            one["download_info"]["archive_info"]["hashes"]["sha256"],
-        )
-        for one in report["install"]
-    ]
+    made = [(one["metadata"], one["download_info"]["archive_info"]["hashes"]["sha256"]) for one in report["install"]]
+    return [(f"{package['name'].lower()}=={package['version']}", digest) for package, digest in made]
 
 
 def main() -> None:

@@ -109,13 +109,13 @@ def _control(environ: dict[str, str], run_dir: Path, command: str, names: list[s
             f"No supervisor runs in {run_dir}. {LOADED} If it does, start everything with ops/processes run, or however "
             "this host does that."
         )
-    control = [str(BIN / "supervisorctl"), "-c", CONFIGURATION, command, *map(_full_name, names)]
+    control = [str(BIN / "supervisorctl"), "-c", CONFIGURATION, command, *map(full_name, names)]
     done = subprocess.run(control, env=environ, stdout=subprocess.PIPE, text=True)
     print(done.stdout.replace("ERROR (already started)", "left alone, was started before"), end="")
     return done.returncode
 
 
-def _full_name(name: str) -> str:
+def full_name(name: str) -> str:
     """Supervisor's name: render processes are a group."""
     if name == "render":
         return "render:*"
@@ -124,11 +124,8 @@ def _full_name(name: str) -> str:
 
 def _logs(run_dir: Path, names: list[str], lines: int | None, *, follow: bool) -> int:
     wanted = PROGRAMS if "all" in names else names
-    files = [
-        str(file)
-        for name in wanted
-        for file in sorted(run_dir.glob(f"{name}-*.log" if name == "render" else f"{name}.log"))
-    ]
+    logs = [f"{name}-*.log" if name == "render" else f"{name}.log" for name in wanted]
+    files = [str(file) for log in logs for file in sorted(run_dir.glob(log))]
     if not files:
         raise Refused(f"{run_dir} holds no log of {', '.join(names)}. {LOADED}")
     tail = ["tail", "-q", "-n", "+1" if lines is None else str(lines), *(["-F"] if follow else []), *files]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 import requests
 from rich.console import Console
 
-from ops.servers.process import Server
+from ops.servers.process import Server, wait_until
 from ops.servers.receiver import Received, Receiver
 from schema.environment.secret_lists import parse_api_keys
 from schema.settings import Settings
@@ -53,9 +54,8 @@ def show_one_job(url: str, receiver: Receiver, pdf: Path, key: Mapping[str, str]
         step(began, "callback", "[red]did not arrive[/]")
         return False
     step(began, f"callback {told.path}", told.body.decode())
-    return (
-        download.status_code == 200 and download.content.startswith(b"%PDF-") and told.json()["status"] == "completed"
-    )
+    whole = download.status_code == 200 and download.content.startswith(b"%PDF-")
+    return whole and told.json()["status"] == "completed"
 
 
 def _follow(url: str, began: float, key: Mapping[str, str]) -> dict[str, Any]:
@@ -73,13 +73,12 @@ def _follow(url: str, began: float, key: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _callback(receiver: Receiver, before: int, job_id: str) -> Received | None:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        for post in receiver.posts()[before:]:
-            if post.json().get("job_id") == job_id:
-                return post
-        time.sleep(0.05)
-    return None
+    def came() -> list[Received]:
+        return [post for post in receiver.posts()[before:] if post.json().get("job_id") == job_id]
+
+    with contextlib.suppress(TimeoutError):
+        wait_until(lambda: bool(came()), PATIENCE, "the callback")
+    return next(iter(came()), None)
 
 
 def step(began: float, what: str, shown: str) -> None:

@@ -26,6 +26,7 @@ import requests
 from middleware.rabbitmq.broker import encode
 from ops.servers import leash
 from ops.servers.drive import DriveDouble
+from ops.servers.loopback_http import call
 from ops.servers.mariadb import MariaDB
 from ops.servers.mongodb import MongoWire
 from ops.servers.process import Server, free_port, wait_until
@@ -78,7 +79,6 @@ class Stack:
         self._variables = dict(variables or {})
         self._lock = threading.Lock()
         self._programs: Supervised | None = None
-        self._db: Database | None = None
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -97,21 +97,15 @@ class Stack:
 
     def servers(self) -> dict[str, Server]:
         """The servers by name."""
-        return {
-            "mariadb": self.mariadb,
-            "rabbitmq": self.rabbitmq,
-            "mongodb": self.mongo,
-            "drive": self.drive,
-            "receiver": self.receiver,
-        }
+        servers: tuple[Server, ...] = (self.mariadb, self.rabbitmq, self.mongo, self.drive, self.receiver)
+        return {server.name: server for server in servers}
 
     @property
     def programs(self) -> Supervised:
         """Supervisor; its environment is fixed when it is first asked for."""
         if self._programs is None:
-            self._programs = Supervised(
-                self.folder / "programs", self.environment, self.port, self._modules, self._variables
-            )
+            folder = self.folder / "programs"
+            self._programs = Supervised(folder, self.environment, self.port, self._modules, self._variables)
         return self._programs
 
     @property
@@ -148,8 +142,7 @@ class Stack:
         """Stop the programs in order, then the servers."""
         if self._programs is not None:
             self._programs.stop(timeout=90)
-        if self._db is not None:
-            self._db.close()
+        self._database.close()
         with ThreadPoolExecutor(5) as pool:
             list(pool.map(lambda server: server.stop(), self.servers().values()))
 
@@ -170,8 +163,7 @@ class Stack:
         for server in self.servers().values():
             with contextlib.suppress(Exception):
                 server.kill()
-        if self._db is not None:
-            self._db.close()
+        self._database.close()
 
     # -- programs -----------------------------------------------------------------------------------------------
 
@@ -185,14 +177,13 @@ class Stack:
         with self._lock:
             return self.programs.names()
 
-    def kill(self, program: str, number: int = signal.SIGKILL) -> None:
-        """Send a signal to a program and everything below it."""
+    def kill(self, program: str, number: int = signal.SIGKILL, *, whole: bool = True) -> bool:
+        """Signal a program, with everything below it or only its first process; whether there was one."""
         pid = self.pid(program)
-        if not pid:
-            return
-        for one in [pid, *leash.descendants(pid)]:
+        for one in [pid, *(leash.descendants(pid) if whole else [])] if pid else []:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one, number)
+        return bool(pid)
 
     def restart(self, program: str) -> None:
         """An orderly stop and start."""
@@ -220,15 +211,12 @@ class Stack:
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """One request to the API, with the first configured key."""
         headers = {**first_key(self.environment), **options.pop("headers", {})}
-        with requests.Session() as session:
-            session.trust_env = False
-            return session.request(method, self.url + path, headers=headers, **{"timeout": 30, **options})
+        return call(method, self.url + path, headers=headers, **options)
 
     def submit(self, **body: Any) -> str:
         """Submit and return the job id; `code` and `productId` have defaults."""
-        answer = self.call(
-            "POST", "/api/reports/generate-async", json={"code": "A1", "productId": "minatBakatUmum", **body}
-        )
+        asked = {"code": "A1", "productId": "minatBakatUmum", **body}
+        answer = self.call("POST", "/api/reports/generate-async", json=asked)
         if answer.status_code != 202:
             raise RuntimeError(f"{answer.status_code} {answer.text}")
         return str(answer.json()["job_id"])
@@ -249,34 +237,29 @@ class Stack:
 
     # -- looking from outside -----------------------------------------------------------------------------------
 
+    @functools.cached_property
+    def _database(self) -> Database:
+        return Database(self.mariadb.url)
+
     def sql(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """A query on MariaDB, by a connection of this thread."""
-        if self._db is None:
-            self._db = Database(self.mariadb.url)
-        return self._db.fetch_all(statement, values)
+        return self._database.fetch_all(statement, values)
 
     def sql_write(self, statement: str, *values: object) -> int:
         """A statement that changes MariaDB behind everybody's back."""
-        if self._db is None:
-            self._db = Database(self.mariadb.url)
-        return self._db.execute(statement, values)
+        return self._database.execute(statement, values)
 
     def publish(self, queue: str, key: str, **options: Any) -> None:
         """Put a hint into RabbitMQ by hand: a duplicate, a stale copy."""
         body = encode(Message(queue, messages.ACTORS[queue], key, options=options))
-        connection = pika.BlockingConnection(pika.URLParameters(self.rabbitmq.amqp_url))
-        try:
-            connection.channel().basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, priority=5))
-        finally:
-            connection.close()
+        with self.rabbitmq.channel() as channel:
+            channel.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, priority=5))
 
     def save_report(self, code: str, product_id: str, report: Mapping[str, Any]) -> None:
         """Put a source document into MongoDB."""
+        key = {"code": code, "product_id": product_id}
         with pymongo.MongoClient[dict[str, Any]](self.mongo.url) as client:
-            document = {**report, "code": code, "product_id": product_id}
-            client["workflow"]["psikotes_v2"].replace_one(
-                {"code": code, "product_id": product_id}, document, upsert=True
-            )
+            client["workflow"]["psikotes_v2"].replace_one(key, {**report, **key}, upsert=True)
 
     def source(self, code: str, product_id: str) -> dict[str, Any]:
         """A source document as it stands, `pdf_generation` included."""

@@ -44,10 +44,14 @@ def _lint(_: list[str]) -> bool:
     return all(checks)
 
 
-def _pytest(stage: str) -> Callable[[list[str]], bool]:
+def _pytest(*arguments: str, python: str = sys.executable, **environ: str) -> bool:
+    # A seed of its own would make hypothesis and random order differ between two runs of one commit.
+    return _run(python, "-m", "pytest", "-q", *arguments, PYTHONHASHSEED="0", **environ)
+
+
+def _suite(stage: str) -> Callable[[list[str]], bool]:
     def run(options: list[str]) -> bool:
-        # A seed of its own would make hypothesis and random order differ between two runs of one commit.
-        return _run(sys.executable, "-m", "pytest", "-q", f"tests/{stage}", *options, PYTHONHASHSEED="0")
+        return _pytest(f"tests/{stage}", *options)
 
     run.__doc__ = f"tests/{stage}"
     return run
@@ -65,24 +69,19 @@ def _python313(options: list[str]) -> bool:
     install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     if not _run(*install, "-r", "requirements.txt", "-r", "tests/requirements.txt"):
         return False
-    return _run(
-        python, "-m", "pytest", "-q", "tests/unit", "tests/contracts", "tests/protocol", *options, PYTHONHASHSEED="0"
-    )
+    return _pytest("tests/unit", "tests/contracts", "tests/protocol", *options, python=python)
 
 
 def _rabbitmq4(options: list[str]) -> bool:
     """What speaks with RabbitMQ once more, on version 4 of a newer Debian; only when it is named."""
     root = other_debian.install("rabbitmq")
     console.print(f"RabbitMQ {version(root)} in {root}")
-    return _run(
-        sys.executable, "-m", "pytest", "-q", *WITH_RABBITMQ, *options, PYTHONHASHSEED="0", TEST_RABBITMQ_ROOT=str(root)
-    )
+    return _pytest(*WITH_RABBITMQ, *options, TEST_RABBITMQ_ROOT=str(root))
 
 
 def _mysql(options: list[str]) -> bool:
     """contracts, protocol, api and crashes once more on MySQL 9, from Debian's unstable release."""
-    root = str(other_debian.install("mysql"))
-    return _run(sys.executable, "-m", "pytest", "-q", *WITH_SQL, *options, PYTHONHASHSEED="0", TEST_MYSQL_ROOT=root)
+    return _pytest(*WITH_SQL, *options, TEST_MYSQL_ROOT=str(other_debian.install("mysql")))
 
 
 def _debian13(options: list[str]) -> bool:
@@ -112,17 +111,14 @@ def _quick(options: list[str]) -> bool:
     """lint, unit, and of protocol and contracts what needs no server; about a minute."""
     with ThreadPoolExecutor(1) as beside:
         lint = beside.submit(_lint, [])
-        suites = [f"tests/{stage}" for stage in QUICK if stage != "lint"]
-        tests = _run(
-            sys.executable, "-m", "pytest", "-q", *suites, "--without-servers", *options, PYTHONHASHSEED="0"
-        )  # fmt: skip
+        tests = _pytest(*(f"tests/{stage}" for stage in QUICK if stage != "lint"), "--without-servers", *options)
     return lint.result() and tests
 
 
 STAGES: dict[str, Callable[[list[str]], bool]] = {
     "lint": _lint,
     **{
-        stage: _pytest(stage)
+        stage: _suite(stage)
         for stage in (
             "unit", "protocol", "contracts", "integration", "api", "e2e", "crashes", "observability", "browser", "chaos",
             "cluster", "n8n", "soak", "verapdf",
@@ -181,18 +177,15 @@ def main(argv: list[str]) -> int:
         console.print(f"There is no stage {options[0]!r}; the stages are {', '.join(STAGES)}.")
         return 2
     started = None if wanted else _install_n8n_early()
-    results: list[tuple[str, bool, float]] = []
     began = time.monotonic()
-    alone = len(wanted) == 1
-    for name in wanted or QUICK:
-        results.append(_stage(name, options, shown=True))
+    results = [_stage(name, options, shown=True) for name in wanted or QUICK]
     if not wanted:
         # What waits for servers most of the time runs side by side; each stage starts its own.
         with ThreadPoolExecutor(2) as lanes:
             running = [lanes.submit(_lane, lane, options, started) for lane in _lanes()]
             for lane in running:
                 results.extend(lane.result())
-    if not alone:
+    if len(wanted) != 1:
         _summary(results, time.monotonic() - began)
     return 0 if all(passed for _, passed, _ in results) else 1
 
@@ -225,12 +218,8 @@ def _stage(name: str, options: list[str], *, shown: bool) -> tuple[str, bool, fl
         output = ""
     else:
         console.print(f"{name}: started")
-        done = subprocess.run(
-            [sys.executable, "-m", "ops.testing", name, *options],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        command = [sys.executable, "-m", "ops.testing", name, *options]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         passed, output = done.returncode == 0, done.stdout.decode(errors="replace")
     seconds = time.monotonic() - began
     with _printing:

@@ -34,10 +34,8 @@ def examples() -> Sequence[Mapping[str, Any]]:
 def sample() -> dict[str, Any]:
     """Data that every example can be filled with."""
     pictures = {"foto": _emblem(), "tanda_tangan": _scribble()}
-    return {
-        **gallery()["sample"],
-        **{name: base64.b64encode(picture).decode() for name, picture in pictures.items()},
-    }
+    coded = {name: base64.b64encode(picture).decode() for name, picture in pictures.items()}
+    return {**gallery()["sample"], **coded}
 
 
 def make_product(folder: Path, names: Sequence[str] = (), brand: Mapping[str, Any] | None = None) -> str:

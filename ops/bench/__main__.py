@@ -9,11 +9,8 @@ from pathlib import Path
 
 def names() -> list[str]:
     """The benches: every module here with a `main`."""
-    return sorted(
-        path.stem
-        for path in Path(__file__).parent.glob("*.py")
-        if not path.stem.startswith("_") and "\ndef main(" in path.read_text("utf-8")
-    )
+    modules = Path(__file__).parent.glob("[!_]*.py")
+    return sorted(path.stem for path in modules if "\ndef main(" in path.read_text("utf-8"))
 
 
 def run(argv: list[str]) -> int:

@@ -1,7 +1,5 @@
 """What one job costs: processor time of every program and server, statements, log writes. The constants of CAPACITY.md.
 
-    python -m ops.bench cost [--jobs 300] [--turns 3]
-
 The same real jobs as in `memory`: submitted, drawn, uploaded to the Drive double, recorded, called back, looked at once.
 Processor time is the kernel's count for each program with its children, less what it spends in the same time without
 jobs. Unlike seconds it hardly depends on what else the machine does.
@@ -9,7 +7,6 @@ jobs. Unlike seconds it hardly depends on what else the machine does.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from pathlib import Path
@@ -36,8 +33,7 @@ def main(argv: list[str]) -> int:
     options.add_argument("--jobs", type=int, default=300, help="in each turn (300)")
     asked = options.parse_args(argv)
     spent, statements = Results(), Results()
-    with contextlib.ExitStack() as held:
-        ours = held.enter_context(opened(render_workers=1, drive=True, lean=True))
+    with opened(render_workers=1, drive=True, lean=True) as ours:
         work(ours, 20)  # everything is loaded
         before = _spent(ours.stack)
         time.sleep(IDLE)
@@ -70,9 +66,8 @@ def _spent(stack: Stack) -> dict[str, float]:
     for name in ("mariadb", "rabbitmq", "mongodb"):
         pid = stack.servers()[name].pid
         tops[name] = [pid] if pid else []
-    return {
-        who: sum(_seconds(one) for pid in pids for one in (pid, *leash.descendants(pid))) for who, pids in tops.items()
-    }
+    below = {who: [one for pid in pids for one in (pid, *leash.descendants(pid))] for who, pids in tops.items()}
+    return {who: sum(map(_seconds, pids)) for who, pids in below.items()}
 
 
 def _seconds(pid: int) -> float:

@@ -1,7 +1,5 @@
 """Finished no-op jobs a second with two worker processes: ours beside Celery with its results in MariaDB, RQ, Dramatiq.
 
-    python -m ops.bench drain [--jobs 3000] [--turns 3] [--plot FILE.png]
-
 Every queue is filled before the clock starts. Ours does all of the protocol: claim, point of no return, end, attempt
 row, delivery row, each guarded and committed to disk. Only drawing, source document and file are left out; callbacks
 are written and not sent. Ours is counted by the rows' own end times, Celery by its result rows, RQ by its registry of
@@ -12,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,13 +17,13 @@ from pathlib import Path
 from ops.bench.frame import Contender, Figures, last_line, parser, take_turns
 from ops.bench.ours import Ours, opened, peers_environ
 from ops.bench.peers import programs
+from ops.bench.peers.programs import PEERS
 from ops.servers.process import wait_until
 from ops.servers.redis import Redis
 
 OURS, CELERY, RQ, BARE = "reportq", "Celery, MariaDB results", "RQ", "Dramatiq, bare"
 LEAST = 1.3
 PROCESSES = 2
-PEERS = "ops.bench.peers"
 
 
 def rate_of(done: Callable[[], int], jobs: int, timeout: float = 300) -> float:
@@ -89,25 +85,12 @@ def us(ours: Ours, jobs: int) -> Figures:
     return {"jobs_per_s": row["n"] / (row["micros"] / 1e6)}
 
 
-def _fill(module: str, send: str, jobs: int, environ: dict[str, str]) -> None:
-    """Put so many jobs into a peer's queue, from a process of its own."""
-    code = f"from {module} import *\nfor n in range({jobs}): {send}"
-    subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, **environ, "PYTHONPATH": str(programs.ROOT)},
-        check=True,
-        timeout=120,
-    )
-
-
 def celery(ours: Ours, folder: Path, environ: dict[str, str], jobs: int) -> Figures:
-    """One worker with two child processes, as `celery worker` is run."""
+    """From its result rows."""
     with contextlib.suppress(Exception):
         ours.db.execute("TRUNCATE TABLE celery_taskmeta")
     module = f"{PEERS}.fastapi_celery"
-    _fill(module, "render_pdf.delay(str(n), 'code', 'product', None)", jobs, environ)
-    command = ["celery", "-A", f"{module}:celery", "worker", "--concurrency", str(PROCESSES), "--loglevel", "WARNING"]
-    command += ["--queues", "celery_bench", "--without-gossip", "--without-mingle"]
+    programs.fill(module, "render_pdf.delay(str(n), 'code', 'product', None)", jobs, environ)
 
     def done() -> int:
         try:
@@ -115,29 +98,26 @@ def celery(ours: Ours, folder: Path, environ: dict[str, str], jobs: int) -> Figu
         except Exception:
             return 0  # its first worker makes the table
 
-    with programs.Program(folder, "celery-worker", command, environ):
+    with programs.celery_worker(folder, module, "celery_bench", environ, PROCESSES):
         return {"jobs_per_s": rate_of(done, jobs)}
 
 
 def rq(redis: Redis, folder: Path, environ: dict[str, str], jobs: int) -> Figures:
-    """Two workers with RQ's default of a fork for each job."""
+    """From its registry of finished jobs."""
     redis.ask("FLUSHALL")
-    _fill(f"{PEERS}.flask_rq", "queue.enqueue(render, str(n), 'code', 'product', None)", jobs, environ)
+    programs.fill(f"{PEERS}.flask_rq", "queue.enqueue(render, str(n), 'code', 'product', None)", jobs, environ)
 
     def done() -> int:
         return int(redis.ask("ZCARD", "rq:finished:bench").lstrip(":") or 0)
 
-    command = ["rq", "worker", "--quiet", "--url", redis.url, "bench"]
-    with contextlib.ExitStack() as workers:
-        for number in range(PROCESSES):
-            workers.enter_context(programs.Program(folder, f"rq-worker-{number}", command, environ))
+    with programs.rq_workers(folder, redis.url, "bench", environ, PROCESSES):
         return {"jobs_per_s": rate_of(done, jobs)}
 
 
 def bare(ours: Ours, folder: Path, environ: dict[str, str], jobs: int) -> Figures:
     """Two processes with Dramatiq's default of 8 threads each; nothing is written anywhere."""
     module = f"{PEERS}.falcon_dramatiq"
-    _fill(module, "render_pdf.send(str(n), 'code', 'product', None)", jobs, environ)
+    programs.fill(module, "render_pdf.send(str(n), 'code', 'product', None)", jobs, environ)
 
     def done() -> int:
         return jobs - ours.stack.rabbitmq.waiting("bare_bench")

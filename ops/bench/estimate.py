@@ -8,7 +8,6 @@ Drive's double allows so many writes a second; the limit is found while the syst
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import statistics
@@ -19,7 +18,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ops.bench.frame import console
+from ops.bench.frame import console, parser
 from ops.servers.process import wait_until
 from ops.stack import ROOT, Stack
 
@@ -28,12 +27,12 @@ TARGET = 0.25
 
 def main(argv: list[str]) -> int:
     """Print the median error; 0 when it is under 25 %."""
-    parser = argparse.ArgumentParser(prog="python -m ops.bench estimate", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=200)
-    parser.add_argument("--warm", type=int, default=60, help="jobs before the measured ones")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--limit", type=float, help="writes a second that Drive allows; an upload takes 1 s (none)")
-    options = parser.parse_args(argv)
+    asking = parser("estimate", __doc__)
+    asking.add_argument("--jobs", type=int, default=200)
+    asking.add_argument("--warm", type=int, default=60, help="jobs before the measured ones")
+    asking.add_argument("--seed", type=int, default=1)
+    asking.add_argument("--limit", type=float, help="writes a second that Drive allows; an upload takes 1 s (none)")
+    options = asking.parse_args(argv)
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="reportq-bench-") as folder, Stack(folder) as stack:
         samples = _samples(stack)
@@ -42,21 +41,21 @@ def main(argv: list[str]) -> int:
         _submit(stack, samples, options.warm, chance)
         wait_until(lambda: _open(stack) == 0, 180, "the system is warm")
         asked = _submit(stack, samples, options.jobs, chance)
-        later = {job_id: (_now(), stack.job(job_id)["estimated_completion"]) for job_id in asked}
+        later = {job_id: (datetime.now(UTC), stack.job(job_id)["estimated_completion"]) for job_id in asked}
         wait_until(lambda: _open(stack) == 0, 300, "all jobs end")
         rows = stack.sql("SELECT job_id, priority, ended_at FROM pdf_job_results")
     ends = {row["job_id"]: row["ended_at"].replace(tzinfo=UTC) for row in rows}
     priorities = {row["job_id"]: int(row["priority"]) for row in rows}
-    first = {job_id: _error(*asked[job_id], ends[job_id]) for job_id in asked}
-    second = {job_id: _error(*later[job_id], ends[job_id]) for job_id in later}
+    first, second = _errors(asked, ends), _errors(later, ends)
     table = Table("estimate of", "by the 202", "by its status", "jobs", title="median error", title_justify="left")
     for name, rank in (("high", 9), ("normal", 5), ("low", 0), ("all", None)):
         ids = [job_id for job_id in asked if rank is None or priorities[job_id] == rank]
-        table.add_row(name, _median(first, ids), _median(second, ids), str(len(ids)))
+        known = [[errors[job_id] for job_id in ids if job_id in errors] for errors in (first, second)]
+        shown = (f"{statistics.median(some):.0%}" if some else "–" for some in known)
+        table.add_row(name, *shown, str(len(ids)))
     console.print(table)
-    known = [error for error in second.values() if error is not None]
-    median = statistics.median(known)
-    print(f"estimate median_error={median:.3f} at_submission={_number(first):.3f} jobs={len(known)}")
+    median, at_submission = statistics.median(second.values()), statistics.median(first.values())
+    print(f"estimate median_error={median:.3f} at_submission={at_submission:.3f} jobs={len(second)}")
     return 0 if median < TARGET else 1
 
 
@@ -77,7 +76,7 @@ def _submit(
         priority = chance.choices(["high", "normal", "low"], [1, 6, 3])[0]
         body = {"code": code, "productId": product, "priority": priority}
         answer: dict[str, Any] = stack.call("POST", "/api/reports/generate-async", json=body).json()
-        asked[answer["job_id"]] = (_now(), answer["estimated_completion"])
+        asked[answer["job_id"]] = (datetime.now(UTC), answer["estimated_completion"])
     return asked
 
 
@@ -85,21 +84,12 @@ def _open(stack: Stack) -> int:
     return int(stack.sql("SELECT COUNT(*) AS n FROM pdf_job_results WHERE status IN ('queued','processing')")[0]["n"])
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _error(asked: datetime, estimate: str | None, end: datetime) -> float | None:
-    """None when the job had ended before it was asked."""
-    if estimate is None or end <= asked:
-        return None
-    return abs((datetime.fromisoformat(estimate) - end).total_seconds()) / max(0.001, (end - asked).total_seconds())
-
-
-def _number(errors: dict[str, float | None]) -> float:
-    return statistics.median(error for error in errors.values() if error is not None)
-
-
-def _median(errors: dict[str, float | None], ids: list[str]) -> str:
-    known = [errors[job_id] for job_id in ids if errors[job_id] is not None]
-    return f"{statistics.median(known):.0%}" if known else "–"  # type: ignore[type-var]
+def _errors(asked: dict[str, tuple[datetime, str | None]], ends: dict[str, datetime]) -> dict[str, float]:
+    """The error of each estimate, without jobs that had ended before they were asked for it."""
+    found = {}
+    for job_id, (at, estimate) in asked.items():
+        left = (ends[job_id] - at).total_seconds()
+        if estimate is not None and left > 0:
+            wrong = abs((datetime.fromisoformat(estimate) - ends[job_id]).total_seconds())
+            found[job_id] = wrong / max(0.001, left)
+    return found

@@ -108,9 +108,13 @@ def take_turns(contenders: Mapping[str, Contender], turns: int) -> Results:
     return results
 
 
-def parser(name: str, doc: str | None, turns: int) -> argparse.ArgumentParser:
-    """The options that benches share."""
-    made = argparse.ArgumentParser(prog=f"python -m ops.bench {name}", description=(doc or "").splitlines()[0])
+def parser(name: str, doc: str | None, turns: int = 0) -> argparse.ArgumentParser:
+    """The options that benches share; without turns there are none."""
+    made = argparse.ArgumentParser(
+        prog=f"python -m ops.bench {name}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    if not turns:
+        return made
     made.add_argument("--turns", type=int, default=turns, help=f"times every contender runs ({turns})")
     made.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the medians")
     return made
@@ -119,6 +123,12 @@ def parser(name: str, doc: str | None, turns: int) -> argparse.ArgumentParser:
 def last_line(name: str, **figures: float) -> None:
     """The line for programs: bare decimals."""
     print(" ".join([name, *(f"{key}={_bare(value)}" for key, value in figures.items())]), flush=True)
+
+
+def over(what: str, found: float, target: float, unit: str = "") -> None:
+    """Say that a figure is over its target, where it is."""
+    if found > target:
+        console.print(f"[yellow]{what} is over the target of {target:g}{unit}[/]")
 
 
 def percentile(values: Sequence[float], share: float) -> float:

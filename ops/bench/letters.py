@@ -1,7 +1,5 @@
 """The desk with ten thousand dead letters: how long the grouped listing takes, and a replay that is cut twice.
 
-    python -m ops.bench letters [--jobs N]
-
 The jobs die of a renderer that is broken, each with its letter and its copy in `.XQ`. Then the renderer is mended and
 `ops/reportq dead-letters replay --all` started three times: interrupted by Ctrl-C, killed with -9, and let run to its
 end. The count must be exact: each job has two rounds, one failed attempt and one completed, and one replayed letter.
@@ -9,7 +7,6 @@ end. The count must be exact: each job has two rounds, one failed attempt and on
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -34,8 +31,7 @@ def main(argv: list[str]) -> int:
     options = parser("letters", __doc__, turns=5)
     options.add_argument("--jobs", type=int, default=10_000, help="dead letters (10000)")
     asked = options.parse_args(argv)
-    with contextlib.ExitStack() as held:
-        ours = held.enter_context(opened(noop=True))
+    with opened(noop=True) as ours:
         broken = Path(ours.stack.environment["REPORTQ_RUN_DIR"]) / "broken"  # the no-op worker looks for it
         broken.touch()
         ours.hold("webhooks")
@@ -44,13 +40,11 @@ def main(argv: list[str]) -> int:
         console.print(f"[dim]{asked.jobs} dead letters[/]")
 
         listed = [_listing(ours, asked.jobs) for _ in range(asked.turns)]
-        command = _command(ours, "dead-letters", "list", "--json")
-        shown = json.loads(command)
+        shown = json.loads(_command(ours, "dead-letters", "list", "--json"))
         if shown["total"] != asked.jobs or len(shown["groups"]) != 1:
             raise RuntimeError(f"{shown['total']} letters in {len(shown['groups'])} groups")
-        console.print(
-            f"grouped listing: {statistics.median(listed):.3f} s by the API, {shown['took_ms']:.0f} ms in the desk"
-        )
+        listing = statistics.median(listed)
+        console.print(f"grouped listing: {listing:.3f} s by the API, {shown['took_ms']:.0f} ms in the desk")
 
         broken.unlink()
         began = time.monotonic()
@@ -64,7 +58,6 @@ def main(argv: list[str]) -> int:
         wrong = _wrong(ours, asked.jobs)
         for text in wrong:
             console.print(f"[red]{text}[/]")
-    listing = statistics.median(listed)
     last_line("letters", listing_s=listing, replayed=asked.jobs, per_s=asked.jobs / took, wrong=len(wrong))
     return 0 if listing <= TARGET and not wrong else 1
 
@@ -80,10 +73,8 @@ def _listing(ours: Ours, jobs: int) -> float:
 
 
 def _start(ours: Ours, *arguments: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, **ours.stack.environment}
-    return subprocess.Popen(
-        [sys.executable, "-m", "ops.cli", *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    )
+    command, environment = [sys.executable, "-m", "ops.cli", *arguments], {**os.environ, **ours.stack.environment}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def _command(ours: Ours, *arguments: str) -> str:
@@ -112,16 +103,13 @@ def _replayed(ours: Ours) -> int:
 def _wrong(ours: Ours, jobs: int) -> list[str]:
     """Everything that is not exactly once."""
     wanted: dict[str, tuple[str, Any]] = {
-        "jobs completed in round 2": (
-            "SELECT COUNT(*) FROM pdf_job_results WHERE status='completed' AND round=2",
-            jobs,
-        ),
-        "letters replayed": ("SELECT COUNT(*) FROM dead_letters WHERE status='replayed'", jobs),
-        "letters": ("SELECT COUNT(*) FROM dead_letters", jobs),
-        "failed attempts of round 1": ("SELECT COUNT(*) FROM attempts WHERE round=1 AND outcome='failed'", jobs),
-        "completed attempts of round 2": ("SELECT COUNT(*) FROM attempts WHERE round=2 AND outcome='completed'", jobs),
-        "attempts": ("SELECT COUNT(*) FROM attempts", 2 * jobs),
-        "replays in the audit": ("SELECT COUNT(*) FROM audit WHERE act='replay'", jobs),
+        "jobs completed in round 2": ("pdf_job_results WHERE status='completed' AND round=2", jobs),
+        "letters replayed": ("dead_letters WHERE status='replayed'", jobs),
+        "letters": ("dead_letters", jobs),
+        "failed attempts of round 1": ("attempts WHERE round=1 AND outcome='failed'", jobs),
+        "completed attempts of round 2": ("attempts WHERE round=2 AND outcome='completed'", jobs),
+        "attempts": ("attempts", 2 * jobs),
+        "replays in the audit": ("audit WHERE act='replay'", jobs),
     }
-    found = {what: int(ours.db.scalar(sql)) for what, (sql, _) in wanted.items()}
+    found = {what: int(ours.db.scalar(f"SELECT COUNT(*) FROM {rows}")) for what, (rows, _) in wanted.items()}
     return [f"{what}: {found[what]}, not {count}" for what, (_, count) in wanted.items() if found[what] != count]

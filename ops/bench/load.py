@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import subprocess
@@ -13,6 +14,7 @@ import requests
 from ops.bench.frame import Figures
 from ops.servers.packages import need
 
+SUBMIT = "/api/reports/generate-async"
 BODY = {
     "code": "rb5YrWGWJXOHoj6r",
     "productId": "minatBakatUmum",
@@ -33,11 +35,24 @@ end
 """
 
 
-def submit(url: str, folder: Path, *, seconds: float, connections: int, body: dict[str, Any] | None = None) -> Figures:
+def ask(client: http.client.HTTPConnection, path: str) -> Any:
+    """What one request over a kept connection is answered, read to its end; RuntimeError when it was refused."""
+    if path == SUBMIT:
+        client.request("POST", path, json.dumps(BODY), {"Content-Type": "application/json"})
+    else:
+        client.request("GET", path)
+    answer = client.getresponse()
+    body = answer.read()
+    if answer.status not in (200, 202):
+        raise RuntimeError(f"{path}: {answer.status} {body.decode()[:500]}")
+    return json.loads(body)
+
+
+def submit(url: str, folder: Path, *, seconds: float, connections: int) -> Figures:
     """Accepted requests a second and the times to answer; RuntimeError when any answer was no 2xx."""
     need("wrk")
     script = folder / "submit.lua"
-    script.write_text(_SCRIPT.format(body=json.dumps(body or BODY)))
+    script.write_text(_SCRIPT.format(body=json.dumps(BODY)))
     done = subprocess.run(
         ["wrk", "-t1", "--timeout", "10s", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(script), url],
         capture_output=True,
@@ -50,7 +65,7 @@ def submit(url: str, folder: Path, *, seconds: float, connections: int, body: di
         raise RuntimeError(f"wrk: {done.stdout}{done.stderr}")
     count, micros, p50, p99, refused, broken = (int(one) for one in found.groups())
     if refused or broken or not count:
-        one = requests.post(url, json=body or BODY, timeout=10)
+        one = requests.post(url, json=BODY, timeout=10)
         raise RuntimeError(
             f"{url}: {refused} of {count} answers were no 2xx, {broken} broken; {one.status_code} {one.text}"
         )

@@ -1,7 +1,5 @@
 """What a render worker, a webhook worker and an API process hold in memory after 1,000 jobs.
 
-    python -m ops.bench memory [--jobs 1000] [--plot FILE.png]
-
 It is the whole system as shipped, with one render worker, which therefore draws every report. Reports are real:
 uploaded to the Drive double, recorded over MongoDB's protocol, called back to a receiver that answers. The jobs are
 submitted and asked for over several connections, as n8n does. The figure is the resident memory (RSS) of the one
@@ -12,12 +10,11 @@ which only starts and watches.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ops.bench.frame import Results, console, last_line, parser
+from ops.bench.frame import Results, last_line, over, parser
 from ops.bench.ours import Ours, opened
 from ops.sample_report import CODE, PRODUCT, SAMPLE
 from ops.servers import leash
@@ -36,31 +33,21 @@ def main(argv: list[str]) -> int:
     asked = options.parse_args(argv)
     results = Results()
     for _ in range(asked.turns):
-        with contextlib.ExitStack() as held:
-            ours = held.enter_context(opened(render_workers=1, drive=True, lean=True))
+        with opened(render_workers=1, drive=True, lean=True) as ours:
             before = {unit: _rss(_worker(ours.stack, unit)) for unit in UNITS}
             work(ours, asked.jobs)
             for unit in UNITS:
                 pid, above = _worker(ours.stack, unit), ours.stack.pid(UNITS[unit])
                 whole = [above, *leash.descendants(above)]
-                results.add(
-                    unit,
-                    {
-                        "rss_mb": _rss(pid),
-                        "at_first_mb": before[unit],
-                        "pss_mb": _megabytes(pid, "Pss:"),
-                        "unit_pss_mb": sum(_megabytes(one, "Pss:") for one in whole),
-                    },
-                )
-    results.show(
-        asked, f"Memory after {asked.jobs:,} jobs", "rss_mb", f"MB of resident memory after {asked.jobs:,} jobs"
-    )
+                figures = {"rss_mb": _rss(pid), "at_first_mb": before[unit], "pss_mb": megabytes(pid, "Pss:")}
+                results.add(unit, figures | {"unit_pss_mb": sum(megabytes(one, "Pss:") for one in whole)})
+    after = f"after {asked.jobs:,} jobs"
+    results.show(asked, f"Memory {after}", "rss_mb", f"MB of resident memory {after}")
     found = {unit: results.median(unit, "rss_mb") for unit in UNITS}
-    for unit, megabytes in found.items():
-        if megabytes > TARGETS[unit]:
-            console.print(f"[yellow]{unit} is over the target of {TARGETS[unit]:g} MB[/]")
-    last_line("memory", **{f"{unit}_mb": megabytes for unit, megabytes in found.items()})
-    return 0 if all(megabytes <= MOST[unit] for unit, megabytes in found.items()) else 1
+    for unit, rss in found.items():
+        over(unit, rss, TARGETS[unit], " MB")
+    last_line("memory", **{f"{unit}_mb": rss for unit, rss in found.items()})
+    return 0 if all(rss <= MOST[unit] for unit, rss in found.items()) else 1
 
 
 def work(ours: Ours, jobs: int) -> None:
@@ -89,10 +76,10 @@ def _worker(stack: Stack, unit: str) -> int:
 
 
 def _rss(pid: int) -> float:
-    return _megabytes(pid, "Rss:")
+    return megabytes(pid, "Rss:")
 
 
-def _megabytes(pid: int, name: str) -> float:
+def megabytes(pid: int, name: str) -> float:
     """One sum over a process's mappings as the kernel makes it."""
     lines = (line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
     return {words[0]: int(words[1]) for words in lines}[name] / 1024

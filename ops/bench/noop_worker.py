@@ -6,40 +6,35 @@ Everything else is production's: claim, lease, heartbeat, guarded writes, attemp
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from actors.process.logs import set_up
 from actors.process.runtime import build
+from ops.trial_renderer import Progress, TrialRenderer
 from schema.errors import Permanent
 from schema.ports import End, RenderRequest
 from schema.settings import Settings
 
 
-class NoRenderer:
+class NoRenderer(TrialRenderer):
     """Draws nothing; while this file exists, it fails for good."""
 
     def __init__(self, broken: Path) -> None:
+        super().__init__()
         self._broken = broken
 
-    def render(self, request: RenderRequest, progress: Callable[[int], None] = lambda percent: None) -> bytes:
+    def render(self, request: RenderRequest, progress: Progress = lambda percent: None) -> bytes:
         if self._broken.exists():
             raise Permanent("The bench's renderer is broken.", code="invalid_data")
         return b"%PDF-"
 
-    def products(self) -> Sequence[str]:
-        return []
 
-    def version(self, product_id: str) -> str:
-        return "bench"
+class Nowhere:
+    """Documents and artifacts: an empty report for everybody; nothing is kept or stored."""
 
-    def original(self, product_id: str) -> str:
-        return product_id
-
-
-class NoDocuments:
-    """Has an empty report for everybody and keeps no results."""
+    dependency = "folder"
 
     def find_report(self, code: str, product_id: str) -> dict[str, Any] | None:
         return {}
@@ -53,25 +48,11 @@ class NoDocuments:
     def save_report(self, code: str, product_id: str, report: Mapping[str, Any]) -> None:
         pass
 
-    def ping(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-class NoArtifacts:
-    """Stores nothing."""
-
-    dependency = "folder"
-
     def reserve(self) -> str:
         return "none"
 
-    def put(
-        self, artifact_id: str, filename: str, pdf: bytes, *, replace: bool, labels: Mapping[str, str]
-    ) -> str | None:
-        return None
+    def put(self, artifact_id: str, filename: str, pdf: bytes, *, replace: bool, labels: Mapping[str, str]) -> None:
+        pass
 
     def read(self, artifact_id: str) -> Iterator[bytes]:
         return iter(())
@@ -89,6 +70,6 @@ class NoArtifacts:
 settings = Settings.from_env(os.environ)
 set_up(settings)
 renderer = NoRenderer(Path(settings.run_dir) / "broken")
-runtime = build(settings, renderer=renderer, documents=NoDocuments(), artifacts=NoArtifacts())
+runtime = build(settings, renderer=renderer, documents=Nowhere(), artifacts=Nowhere())
 runtime.guard_process = True
 broker = runtime.broker

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+TEMPLATES = Path(__file__).parent / "templates"
+DATE = datetime(2026, 11, 23, tzinfo=UTC)
 PRODUCTS = Path(__file__).parents[2] / "actors" / "pdf" / "templates"
 NAMES = ("Realistik", "Investigatif", "Artistik", "Sosial", "Wirausaha", "Konvensional")
-WORDS = 1_300
+# Title, filling and words of each part; 1,300 words in all.
 PARTS = (
-    ("Ringkasan", ""),
-    ("Minat", "radar"),
-    ("Bakat", "batang"),
-    ("Rincian", "tabel"),
-    ("Tafsiran", ""),
-    ("Saran", ""),
-)
-SHARES = (330, 170, 200, 0, 330, 270)  # words of each part
+    ("Ringkasan", "", 330), ("Minat", "radar", 170), ("Bakat", "batang", 200), ("Rincian", "tabel", 0),
+    ("Tafsiran", "", 330), ("Saran", "", 270),
+)  # fmt: skip
 
 
 def _sentences() -> list[str]:
@@ -49,7 +47,7 @@ def report(number: int) -> dict[str, Any]:
     chance = random.Random(number)
     parts = []
     start = 0
-    for (title, filling), share in zip(PARTS, SHARES, strict=True):
+    for title, filling, share in PARTS:
         words = _TEXT[start : start + share]
         start += share
         paragraphs = [" ".join(words[first : first + 68]) for first in range(0, len(words), 68)]

@@ -1,7 +1,5 @@
 """After an outage 100,000 jobs wait: does the broker ever run dry while no-op workers drain it?
 
-    python -m ops.bench refill [--rows 100000] [--seconds 60] [--workers 2 5] [--plot FILE.png]
-
 The rows are laid out while the queue is held, then it is released. Watching begins with the first messages in RabbitMQ.
 It ends when the rows run out, or after so many seconds. Every 50 ms the broker is asked how many messages are ready, by
 a passive declare on a connection of its own. The database is asked how many rows are published and unclaimed (DESIGN
@@ -15,8 +13,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pika
 
 from ops.bench.frame import Figures, Results, canvas, console, last_line, parser, percentile
 from ops.bench.ours import Ours, opened
@@ -46,9 +42,7 @@ def main(argv: list[str]) -> int:
     most = max(asked.workers)
     with contextlib.ExitStack() as held:
         ours = held.enter_context(opened(render_workers=most, noop=True))
-        connection = pika.BlockingConnection(pika.URLParameters(f"{ours.stack.rabbitmq.admin_url}?heartbeat=0"))
-        held.callback(connection.close)
-        channel = connection.channel()
+        channel = held.enter_context(ours.stack.rabbitmq.channel())
 
         def ready() -> int:
             return int(channel.queue_declare("pdf", passive=True).method.message_count)

@@ -8,12 +8,10 @@ every report, which is the first report after a start.
 
 from __future__ import annotations
 
-import argparse
 import io
 import statistics
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +21,10 @@ from actors.pdf.fonts.families import families
 from actors.pdf.renderer import PdfRenderer
 from actors.pdf.text.words import hyphen_places
 from ops.bench import render_fpdf2, render_reportlab
-from ops.bench.reference import report
+from ops.bench.frame import parser
+from ops.bench.reference import DATE, TEMPLATES, report
 from schema.ports import RenderRequest
 
-TEMPLATES = Path(__file__).parent / "templates"
-DATE = datetime(2026, 11, 23, tzinfo=UTC)
 PAGES = 7
 TARGET, PASS = 1.0, 1.5
 Contender = Callable[[dict[str, Any]], bytes]
@@ -80,10 +77,10 @@ def measure(rounds: int) -> dict[str, float]:
 
 def main(argv: list[str]) -> int:
     """Print the table and the verdict line; 1 when the reports differ in pages or ours takes over 1.5 times."""
-    parser = argparse.ArgumentParser(prog="python -m ops.bench render", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--save", type=Path, help="write one PDF of each contender into this folder")
-    options = parser.parse_args(argv)
+    asked = parser("render", __doc__)
+    asked.add_argument("--rounds", type=int, default=15)
+    asked.add_argument("--save", type=Path, help="write one PDF of each contender into this folder")
+    options = asked.parse_args(argv)
     pages = {}
     for name, (render, _) in _contenders().items():
         pdf = render(report(1))
@@ -97,9 +94,8 @@ def main(argv: list[str]) -> int:
     found = measure(options.rounds)
     for name, milliseconds in found.items():
         print(f"{name:22} {milliseconds:8.1f} ms CPU a report (median of {options.rounds} rounds)")
-    ratio = found["reportq"] / found["reportlab"]
+    ratio, against_fpdf2 = found["reportq"] / found["reportlab"], found["reportq"] / found["fpdf2"]
     fresh = found["reportq, fresh words"] / found["reportlab"]
-    against_fpdf2 = found["reportq"] / found["fpdf2"]
     print(f"with fresh words: {fresh:.2f} of ReportLab's time; target {TARGET}, pass {PASS}")
     same = set(pages.values()) == {PAGES}
     print(

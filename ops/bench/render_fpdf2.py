@@ -90,10 +90,8 @@ def _radar(pdf: FPDF, data: list[dict[str, Any]]) -> None:
     angles = [-math.pi / 2 + 2 * math.pi * place / count for place in range(count)]
 
     def ring(parts: list[float], style: str) -> None:
-        pdf.polygon(
-            [(x + radius * p * math.cos(a), y + radius * p * math.sin(a)) for a, p in zip(angles, parts, strict=True)],
-            style=style,
-        )
+        ends = zip(angles, parts, strict=True)
+        pdf.polygon([(x + radius * p * math.cos(a), y + radius * p * math.sin(a)) for a, p in ends], style=style)
 
     for part, tone in zip((1.0, 0.8, 0.6, 0.4), reversed(BANDS), strict=True):
         pdf.set_fill_color(*tone)

@@ -1,7 +1,5 @@
 """Processor time of reports whose data grows, for each kind of text and each place where it may stand.
 
-    python -m ops.bench render_growth [--size 10] [--rounds 2] [--only WORD]
-
 Each text is drawn at 1×, 2× and 4× of `--size` kB of UTF-8; the best of the rounds counts. Growth is the time at 4×
 divided by the time at 2×: 2 when time is linear. Then the slowest ones are drawn from 1 MB, a request's limit. What
 fills more pages than a report may have is refused; that is timed as well.
@@ -9,22 +7,18 @@ fills more pages than a report may have is refused; that is timed as well.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from actors.pdf.renderer import PdfRenderer
-from ops.bench.frame import console, last_line
+from ops.bench.frame import console, last_line, parser
+from ops.bench.reference import DATE, TEMPLATES
 from schema.errors import Permanent
 from schema.ports import RenderRequest
 
-TEMPLATES = Path(__file__).parent / "templates"
-DATE = datetime(2026, 11, 23, tzinfo=UTC)
 STEPS = (1, 2, 4)
 MOST_GROWTH, MOST_SECONDS = 3.0, 100.0  # promised: linear, and a third of the shortest time limit of a job
 TOO_SHORT = 0.02  # seconds beside an empty report: no growth can be read from less
@@ -115,11 +109,11 @@ def seconds(renderer: PdfRenderer, data: dict[str, Any], rounds: int) -> float:
 
 def main(argv: list[str]) -> int:
     """Print the table and the line for programs; 1 when something grows faster than it may, or takes too long."""
-    parser = argparse.ArgumentParser(prog="python -m ops.bench render_growth", description=__doc__)
-    parser.add_argument("--size", type=float, default=10, help="kB of text at 1× (10)")
-    parser.add_argument("--rounds", type=int, default=2, help="times each is drawn; the best counts (2)")
-    parser.add_argument("--only", default="", help="only what has this word in its name")
-    asked = parser.parse_args(argv)
+    options = parser("render_growth", __doc__)
+    options.add_argument("--size", type=float, default=10, help="kB of text at 1× (10)")
+    options.add_argument("--rounds", type=int, default=2, help="times each is drawn; the best counts (2)")
+    options.add_argument("--only", default="", help="only what has this word in its name")
+    asked = options.parse_args(argv)
     renderer = PdfRenderer((TEMPLATES,))
     seconds(renderer, {}, 1)
     nothing = seconds(renderer, {}, 3)
@@ -129,10 +123,8 @@ def main(argv: list[str]) -> int:
     for name, place, kind in cases():
         if asked.only not in name:
             continue
-        took = [
-            seconds(renderer, data_of(place, TEXTS[kind], round(step * asked.size * 1000)), asked.rounds)
-            for step in STEPS
-        ]
+        grown = [data_of(place, TEXTS[kind], round(step * asked.size * 1000)) for step in STEPS]
+        took = [seconds(renderer, data, asked.rounds) for data in grown]
         if took[-1] - nothing > TOO_SHORT:
             growths[name] = (took[-1] - nothing) / max(took[-2] - nothing, 0.001)
         largest[name] = took[-1], data_of(place, TEXTS[kind], MEGABYTE)

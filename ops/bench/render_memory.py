@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import argparse
 import random
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from actors.pdf.fonts.families import SYSTEM_CJK, families
 from actors.pdf.renderer import PdfRenderer
-from ops.bench.reference import NAMES, report
+from ops.bench.reference import DATE, NAMES, TEMPLATES, report
 from schema.ports import RenderRequest
 
 WARM = 200
 LIMIT_MB, LIMIT_GROWTH = 120.0, 5.0
-DATE = datetime(2026, 11, 23, tzinfo=UTC)
-TEMPLATES = Path(__file__).parent / "templates"
 SYLLABLES = "ka,ri,ta,ma,su,wi,jo,yo,ni,lu,pu,tri,ang,gar,ban,dung,sih,eko,rah,wati,tomo,di,ra,ha"
 
 

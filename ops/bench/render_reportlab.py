@@ -6,23 +6,12 @@ import io
 import math
 from typing import Any
 
+from reportlab import platypus
 from reportlab.lib.colors import Color, HexColor
 from reportlab.lib.enums import TA_JUSTIFY, TA_RIGHT
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import (
-    BaseDocTemplate,
-    Flowable,
-    Frame,
-    NextPageTemplate,
-    PageBreak,
-    PageTemplate,
-    Paragraph,
-    Spacer,
-    Table,
-    TableStyle,
-)
 
 from actors.pdf import style as s
 from actors.pdf.fonts.font_file import FONTS
@@ -47,7 +36,7 @@ def prepare() -> None:
     pdfmetrics.registerFont(TTFont(HEAD_FONT, str(FONTS / "NotoSans-Bold.ttf")))
 
 
-class Radar(Flowable):  # type: ignore[misc]
+class Radar(platypus.Flowable):  # type: ignore[misc]
     """A hexagon of bands and a polygon."""
 
     def __init__(self, data: list[dict[str, Any]]) -> None:
@@ -90,7 +79,7 @@ class Radar(Flowable):  # type: ignore[misc]
             canvas.drawCentredString(at[0], at[1] - 10, str(datum["skor"]))
 
 
-class Bars(Flowable):  # type: ignore[misc]
+class Bars(platypus.Flowable):  # type: ignore[misc]
     """Six bars over bands."""
 
     def __init__(self, data: list[dict[str, Any]]) -> None:
@@ -137,26 +126,26 @@ def render(report: dict[str, Any]) -> bytes:
         canvas.drawString(s.A4.left, 58, report["nomor"])
         canvas.drawRightString(s.A4.left + s.A4.measure, 58, f"Halaman {document.page} dari 7")
 
-    frame = Frame(s.A4.left, 88, s.A4.measure, s.A4.body + 6, 0, 0, 0, 0)
-    document = BaseDocTemplate(
+    frame = platypus.Frame(s.A4.left, 88, s.A4.measure, s.A4.body + 6, 0, 0, 0, 0)
+    document = platypus.BaseDocTemplate(
         out, pagesize=(s.A4.width, s.A4.height), title=title, author="Biro acuan", lang="id",
         subject="Laporan acuan untuk pengukuran", keywords=[report["nomor"]], invariant=1,
     )  # fmt: skip
     document.addPageTemplates(
-        [PageTemplate("cover", frame, onPage=cover), PageTemplate("inner", frame, onPage=furniture)]
+        [platypus.PageTemplate("cover", frame, onPage=cover), platypus.PageTemplate("inner", frame, onPage=furniture)]
     )
     white = ParagraphStyle("white", parent=HEADING, fontSize=31, leading=35, textColor=HexColor("#ffffff"))
     story: list[Any] = [
-        Spacer(1, 200),
-        Paragraph("Laporan Acuan", white),
-        Spacer(1, 90),
-        Paragraph(report["nama"], ParagraphStyle("name", parent=BODY, fontSize=22, leading=28)),
-        Paragraph(f"{report['nomor']} · 23 November 2026", BODY),
-        NextPageTemplate("inner"),
+        platypus.Spacer(1, 200),
+        platypus.Paragraph("Laporan Acuan", white),
+        platypus.Spacer(1, 90),
+        platypus.Paragraph(report["nama"], ParagraphStyle("name", parent=BODY, fontSize=22, leading=28)),
+        platypus.Paragraph(f"{report['nomor']} · 23 November 2026", BODY),
+        platypus.NextPageTemplate("inner"),
     ]
     for part in report["bagian"]:
-        story += [PageBreak(), Bookmarked(part["judul"])]
-        story += [Paragraph(paragraph, BODY) for paragraph in part["alinea"]]
+        story += [platypus.PageBreak(), Bookmarked(part["judul"])]
+        story += [platypus.Paragraph(paragraph, BODY) for paragraph in part["alinea"]]
         if part["isi"] == "radar":
             story.append(Radar(report["minat"]))
         elif part["isi"] == "batang":
@@ -167,7 +156,7 @@ def render(report: dict[str, Any]) -> bytes:
     return out.getvalue()
 
 
-class Bookmarked(Paragraph):  # type: ignore[misc]
+class Bookmarked(platypus.Paragraph):  # type: ignore[misc]
     """A heading with an entry in the outline."""
 
     def __init__(self, text: str) -> None:
@@ -180,16 +169,13 @@ class Bookmarked(Paragraph):  # type: ignore[misc]
         super().draw()
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
+def _table(rows: list[dict[str, Any]]) -> platypus.Table:
     cells: list[list[Any]] = [["No.", "Butir", "Benar", "Soal"]]
-    cells += [
-        [Paragraph(str(row["nomor"]), NUMBER), Paragraph(row["nama"], CELL), Paragraph(str(row["benar"]), NUMBER),
-         Paragraph(str(row["soal"]), NUMBER)]
-        for row in rows
-    ]  # fmt: skip
-    table = Table(cells, colWidths=[s.A4.measure * part for part in (0.1, 0.5, 0.2, 0.2)], repeatRows=1)
+    styles = {"nomor": NUMBER, "nama": CELL, "benar": NUMBER, "soal": NUMBER}
+    cells += [[platypus.Paragraph(str(row[name]), style) for name, style in styles.items()] for row in rows]
+    table = platypus.Table(cells, colWidths=[s.A4.measure * part for part in (0.1, 0.5, 0.2, 0.2)], repeatRows=1)
     table.setStyle(
-        TableStyle(
+        platypus.TableStyle(
             [
                 ("FONT", (0, 0), (-1, 0), HEAD_FONT, 7.6),
                 ("LINEABOVE", (0, 0), (-1, 0), 1.1, DEEP),

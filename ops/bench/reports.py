@@ -1,8 +1,5 @@
 """The plan's own work end to end: submitted, drawn, uploaded, called back; ours beside the plan as it was written.
 
-    python -m ops.bench reports [--latency 1] [--limit none] [--workers 3] [--jobs 200] [--turns 3]
-    python -m ops.bench reports --limit 3,1,6 [--latency 1] [--workers 5] [--jobs 600]
-
 Everybody draws the reference report, each with its own name and values, from its document over MongoDB's protocol.
 Everybody uploads to the same Drive double, where each upload takes `--latency` seconds, and calls the same receiver
 back. The peers are RQ's and Celery's worker processes with plain fpdf2 and PyDrive2. Queues are filled before the clock
@@ -19,31 +16,26 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pymongo
 
-from ops.bench.drain import PEERS, _fill
 from ops.bench.frame import Contender, Figures, console, last_line, parser, percentile, take_turns
-from ops.bench.memory import _megabytes
+from ops.bench.memory import megabytes
 from ops.bench.ours import Ours, opened, peers_environ
 from ops.bench.peers import programs
-from ops.bench.reference import report
-from ops.bench.render import TEMPLATES
+from ops.bench.peers.programs import PEERS
+from ops.bench.reference import TEMPLATES, report
 from ops.servers import leash
 from ops.servers.process import wait_until
 from ops.servers.redis import Redis
 from schema.sql.times import as_time
 
-PRODUCT = "referensi"
-OURS, AT_ONCE, PLAN, CELERY = (
-    "reportq",
-    "reportq, Drive at 0 s",
-    "the plan: RQ, fpdf2, PyDrive2",
-    "Celery, the same way",
-)
+PRODUCT, MODULE = "referensi", f"{PEERS}.plan"
+OURS, AT_ONCE = "reportq", "reportq, Drive at 0 s"
+PLAN, CELERY = "the plan: RQ, fpdf2, PyDrive2", "Celery, the same way"
 LEAST, LEAST_SHARE, LEAST_USED, MOST_REFUSED = 6.0, 0.75, 0.93, 0.05
 BUCKET = 10
 HIGH, BESIDE = 5, 200  # high jobs, and normal ones that upload meanwhile
@@ -54,7 +46,7 @@ def main(argv: list[str]) -> int:
     """Print table and figures; 1 when less was reached than is promised."""
     options = parser("reports", __doc__, turns=3)
     options.add_argument("--latency", type=float, default=1.0, help="seconds of one upload (1)")
-    options.add_argument("--limit", default="none", help="writes a second, one after another: 3,1,6 (none)")
+    options.add_argument("--limit", default="none", help="writes a second, one after another, such as 3,1,6 (none)")
     options.add_argument("--workers", type=int, help="simultaneous renderings (3; with limits 5)")
     options.add_argument("--jobs", type=int, help="reports in each turn (200; with limits 600)")
     options.add_argument("--only", choices=("ours", "all"), default="all", help="ours: without the peers")
@@ -69,33 +61,22 @@ def main(argv: list[str]) -> int:
         if limits:
             return paced(ours, limits, asked.latency, jobs)
         reports(ours, jobs // 4, 0.0)  # warm
-        contenders: dict[str, Contender] = {
-            OURS: lambda: reports(ours, jobs, asked.latency),
-            AT_ONCE: lambda: reports(ours, jobs, 0.0),
-        }
+        contenders: dict[str, Contender] = {OURS: lambda: reports(ours, jobs, asked.latency)}
+        contenders[AT_ONCE] = lambda: reports(ours, jobs, 0.0)
         if asked.only == "all":
             redis = held.enter_context(Redis(folder / "redis", durable=False))
             environ = peers_environ(ours.stack, redis) | work_environ(ours)
             few = max(jobs // 4, 4 * workers)
-            run = ["rq", "worker", "--quiet", "--url", redis.url, "plan"]
-            commands = {f"plan-{number}": run for number in range(workers)}
-            contenders[PLAN] = lambda: peer(
-                ours, folder, environ, few, asked.latency, "queue.enqueue(generate, {})", commands
-            )
-            child = [
-                "celery",
-                "-A",
-                f"{PEERS}.plan:celery",
-                "worker",
-                "--concurrency",
-                str(workers),
-                "--loglevel",
-                "WARNING",
-            ]
-            child += ["--queues", "plan", "--without-gossip", "--without-mingle"]
-            contenders[CELERY] = lambda: peer(
-                ours, folder, environ, few, asked.latency, "generate_later.delay({})", {"celery": child}
-            )
+
+            def plan() -> Figures:
+                programs.fill(MODULE, "queue.enqueue(generate, f'R{n}')", few, environ)
+                return peer(ours, few, asked.latency, programs.rq_workers(folder, redis.url, "plan", environ, workers))
+
+            def celery() -> Figures:
+                programs.fill(MODULE, "generate_later.delay(f'R{n}')", few, environ)
+                return peer(ours, few, asked.latency, programs.celery_worker(folder, MODULE, "plan", environ, workers))
+
+            contenders |= {PLAN: plan, CELERY: celery}
         results = take_turns(contenders, asked.turns)
         high = [beside(ours, asked.latency) for _ in range(asked.turns)]
     title = f"Reports end to end, Drive {asked.latency:g} s, {workers} workers, {asked.turns} turns"
@@ -129,7 +110,7 @@ def work_environ(ours: Ours) -> dict[str, str]:
     }  # fmt: skip
 
 
-def told(ours: Ours, jobs: int, start: Callable[[], None]) -> float:
+def told(ours: Ours, jobs: int, start: Callable[[], object]) -> float:
     """Callbacks a second between the first tenth and the last, of so many that `start` sets off."""
     journal = ours.stack.receiver.journal
 
@@ -145,10 +126,8 @@ def told(ours: Ours, jobs: int, start: Callable[[], None]) -> float:
 
 def submit(ours: Ours, jobs: int, priority: str = "normal") -> None:
     """Through the API, in batches, as the plan's caller does."""
-    requests = [
-        {"code": f"R{number}", "productId": PRODUCT, "priority": priority, "callback": ours.stack.receiver.url()}
-        for number in range(jobs)
-    ]
+    same = {"productId": PRODUCT, "priority": priority, "callback": ours.stack.receiver.url()}
+    requests = [{"code": f"R{number}", **same} for number in range(jobs)]
     for start in range(0, jobs, 100):
         answer = ours.stack.call("POST", "/api/reports/batch", json={"jobs": requests[start : start + 100]})
         if answer.status_code != 202:
@@ -158,7 +137,7 @@ def submit(ours: Ours, jobs: int, priority: str = "normal") -> None:
 def pss(ours: Ours) -> float:
     """Megabytes of all render processes, pages that they share counted once."""
     return sum(
-        _megabytes(pid, "Pss:")
+        megabytes(pid, "Pss:")
         for name in ours.stack.names()
         if name.startswith("render")
         for above in [ours.stack.pid(name)]
@@ -179,25 +158,11 @@ def reports(ours: Ours, jobs: int, latency: float) -> Figures:
     return {"per_s": rate, "pss_mb": pss(ours)}
 
 
-def peer(
-    ours: Ours,
-    folder: Path,
-    environ: dict[str, str],
-    jobs: int,
-    latency: float,
-    send: str,
-    commands: dict[str, list[str]],
-) -> Figures:
+def peer(ours: Ours, jobs: int, latency: float, workers: AbstractContextManager[object]) -> Figures:
     """A peer's workers, started with their queue full."""
     ours.stack.drive.pace(latency=latency)
-    _fill(f"{PEERS}.plan", send.format("f'R{n}'"), jobs, environ)
     with contextlib.ExitStack() as held:
-
-        def start() -> None:
-            for name, command in commands.items():
-                held.enter_context(programs.Program(folder, name, command, environ))
-
-        return {"per_s": told(ours, jobs, start), "pss_mb": 0.0}
+        return {"per_s": told(ours, jobs, lambda: held.enter_context(workers)), "pss_mb": 0.0}
 
 
 def beside(ours: Ours, latency: float) -> float:
@@ -239,9 +204,8 @@ def paced(ours: Ours, limits: list[float], latency: float, jobs: int) -> int:
             if wanted != current:
                 current = wanted
                 drive.pace(latency=latency, writes=current, burst=BUCKET)
-            paused.update(
-                (row["scope"], str(row["since"])) for row in ours.stack.sql("SELECT scope, since FROM pauses")
-            )
+            rows = ours.stack.sql("SELECT scope, since FROM pauses")
+            paused.update((row["scope"], str(row["since"])) for row in rows)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -256,16 +220,12 @@ def paced(ours: Ours, limits: list[float], latency: float, jobs: int) -> int:
     refused = drive.counts().get("refused", 0) - refused
     if written != jobs or ours.count("status='completed'") != jobs:
         raise RuntimeError(f"{written} files of {jobs} reports")
-    allowed = sum(
-        limit * max(0.0, (seconds if place == len(limits) - 1 else min(seconds, (place + 1) * each)) - place * each)
-        for place, limit in enumerate(limits)
-    )
-    used, share = written / allowed, refused / (written + refused)
+    allowed = 0.0
     for place, limit in enumerate(limits):
-        until = seconds if place == len(limits) - 1 else (place + 1) * each
-        there = sum(place * each <= moment < until for moment in moments)
-        console.print(
-            f"{limit:g}/s allowed: {there / (until - place * each):.2f}/s written in {until - place * each:.0f} s"
-        )
+        begin, until = place * each, seconds if place == len(limits) - 1 else (place + 1) * each
+        allowed += limit * max(0.0, min(seconds, until) - begin)
+        there = sum(begin <= moment < until for moment in moments)
+        console.print(f"{limit:g}/s allowed: {there / (until - begin):.2f}/s written in {until - begin:.0f} s")
+    used, share = written / allowed, refused / (written + refused)
     last_line("pace", used=used, refused=share, pauses=len(paused), seconds=seconds)
     return 0 if used >= LEAST_USED and share <= MOST_REFUSED and not paused else 1

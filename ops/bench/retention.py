@@ -1,16 +1,12 @@
 """Retention beside submissions: a million finished rows in MariaDB, 100,000 of them old, cleaned while jobs come in.
 
-    python -m ops.bench retention [--rows N] [--old N] [--clients N]
-
 Prints how long a submission's row takes at the 99th percentile without and with the cleaning, and their ratio (target:
 under 2). The submissions are the API's own single INSERT; the cleaning is the leader's own step, in its own process.
 """
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
-import statistics
 import tempfile
 import threading
 import time
@@ -19,6 +15,7 @@ from pathlib import Path
 from ulid import ULID
 
 from actors.housekeeping.retention import Retention
+from ops.bench.frame import parser, percentile
 from ops.servers.mariadb import MariaDB
 from schema.rows import jobs
 from schema.rows.jobs import NewJob
@@ -32,12 +29,12 @@ _SWEEP, _BUDGET = 2.0, 0.5  # the leader's own: seconds between steps, and of ea
 
 def main(argv: list[str]) -> int:
     """Fill, measure without, measure with, print."""
-    parser = argparse.ArgumentParser(prog="ops.bench retention", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", type=int, default=1_000_000, help="finished rows")
-    parser.add_argument("--old", type=int, default=100_000, help="of them, how many must go")
-    parser.add_argument("--clients", type=int, default=4, help="submitting threads")
-    parser.add_argument("--quiet", type=float, default=20.0, help="seconds measured without cleaning")
-    options = parser.parse_args(argv)
+    asked = parser("retention", __doc__)
+    asked.add_argument("--rows", type=int, default=1_000_000, help="finished rows")
+    asked.add_argument("--old", type=int, default=100_000, help="of them, how many must go")
+    asked.add_argument("--clients", type=int, default=4, help="submitting threads")
+    asked.add_argument("--quiet", type=float, default=20.0, help="seconds measured without cleaning")
+    options = asked.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, MariaDB(Path(folder) / "mariadb") as server:
         db = Database(server.url, io_timeout=600)
         migrate(db)
@@ -59,17 +56,10 @@ def main(argv: list[str]) -> int:
     removed = options.old - left
     print(f"retention removed={removed} seconds={took:.0f} rows_per_second={removed / took:.0f}")
     for name, times in (("without", quiet), ("with", busy)):
-        print(
-            f"retention submissions_{name}={len(times)} p50_ms={1000 * statistics.median(times):.2f} "
-            f"p99_ms={1000 * percentile(times):.2f}"
-        )
-    print(f"retention submit_p99_ratio={percentile(busy) / percentile(quiet):.2f}")
+        p50, p99 = (1000 * percentile(times, share) for share in (0.5, 0.99))
+        print(f"retention submissions_{name}={len(times)} p50_ms={p50:.2f} p99_ms={p99:.2f}")
+    print(f"retention submit_p99_ratio={percentile(busy, 0.99) / percentile(quiet, 0.99):.2f}")
     return 0 if left == 0 else 1
-
-
-def percentile(times: list[float]) -> float:
-    """The 99th."""
-    return statistics.quantiles(times, n=100)[98]
 
 
 def clean(url: str) -> None:

@@ -1,7 +1,5 @@
 """What a caller waits for, with a million rows beside a thousand: submit, status, position, lists, dead letters.
 
-    python -m ops.bench scale [--rows 1000000] [--small 1000] [--asks 150] [--turns 5] [--plot FILE.png]
-
 Two whole systems on private servers take turns, everything as shipped, their queues held. One row in twenty is queued, the
 others ended with their attempt and callback. One client asks over a kept connection, so that a figure is the time of
 one request. Rows are picked at random, so ended ones are mostly cold in the large database. The hard lists are asked
@@ -23,17 +21,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
-import json
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 
 from rich.table import Table
 
 from actors.housekeeping.retention import Retention
 from actors.publish.callbacks import Callbacks
-from ops.bench.frame import Contender, Figures, console, last_line, parser, percentile, take_turns
-from ops.bench.load import BODY
+from ops.bench.frame import Contender, Figures, console, last_line, over, parser, percentile, take_turns
+from ops.bench.load import SUBMIT, ask
 from ops.bench.ours import Ours, opened
 from ops.bench.retention import fill
 from schema.metrics import gauges
@@ -43,9 +41,7 @@ from schema.rows.pauses import PauseBoard
 from schema.settings import Settings
 
 TARGET, MOST = 1.2, 1.5
-ALONE_MOST = (
-    3.0  # of milliseconds that a busy machine doubles by itself; a scan of a million rows costs a thousand times
-)
+ALONE_MOST = 3.0  # a busy machine doubles milliseconds by itself; a scan of a million rows costs a thousand times
 QUEUED = 20  # one row in so many
 LETTERS = (200, 5000)
 ERRORS = 8
@@ -144,7 +140,7 @@ class Asked:
         """What is asked by which path; a submission is a POST."""
         middle = cursor_after(self._ended_id(self._ended * 3 // 4))
         return {
-            "submit": lambda: "/api/reports/generate-async",
+            "submit": lambda: SUBMIT,
             "status": lambda: f"/api/jobs/{self._ended_id(self._chance.randrange(self._ended))}",
             "position": lambda: f"/api/jobs/{self._low_id()}",
             "list": lambda: "/api/jobs?status=queued",
@@ -162,7 +158,8 @@ class Asked:
         client = http.client.HTTPConnection("127.0.0.1", self._ours.stack.port, timeout=60)
         with contextlib.closing(client):
             for name, path in self.requests().items():
-                figures[f"{name}_ms"] = percentile([_milliseconds(client, path()) for _ in range(asks)], 0.5)
+                took = [_took(partial(ask, client, path())) for _ in range(asks)]
+                figures[f"{name}_ms"] = percentile(took, 0.5)
         self._ours.db.execute("DELETE FROM pdf_job_results WHERE job_id >= %s", (NEWER,))
         for name, work in self.by_itself().items():
             figures[f"{name}_ms"] = percentile([_took(work) for _ in range(max(20, asks // 5))], 0.5)
@@ -195,18 +192,12 @@ def main(argv: list[str]) -> int:
             system.lay_out()
             console.print(f"[dim]{who} laid out in {time.monotonic() - began:.0f} s[/]")
             system.turn(20)  # connections and pages that everybody needs are there
-
-            def turn(system: Asked = system) -> Figures:
-                return system.turn(asked.asks)
-
-            contenders[who] = turn
+            contenders[who] = partial(system.turn, asked.asks)
         results = take_turns(contenders, asked.turns)
     ratios: dict[str, float] = {}
     alone: dict[str, float] = {}
-    for title, names, found in (
-        (f"{asked.turns} turns", Asked.requests, ratios),
-        ("what runs by itself", Asked.by_itself, alone),
-    ):
+    parts = ((f"{asked.turns} turns", Asked.requests, ratios), ("what runs by itself", Asked.by_itself, alone))
+    for title, names, found in parts:
         table = Table("milliseconds, medians", small, large, "ratio", title=title, title_justify="left")
         for name in names(system):
             found[name] = results.ratio(large, small, f"{name}_ms")
@@ -218,8 +209,7 @@ def main(argv: list[str]) -> int:
     worst, worst_alone = max(ratios, key=lambda name: ratios[name]), max(alone, key=lambda name: alone[name])
     if asked.plot:
         results.plot(asked.plot, f"{worst}_ms", f"{worst}, the worst of {len(ratios)} requests")
-    if ratios[worst] > TARGET:
-        console.print(f"[yellow]{worst} is over the target of {TARGET:g}[/]")
+    over(worst, ratios[worst], TARGET)
     if alone[worst_alone] > ALONE_MOST:
         console.print(f"[yellow]{worst_alone} grows with the rows[/]")
     last_line("scale", worst_ratio=ratios[worst], worst_ratio_by_itself=alone[worst_alone])
@@ -231,18 +221,3 @@ def _took(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return (time.perf_counter() - began) * 1000
-
-
-def _milliseconds(client: http.client.HTTPConnection, path: str) -> float:
-    """One request's time to its whole answer; RuntimeError when it was refused."""
-    began = time.perf_counter()
-    if path.endswith("/generate-async"):
-        client.request("POST", path, json.dumps(BODY), {"Content-Type": "application/json"})
-    else:
-        client.request("GET", path)
-    answer = client.getresponse()
-    body = answer.read()
-    took = time.perf_counter() - began
-    if answer.status not in (200, 202):
-        raise RuntimeError(f"{path}: {answer.status} {body.decode()[:500]}")
-    return took * 1000

@@ -1,7 +1,5 @@
 """From `ops/run` to the first 202: a cold start of the embedded default with `.venv` present.
 
-    python -m ops.bench start [--turns 7] [--plot FILE.png]
-
 The clock begins when `ops/run --port N` is executed and ends when a submission is answered 202; a new connection is tried
 every 10 ms. Every run begins in a copy of the checkout without `var/`: the database, its tables and the sample are made
 anew. The first run of a copy has also none of our modules compiled; it is told apart (`fresh_checkout_s`).
@@ -19,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ops.bench.frame import Figures, console, last_line, parser, take_turns
+from ops.bench.frame import Figures, last_line, over, parser, take_turns
 from ops.sample_report import CODE, PRODUCT
 from ops.servers import leash
 from ops.servers.process import free_port
@@ -46,12 +44,10 @@ def main(argv: list[str]) -> int:
                 return {"first_202_s": first_202(Path(other) / "checkout")}
 
         results = take_turns({AGAIN: lambda: {"first_202_s": first_202(again)}, FRESH: fresh}, asked.turns)
-    console.print(results.table(f"Seconds to the first 202, {asked.turns} turns"))
-    if asked.plot:
-        results.plot(asked.plot, "first_202_s", "Seconds from ops/run to the first 202")
+    title = f"Seconds to the first 202, {asked.turns} turns"
+    results.show(asked, title, "first_202_s", "Seconds from ops/run to the first 202")
     median = results.median(AGAIN, "first_202_s")
-    if median > TARGET:
-        console.print(f"[yellow]over the target of {TARGET:g} s[/]")
+    over("the median", median, TARGET, " s")
     last_line("start", first_202_s=median, fresh_checkout_s=results.median(FRESH, "first_202_s"))
     return 0 if median <= MOST else 1
 

@@ -13,177 +13,135 @@ deliveries are due before the good host's 200.
 
 from __future__ import annotations
 
-import argparse
 import logging
-import statistics
-import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import requests
 from ulid import ULID
 
 from actors.deliver.sender import SignedSender
+from ops.bench.frame import Figures, console, last_line, parser, percentile, take_turns
+from ops.bench.ours import Ours, opened
 from ops.servers.process import wait_until
 from ops.servers.receiver import Receiver
-from ops.stack import Stack
 from schema import VERSION
 from schema.callbacks.allow_list import AllowList
 from schema.life import rounds
 from schema.ports import Post
-from schema.rows import jobs, pauses
+from schema.rows import jobs
 from schema.rows.jobs import NewJob
 from schema.sql.database import Database
 
+OURS, BARE, SENDER = "reportq, the whole way", "requests in a pool", "reportq's sender alone"
+ALONE, DEAD = "alone", "beside a dead host"
 THREADS = 16
 SHARE = 8
 RATIO, P95 = 0.7, 2.0
 BESIDE = 200  # deliveries to each host in the second part
 
 
-@dataclass
-class Bench:
-    """The stack with its queues held, so that a batch of ended jobs can be laid out before the clock starts."""
-
-    stack: Stack
-    db: Database
-
-    def lay_out(self, urls: list[str]) -> list[str]:
-        """One ended job for each URL, its callback owed; returns the job ids."""
-        made = []
-        for url in urls:
-            job = NewJob(job_id=f"pdf_{ULID()}", code="bench", product_id="bench", callback=url, fingerprint="bench")
-            jobs.submit(self.db, job)
-            row = jobs.find(self.db, job.job_id)
-            assert row is not None
-            rounds.finish(self.db, row, "completed", from_status="queued", outcome=None, link="https://example.com/x")
-            made.append(job.job_id)
-        return made
-
-    def hold(self) -> None:
-        for queue in ("pdf", "webhooks"):
-            pauses.pause(self.db, f"queue:{queue}", reason="bench", by="bench")
-
-    def release(self) -> float:
-        """Let the callbacks go; the moment it happened. `pdf` stays held: nothing is rendered here."""
-        pauses.resume(self.db, "queue:webhooks")
-        return time.time()
-
-    def deliver(self, urls: list[str], receivers: list[Receiver], counted: int) -> list[float]:
-        """Seconds from the release to each POST that was received; the first `counted` suffice."""
-        before = {receiver.port: len(receiver.posts()) for receiver in receivers}
-        self.hold()
-        time.sleep(1.5)  # every process has read the pause
-        self.lay_out(urls)
-        released = self.release()
-
-        def received() -> int:
-            return sum(len(receiver.posts()) - before[receiver.port] for receiver in receivers)
-
-        wait_until(lambda: received() >= counted, 300, f"{counted} callbacks arrive")
-        arrived = [post.time for receiver in receivers for post in receiver.posts()[before[receiver.port] :]]
-        return sorted(moment - released for moment in arrived)
+def lay_out(db: Database, urls: list[str]) -> None:
+    """One ended job for each URL, its callback owed."""
+    for url in urls:
+        job = NewJob(job_id=f"pdf_{ULID()}", code="bench", product_id="bench", callback=url, fingerprint="bench")
+        jobs.submit(db, job)
+        row = jobs.find(db, job.job_id)
+        assert row is not None
+        rounds.finish(db, row, "completed", from_status="queued", outcome=None, link="https://example.com/x")
 
 
-def _bare(urls: list[str]) -> float:
-    """Deliveries a second of the plan's own code in a thread pool."""
+def deliver(ours: Ours, urls: list[str], receivers: list[Receiver], counted: int) -> list[float]:
+    """Seconds from the release to each POST that was received; the first `counted` suffice. Nothing is rendered."""
+    before = {receiver.port: len(receiver.posts()) for receiver in receivers}
+    ours.hold("pdf", "webhooks")
+    lay_out(ours.db, urls)
+    ours.release("webhooks")
+    released = time.time()
 
-    def post(url: str) -> None:
-        body = {"job_id": "pdf_bench", "status": "completed", "google_drive_link": "https://example.com/x"}
-        requests.post(url, json=body, timeout=30)
+    def received() -> int:
+        return sum(len(receiver.posts()) - before[receiver.port] for receiver in receivers)
 
+    wait_until(lambda: received() >= counted, 300, f"{counted} callbacks arrive")
+    arrived = [post.time for receiver in receivers for post in receiver.posts()[before[receiver.port] :]]
+    return sorted(moment - released for moment in arrived)
+
+
+def _pooled(work: Callable[[str], bool], urls: list[str]) -> Figures:
+    """Deliveries a second by this function in a thread pool; RuntimeError when one of them was not taken."""
     began = time.perf_counter()
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(post, urls))
-    return len(urls) / (time.perf_counter() - began)
+        if not all(pool.map(work, urls)):
+            raise RuntimeError("a receiver did not answer 200")
+    return {"per_s": len(urls) / (time.perf_counter() - began)}
 
 
-def _alone(sender: SignedSender, urls: list[str]) -> float:
-    """Deliveries a second of our sender in such a pool."""
+def _bare(url: str) -> bool:
+    """The plan's own code."""
+    body = {"job_id": "pdf_bench", "status": "completed", "google_drive_link": "https://example.com/x"}
+    return requests.post(url, json=body, timeout=30).ok
+
+
+def _signed(sender: SignedSender, url: str) -> bool:
+    """Our sender alone."""
     body = b'{"job_id":"pdf_bench","status":"completed","google_drive_link":"https://example.com/x"}'
-    began = time.perf_counter()
-    with ThreadPoolExecutor(THREADS) as pool:
-        answers = list(pool.map(lambda url: sender.send(Post(url, "msg_pdf_bench_1", body)), urls))
-    if any(answer.status != 200 for answer in answers):
-        raise RuntimeError("a receiver did not answer 200")
-    return len(urls) / (time.perf_counter() - began)
-
-
-def _rate(arrived: list[float]) -> float:
-    """Deliveries a second between the first and the last that arrived."""
-    return (len(arrived) - 1) / (arrived[-1] - arrived[0])
-
-
-def _p95(seconds: list[float]) -> float:
-    return statistics.quantiles(seconds, n=20)[-1]
+    return sender.send(Post(url, "msg_pdf_bench_1", body)).status == 200
 
 
 def main(argv: list[str]) -> int:
     """Print the figures; 1 when one of them misses its aim."""
-    parser = argparse.ArgumentParser(prog="ops.bench webhooks", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--deliveries", type=int, default=600, help="callbacks in each turn (600)")
-    parser.add_argument("--answer", type=float, default=80.0, help="milliseconds a receiver takes to answer (80)")
-    parser.add_argument("--turns", type=int, default=3, help="turns of each contender (3)")
-    options = parser.parse_args(argv)
+    options = parser("webhooks", __doc__, turns=3)
+    options.add_argument("--deliveries", type=int, default=600, help="callbacks in each turn (600)")
+    options.add_argument("--answer", type=float, default=80.0, help="milliseconds a receiver takes to answer (80)")
+    asked = options.parse_args(argv)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     settings = {
-        "REPORTQ_WEBHOOK_THREADS": str(THREADS),
-        "REPORTQ_WEBHOOK_HOST_SHARE": str(SHARE),
-        "REPORTQ_WEBHOOK_ALLOW": "127.0.0.0/8",
-        "REPORTQ_SWITCH_POLL": "0.2",
-        "REPORTQ_LOG_LEVEL": "warning",
-    }
+        "REPORTQ_WEBHOOK_THREADS": str(THREADS), "REPORTQ_WEBHOOK_HOST_SHARE": str(SHARE), "REPORTQ_LOG_LEVEL": "warning",
+    }  # fmt: skip
     with (
-        tempfile.TemporaryDirectory() as folder,
-        Receiver(Path(folder) / "other") as other,
-        Receiver(Path(folder) / "dead") as dead,
-        Stack(Path(folder) / "stack", settings=settings, render_workers=1) as stack,
+        opened(render_workers=1, settings=settings) as ours,
+        Receiver(ours.folder / "other") as other,
+        Receiver(ours.folder / "dead") as dead,
     ):
-        db = Database(stack.mariadb.url)
-        bench = Bench(stack, db)
-        good = stack.receiver
+        good = ours.stack.receiver
         for receiver in (good, other):
-            receiver.script("*", {"delay": options.answer / 1000})
+            receiver.script("*", {"delay": asked.answer / 1000})
         dead.script("*", {"hang": True})
-        both = [receiver.url() for receiver in (good, other)] * (options.deliveries // 2)
-
-        ours, bare, alone_rates = [], [], []
+        both = [receiver.url() for receiver in (good, other)] * (asked.deliveries // 2)
         sender = SignedSender([], version=VERSION, allow=AllowList.parse("127.0.0.0/8"), connections=THREADS)
-        bench.deliver(both[:64], [good, other], 64)  # connections, caches and compilers are warm
-        for turn in range(1, options.turns + 1):
-            bare.append(_bare(both))
-            alone_rates.append(_alone(sender, both))
-            ours.append(_rate(bench.deliver(both, [good, other], len(both))))
-            print(
-                f"turn {turn}: bare requests pool {bare[-1]:.0f}/s, reportq's sender {alone_rates[-1]:.0f}/s, "
-                f"reportq the whole way {ours[-1]:.0f}/s"
-            )
-        sender.close()
-        ratio = statistics.median(ours) / statistics.median(bare)
 
-        alone = [_p95(bench.deliver([good.url()] * BESIDE, [good], BESIDE)) for _ in range(options.turns)]
-        beside = []
-        for _ in range(options.turns):
-            beside.append(_p95(bench.deliver([dead.url()] * BESIDE + [good.url()] * BESIDE, [good], BESIDE)))
-            _forget(db)
-        print(f"good host's p95 alone {statistics.median(alone):.2f} s, beside {BESIDE} to a dead host "
-              f"{statistics.median(beside):.2f} s")  # fmt: skip
-        slower = statistics.median(beside) / statistics.median(alone)
-        db.close()
-    print(f"webhooks ratio_vs_bare={ratio:.2f} p95_ratio_beside_dead_host={slower:.2f}")
+        def whole_way() -> Figures:
+            arrived = deliver(ours, both, [good, other], len(both))
+            return {"per_s": (len(arrived) - 1) / (arrived[-1] - arrived[0])}
+
+        def alone() -> Figures:
+            return {"p95_s": percentile(deliver(ours, [good.url()] * BESIDE, [good], BESIDE), 0.95)}
+
+        def beside() -> Figures:
+            urls = [dead.url()] * BESIDE + [good.url()] * BESIDE
+            arrived = deliver(ours, urls, [good], BESIDE)
+            _forget(ours.db)
+            return {"p95_s": percentile(arrived, 0.95)}
+
+        deliver(ours, both[:64], [good, other], 64)  # connections, caches and compilers are warm
+        ways = {BARE: partial(_pooled, _bare, both), SENDER: partial(_pooled, partial(_signed, sender), both)}
+        rates = take_turns({OURS: whole_way, **ways}, asked.turns)
+        sender.close()
+        delays = take_turns({ALONE: alone, DEAD: beside}, asked.turns)
+    rates.show(asked, f"Callbacks, {asked.turns} turns", "per_s", "Callbacks a second")
+    console.print(delays.table("A good host's callbacks, alone and beside a dead host's"))
+    ratio, slower = rates.ratio(OURS, BARE, "per_s"), delays.ratio(DEAD, ALONE, "p95_s")
+    last_line("webhooks", ratio_vs_bare=ratio, p95_ratio_beside_dead_host=slower)
     return 0 if ratio >= RATIO and slower < P95 else 1
 
 
 def _forget(db: Database) -> None:
     """What is still owed to the dead host, and its pause, so that the next turn begins as the first did."""
     db.execute("UPDATE deliveries SET status='dead' WHERE status='queued' AND host LIKE '127.0.0.1:%%'")
-    wait_until(
-        lambda: db.fetch_all("SELECT COUNT(*) AS n FROM deliveries WHERE status='processing'")[0]["n"] == 0,
-        60,
-        "the dead host's last callbacks time out",
-    )
+    left = "SELECT COUNT(*) FROM deliveries WHERE status='processing'"
+    wait_until(lambda: db.scalar(left) == 0, 60, "the dead host's last callbacks time out")
     db.execute("UPDATE deliveries SET status='dead' WHERE status='queued'")
     db.execute("DELETE FROM pauses WHERE scope LIKE 'host:%%'")
     db.execute("DELETE FROM dependencies WHERE scope LIKE 'host:%%'")

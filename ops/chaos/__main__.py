@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ops.chaos.faults import Faults
-from ops.chaos.judge import STUCK, Verdict, add_embedded, at_rest, collect, judge
+from ops.chaos.judge import STUCK, Verdict, add, at_rest, collect, judge
 from ops.chaos.load import Load, troubled
 from ops.chaos.numbers import compare
 from ops.chaos.sabotage import SABOTAGES
@@ -94,13 +94,10 @@ def run(
         )
         system.heal()
         left = _rest(system, REST + REST_A_JOB * jobs)
-        tell(
-            f"at rest; {load.replays} replays, cancels {Counter(load.cancels.values())}, of batches {load.acts}"
-            if not left
-            else f"left: {left}"
-        )
+        rest = f"at rest; {load.replays} replays, cancels {Counter(load.cancels.values())}, of batches {load.acts}"
+        tell(f"left: {left}" if left else rest)
         evidence = collect(system.stack)
-        add_embedded(evidence, embedded.evidence())
+        add(evidence, embedded.evidence())
         accepted = [*load.accepted, *embedded.accepted]
         verdict = judge(evidence, accepted, load.unconfirmed + embedded.unconfirmed, load.batches)
         for trouble in faults.troubles:

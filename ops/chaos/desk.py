@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import pika
-import pika.exceptions
-import requests
 
 from ops.chaos.schedule import Fault
 from ops.servers.process import wait_until
@@ -21,7 +16,6 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1_000_000
 TRIES = 60.0  # seconds a fault waits for a letter that it can move, or for a broker that is away
-_AWAY = (pika.exceptions.AMQPError, OSError, requests.RequestException, TimeoutError)
 
 
 def letters(strikes: Strikes, fault: Fault, what: str) -> int:
@@ -29,7 +23,7 @@ def letters(strikes: Strikes, fault: Fault, what: str) -> int:
     if what.startswith("huge-"):
         queue = QUEUES[fault.luck % len(QUEUES)]
         body = b"\xfe" * (int(what.removeprefix("huge-")) * MEGABYTE)
-        return _until_done(strikes, lambda: strikes.publish([(xq(queue), body)]))
+        return strikes.until_done(lambda: strikes.publish([(xq(queue), body)]), TRIES)
     source, _, destination = what.partition("-to-")
 
     def move() -> int:
@@ -38,13 +32,13 @@ def letters(strikes: Strikes, fault: Fault, what: str) -> int:
             strikes.stack.rabbitmq.move(source, destination)
         return count
 
-    return _until_done(strikes, move)
+    return strikes.until_done(move, TRIES)
 
 
 def messages(strikes: Strikes, fault: Fault, what: str) -> int:
     """Messages that are wrong in every way that somebody has thought of, into both queues."""
     bodies = [(queue, body) for queue in QUEUES for body in malformed(queue)]
-    return _until_done(strikes, lambda: strikes.publish(bodies))
+    return strikes.until_done(lambda: strikes.publish(bodies), TRIES)
 
 
 def malformed(queue: str) -> list[bytes]:
@@ -68,19 +62,6 @@ def malformed(queue: str) -> list[bytes]:
     bodies = [json.dumps(body).encode() for body in [*({**right, **one} for one in wrong), *missing]]
     deep = b"[" * 100_000 + b"]" * 100_000
     return [*bodies, b"", b"\xff\xfe no message", b"null", b"[]", b"7", b'"text"', b'{"args": ', deep]
-
-
-def _until_done(strikes: Strikes, act: Callable[[], int]) -> int:
-    """Try again while the broker is away, or there is nothing to move."""
-    until = time.monotonic() + TRIES
-    while True:
-        try:
-            count = act()
-        except _AWAY:
-            count = 0
-        if count or time.monotonic() > until or strikes.stopped:
-            return count
-        strikes.wait(0.3)
 
 
 def left_in_queues(stack: Stack, patience: float = 15.0) -> dict[str, int]:

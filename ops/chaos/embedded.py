@@ -6,18 +6,21 @@ PDFs in; so its full disk is done here, to real reports of real size.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from ops.chaos.judge import TABLES
 from ops.demo import Api
 from ops.sample_report import PRODUCT, SAMPLE
+from ops.servers.loopback_http import call
 from ops.servers.process import free_port
 from ops.servers.receiver import Receiver
 from ops.servers.small_disk import SmallDisk
@@ -27,33 +30,12 @@ from schema.sql.times import as_time
 Row = dict[str, Any]
 DISK = 96 << 20  # bytes; a thousand PDFs of 84 kB
 BURST = 6  # jobs at a time, twice as many as open an outage
-SETTINGS = {
-    "REPORTQ_CONCURRENT_WORKERS": "2",
-    "REPORTQ_LEASE": "12",
-    "REPORTQ_HEARTBEAT": "2",
-    "REPORTQ_SWEEP": "0.5",
-    "REPORTQ_RETRY_BACKOFF": "0.2",
-    "REPORTQ_RETRY_BACKOFF_MAX": "2",
-    "REPORTQ_SWITCH_POLL": "0.5",
-    "REPORTQ_PROBE_EVERY": "1",
-    "REPORTQ_OUTAGE_WINDOW": "2",
-    "REPORTQ_WEBHOOK_TIMEOUT": "2",
-    "REPORTQ_WEBHOOK_SCALE": "0.02",
-    "REPORTQ_CANARY_EVERY": "0",
-}
-_TABLES = {
-    "jobs": "SELECT * FROM pdf_job_results",
-    "attempts": "SELECT * FROM attempts ORDER BY number",
-    "deliveries": "SELECT * FROM deliveries ORDER BY round",
-    "posts": "SELECT * FROM delivery_attempts ORDER BY number",
-    "letters": "SELECT * FROM dead_letters",
-}
 
 
 class Embedded:
     """One such process, its callers, and what can be seen of it from outside."""
 
-    def __init__(self, folder: Path, receiver: Receiver) -> None:
+    def __init__(self, folder: Path, receiver: Receiver, clocks: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.disk = SmallDisk(folder / "pdfs", DISK)
         self._receiver = receiver
@@ -67,7 +49,9 @@ class Embedded:
         self.api = Api(
             folder / "api", port,
             {
-                **SETTINGS,
+                **clocks,
+                "REPORTQ_CONCURRENT_WORKERS": "2",
+                "REPORTQ_CANARY_EVERY": "0",
                 "REPORTQ_DATABASE_URL": self._url,
                 "REPORTQ_ARTIFACTS_URL": f"file:{self.disk.folder}",
                 "REPORTQ_RUN_DIR": str(folder / "run"),
@@ -85,9 +69,7 @@ class Embedded:
             callback = self._receiver.url(f"/hook/e{number}/pdf-complete")
             body = {"code": f"E{number}", "productId": PRODUCT, "data": self._data, "callback": callback}
             try:
-                with requests.Session() as session:
-                    session.trust_env = False
-                    answer = session.post(f"{self.api.url}/api/reports/generate-async", json=body, timeout=15)
+                answer = call("POST", f"{self.api.url}/api/reports/generate-async", json=body, timeout=15)
             except requests.RequestException:
                 self.unconfirmed += 1
                 continue
@@ -116,11 +98,8 @@ class Embedded:
 
     def sql(self, statement: str) -> list[Row]:
         """A query from outside."""
-        database = Database(self._url)
-        try:
+        with contextlib.closing(Database(self._url)) as database:
             return database.fetch_all(statement)
-        finally:
-            database.close()
 
     def paused(self) -> bool:
         """Whether the folder is known to be out of order."""
@@ -136,14 +115,12 @@ class Embedded:
 
     def evidence(self) -> dict[str, list[Row]]:
         """Rows as production's tables hold them, results as MongoDB would, files as Drive would."""
-        found = {name: [_timed(row) for row in self.sql(statement)] for name, statement in _TABLES.items()}
+        found = {name: [_timed(row) for row in self.sql(statement)] for name, statement in TABLES.items()}
         results = self.sql("SELECT job_id, body FROM report_results")
         found["results"] = [{"_id": row["job_id"], **json.loads(row["body"])} for row in results]
         jobs: dict[str, str] = defaultdict(str, {row["artifact_id"]: row["job_id"] for row in found["jobs"]})
-        found["files"] = [
-            {"id": pdf.stem, "fileSize": pdf.stat().st_size, "job_id": jobs[pdf.stem], "link": jobs[pdf.stem]}
-            for pdf in sorted(self.disk.folder.glob("[!.]*.pdf"))
-        ]
+        pdfs = [(pdf.stem, pdf.stat().st_size) for pdf in sorted(self.disk.folder.glob("[!.]*.pdf"))]
+        found["files"] = [{"id": id_, "fileSize": n, "job_id": jobs[id_], "link": jobs[id_]} for id_, n in pdfs]
         return found
 
 

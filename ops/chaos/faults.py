@@ -38,9 +38,7 @@ class Faults:
         lanes: dict[str, list[Fault]] = {}
         for fault in plan:
             lanes.setdefault(fault.lane, []).append(fault)
-        threads = [
-            threading.Thread(target=self._lane, args=(lane,), name=f"lane {name}") for name, lane in lanes.items()
-        ]
+        threads = [threading.Thread(target=self._lane, args=(lane,), name=name) for name, lane in lanes.items()]
         for thread in threads:
             thread.start()
         return threads
@@ -57,10 +55,9 @@ class Faults:
     def _watch(self) -> None:
         while not self.stopping.wait(0.3):
             with contextlib.suppress(Exception):
-                self._ends = sum(
-                    int(self._stack.sql(f"SELECT COUNT(*) AS n FROM {table} WHERE ended_at IS NOT NULL")[0]["n"])
-                    for table in ("pdf_job_results", "deliveries")
-                )
+                ended = "SELECT COUNT(ended_at) AS n FROM"
+                counts = [self._stack.sql(f"{ended} {table}")[0]["n"] for table in ("pdf_job_results", "deliveries")]
+                self._ends = sum(map(int, counts))
 
     def _breathe(self, seen: int) -> None:
         """Let a few ends happen between two faults of a lane. Otherwise, on a slow machine, faults would only strike a

@@ -6,8 +6,7 @@ acknowledged and cannot be found is lost.
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,9 +38,7 @@ class Verdict:
     double_ends: list[str] = field(default_factory=list)
     untold: list[str] = field(default_factory=list)
     posts_after_recorded_2xx: list[str] = field(default_factory=list)
-    gauges_wrong: list[str] = field(
-        default_factory=list
-    )  # metrics that do not tell what the rows do; not of the last line
+    gauges_wrong: list[str] = field(default_factory=list)  # metrics unlike their rows; not of the last line
 
     ZEROS = ("lost", "duplicate_files", "double_ends", "untold", "posts_after_recorded_2xx")
 
@@ -60,60 +57,56 @@ class Verdict:
         )
 
 
+Rows = dict[str, list[Row]]
+TABLES = {
+    "jobs": "SELECT * FROM pdf_job_results", "attempts": "SELECT * FROM attempts ORDER BY number",
+    "deliveries": "SELECT * FROM deliveries ORDER BY round", "letters": "SELECT * FROM dead_letters",
+    "posts": "SELECT * FROM delivery_attempts ORDER BY number",
+}  # fmt: skip
+
+
 @dataclass
 class Evidence:
     """Everything the judge looks at, read once after the system has come to rest."""
 
-    jobs: dict[str, Row]
-    attempts: dict[str, list[Row]]
-    deliveries: dict[str, list[Row]]
-    posts: dict[str, list[Row]]  # of delivery attempts, by delivery
-    letters: dict[str, list[Row]]
-    results: dict[str, Row]  # MongoDB, by job
-    files: dict[str, list[Row]]  # Drive, by job
-    received: dict[str, list[Row]]  # the receiver's log, by webhook-id
+    jobs: dict[str, Row] = field(default_factory=dict)
+    attempts: Rows = field(default_factory=dict)
+    deliveries: Rows = field(default_factory=dict)
+    posts: Rows = field(default_factory=dict)  # of delivery attempts, by delivery
+    letters: Rows = field(default_factory=dict)
+    results: dict[str, Row] = field(default_factory=dict)  # MongoDB, by job
+    files: Rows = field(default_factory=dict)  # Drive, by job
+    received: Rows = field(default_factory=dict)  # the receiver's log, by webhook-id
     unread: dict[str, int] = field(default_factory=dict)  # messages that nobody has taken or let go of, by queue
     batches: dict[str, Row] = field(default_factory=dict)
 
 
 def collect(stack: Stack) -> Evidence:
     """Read SQL, MongoDB, Drive and the receiver's log."""
-    jobs = {row["job_id"]: row for row in stack.sql("SELECT * FROM pdf_job_results")}
+    batches = {row["batch_id"]: row for row in stack.sql("SELECT * FROM batches")}
+    evidence = Evidence(unread=left_in_queues(stack), batches=batches)
+    for post in stack.receiver.posts():
+        told = {"time": post.time, "body": post.json(), "told": post.told}
+        evidence.received.setdefault(post.header("webhook-id") or "", []).append(told)
+    rows = {name: stack.sql(statement) for name, statement in TABLES.items()}
     with pymongo.MongoClient[Row](stack.mongo.url) as client:
-        results = {row["_id"]: row for row in client["workflow"]["reportq_results"].find()}
-    files: dict[str, list[Row]] = defaultdict(list)
+        rows["results"] = list(client["workflow"]["reportq_results"].find())
+    rows["files"] = []
     for file in stack.drive.files():
         labels = {entry["key"]: entry["value"] for entry in file.get("properties") or ()}
-        files[labels.get("job_id", "")].append(file)
-    received: dict[str, list[Row]] = defaultdict(list)
-    for post in stack.receiver.posts():
-        received[post.header("webhook-id") or ""].append({"time": post.time, "body": post.json(), "told": post.told})
-    return Evidence(
-        jobs,
-        _by("job_id", stack.sql("SELECT * FROM attempts ORDER BY number")),
-        _by("job_id", stack.sql("SELECT * FROM deliveries ORDER BY round")),
-        _by("delivery_id", stack.sql("SELECT * FROM delivery_attempts ORDER BY number")),
-        _by("job_id", stack.sql("SELECT * FROM dead_letters")),
-        results,
-        files,
-        received,
-        left_in_queues(stack),
-        {row["batch_id"]: row for row in stack.sql("SELECT * FROM batches")},
-    )
+        rows["files"].append(file | {"job_id": labels.get("job_id", "")})
+    add(evidence, rows)
+    return evidence
 
 
-def add_embedded(evidence: Evidence, rows: Mapping[str, list[Row]]) -> None:
-    """What the embedded default beside production's programs has to show; its jobs are judged like the others."""
+def add(evidence: Evidence, rows: Mapping[str, list[Row]]) -> None:
+    """What production's programs, or the embedded default beside them, have to show; all jobs are judged alike."""
     evidence.jobs |= {row["job_id"]: row for row in rows["jobs"]}
     evidence.results |= {row["_id"]: row for row in rows["results"]}
-    for into, name, key in (
-        (evidence.attempts, "attempts", "job_id"),
-        (evidence.deliveries, "deliveries", "job_id"),
-        (evidence.posts, "posts", "delivery_id"),
-        (evidence.letters, "letters", "job_id"),
-        (evidence.files, "files", "job_id"),
-    ):
-        into |= _by(key, rows[name])
+    for name in ("attempts", "deliveries", "posts", "letters", "files"):
+        groups: Rows = getattr(evidence, name)
+        for row in rows[name]:
+            groups.setdefault(row["delivery_id" if name == "posts" else "job_id"], []).append(row)
 
 
 def judge(evidence: Evidence, accepted: Iterable[str], unconfirmed: int = 0, batches: Iterable[str] = ()) -> Verdict:
@@ -178,20 +171,17 @@ def _judge_ends(verdict: Verdict, evidence: Evidence, job: Row) -> None:
     buried = Counter(row["round"] for row in evidence.letters.get(job_id, []) if row["kind"] == "job")
     for round_ in range(1, int(job["round"]) + 1):
         events = {row["event"] for row in evidence.deliveries.get(job_id, []) if row["round"] == round_}
+        name = f"{job_id} round {round_}"
         heard = {post["body"].get("status") for post in evidence.received.get(f"msg_{job_id}_{round_}", [])}
         if per_round[round_] > 1 or told[round_] > 1 or buried[round_] > 1 or len(heard) > 1:
-            verdict.double_ends.append(
-                f"{job_id} round {round_}: {per_round[round_]} completions, {told[round_]} deliveries, "
-                f"{buried[round_]} letters, told {sorted(map(str, heard))}"
-            )
+            counts = f"{per_round[round_]} completions, {told[round_]} deliveries, {buried[round_]} letters"
+            verdict.double_ends.append(f"{name}: {counts}, told {sorted(map(str, heard))}")
         elif heard and heard != events:
-            verdict.double_ends.append(
-                f"{job_id} round {round_}: ended {sorted(events)}, told {sorted(map(str, heard))}"
-            )
+            verdict.double_ends.append(f"{name}: ended {sorted(events)}, told {sorted(map(str, heard))}")
         elif per_round[round_] and events != {"completed"}:
-            verdict.double_ends.append(f"{job_id} round {round_}: an attempt completed, ended {sorted(events)}")
+            verdict.double_ends.append(f"{name}: an attempt completed, ended {sorted(events)}")
         if "failed" in events and not buried[round_]:
-            verdict.lost.append(f"{job_id} round {round_}: failed without a dead letter")
+            verdict.lost.append(f"{name}: failed without a dead letter")
     last = [row["event"] for row in evidence.deliveries.get(job_id, []) if row["round"] == job["round"]]
     if job["status"] in ENDED and last and last != [job["status"]]:
         verdict.double_ends.append(f"{job_id}: row {job['status']}, delivery of {last}")
@@ -204,16 +194,14 @@ def _judge_told(verdict: Verdict, evidence: Evidence, job: Row) -> None:
     owed = rounds if job["status"] in ENDED else rounds - 1
     for round_ in range(1, owed + 1):
         row = by_round.get(round_)
-        name = f"{job_id} round {round_}"
+        name, received = f"{job_id} round {round_}", evidence.received.get(f"msg_{job_id}_{round_}", [])
         if row is None:
             verdict.untold.append(f"{name}: ended without a delivery")
         elif row["status"] not in TOLD:
             verdict.untold.append(f"{name}: still {row['status']}, tried {row['tries']} times")
-        elif row["status"] == "delivered" and not evidence.received.get(f"msg_{job_id}_{round_}"):
+        elif row["status"] == "delivered" and not received:
             verdict.untold.append(f"{name}: delivered, but nobody received it")
-        elif row["status"] == "delivered" and not any(
-            post.get("told", True) for post in evidence.received[f"msg_{job_id}_{round_}"]
-        ):
+        elif row["status"] == "delivered" and not any(post.get("told", True) for post in received):
             verdict.untold.append(f"{name}: delivered, but never answered by a 2xx that meant it")
         elif row["status"] in ("dead", "not_sent") and not row["error_code"]:
             verdict.untold.append(f"{name}: {row['status']} without a reason")
@@ -255,9 +243,7 @@ def _judge_posts(verdict: Verdict, evidence: Evidence, delivery: Row) -> None:
     tried = evidence.posts.get(delivery["delivery_id"], [])
     name = f"msg_{delivery['job_id']}_{delivery['round']}"
     arrived = evidence.received.get(name, [])
-    verdict.repeated_after_unknown += sum(
-        1 for earlier, _ in itertools.pairwise(tried) if earlier["outcome"] == "unknown"
-    )
+    verdict.repeated_after_unknown += sum(earlier["outcome"] == "unknown" for earlier in tried[:-1])
     good = [row for row in tried if row["outcome"] == "delivered" and row["ended_at"] is not None]
     if good:
         recorded = _seconds(good[0]["ended_at"])
@@ -266,13 +252,6 @@ def _judge_posts(verdict: Verdict, evidence: Evidence, delivery: Row) -> None:
             verdict.posts_after_recorded_2xx.append(f"{name}: {len(late)} late, {len(good)} recorded as delivered")
     if len(arrived) > len(tried):
         verdict.posts_after_recorded_2xx.append(f"{name}: {len(arrived)} arrived, {len(tried)} were written down first")
-
-
-def _by(key: str, rows: Iterable[Row]) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row[key]].append(row)
-    return groups
 
 
 def _seconds(moment: datetime) -> float:

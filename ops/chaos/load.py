@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import requests
@@ -64,13 +65,10 @@ class Load:
 
     def start(self) -> None:
         """Begin to submit."""
-        for number in range(CALLERS):
-            thread = threading.Thread(target=self._call, name=f"caller {number}", daemon=True)
+        for work in (*[self._call] * CALLERS, self._act_later):
+            thread = threading.Thread(target=work, name=work.__name__, daemon=True)
             thread.start()
             self._threads.append(thread)
-        thread = threading.Thread(target=self._act_later, name="second thoughts", daemon=True)
-        thread.start()
-        self._threads.append(thread)
 
     def wait(self, timeout: float) -> None:
         """Until enough jobs are accepted, at most so many seconds; then nobody submits any more."""
@@ -125,10 +123,8 @@ class Load:
                 continue
             if answer.status_code == 202:
                 told = answer.json()
-                made = {
-                    str(job["job_id"]): one
-                    for job, one in zip(told.get("jobs", [told]), members or [wanted], strict=True)
-                }
+                pairs = zip(told.get("jobs", [told]), members or [wanted], strict=True)
+                made = {str(job["job_id"]): one for job, one in pairs}
                 with self._mutex:
                     self.accepted |= made
                     if members:
@@ -174,30 +170,25 @@ class Load:
             self._script(wanted)
 
     def _plan_second_thoughts(self, job_id: str, wanted: Order) -> None:
-        now = time.monotonic()
         if wanted.cancel_after is not None:
-            with self._mutex:
-                self._later.append((now + wanted.cancel_after, lambda session: self._cancel(session, job_id)))
+            self._plan(wanted.cancel_after, partial(self._cancel, job_id))
         elif wanted.product in ("bad", "missing") and wanted.number % 2:
-            with self._mutex:
-                self._later.append((now + 3.0, lambda session: self._replay(session, job_id)))
+            self._plan(3.0, partial(self._replay, job_id))
 
     def _plan_batch(self, batch_id: str, wanted: Order) -> None:
         """One batch of three is replayed as far as it has failed, one of four cancelled as far as that goes."""
+        if wanted.batch % 3 == 0:
+            self._plan(6.0, partial(self._act_on, batch_id, "replay"))
+        if wanted.batch % 4 == 1:
+            self._plan(2.0, partial(self._act_on, batch_id, "cancel"))
 
-        def plan(after: float, act: str) -> None:
-            url = f"{self._system.stack.url}/api/batches/{batch_id}/{act}"
-            self._later.append((time.monotonic() + after, lambda session: self._act_on(session, url)))
-
+    def _plan(self, after: float, act: Callable[[requests.Session], None]) -> None:
         with self._mutex:
-            if wanted.batch % 3 == 0:
-                plan(6.0, "replay")
-            if wanted.batch % 4 == 1:
-                plan(2.0, "cancel")
+            self._later.append((time.monotonic() + after, act))
 
-    def _act_on(self, session: requests.Session, url: str) -> None:
-        answer = session.post(url, timeout=60)
-        self.acts[f"{url.rpartition('/')[2]} {answer.status_code}"] += 1
+    def _act_on(self, batch_id: str, act: str, session: requests.Session) -> None:
+        answer = session.post(f"{self._system.stack.url}/api/batches/{batch_id}/{act}", timeout=60)
+        self.acts[f"{act} {answer.status_code}"] += 1
 
     def _act_later(self) -> None:
         session = _session()
@@ -216,11 +207,11 @@ class Load:
                 return
             self._stop.wait(0.1)
 
-    def _cancel(self, session: requests.Session, job_id: str) -> None:
+    def _cancel(self, job_id: str, session: requests.Session) -> None:
         answer = session.post(f"{self._system.stack.url}/api/jobs/{job_id}/cancel", timeout=10)
         self.cancels[job_id] = str(answer.status_code)
 
-    def _replay(self, session: requests.Session, job_id: str) -> None:
+    def _replay(self, job_id: str, session: requests.Session) -> None:
         answer = session.post(f"{self._system.stack.url}/api/jobs/{job_id}/replay", json={}, timeout=10)
         self.replays += answer.status_code == 202
 
@@ -233,12 +224,9 @@ def troubled(system: System, load: Load) -> dict[str, int]:
     """How many POSTs really met a receiver's trouble, by kind; asked once the system is at rest."""
     sent = [*load.accepted.values(), *load.batches.values()]
     kinds = {one.number: one.receiver for one in sent if one.receiver}
-    rows = system.stack.sql(
-        "SELECT d.url AS url, a.outcome AS outcome FROM delivery_attempts a "
-        "JOIN deliveries d ON d.delivery_id = a.delivery_id"
-    )
+    attempts = "delivery_attempts a JOIN deliveries d ON d.delivery_id = a.delivery_id"
     counts: Counter[str] = Counter()
-    for row in rows:
+    for row in system.stack.sql(f"SELECT d.url AS url, a.outcome AS outcome FROM {attempts}"):
         found = re.search(r"/hook/(\d+)/", row["url"] or "")
         kind = kinds.get(int(found[1])) if found else None
         # A 2xx counts once its head is there: of what is wrong with its body the attempt's row tells nothing.

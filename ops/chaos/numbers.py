@@ -6,93 +6,53 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-import requests
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
+from ops.chaos.schedule import PARTS
 from ops.chaos.system import CLOCKS
+from ops.servers.loopback_http import call
 from ops.stack import Stack
 from schema.metrics.labels import code_label
 from schema.rows.jobs import priority_word
+from schema.rows.states import IS_OPEN
 
 Series = Mapping[tuple[str, ...], float]  # label values, in the order of the names below → value
 PATIENCE = 40.0  # seconds a gauge may lag: readings are kept for a while, and leases must run out
 
-# gauge → its labels here, and the rows it tells of, by the same labels
-GAUGES: dict[str, tuple[tuple[str, ...], str]] = {
-    "reportq_jobs": (
-        ("status", "priority"),
-        "SELECT status, priority, COUNT(*) AS n FROM pdf_job_results WHERE status IN ('queued','processing') "
-        "GROUP BY status, priority",
-    ),
-    "reportq_deliveries": (
-        ("status",),
-        "SELECT status, COUNT(*) AS n FROM deliveries WHERE status IN ('queued','processing') GROUP BY status",
-    ),
-    "reportq_dead_letters_open": (
-        ("queue", "code"),
-        "SELECT queue, error_code AS code, COUNT(*) AS n FROM dead_letters WHERE status='open' GROUP BY queue, error_code",
-    ),
+# gauge → its labels here with the columns that tell them, and the rows that it tells of
+GAUGES: dict[str, tuple[Mapping[str, str], str]] = {
+    "reportq_jobs": ({"status": "status", "priority": "priority"}, f"pdf_job_results WHERE {IS_OPEN}"),
+    "reportq_deliveries": ({"status": "status"}, f"deliveries WHERE {IS_OPEN}"),
+    "reportq_dead_letters_open": ({"queue": "queue", "code": "error_code"}, "dead_letters WHERE status='open'"),
     "reportq_workers": (
-        ("queue",),
-        "SELECT kind AS queue, COUNT(*) AS n FROM workers "
-        f"WHERE seen_at >= TIMESTAMPADD(SECOND, -{CLOCKS['REPORTQ_LEASE']}, UTC_TIMESTAMP(6)) GROUP BY kind",
+        {"queue": "kind"},
+        f"workers WHERE seen_at >= TIMESTAMPADD(SECOND, -{CLOCKS['REPORTQ_LEASE']}, UTC_TIMESTAMP(6))",
     ),
 }
-# what is counted → the counters that are added up for it, and how many rows there are of it. An attempt that an outage
-# gave back after it was counted as failed keeps its error code.
+_ENDED, _CANCELLED = "reportq_jobs_ended_total", "reportq_jobs_cancelled_waiting_total"
+# what is counted → the counters that are added up for it, and its rows. An attempt that an outage gave back after it was
+# counted as failed keeps its error code.
 COUNTERS: dict[str, tuple[tuple[tuple[str, Mapping[str, str]], ...], str]] = {
-    "attempts": ((("reportq_attempts_total", {}),), "SELECT COUNT(*) AS n FROM attempts"),
+    "attempts": ((("reportq_attempts_total", {}),), "attempts"),
     "failures": (
         (("reportq_attempt_failures_total", {}),),
-        "SELECT COUNT(*) AS n FROM attempts WHERE outcome IN ('failed','timeout','crashed') "
-        "OR (outcome='returned' AND error_code IS NOT NULL)",
+        "attempts WHERE outcome IN ('failed','timeout','crashed') OR (outcome='returned' AND error_code IS NOT NULL)",
     ),
-    "completed": (
-        (("reportq_jobs_ended_total", {"status": "completed"}),),
-        "SELECT COUNT(*) AS n FROM deliveries WHERE event='completed'",
-    ),
-    "failed": (
-        (("reportq_jobs_ended_total", {"status": "failed"}),),
-        "SELECT COUNT(*) AS n FROM deliveries WHERE event='failed'",
-    ),
-    "cancelled": (
-        (("reportq_jobs_ended_total", {"status": "cancelled"}), ("reportq_jobs_cancelled_waiting_total", {})),
-        "SELECT COUNT(*) AS n FROM deliveries WHERE event='cancelled'",
-    ),
-    "buried": ((("reportq_jobs_failed_total", {}),), "SELECT COUNT(*) AS n FROM dead_letters WHERE kind='job'"),
+    "completed": (((_ENDED, {"status": "completed"}),), "deliveries WHERE event='completed'"),
+    "failed": (((_ENDED, {"status": "failed"}),), "deliveries WHERE event='failed'"),
+    "cancelled": (((_ENDED, {"status": "cancelled"}), (_CANCELLED, {})), "deliveries WHERE event='cancelled'"),
+    "buried": ((("reportq_jobs_failed_total", {}),), "dead_letters WHERE kind='job'"),
 }
 HELD = 10  # events that a process may hold for a full run folder when it is killed
 # Faults after which a process may have committed what it never counts: it is gone, or took the answer for lost.
-_COSTLY = (
-    "kill:api",
-    "kill:relay",
-    "kill:render",
-    "kill:webhook",
-    "stop:render",
-    "stop:relay",
-    "mariadb",
-    ":database-",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One series of a scrape."""
-
-    name: str
-    labels: Mapping[str, str]
-    value: float
+_COSTLY = (*(f"kill:{part}" for part in PARTS), "stop:render", "stop:relay", "mariadb", ":database-")
 
 
 def samples_of(text: str) -> list[Sample]:
     """A target's answer."""
-    return [
-        Sample(sample.name, sample.labels, sample.value)
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    ]
+    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
 
 def allowed(happened: Counter[str]) -> int:
@@ -117,12 +77,8 @@ def gauges_apart(samples: list[Sample], rows: Mapping[str, Series]) -> list[str]
 
 def counters_apart(samples: list[Sample], rows: Mapping[str, int], most: int) -> list[str]:
     """Counters that miss, or have made up, more than `most` events."""
-    counted = counts_of(samples)
-    return [
-        f"{what}: counted {counted[what]}, rows {rows[what]}, at most {most} apart"
-        for what in COUNTERS
-        if abs(counted[what] - rows[what]) > most
-    ]
+    wrong = {what: n for what, n in counts_of(samples).items() if abs(n - rows[what]) > most}
+    return [f"{what}: counted {n}, rows {rows[what]}, at most {most} apart" for what, n in wrong.items()]
 
 
 def counts_of(samples: list[Sample]) -> dict[str, int]:
@@ -147,17 +103,18 @@ def compare(stack: Stack, happened: Counter[str], patience: float = PATIENCE) ->
         time.sleep(1)
     most = allowed(happened)
     counted = [*samples_of(_text(stack.port)), *samples_of(_text(stack.metrics_port))]
-    rows = {what: int(stack.sql(statement)[0]["n"]) for what, (_, statement) in COUNTERS.items()}
+    rows = {what: int(stack.sql(f"SELECT COUNT(*) AS n FROM {of}")[0]["n"]) for what, (_, of) in COUNTERS.items()}
     told = ", ".join(f"{what} {n} of {rows[what]}" for what, n in counts_of(counted).items())
     return [*wrong, *counters_apart(counted, rows, most)], f"counted {told} (at most {most} apart)"
 
 
 def _rows(stack: Stack) -> dict[str, Series]:
     found: dict[str, Series] = {}
-    for name, (labels, statement) in GAUGES.items():
+    for name, (labels, rows) in GAUGES.items():
         counts: Counter[tuple[str, ...]] = Counter()
-        for row in stack.sql(statement):
-            counts[tuple(_word(label, row[label]) for label in labels)] += int(row["n"])
+        columns = ",".join(labels.values())
+        for row in stack.sql(f"SELECT {columns}, COUNT(*) AS n FROM {rows} GROUP BY {columns}"):
+            counts[tuple(_word(label, row[column]) for label, column in labels.items())] += int(row["n"])
         found[name] = dict(counts)
     return found
 
@@ -170,8 +127,6 @@ def _word(label: str, value: object) -> str:
 
 def _text(port: int) -> str:
     """What a target of this machine shows."""
-    with requests.Session() as session:
-        session.trust_env = False
-        answer = session.get(f"http://127.0.0.1:{port}/metrics", timeout=30)
+    answer = call("GET", f"http://127.0.0.1:{port}/metrics")
     answer.raise_for_status()
     return answer.text

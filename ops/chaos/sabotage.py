@@ -106,18 +106,13 @@ def post_again() -> None:
     claim = deliveries.claim
 
     def reopening(db: Any, delivery_id: str, **how: Any) -> Any:
-        db.execute(
-            f"UPDATE deliveries SET status='queued', run_at={db.now()} WHERE delivery_id=%s AND status='delivered'",
-            (delivery_id,),
-        )
+        told = "delivery_id=%s AND status='delivered'"
+        db.execute(f"UPDATE deliveries SET status='queued', run_at={db.now()} WHERE {told}", (delivery_id,))
         return claim(db, delivery_id, **how)
 
     def begin_post(db: Any, held: Any, kind: str = "scheduled") -> int:
-        number = 1 + int(
-            db.scalar(
-                "SELECT COALESCE(MAX(number), 0) FROM delivery_attempts WHERE delivery_id=%s", (held.delivery_id,)
-            )
-        )
+        last = "SELECT COALESCE(MAX(number), 0) FROM delivery_attempts WHERE delivery_id=%s"
+        number = 1 + int(db.scalar(last, (held.delivery_id,)))
         db.execute(
             "INSERT INTO delivery_attempts (delivery_id, number, started_at, outcome, kind) "
             f"VALUES (%s,%s,{db.now()},'sending',%s)",

@@ -13,7 +13,8 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TypeVar
 
 import pika
 import pika.exceptions
@@ -30,7 +31,9 @@ from schema.ports import Message
 from schema.rows.messages import ACTORS, RENDER, WEBHOOKS
 from schema.sql.database import DatabaseDown
 
+T = TypeVar("T")
 Strike = Callable[["Strikes", Fault, str], int]
+AWAY = (pika.exceptions.AMQPError, OSError, DatabaseDown)  # of the broker, its page, and the database
 DAY = 86_400.0
 
 
@@ -55,11 +58,19 @@ class Strikes:
 
     # -- programs and servers -----------------------------------------------------------------------------------
 
-    def kill(self, fault: Fault, target: str) -> int:
-        """kill -9: a program with all its processes or only the first or the last of them; a server wholly."""
-        if server := self.stack.servers().get(target):
-            return self._away(fault, target, server.kill, server.start)
-        program = self._busy(target, fault)
+    def away(self, fault: Fault, target: str, how: str) -> int:
+        """A server is away for a while, while no other fault strikes it; a program is killed, terminated or frozen."""
+        if not (server := self.stack.servers().get(target)):
+            return {"kill": self._kill, "term": self._term, "stop": self._freeze}[how](fault, self._busy(target, fault))
+        strike = {"kill": server.kill, "term": server.stop, "stop": server.suspend}[how]
+        with self.alone[target]:
+            strike()
+            self.wait(fault.seconds)
+            server.resume() if how == "stop" else server.start()
+        return 1
+
+    def _kill(self, fault: Fault, program: str) -> int:
+        """kill -9: all its processes, or only the first or the last of them."""
         pid = self.stack.pid(program)
         if not pid:
             return 0
@@ -70,45 +81,28 @@ class Strikes:
                 os.kill(victim, signal.SIGKILL)
         return 1
 
-    def term(self, fault: Fault, target: str) -> int:
+    def _term(self, fault: Fault, program: str) -> int:
         """An orderly end, as a deployment does it."""
-        if server := self.stack.servers().get(target):
-            return self._away(fault, target, server.stop, server.start)
-        return int(self.system.signal(self._busy(target, fault), signal.SIGTERM, whole=False))
+        return int(self.stack.kill(program, signal.SIGTERM, whole=False))
 
-    def freeze(self, fault: Fault, target: str) -> int:
+    def _freeze(self, fault: Fault, program: str) -> int:
         """SIGSTOP, later SIGCONT: whoever wakes up does not know that time has passed."""
-        if server := self.stack.servers().get(target):
-            return self._away(fault, target, server.suspend, server.resume)
-        program = self._busy(target, fault)
         pid = self.stack.pid(program)
-        if not self.system.signal(program, signal.SIGSTOP, whole=True):
+        if not self.stack.kill(program, signal.SIGSTOP):
             return 0
         self.wait(fault.seconds)
         if self.stack.pid(program) == pid:
-            self.system.signal(program, signal.SIGCONT, whole=True)
-        return 1
-
-    def _away(self, fault: Fault, target: str, strike: Callable[[], object], mend: Callable[[], object]) -> int:
-        """Strike a server and mend it, while no other fault strikes it."""
-        with self.alone[target]:
-            strike()
-            self.wait(fault.seconds)
-            mend()
+            self.stack.kill(program, signal.SIGCONT)
         return 1
 
     def _busy(self, part: str, fault: Fault) -> str:
         """A program of the part that runs, waited for up to 20 s: the fault before may have ended it. Of the render workers
         one that draws just now, waited for up to 5 s."""
         programs = self.system.programs(part)
-        until = time.monotonic() + 5
-        while part == "render" and time.monotonic() < until and not self._stop.is_set():
-            found = self._drawing()
-            if found:
-                return found[fault.luck % len(found)]
-            time.sleep(0.05)
+        if part == "render":
+            programs = self.until(self._drawing, 5, 0.05) or programs
         chosen = programs[fault.luck % len(programs)]
-        self._until(lambda: self.stack.pid(chosen) > 0)
+        self.until(lambda: self.stack.pid(chosen))
         return chosen
 
     def _drawing(self) -> list[str]:
@@ -145,11 +139,8 @@ class Strikes:
         """The receivers' host is away as a whole, or n8n starts on it and says so to everybody."""
         receiver = self.stack.receiver
         if kind == "away":
-            with self.alone["receiver"]:
-                receiver.kill()
-                self.wait(fault.seconds)
-                receiver.start()
-                self.receiver_back()
+            self.away(fault, "receiver", "kill")
+            self.receiver_back()
             return 1
         with self.alone["receiver"]:
             before = len(receiver.posts())
@@ -191,37 +182,41 @@ class Strikes:
     def _last(self, fault: Fault, met: Callable[[], bool]) -> None:
         """Let a trouble last, and, when it has met nobody by then, up to 20 s longer."""
         self.wait(fault.seconds)
-        self._until(met)
+        self.until(met)
 
-    def _until(self, met: Callable[[], bool]) -> None:
-        until = time.monotonic() + 20
-        while not met() and time.monotonic() < until and not self._stop.is_set():
-            time.sleep(0.02)
+    def until(self, look: Callable[[], T], seconds: float = 20, pause: float = 0.02) -> T:
+        """Look again until there is something, for so long at most; what was seen last."""
+        until = time.monotonic() + seconds
+        while not (found := look()) and time.monotonic() < until and not self._stop.wait(pause):
+            pass
+        return found
+
+    def until_done(self, act: Callable[[], int], seconds: float) -> int:
+        """Act again while there is nothing to act on, or the broker or the database is away; what came of it."""
+
+        def tried() -> int:
+            try:
+                return act()
+            except AWAY:
+                return 0
+
+        return self.until(tried, seconds, 0.2)
 
     # -- hints --------------------------------------------------------------------------------------------------
 
     def hints(self, fault: Fault, kind: str) -> int:
-        """Messages that nobody of ours has sent: doubled, stale, garbage; or none where there were some. Tried again for
-        up to 30 s, while there is nothing to copy or to lose, or the broker is away."""
-        until = time.monotonic() + 30
-        while True:
-            try:
-                count = self._hints(kind)
-            except (pika.exceptions.AMQPError, OSError, DatabaseDown):
-                count = 0
-            if count or time.monotonic() > until or self._stop.is_set():
-                return count
-            self.wait(0.1)
+        """Messages that nobody of ours has sent: doubled, stale, garbage; or none where there were some."""
+        return self.until_done(lambda: self._hints(kind), 30)
 
     def _hints(self, kind: str) -> int:
         if kind == "purged":
-            return self._purge()
+            with self.stack.rabbitmq.channel() as channel:
+                return sum(int(channel.queue_purge(queue).method.message_count) for queue in (RENDER, WEBHOOKS))
         if kind == "garbage":
             unknown = encode(Message(RENDER, "no_such_actor", "pdf_nobody"))
-            bodies = [b"\xff\xfe no message", b"{}", unknown, encode(Message(RENDER, ACTORS[RENDER], "pdf_nobody"))]
-            return self.publish(
-                [(queue, body) for queue in (RENDER, WEBHOOKS) for body in bodies[: 4 if queue == RENDER else 2]]
-            )
+            wrong = [b"\xff\xfe no message", b"{}"]
+            bodies = [*wrong, unknown, encode(Message(RENDER, ACTORS[RENDER], "pdf_nobody"))]
+            return self.publish([*((RENDER, body) for body in bodies), *((WEBHOOKS, body) for body in wrong)])
         states = "('queued','processing')" if kind == "duplicated" else "('completed','failed','cancelled')"
         told = "('queued','processing')" if kind == "duplicated" else "('delivered','recorded','dead')"
         jobs = self.stack.sql(f"SELECT job_id FROM pdf_job_results WHERE status IN {states} ORDER BY RAND() LIMIT 30")
@@ -232,23 +227,13 @@ class Strikes:
 
     def publish(self, messages: list[tuple[str, bytes]]) -> int:
         """Put messages into queues; returns how many."""
-        connection = pika.BlockingConnection(pika.URLParameters(self.stack.rabbitmq.admin_url))
-        channel = connection.channel()
-        channel.confirm_delivery()
         luck = random.Random(len(messages))
-        for queue, body in messages:
-            properties = pika.BasicProperties(delivery_mode=2, priority=luck.choice([0, 5, 9]))
-            channel.basic_publish("", queue, body, properties)
-        connection.close()
+        with self.stack.rabbitmq.channel() as channel:
+            channel.confirm_delivery()
+            for queue, body in messages:
+                properties = pika.BasicProperties(delivery_mode=2, priority=luck.choice([0, 5, 9]))
+                channel.basic_publish("", queue, body, properties)
         return len(messages)
-
-    def _purge(self) -> int:
-        """Empty both queues: every hint that waits is lost."""
-        connection = pika.BlockingConnection(pika.URLParameters(self.stack.rabbitmq.admin_url))
-        channel: Any = connection.channel()
-        count = sum(int(channel.queue_purge(queue).method.message_count) for queue in (RENDER, WEBHOOKS))
-        connection.close()
-        return count
 
     # -- clocks -------------------------------------------------------------------------------------------------
 
@@ -263,9 +248,7 @@ class Strikes:
 
 
 STRIKES: dict[str, Strike] = {
-    "kill": Strikes.kill,
-    "term": Strikes.term,
-    "stop": Strikes.freeze,
+    **{how: partial(Strikes.away, how=how) for how in ("kill", "term", "stop")},
     "drive": Strikes.drive,
     "receiver": Strikes.receiver,
     "delay": Strikes.delay,

@@ -4,7 +4,7 @@ that can be turned."""
 from __future__ import annotations
 
 import contextlib
-import os
+import itertools
 import platform
 import shutil
 import signal
@@ -17,7 +17,6 @@ import pymongo
 from ops.chaos.embedded import Embedded
 from ops.chaos.sabotage import VARIABLE
 from ops.chaos.schedule import LEASE
-from ops.servers import leash
 from ops.servers.packages import need
 from ops.servers.process import Server
 from ops.servers.small_disk import SmallDisk
@@ -86,7 +85,7 @@ class System:
         stack = self.stack
         self.run_disk = SmallDisk(stack.folder / "run", RUN_DISK)
         self.rows_disk = SmallDisk(stack.mariadb.rows, ROWS_DISK)
-        self.embedded = Embedded(folder / "embedded", stack.receiver)
+        self.embedded = Embedded(folder / "embedded", stack.receiver, CLOCKS)
         self.proxies = {
             "database-workers": TcpProxy(stack.mariadb.port),
             "database-front": TcpProxy(stack.mariadb.port),
@@ -132,12 +131,9 @@ class System:
         from ops.trial_renderer import BEHAVIOURS
 
         with pymongo.MongoClient[dict[str, Any]](self.stack.mongo.url, w="majority", journal=True) as client:
+            reports = itertools.product(BEHAVIOURS, range(SOURCES))
             client["workflow"]["psikotes_v2"].insert_many(
-                [
-                    {"code": f"K{n}", "product_id": product, "name": f"Trial {n}"}
-                    for product in BEHAVIOURS
-                    for n in range(SOURCES)
-                ]
+                [{"code": f"K{n}", "product_id": product, "name": f"Trial {n}"} for product, n in reports]
             )
 
     def turn_clock(self, program: str, seconds: float) -> None:
@@ -151,16 +147,6 @@ class System:
         """The names of a part's programs."""
         return [f"render-{n}" for n in range(self.workers)] if part == "render" else [part]
 
-    def signal(self, program: str, number: int, *, whole: bool) -> bool:
-        """Signal a program, with everything below it or only its first process; whether there was one."""
-        pid = self.stack.pid(program)
-        if not pid:
-            return False
-        for one in [pid, *leash.descendants(pid)] if whole else [pid]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one, number)
-        return True
-
     def heal(self) -> None:
         """No more troubles: everybody runs, every route is open, every clock is right, every disk has room."""
         for disk in (self.run_disk, self.rows_disk, self.embedded.disk):
@@ -170,7 +156,7 @@ class System:
         for server in self.stack.servers().values():
             self.ensure(server)
         for program in self.stack.names():
-            self.signal(program, signal.SIGCONT, whole=True)
+            self.stack.kill(program, signal.SIGCONT)
         self.ensure(self.embedded.api)
         self.stack.drive.clear()
         self.stack.receiver.clear()

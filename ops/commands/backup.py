@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from ops import backups
-from ops.commands.terminal import Yes, counted, out, there
+from ops.commands.options import Yes
+from ops.commands.terminal import counted, out, there
 from schema.environment.server_urls import without_password
 from schema.settings import Settings
 

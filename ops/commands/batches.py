@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Annotated
 
 import msgspec
 import typer
 
-from ops.commands.jobs import STATUSES, callable_
-from ops.commands.terminal import Json, Why, counted, desk, one_of, out, print_json, print_pairs, print_table, short
+from ops.commands.jobs import callable_
+from ops.commands.options import Callback, FailureCallback, Json, Limit, Status, Why
+from ops.commands.terminal import counted, desk, print_json, print_pairs, print_table, short, told
 from schema.documents import open_documents
 from schema.http.batch_responses import result_of, summary_of
 from schema.http.requests import Replay
@@ -25,40 +25,27 @@ _COLUMNS = ("batch_id", "status", "round", "total", "open", "completed", "failed
 
 
 @app.command("list")
-def list_(limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50, as_json: Json = False) -> None:
+def list_(limit: Limit = 50, as_json: Json = False) -> None:
     """Batches, newest first, with how many of their jobs are in which state."""
     with desk() as here:
         found = [msgspec.to_builtins(summary_of(row)) for row in batches.page(here.db, None, limit)]
-    if as_json:
-        print_json({"batches": found})
-        return
-    print_table(
-        (*_COLUMNS, "created"), [(*(one[name] for name in _COLUMNS), short(one["created_at"])) for one in found]
-    )
+    rows = [(*(one[name] for name in _COLUMNS), short(one["created_at"])) for one in found]
+    told(as_json, {"batches": found}, lambda: print_table((*_COLUMNS, "created"), rows))
 
 
 @app.command()
-def show(
-    batch_id: str,
-    status: Annotated[
-        str | None,
-        typer.Option(
-            help="Only jobs that are queued, processing, completed, failed or cancelled.", callback=one_of(STATUSES)
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
+def show(batch_id: str, status: Status = None, as_json: Json = False) -> None:
     """One batch: its counts, its callback, and what became of each job, in the order of submission."""
     with desk() as here, contextlib.closing(open_documents(here.settings.documents_url, here.db)) as documents:
         row = one_batch(here.db, batch_id)
-        told = msgspec.to_builtins(webhook_of(here.db, batch_id, row))
+        webhook = webhook_of(here.db, batch_id, row)
         members = batches.members(here.db, documents, row, 0, row["total"])
     results = [msgspec.to_builtins(result_of(one)) for one in members if status in (None, one["status"])]
     about = msgspec.to_builtins(summary_of(row))
     if as_json:
-        print_json(about | {"webhook": told, "results": results})
+        print_json(about | {"webhook": webhook, "results": results})
         return
-    print_pairs({**about, "callback": told and told["state"], "hint": told and told["hint"]}.items())
+    print_pairs({**about, "callback": webhook and webhook.state, "hint": webhook and webhook.hint}.items())
     columns = ("job_id", "status", "code", "product_id")
     rows = [(*(one[name] for name in columns), one["error"]["code"] if one["error"] else None) for one in results]
     print_table((*columns, "error_code"), rows)
@@ -70,20 +57,19 @@ def cancel(batch_id: str, as_json: Json = False) -> None:
     with desk() as here:
         done = cancel_batch(here.db, batch_id)
         here.wake()
-    if as_json:
-        print_json(msgspec.to_builtins(done))
-        return
-    out.print(
+    told(
+        as_json,
+        done,
         f"{counted(done.cancelled, 'job')} cancelled, {done.cancel_requested} will stop at the next checkpoint, "
-        f"{done.too_late} too late: the PDF is being stored."
+        f"{done.too_late} too late: the PDF is being stored.",
     )
 
 
 @app.command()
 def replay(
     batch_id: str,
-    callback: Annotated[str | None, typer.Option(help="A new callback URL of the batch.")] = None,
-    failure_callback: Annotated[str | None, typer.Option(help="A new failure URL of the batch.")] = None,
+    callback: Callback = None,
+    failure_callback: FailureCallback = None,
     why: Why = None,
     as_json: Json = False,
 ) -> None:
@@ -92,7 +78,4 @@ def replay(
         callable_(here.settings, callback, failure_callback)
         done = replay_batch(here.db, batch_id, Replay(callback, failure_callback, why), here.by)
         here.wake()
-    if as_json:
-        print_json(msgspec.to_builtins(done))
-    else:
-        out.print(f"{counted(done.replayed, 'job')} of it {'runs' if done.replayed == 1 else 'run'} again.")
+    told(as_json, done, f"{counted(done.replayed, 'job')} of it {'runs' if done.replayed == 1 else 'run'} again.")

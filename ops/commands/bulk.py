@@ -102,18 +102,16 @@ def _print_summary(summary: Summary) -> None:
     outcomes = sorted(summary.outcomes.items())
     if summary.dry_run:
         would = ", ".join(f"{n} {_WOULD.get(outcome, f'would be left ({outcome})')}" for outcome, n in outcomes)
-        out.print(
-            f"Of {counted(summary.matched, 'open letter')} {would or 'none would be touched'}. Nothing was changed."
-        )
+        letters = counted(summary.matched, "open letter")
+        out.print(f"Of {letters} {would or 'none would be touched'}. Nothing was changed.")
     else:
         done = ", ".join(f"{n} {outcome}" for outcome, n in outcomes) or "nothing done"
         died = f"; {summary.died_again} died again" if summary.died_again else ""
         out.print(f"{done}{died}; {summary.still_open} of {summary.matched} remain open.")
     if summary.unfinished:
         have = "has" if summary.unfinished == 1 else "have"
-        out.print(
-            f"{summary.unfinished} {have} not ended yet; what dies again is shown by ops/reportq dead-letters list."
-        )
+        where = "what dies again is shown by ops/reportq dead-letters list."
+        out.print(f"{summary.unfinished} {have} not ended yet; {where}")
     elif summary.died_again and not summary.stopped:
         out.print("See ops/reportq dead-letters list for why.")
     for entry in summary.newer[:10]:

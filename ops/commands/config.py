@@ -8,7 +8,8 @@ import typer
 
 from actors.process.runtime import build
 from ops.commands.checks import faults
-from ops.commands.terminal import REFUSED, Json, out, print_json, print_pairs
+from ops.commands.options import Json
+from ops.commands.terminal import REFUSED, out, print_pairs, told
 from schema.settings import Settings
 
 app = typer.Typer(help="The settings.", no_args_is_help=True)
@@ -18,7 +19,7 @@ app = typer.Typer(help="The settings.", no_args_is_help=True)
 def show(as_json: Json = False) -> None:
     """Every setting with its value; secrets only as set or not."""
     values = Settings.from_env(os.environ).shown()
-    print_json(values) if as_json else print_pairs(values.items())
+    told(as_json, values, lambda: print_pairs(values.items()))
 
 
 @app.command()
@@ -30,12 +31,11 @@ def check(as_json: Json = False) -> None:
         found = {one.name: fault for one, fault in faults(runtime).items()}
     finally:
         runtime.close()
-    if as_json:
-        print_json({name: fault or "fine" for name, fault in found.items()})
-    else:
-        for name, fault in found.items():
-            out.print(f"{'[red]✗[/]' if fault else '[green]✓[/]'} {name}", end="" if fault else "\n")
-            if fault:
-                out.print(f"  {fault}", markup=False)
+    told(as_json, {name: fault or "fine" for name, fault in found.items()}, lambda: _print(found))
     if any(found.values()):
         raise typer.Exit(REFUSED)
+
+
+def _print(found: dict[str, str | None]) -> None:
+    for name, fault in found.items():
+        out.print(f"{'[red]✗[/]' if fault else '[green]✓[/]'} {name}", end=f"  {fault}\n" if fault else "\n")

@@ -12,21 +12,8 @@ import typer
 
 from actors.desk import bulk_replays
 from ops.commands.bulk import Asked, run
-from ops.commands.terminal import (
-    Desk,
-    Json,
-    Why,
-    Yes,
-    counted,
-    desk,
-    one_of,
-    out,
-    print_json,
-    print_pairs,
-    print_table,
-    short,
-    with_options,
-)  # fmt: skip
+from ops.commands.options import Code, DryRun, Error, Json, Limit, Product, Rate, Trial, Why, Yes, one_of, with_options
+from ops.commands.terminal import Desk, counted, desk, out, print_json, print_pairs, print_table, short, told
 from schema.rows import letter_search
 from schema.rows.letter_search import LetterFilter
 from schema.rows.messages import QUEUES
@@ -36,18 +23,16 @@ app = typer.Typer(help="Jobs, callbacks and messages that died.", no_args_is_hel
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Letters (dl_…) or jobs (pdf_…).")]
 Everything = Annotated[bool, typer.Option("--all", help="Every open letter.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")]
-Rate = Annotated[float | None, typer.Option(help="At most so many a second.", min=0.01)]
 
 
 @dataclass(frozen=True)
 class Chosen:
     """The options that choose letters; each one given narrows the choice."""
 
-    code: Annotated[str | None, typer.Option(help="Only this report code.")] = None
-    product: Annotated[str | None, typer.Option(help="Only this product.")] = None
+    code: Code = None
+    product: Product = None
     job: Annotated[list[str] | None, typer.Option(help="Only these jobs; may be repeated.")] = None
-    error: Annotated[str | None, typer.Option(help="Only this error code.")] = None
+    error: Error = None
     fingerprint: Annotated[str | None, typer.Option("--fingerprint", help="Only this group.")] = None
     since: Annotated[str | None, typer.Option(help="Died since: 2h, 30m, 1d or an RFC 3339 moment.")] = None
     queue: Annotated[str | None, typer.Option(help="pdf or webhooks.", callback=one_of(QUEUES))] = None
@@ -56,16 +41,11 @@ class Chosen:
         """The filter for the database; `ids` are letters or jobs."""
         named = ids or []
         return LetterFilter(
-            status=status,
-            ids=[one for one in named if not one.startswith("pdf_")],
+            status=status, code=self.code, product_id=self.product, error=self.error, fingerprint=self.fingerprint,
+            queue=self.queue, ids=[one for one in named if not one.startswith("pdf_")],
             job_ids=[*(one for one in named if one.startswith("pdf_")), *(self.job or [])],
-            code=self.code,
-            product_id=self.product,
-            error=self.error,
-            fingerprint=self.fingerprint,
             since=letter_search.moment_of(self.since, here.db.clock()) if self.since else None,
-            queue=self.queue,
-        )
+        )  # fmt: skip
 
 
 @app.command("list")
@@ -77,7 +57,7 @@ def list_(
         str, typer.Option(help="open, replayed or discarded.", callback=one_of(letter_search.STATUSES))
     ] = "open",
     letters: Annotated[bool, typer.Option("--letters", help="Single letters instead of groups.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """Groups by error, the most frequent first (or single letters)."""
@@ -85,12 +65,8 @@ def list_(
         wanted = chosen.letters(here, status=status)
         began = time.monotonic()
         if letters:
-            shown: dict[str, Any] = {
-                "letters": [
-                    msgspec.to_builtins(letter_shown(row)) for row in letter_search.page(here.db, wanted, limit)
-                ],
-                "total": letter_search.count(here.db, wanted),
-            }
+            found = [msgspec.to_builtins(letter_shown(row)) for row in letter_search.page(here.db, wanted, limit)]
+            shown: dict[str, Any] = {"letters": found, "total": letter_search.count(here.db, wanted)}
         else:
             shown = msgspec.to_builtins(grouped(here.db, wanted, limit))
         seconds = time.monotonic() - began
@@ -98,9 +74,7 @@ def list_(
         print_json(shown | {"took_ms": round(seconds * 1000, 1)})
     elif letters:
         columns = ("dead_letter_id", "job_id", "queue", "code", "product_id", "error_code", "attempts")
-        print_table(
-            (*columns, "died"), [(*(r[c] for c in columns), short(r["last_failed_at"])) for r in shown["letters"]]
-        )
+        print_table((*columns, "died"), [(*(r[c] for c in columns), short(r["last_failed_at"])) for r in found])
         out.print(f"{counted(shown['total'], 'letter')} ({seconds * 1000:.0f} ms)")
     else:
         _print_groups(shown["groups"])
@@ -113,9 +87,10 @@ def show(letter_id: str, as_json: Json = False) -> None:
     """Everything about one letter."""
     with desk() as here:
         letter = msgspec.to_builtins(one_letter(here.db, letter_id))
-    if as_json:
-        print_json(letter)
-        return
+    told(as_json, letter, lambda: _print(letter))
+
+
+def _print(letter: dict[str, Any]) -> None:
     acts, traceback, raw = letter.pop("acts"), letter.pop("traceback"), letter.pop("raw")
     print_pairs(letter.items())
     for act in acts:
@@ -133,9 +108,7 @@ def replay(
     chosen: Chosen,
     dry_run: DryRun = False,
     rate: Rate = None,
-    trial: Annotated[
-        int, typer.Option(min=0, help="So many of each error go first; 0: no trial.")
-    ] = bulk_replays.TRIAL,
+    trial: Trial = bulk_replays.TRIAL,
     patience: Annotated[float, typer.Option(help="Seconds to wait for the first ones to end.")] = 120.0,
     skip_newer: Annotated[bool, typer.Option("--skip-newer", help="Leave out what a newer job has completed.")] = False,
     why: Why = None,

@@ -14,14 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from actors.process.runtime import Runtime, build
 from ops.commands.checks import ASKS, NOT_ASKED, faults
 from ops.commands.findings import CHECKS, Check, Finding
+from ops.commands.options import Json
 from ops.commands.outlook import begin, patience, print_verdict, quick
-from ops.commands.terminal import REFUSED, Json, next_step, out, print_json
+from ops.commands.terminal import REFUSED, next_step, out, print_json
 from schema import VERSION
 from schema.environment.server_urls import sqlite_path
 from schema.errors import ReportqError, Transient
@@ -80,7 +80,7 @@ def doctor(
     healthy = not bad and verdict is not None and verdict.state != "bad"
     if as_json:
         told = {"version": VERSION, "healthy": healthy, "findings": [asdict(finding) for finding in findings]}
-        print_json(told | {"verdict": msgspec.to_builtins(verdict)})
+        print_json(told | {"verdict": verdict})
     else:
         _show(findings, verdict)
     if not healthy:

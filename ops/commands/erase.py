@@ -9,12 +9,13 @@ import typer
 
 from actors.desk import erasure
 from actors.process.runtime import build
-from ops.commands.terminal import Json, Why, Yes, counted, desk, out, print_json
+from ops.commands.options import Json, Product, Why, Yes
+from ops.commands.terminal import counted, desk, told
 
 
 def erase(
     code: Annotated[str, typer.Option(help="The report's code: everything made of it goes.")],
-    product: Annotated[str | None, typer.Option(help="Only of this product.")] = None,
+    product: Product = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     patience: Annotated[float, typer.Option(help="Seconds to wait for jobs that are being worked on.")] = 120.0,
     why: Why = None,
@@ -37,10 +38,8 @@ def erase(
             runtime.documents.close()
             runtime.artifacts.close()
         here.wake()
-    if as_json:
-        print_json({"dry_run": dry_run, **asdict(found)})
-    else:
-        out.print(f"{'Would erase' if dry_run else 'Erased'} {_sentence(found)}.")
+    sentence = f"{'Would erase' if dry_run else 'Erased'} {_sentence(found)}."
+    told(as_json, {"dry_run": dry_run, **asdict(found)}, sentence)
 
 
 def _sentence(found: erasure.Erased) -> str:

@@ -49,10 +49,9 @@ def _settings(runtime: Runtime) -> Iterator[Finding]:
     if not s.webhook_secrets:
         yield Finding("signatures", "warning", "Callbacks are not signed.", "Set REPORTQ_WEBHOOK_SECRETS.")
     if s.profile == "production" and s.embedded:
-        text = "The broker lives in the API's process; its worth ends with one machine."
-        yield Finding(
-            "mode", "warning", text, "Set REPORTQ_BROKER_URL to RabbitMQ and REPORTQ_DATABASE_URL to MariaDB."
-        )
+        said = "The broker lives in the API's process; its worth ends with one machine."
+        to_do = "Set REPORTQ_BROKER_URL to RabbitMQ and REPORTQ_DATABASE_URL to MariaDB."
+        yield Finding("mode", "warning", said, to_do)
     if s.artifacts_url.startswith("gdrive:") and not s.public_url and s.profile == "production":
         yield Finding("links", "warning", f"Links begin with {s.links_base}.", "Set REPORTQ_PUBLIC_URL.")
 
@@ -92,9 +91,8 @@ def _database(runtime: Runtime) -> Iterator[Finding]:
         yield Finding("clock", "warning", said, "Let both follow a time server: log times will not match.")
     if behind := signs.clock_behind(db, runtime.settings):
         said = f"The database's clock was set back by {behind:.0f} s: what was submitted before waits so long."
-        yield Finding(
-            "clock set back", "bad", said, "Let a time server put it right; see ops/runbooks/ReportqClockSetBack.md."
-        )
+        to_do = "Let a time server put it right; see ops/runbooks/ReportqClockSetBack.md."
+        yield Finding("clock set back", "bad", said, to_do)
     if db.dialect == "mysql":
         yield from _durability(runtime)
         yield from _fitness(db)
@@ -178,9 +176,8 @@ def _templates(runtime: Runtime) -> Iterator[Finding]:
     if products and not wrong:
         yield Finding("templates", "good", ", ".join(products))
     elif not products:
-        yield Finding(
-            "templates", "bad", "There is not one.", "Set REPORTQ_TEMPLATES_DIR, or restore actors/pdf/templates."
-        )
+        to_do = "Set REPORTQ_TEMPLATES_DIR, or restore actors/pdf/templates."
+        yield Finding("templates", "bad", "There is not one.", to_do)
 
 
 def _fonts(_runtime: Runtime) -> Iterator[Finding]:

@@ -11,22 +11,9 @@ import msgspec
 import typer
 
 from ops.commands import story
+from ops.commands.options import Callback, Code, FailureCallback, Json, Limit, Product, Status, Why
 from ops.commands.outlook import holding, patience, watch_of
-from ops.commands.terminal import (
-    REFUSED,
-    Desk,
-    Json,
-    Why,
-    allowed,
-    columns_of,
-    desk,
-    one_of,
-    out,
-    print_json,
-    print_pairs,
-    print_table,
-    short,
-)
+from ops.commands.terminal import REFUSED, Desk, allowed, columns_of, desk, out, print_pairs, print_table, short, told
 from schema.callbacks import urls
 from schema.documents import open_documents
 from schema.errors import Permanent, Refused
@@ -35,7 +22,6 @@ from schema.http.responses import error_of
 from schema.life import rounds
 from schema.life.rounds import CancelOutcome
 from schema.rows import found, jobs
-from schema.rows.columns import AttemptRow
 from schema.rows.letter_search import moment_of
 from schema.rows.messages import QUEUES
 from schema.rows.states import OPEN
@@ -45,7 +31,7 @@ from service.routes.deliveries import delivery_log
 
 app = typer.Typer(help="Jobs.", no_args_is_help=True)
 
-STATUSES = ("queued", "processing", "completed", "failed", "cancelled")
+_ATTEMPT = ("round", "number", "outcome", "error_code", "worker_id", "started_at", "ended_at")
 _REPLAY_REFUSED = {
     "unknown": ("There is no such job.", "job_not_found"),
     "completed": ("The job is completed.", "not_replayable"),
@@ -61,17 +47,18 @@ def show(job_id: str, as_json: Json = False) -> None:
     """
     with desk(quick=True) as here:
         job = _shown(here, job_id)
-    if as_json:
-        print_json(job)
-        return
-    told, error = job.pop("story"), job.pop("error")
+    told(as_json, job, lambda: _print(job))
+
+
+def _print(job: dict[str, Any]) -> None:
+    events, error = job.pop("story"), job.pop("error")
     for name in ("attempts", "deliveries"):
         job.pop(name, None)
     print_pairs(job.items())
     if error:
         out.print(f"{error['code']}: {error['message']} → {error['next_step']}", markup=False)
     out.print("\nWhat happened", style="bold")
-    for event in told:
+    for event in events:
         out.print(f"{short(event['at']):21} {event['title']}", markup=False)
         for line in event["lines"]:
             out.print(f"{'':24}{line}", markup=False)
@@ -79,14 +66,11 @@ def show(job_id: str, as_json: Json = False) -> None:
 
 @app.command("list")
 def list_(
-    status: Annotated[
-        str | None,
-        typer.Option(help="queued, processing, completed, failed or cancelled.", callback=one_of(STATUSES)),
-    ] = None,
-    code: Annotated[str | None, typer.Option(help="Only this report code.")] = None,
-    product: Annotated[str | None, typer.Option(help="Only this product.")] = None,
+    status: Status = None,
+    code: Code = None,
+    product: Product = None,
     since: Annotated[str | None, typer.Option(help="Submitted since: 2h, 1d or an RFC 3339 moment.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """Jobs, newest first; with --code also those whose rows are gone, from the permanent record."""
@@ -99,11 +83,9 @@ def list_(
         "job_id", "status", "code", "product_id", "round", "retry_count", "requested_at", "ended_at", "error_code", "batch_id",
     )  # fmt: skip
     shown = [columns_of(row, *names) for row in rows]
-    if as_json:
-        print_json({"jobs": shown})
-        return
     columns = ("job_id", "status", "code", "product_id", "round", "error_code")
-    print_table((*columns, "requested"), [(*(r[c] for c in columns), short(r["requested_at"])) for r in shown])
+    table = [(*(r[c] for c in columns), short(r["requested_at"])) for r in shown]
+    told(as_json, {"jobs": shown}, lambda: print_table((*columns, "requested"), table))
 
 
 @app.command()
@@ -120,7 +102,7 @@ def cancel(job_id: str, as_json: Json = False) -> None:
         "already": "The job has ended.",
         "unknown": "There is no such job.",
     }
-    print_json({"job_id": job_id, "outcome": outcome}) if as_json else out.print(sentences[outcome])
+    told(as_json, {"job_id": job_id, "outcome": outcome}, sentences[outcome])
     if outcome in ("too_late", "already", "unknown"):
         raise typer.Exit(REFUSED)
 
@@ -128,8 +110,8 @@ def cancel(job_id: str, as_json: Json = False) -> None:
 @app.command()
 def replay(
     job_id: str,
-    callback: Annotated[str | None, typer.Option(help="A new callback URL for this round.")] = None,
-    failure_callback: Annotated[str | None, typer.Option(help="A new failure URL for this round.")] = None,
+    callback: Callback = None,
+    failure_callback: FailureCallback = None,
     why: Why = None,
     as_json: Json = False,
 ) -> None:
@@ -143,7 +125,7 @@ def replay(
             sentence, problem = _REPLAY_REFUSED[outcome]
             raise Refused(sentence, code=problem)
         here.wake()
-    print_json({"job_id": job_id, "outcome": outcome}) if as_json else out.print("The job runs again.")
+    told(as_json, {"job_id": job_id, "outcome": outcome}, "The job runs again.")
 
 
 def callable_(settings: Settings, callback: str | None, failure_callback: str | None) -> None:
@@ -173,7 +155,7 @@ def _shown(here: Desk, job_id: str) -> dict[str, Any]:
         "next_try_at": moment(row["run_at"]) if row["status"] == "queued" else None,
         "worker": row["worker_id"] if row["status"] == "processing" else None,
         "error": msgspec.to_builtins(error_of(row["error_code"], row["error_message"])),
-        "attempts": [_attempt(attempt) for attempt in jobs.attempts_of(here.db, job_id)],
+        "attempts": [columns_of(attempt, *_ATTEMPT) for attempt in jobs.attempts_of(here.db, job_id)],
         "deliveries": msgspec.to_builtins(log.deliveries),
         "story": [_event(event) for event in story.of_job(here.db, row, held, _template(here, row["product_id"]))],
     }  # fmt: skip
@@ -206,7 +188,3 @@ def _recorded(here: Desk, job_id: str) -> dict[str, Any]:
 
 def _event(event: story.Event) -> dict[str, Any]:
     return {"at": moment(event.at), "title": event.title, "lines": event.lines}
-
-
-def _attempt(row: AttemptRow) -> dict[str, Any]:
-    return columns_of(row, "round", "number", "outcome", "error_code", "worker_id", "started_at", "ended_at")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ops.commands.terminal import REFUSED, Json, Why, Yes, columns_of, counted, desk, err, out, print_json, print_table
+from ops.commands.options import Json, Why, Yes
+from ops.commands.terminal import REFUSED, columns_of, counted, desk, err, out, print_json, print_table, told
 from schema.rows import keys
 
 _FIRST = (
@@ -57,10 +58,8 @@ def list_(as_json: Json = False) -> None:
         rows = keys.everything(here.db)
     names = ("key_id", "name", "role", "rate", "created_at", "revoked_at")
     shown = [columns_of(row, *names) for row in rows]
-    if as_json:
-        print_json({"keys": shown})
-    else:
-        print_table(("key", "name", "role", "a minute", "made", "revoked"), [tuple(row.values()) for row in shown])
+    columns = ("key", "name", "role", "a minute", "made", "revoked")
+    told(as_json, {"keys": shown}, lambda: print_table(columns, [tuple(row.values()) for row in shown]))
 
 
 @app.command()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
-from ops.commands.terminal import REMAINS, Json, Why, age, desk, out, print_json, print_table
+from ops.commands.options import Json, Why
+from ops.commands.terminal import REMAINS, age, desk, out, print_table, told
 from schema.http.state_responses import QueueState
 from schema.life import queues
 from service.routes.queues import queue_states
@@ -22,7 +22,7 @@ def list_(as_json: Json = False) -> None:
     """Depth, oldest age, consumers, pauses."""
     with desk() as here:
         shown = queue_states(here.db, here.settings)
-    print_json(msgspec.to_builtins(shown)) if as_json else print_queues(shown.queues)
+    told(as_json, shown, lambda: print_queues(shown.queues))
 
 
 @app.command()
@@ -69,11 +69,8 @@ def print_queues(shown: list[QueueState]) -> None:
     print_table(
         ("queue", "state", "waiting", "due", "oldest", "processing", "threads", "dead letters"),
         [
-            (
-                queue.name, queue.state, queue.depth, queue.due, age(queue.oldest_age), queue.processing, queue.consumers,
-                queue.dead_letters,
-            )
-            for queue in shown
+            (q.name, q.state, q.depth, q.due, age(q.oldest_age), q.processing, q.consumers, q.dead_letters)
+            for q in shown
         ],
     )  # fmt: skip
     for queue in shown:
@@ -82,8 +79,5 @@ def print_queues(shown: list[QueueState]) -> None:
 
 
 def _say(here: Any, name: str, as_json: bool, sentence: str) -> None:
-    if as_json:
-        states = queue_states(here.db, here.settings).queues
-        print_json(msgspec.to_builtins(next(queue for queue in states if queue.name == name)))
-    else:
-        out.print(sentence)
+    states = queue_states(here.db, here.settings).queues if as_json else []
+    told(as_json, next((queue for queue in states if queue.name == name), None), sentence)

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from ops.commands.terminal import Json, desk, err, out, print_json
+from ops.commands.options import Json
+from ops.commands.terminal import desk, err, told
 from schema.rows import switches
 
 app = typer.Typer(help="How far the synchronous endpoint has been replaced.", no_args_is_help=True)
@@ -17,13 +18,12 @@ def show(as_json: Json = False) -> None:
     """The share of codes answered at once, and whether the synchronous endpoint is served."""
     with desk() as here:
         rollout = switches.stored(here.db, here.settings)
-    if as_json:
-        print_json({"percent": rollout.percent, "sync_enabled": rollout.sync_enabled})
-    else:
-        out.print(
-            f"{rollout.percent} % of codes are answered at once; the synchronous endpoint is "
-            f"{'served' if rollout.sync_enabled else 'switched off (410)'}."
-        )
+    served = "served" if rollout.sync_enabled else "switched off (410)"
+    told(
+        as_json,
+        {"percent": rollout.percent, "sync_enabled": rollout.sync_enabled},
+        f"{rollout.percent} % of codes are answered at once; the synchronous endpoint is {served}.",
+    )
 
 
 @app.command("set")
@@ -39,9 +39,8 @@ def set_(
         raise typer.BadParameter("give --percent, --sync, or both")
     with desk() as here:
         try:
-            switches.set_rollout(
-                here.db, by=here.by, percent=percent, sync_enabled=None if sync is None else sync == "on"
-            )
+            sync_enabled = None if sync is None else sync == "on"
+            switches.set_rollout(here.db, by=here.by, percent=percent, sync_enabled=sync_enabled)
         except ValueError as error:
             err.print(f"[red]{error}[/]")
             raise typer.Exit(2) from None

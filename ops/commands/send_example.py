@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console
 from ulid import ULID
 
 from actors.deliver.bodies import callback_body
 from actors.deliver.sender import SignedSender
-from ops.commands.terminal import allowed
+from ops.commands.options import Json, one_of
+from ops.commands.terminal import REFUSED, WRONG_USAGE, allowed, err, out, print_json
 from schema import VERSION
 from schema.callbacks.receiver_headers import ReceiverHeaders
 from schema.callbacks.urls import HOW_TO_ALLOW, check_literal, failure_url, host_key, is_resume_url, redact
@@ -30,18 +29,12 @@ def example(status: str) -> End:
     """The end that an example tells of; its job exists nowhere, and says so."""
     now = datetime.now(UTC)
     return End(
-        job_id=f"pdf_example_{ULID()}",
-        code="example",
-        product_id="example",
-        round=1,
-        status=status,
-        requested_at=now,
-        ended_at=now,
-        google_drive_link="https://drive.google.com/file/d/example/view" if status == "completed" else None,
+        job_id=f"pdf_example_{ULID()}", code="example", product_id="example", round=1, status=status, requested_at=now,
+        ended_at=now, google_drive_link="https://drive.google.com/file/d/example/view" if status == "completed" else None,
         error_code={"failed": "template_not_found", "cancelled": "cancelled"}.get(status),
         error_message="This is an example: no report failed." if status == "failed" else None,
         meta={"example": True},
-    )
+    )  # fmt: skip
 
 
 def send(sender: Sender, url: str, status: str) -> tuple[str, Answer, Verdict]:
@@ -92,52 +85,40 @@ def shown(url: str) -> str:
 
 def send_example(
     url: Annotated[str, typer.Argument(help="The callback URL to try.")],
-    status: Annotated[str, typer.Option(help="completed, failed or cancelled.")] = "completed",
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    status: Annotated[
+        str, typer.Option(help="completed, failed or cancelled.", callback=one_of(STATUSES))
+    ] = "completed",
+    as_json: Json = False,
 ) -> None:
     """Sign and post an example callback with this host's settings, and explain the answer.
 
     The exit code is 0 when a real callback would be delivered. A resume URL is used up by it, like by a real one.
     """
-    if status not in STATUSES:
-        raise typer.BadParameter(f"one of {', '.join(STATUSES)}", param_hint="--status")
     settings = Settings.from_env(os.environ)
     allow = allowed(settings)
     try:
         check_literal(url, allow)
     except Refused as refused:
-        typer.echo(f"{refused.code}: {refused.detail}", err=True)
+        err.print(f"{refused.code}: {refused.detail}", markup=False)
         if HOW_TO_ALLOW in refused.detail:
-            typer.echo(_how_to_allow(url), err=True)
-        raise typer.Exit(2) from None
+            err.print(_how_to_allow(url), markup=False)
+        raise typer.Exit(WRONG_USAGE) from None
+    headers, timeout = ReceiverHeaders.parse(settings.webhook_headers), settings.webhook_timeout
     sender = SignedSender(
-        settings.signing_secrets,
-        version=VERSION,
-        allow=allow,
-        timeout=settings.webhook_timeout,
-        connections=1,
-        headers=ReceiverHeaders.parse(settings.webhook_headers),
+        settings.signing_secrets, version=VERSION, allow=allow, timeout=timeout, connections=1, headers=headers
     )
     try:
         target, answer, verdict = send(sender, url, status)
     finally:
         sender.close()
     if as_json:
-        document = {
-            "url": shown(target),
-            "status": answer.status,
-            "failure": answer.failure,
-            "seconds": round(answer.duration, 3),
-            "body": answer.body_head,
-            "verdict": verdict.kind,
-            "code": verdict.code,
+        print_json({
+            "url": shown(target), "status": answer.status, "failure": answer.failure, "body": answer.body_head,
+            "seconds": round(answer.duration, 3), "verdict": verdict.kind, "code": verdict.code,
             "explained": explain(answer, verdict, target),
-        }
-        typer.echo(json.dumps(document, ensure_ascii=False))
+        })  # fmt: skip
     else:
-        console = Console(highlight=False, markup=False, soft_wrap=True)
-        console.print(f"POST {shown(target)}  ({answer.duration:.2f} s)")
-        if answer.body_head:
-            console.print(f"  {answer.body_head}")
-        console.print(explain(answer, verdict, target))
-    raise typer.Exit(0 if verdict.kind == "delivered" else 1)
+        body = [f"  {answer.body_head}"] if answer.body_head else []
+        for line in (f"POST {shown(target)}  ({answer.duration:.2f} s)", *body, explain(answer, verdict, target)):
+            out.print(line, markup=False)
+    raise typer.Exit(0 if verdict.kind == "delivered" else REFUSED)

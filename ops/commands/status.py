@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 
-import msgspec
-
+from ops.commands.options import Json
 from ops.commands.outlook import patience, print_verdict, quick, watch_of
 from ops.commands.queues import print_queues
-from ops.commands.terminal import Json, age, counted, migrated, out, print_json, print_table, there
+from ops.commands.terminal import age, counted, migrated, out, print_json, print_table, there
 from schema import VERSION
 from schema.environment.server_urls import without_password
 from schema.rows import figures, letters, workers
@@ -21,17 +20,14 @@ def status(as_json: Json = False) -> None:
     settings = Settings.from_env(os.environ)
     there(settings)
     db = quick(settings)
-    head = {"version": VERSION, "database": without_password(settings.database_url)}
+    head: dict[str, object] = {"version": VERSION, "database": without_password(settings.database_url)}
     try:
         watch = watch_of(settings, db)
         watch.answers()
         away = migrated(db)
         verdict = watch.look(patience(), away.detail if away else None)
         if away is not None:
-            if as_json:
-                print_json(head | {"verdict": msgspec.to_builtins(verdict)})
-            else:
-                print_verdict(verdict)
+            print_json(head | {"verdict": verdict}) if as_json else print_verdict(verdict)
             raise away
         jobs = figures.jobs_by_status(db)
         shown = queue_states(db, settings).queues
@@ -40,29 +36,19 @@ def status(as_json: Json = False) -> None:
         not_sent = figures.callbacks_not_sent(db)
     finally:
         db.close()
+    workers_: list[dict[str, object]] = [{**row, "up": round(float(row["up"]), 1)} for row in live]
     if as_json:
-        print_json(
-            head
-            | {
-                "verdict": msgspec.to_builtins(verdict),
-                "jobs": jobs,
-                "queues": msgspec.to_builtins(shown),
-                "workers": [row | {"up": round(float(row["up"]), 1)} for row in live],
-                "dead_letters": dead,
-                "callbacks_not_sent": not_sent,
-            }
-        )
+        head |= {"verdict": verdict, "jobs": jobs, "queues": shown, "workers": workers_}
+        print_json(head | {"dead_letters": dead, "callbacks_not_sent": not_sent})
         return
     out.print(f"[bold]reportq {VERSION}[/]   " + "   ".join(f"{name} {n}" for name, n in sorted(jobs.items())))
     out.print(f"database: {head['database']}", markup=False)
     print_verdict(verdict)
     print_queues(shown)
+    columns = ("worker_id", "kind", "threads", "busy", "rss_mb", "version")
     print_table(
         ("worker", "queue", "threads", "busy", "MB", "version", "up"),
-        [
-            (w["worker_id"], w["kind"], w["threads"], w["busy"], w["rss_mb"], w["version"], age(float(w["up"])))
-            for w in live
-        ],
+        [(*(w[name] for name in columns), age(float(str(w["up"])))) for w in workers_],
     )
     if not_sent:
         were = "was not sent, its resume URL" if not_sent == 1 else "were not sent, their resume URLs"

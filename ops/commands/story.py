@@ -186,22 +186,13 @@ def _next(
         again = any(row["round"] == job["round"] for row in tried)
         title = "Next: tried again when its turn comes" if again else "Next: waits for a worker"
         place = f"{waiting.ahead_of(db, job) + 1:,} of {waiting.count(db):,} that wait"
-        yield Event(
-            as_time(job["run_at"]),
-            9,
-            title,
-            (place, *_held_by(pauses.hold(paused, messages.RENDER), holding[messages.RENDER])),
-        )
+        held = _held_by(pauses.hold(paused, messages.RENDER), holding[messages.RENDER])
+        yield Event(as_time(job["run_at"]), 9, title, (place, *held))
     if owed and owed[-1]["status"] == "queued":
         last = owed[-1]
         title = "Next: callback is tried again" if last["tries"] else "Next: callback is sent"
-        hold = pauses.of_delivery(paused, last)
-        yield Event(
-            as_time(last["run_at"]),
-            9,
-            title if last["url"] else "Next: recorded for good",
-            _held_by(hold, holding[messages.WEBHOOKS]),
-        )
+        held = _held_by(pauses.of_delivery(paused, last), holding[messages.WEBHOOKS])
+        yield Event(as_time(last["run_at"]), 9, title if last["url"] else "Next: recorded for good", held)
 
 
 def _redrawn(job: JobRow, current: str | None) -> Iterator[Event]:

@@ -1,6 +1,4 @@
-"""Commands for template authors: `render` draws one report, `templates check|list|watch` looks after
-products.
-"""
+"""Commands for template authors: `render` draws one report, `templates check|list` looks after products."""
 
 from __future__ import annotations
 
@@ -41,9 +39,8 @@ def _tell_cut_short(product: str, pages: Sequence[int]) -> None:
     typer.echo(f"{product}: warning: a page_break leaves page {', '.join(map(str, pages))} nearly empty", err=True)
 
 
-def _stop(error: Permanent) -> typer.Exit:
+def _complain(error: Permanent) -> None:
     typer.echo(f"{error.code}: {error.detail}", err=True)
-    return typer.Exit(1)
 
 
 def read_data(path: Path) -> dict[str, Any]:
@@ -83,9 +80,9 @@ def render(
     try:
         _render_once(renderer, product, data, output)
     except Permanent as error:
+        _complain(error)
         if not watch:
-            raise _stop(error) from error
-        typer.echo(f"{error.code}: {error.detail}", err=True)
+            raise typer.Exit(1) from error
     if watch:
         _watch(renderer, product, data, output, _folders(templates_dir))
 
@@ -116,7 +113,7 @@ def _watch(renderer: PdfRenderer, product: str, data: Path | None, output: Path,
         try:
             _render_once(renderer, product, data, output)
         except Permanent as error:
-            typer.echo(f"{error.code}: {error.detail}", err=True)
+            _complain(error)
 
 
 @app.command("list")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import inspect
 import json
 import os
 import socket
@@ -12,13 +11,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
+import msgspec
 import peewee
-import typer
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
@@ -66,9 +65,6 @@ _INSTEAD = {
 _IDS = ("job_id", "batch_id", "dead_letter_id", "delivery_id", "fingerprint", "key", "worker")
 
 QUICK = {"connect_timeout": 1.0, "io_timeout": 1.2}  # seconds: with what starts and shows a command, three in all
-Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
-Why = Annotated[str | None, typer.Option("--why", help="The reason, kept in the audit.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @dataclass(frozen=True)
@@ -177,38 +173,6 @@ def _no_database(why: str) -> int:
     return UNAVAILABLE
 
 
-def one_of(words: Sequence[str]) -> Callable[[str | None], str | None]:
-    """An option's callback that refuses a mistyped word: a filter that fits nothing looks like nothing being there."""
-
-    def check(value: str | None) -> str | None:
-        if value is not None and value not in words:
-            raise typer.BadParameter(f"{value!r} is not one of {', '.join(words)}.")
-        return value
-
-    return check
-
-
-def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take options as a dataclass: typer sees the fields in the dataclass's place."""
-    shown: list[inspect.Parameter] = []
-    groups: dict[str, tuple[type, list[str]]] = {}
-    for name, one in inspect.signature(command, eval_str=True).parameters.items():
-        own, group = [one], one.annotation
-        if isinstance(group, type) and is_dataclass(group):
-            own = list(inspect.signature(group, eval_str=True).parameters.values())
-            groups[name] = (group, [field.name for field in own])
-        shown += [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in own]
-
-    def called(**given: Any) -> None:
-        for name, (group, fields) in groups.items():
-            given[name] = group(**{field: given.pop(field) for field in fields})
-        command(**given)
-
-    called.__doc__, called.__name__ = command.__doc__, command.__name__
-    called.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
-    return called
-
-
 def columns_of(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """These columns of a row for JSON; moments, whose names end with `_at`, become RFC 3339."""
     return {name: moment(row[name]) if name.endswith("_at") else row[name] for name in names}
@@ -220,8 +184,22 @@ def counted(number: int, noun: str) -> str:
 
 
 def print_json(value: object) -> None:
-    """The value on stdout, whole and uncoloured."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """The value on stdout, whole and uncoloured; it may hold the API's structs."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: object) -> object:
+    return msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else str(value)
+
+
+def told(as_json: bool, document: object, shown: str | Callable[[], object]) -> None:
+    """What a command found or did: for programs, or for people, in a sentence or as it is printed."""
+    if as_json:
+        print_json(document)
+    elif isinstance(shown, str):
+        out.print(shown)
+    else:
+        shown()
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 import typer
 
+from actors.desk import bulk_replays
 from ops.commands.bulk import Asked, run
-from ops.commands.dead_letters import DryRun, Rate
+from ops.commands.options import DryRun, Error, Json, Rate, Trial, Why, Yes
 from ops.commands.send_example import send_example
-from ops.commands.terminal import Json, Why, Yes, desk, out, print_json, print_table, short
+from ops.commands.terminal import desk, out, print_table, short, told
+from schema.http.responses import Delivery
 from schema.rows.letter_search import LetterFilter, moment_of
 from service.routes.deliveries import delivery_log
 from service.routes.deliveries import resend as resend_one
@@ -23,10 +24,11 @@ def log(job_id: str, as_json: Json = False) -> None:
     """Every callback of a job with all its attempts."""
     with desk() as here:
         shown = delivery_log(here.db, job_id)
-    if as_json:
-        print_json(msgspec.to_builtins(shown))
-        return
-    for one in shown.deliveries:
+    told(as_json, shown, lambda: _print(shown.deliveries))
+
+
+def _print(deliveries: list[Delivery]) -> None:
+    for one in deliveries:
         next_try = f", next try {short(one.next_try_at)}" if one.next_try_at else ""
         out.print(f"{one.delivery_id}  round {one.round}  {one.event}  {one.state}{next_try}", markup=False)
         out.print(f"  {one.url or 'no callback URL'}{'  ' + one.hint if one.hint else ''}", markup=False)
@@ -45,16 +47,16 @@ def resend(
     with desk() as here:
         resend_one(here.db, delivery_id, by=here.by, why=why, force=force)
         here.wake()
-    print_json({"delivery_id": delivery_id, "state": "pending"}) if as_json else out.print("It will be sent at once.")
+    told(as_json, {"delivery_id": delivery_id, "state": "pending"}, "It will be sent at once.")
 
 
 @app.command("resend-failed")
 def resend_failed(
     since: Annotated[str, typer.Option(help="Died since: 2h, 30m, 1d or an RFC 3339 moment.")],
-    error: Annotated[str | None, typer.Option(help="Only this error code.")] = None,
+    error: Error = None,
     dry_run: DryRun = False,
     rate: Rate = None,
-    trial: Annotated[int, typer.Option(min=0, help="So many of each error go first; 0: no trial.")] = 5,
+    trial: Trial = bulk_replays.TRIAL,
     why: Why = None,
     yes: Yes = False,
     as_json: Json = False,
@@ -62,10 +64,7 @@ def resend_failed(
     """Every callback that died since a moment, without rendering again."""
     with desk() as here:
         wanted = LetterFilter(kind="delivery", error=error, since=moment_of(since, here.db.clock()))
-        asked = Asked(
-            "replay", why, everything=False, dry_run=dry_run, yes=yes, as_json=as_json, rate=rate, trial=trial
-        )
-        code = run(here, wanted, asked)
+        code = run(here, wanted, Asked("replay", why, False, dry_run, yes, as_json, rate=rate, trial=trial))
     raise typer.Exit(code)
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+import msgspec
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as dashboard_builders
 from grafana_foundation_sdk.builders import prometheus, stat, timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 from grafana_foundation_sdk.models import common, dashboard
 
-R = "$__rate_interval"
 SOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="prometheus")
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
+class Panel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One picture. `shows` maps a legend to its expression; `warn` and `bad` are where a stat changes colour."""
 
     title: str
@@ -26,26 +24,33 @@ class Panel:
     shows: Mapping[str, str]
     kind: str = "lines"  # lines | stacked | number
     width: int = 8
-    warn: float | None = None
-    bad: float | None = None
+    warn: int | float | None = None  # as written: 30 stays 30
+    bad: int | float | None = None
     good_is_high: bool = False
     decimals: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A row of panels under one question."""
 
     title: str
-    panels: tuple[Panel, ...] = field(default=())
+    panels: list[Panel]
 
 
-def board(uid: str, title: str, description: str, sections: tuple[Section, ...]) -> dashboard.Dashboard:
+class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A YAML file of this folder."""
+
+    title: str
+    description: str
+    sections: list[Section]
+
+
+def board(uid: str, shown: Board) -> dashboard.Dashboard:
     """A whole dashboard."""
     built = (
-        Dashboard(title)
+        Dashboard(shown.title)
         .uid(uid)
-        .description(description)
+        .description(shown.description)
         .tags(["reportq"])
         .editable()
         .refresh("10s")
@@ -53,7 +58,7 @@ def board(uid: str, title: str, description: str, sections: tuple[Section, ...])
         .timezone(common.TimeZoneBrowser)
     )
     numbers = itertools.count(1)
-    for section in sections:
+    for section in shown.sections:
         built = built.with_row(Row(section.title).id(next(numbers)))
         for panel in section.panels:
             built = built.with_panel(_draw(panel).id(next(numbers)))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ops.servers.loopback_http import call
-from ops.servers.packages import need
-from ops.servers.process import Server, free_port
+from ops.servers.loopback_http import told
+from ops.servers.process import HttpServer
 
 SILENT = """\
 route: {receiver: nobody, group_wait: 1s, group_interval: 1s}
@@ -15,25 +14,20 @@ receivers: [{name: nobody}]
 """
 
 
-class Alertmanager(Server):
+class Alertmanager(HttpServer):
     """`target` is what Prometheus is told."""
 
     name = "alertmanager"
+    package = "prometheus-alertmanager"
 
     def __init__(self, folder: Path | str, configuration: str = SILENT) -> None:
         """`configuration` is the text of alertmanager.yml."""
         super().__init__(folder)
-        need("prometheus-alertmanager")
-        self.port = self.kept("port", free_port)
         self.configuration = configuration
 
     @property
     def target(self) -> str:
         return f"127.0.0.1:{self.port}"
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.target}"
 
     def command(self) -> list[str]:
         return [
@@ -47,12 +41,7 @@ class Alertmanager(Server):
     def prepare(self) -> None:
         (self.folder / "alertmanager.yml").write_text(self.configuration)
 
-    def answers(self) -> bool:
-        return call("GET", f"{self.url}/-/ready").ok
-
     def alerts(self) -> list[dict[str, Any]]:
         """What it holds now."""
-        answer = call("GET", f"{self.url}/api/v2/alerts")
-        answer.raise_for_status()
-        alerts: list[dict[str, Any]] = answer.json()
+        alerts: list[dict[str, Any]] = told("GET", f"{self.url}/api/v2/alerts")
         return alerts

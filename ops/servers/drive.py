@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ops.servers.drive_api import DriveExchange
 from ops.servers.drive_state import DriveState
-from ops.servers.loopback_http import call, serve
-from ops.servers.process import ModuleServer, listening, wait_until
+from ops.servers.loopback_http import call, serve, told
+from ops.servers.process import ModuleServer, listening, wait_until, write_private
 
 ACCOUNT = "reportq@trial.iam.gserviceaccount.com"
 
@@ -58,25 +58,15 @@ class DriveDouble(ModuleServer):
         (keys / f"{ACCOUNT}.pem").write_bytes(
             key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         )
-        private = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
+        kind = serialization.PrivateFormat.PKCS8
+        private = key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption())
         account = {
-            "type": "service_account",
-            "project_id": "reportq-trial",
-            "private_key_id": "trial",
-            "private_key": private.decode(),
-            "client_email": ACCOUNT,
-            "client_id": "1",
-            "client_user_email": None,  # PyDrive2 insists on the key; null means: as the account itself
-            "auth_uri": f"{self.api_root}auth",
+            "type": "service_account", "project_id": "reportq-trial", "private_key_id": "trial", "client_id": "1",
+            "private_key": private.decode(), "client_email": ACCOUNT, "auth_uri": f"{self.api_root}auth",
             "token_uri": f"{self.api_root}token",
-        }
-        target.touch(mode=0o600)
-        target.write_text(json.dumps(account, indent=1))
-        return target
+            "client_user_email": None,  # PyDrive2 insists on the key; null means: as the account itself
+        }  # fmt: skip
+        return write_private(target, json.dumps(account, indent=1))
 
     def fail(self, operation: str, kind: str, *, times: int | None = None, seconds: float = 0.0) -> None:
         """Let an operation (see drive_faults.OPERATIONS, `*` for all) meet a trouble, `times` times or until cleared.
@@ -125,10 +115,8 @@ class DriveDouble(ModuleServer):
         wait_until(lambda: self.state()["hanging"].get(operation, 0) > 0, timeout, f"a hanging {operation}")
 
     def _tell(self, method: str, what: str, content: object = None) -> dict[str, Any]:
-        answer = call(method, f"{self.api_root}_control/{what}", json=content)
-        answer.raise_for_status()
-        told: dict[str, Any] = answer.json()
-        return told
+        answer: dict[str, Any] = told(method, f"{self.api_root}_control/{what}", json=content)
+        return answer
 
 
 def main() -> None:

@@ -15,20 +15,39 @@ from typing import Any
 from ops.servers import drive_uploads
 from ops.servers.drive_faults import REFUSALS
 from ops.servers.drive_files import BadQuery, File, matching
-from ops.servers.drive_state import DriveState, Refusal
+from ops.servers.drive_state import DriveState, Refusal, partial
 from ops.servers.loopback_http import Exchange, Unanswered
-from ops.servers.partial_answers import partial
 
 FOLDER_TYPE = "application/vnd.google-apps.folder"
-UPLOAD = re.compile(r"(?:/resumable)?/upload/drive/v2/files(?:/(?P<id>[^/]+))?")
-FILE = re.compile(r"/drive/v2/files/(?P<id>[^/]+)(?:/(?P<part>trash|untrash|permissions))?(?:/(?P<sub>[^/]+))?")
-VIEW = re.compile(r"/file/d/(?P<id>[^/]+)/view")
+_UPLOAD, _FILES, _ID = r"(?:/resumable)?/upload/drive/v2/files", "/drive/v2/files", "/(?P<id>[^/]+)"
+# Method and path → operation; the first that fits. A request to a session by its `upload_id` is an `upload`, and one of a
+# file's content (`alt=media`) a `download`.
+ROUTES = [
+    (re.compile(pattern), operation)
+    for pattern, operation in (
+        (r"\w+ /token", "token"),
+        (rf"POST {_UPLOAD}", "insert"),
+        (rf"\w+ {_UPLOAD}(?:{_ID})?", "update"),
+        (rf"GET {_FILES}", "list"),
+        (rf"\w+ {_FILES}", "insert"),
+        (r"\w+ /drive/v2/about", "about"),
+        (rf"\w+ {_FILES}/generateIds", "generateIds"),
+        (rf"\w+ /file/d{_ID}/view", "view"),
+        (rf"\w+ {_FILES}{_ID}/(?:un)?trash", "trash"),
+        (rf"\w+ {_FILES}{_ID}/permissions(?:/(?P<sub>[^/]+))?", "permissions"),
+        (rf"GET {_FILES}{_ID}", "get"),
+        (rf"DELETE {_FILES}{_ID}", "delete"),
+        (rf"\w+ {_FILES}{_ID}", "update"),
+    )
+]
 
 
 class DriveExchange(Exchange):
     """One connection to the double; `state` is set on a subclass made for the running server."""
 
     state: DriveState
+    named: dict[str, str | None]
+    lost = False  # the answer to this request
 
     def respond(self, method: str) -> None:
         body = self.body()
@@ -61,31 +80,19 @@ class DriveExchange(Exchange):
             self.answer_json(refusal.status, content)
 
     def answer(self, status: int, body: bytes = b"", headers: Any = None) -> None:
-        if getattr(self, "lost", False):
+        if self.lost:
             self.lost = False
             raise Unanswered
         super().answer(status, body, headers)
 
     def _operation(self, method: str) -> str:
-        route = self.route
-        if route == "/token":
-            return "token"
-        if UPLOAD.fullmatch(route):
-            if "upload_id" in self.query:
-                return "upload"
-            return "insert" if method == "POST" else "update"
-        if route == "/drive/v2/files":
-            return "list" if method == "GET" else "insert"
-        if route in ("/drive/v2/about", "/drive/v2/files/generateIds"):
-            return route.rpartition("/")[2]
-        if VIEW.fullmatch(route):
-            return "view"
-        if found := FILE.fullmatch(route):
-            if found["part"]:
-                return "trash" if found["part"].endswith("trash") else "permissions"
-            if method == "GET":
-                return "download" if self.query.get("alt") == "media" else "get"
-            return "delete" if method == "DELETE" else "update"
+        """What is asked; the ids in the path are kept in `named`."""
+        for pattern, operation in ROUTES:
+            if found := pattern.fullmatch(f"{method} {self.route}"):
+                self.named = found.groupdict()
+                if "upload_id" in self.query and operation in ("insert", "update"):
+                    return "upload"
+                return "download" if operation == "get" and self.query.get("alt") == "media" else operation
         return "unknown"
 
     def _perform(self, operation: str, method: str, body: bytes) -> None:
@@ -93,37 +100,28 @@ class DriveExchange(Exchange):
             self._token(body)
             return
         if operation == "view":  # people follow links without a token; the double trusts loopback
-            file = self._file(VIEW.fullmatch(self.route))
-            content = self.state.files.content(file)
-            self.answer(200, content, {"Content-Type": str(file["mimeType"])})
+            file = self._file()
+            self.answer(200, self.state.files.content(file), {"Content-Type": str(file["mimeType"])})
             return
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if self.state.files.tokens.get(token, 0) < time.time():
             raise Refusal(*REFUSALS["unauthorized"])
         if operation == "unknown":
             raise Refusal(404, "notFound", f"This double does not know {method} {self.route}")
-        perform = getattr(self, f"_perform_{operation}")
-        perform(method, body)
+        getattr(self, f"_perform_{operation}")(method, body)
 
     def _token(self, body: bytes) -> None:
         token = self.state.sell_token(body.decode())
-        if token is None:
-            error = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
-            self.answer_json(400, error)
-        else:
-            self.answer_json(200, token)
+        refused = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+        self.answer_json(200 if token else 400, token or refused)
 
     def _perform_about(self, method: str, body: bytes) -> None:
         used = sum(int(file.get("fileSize", 0)) for file in self.state.files.now.values())
-        about = {
-            "kind": "drive#about",
-            "name": "reportq trial",
-            "quotaBytesTotal": str(15 * 2**30),
-            "quotaBytesUsed": str(used),
-            "rootFolderId": "root",
+        self._ok({
+            "kind": "drive#about", "name": "reportq trial", "rootFolderId": "root",
+            "quotaBytesTotal": str(15 * 2**30), "quotaBytesUsed": str(used),
             "user": {"kind": "drive#user", "displayName": "reportq trial"},
-        }
-        self._ok(about)
+        })  # fmt: skip
 
     def _perform_generateIds(self, method: str, body: bytes) -> None:
         ids = self.state.files.reserve(int(self.query.get("maxResults", "10")))
@@ -143,10 +141,10 @@ class DriveExchange(Exchange):
         self._ok(page)
 
     def _perform_get(self, method: str, body: bytes) -> None:
-        self._ok(self.state.shown(self._file(FILE.fullmatch(self.route))))
+        self._ok(self.state.shown(self._file()))
 
     def _perform_download(self, method: str, body: bytes) -> None:
-        file = self._file(FILE.fullmatch(self.route))
+        file = self._file()
         content = self.state.files.content(file)
         headers = {"Content-Type": str(file["mimeType"])}
         if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
@@ -154,23 +152,21 @@ class DriveExchange(Exchange):
             last = min(int(wanted[2] or len(content)), len(content) - 1)
             headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
             self.answer(206, content[first : last + 1], headers)
-            return
-        self.answer(200, content, headers)
+        else:
+            self.answer(200, content, headers)
 
     def _perform_delete(self, method: str, body: bytes) -> None:
-        self.state.files.remove(self._file(FILE.fullmatch(self.route))["id"])
+        self.state.files.remove(self._file()["id"])
         self.answer(204)
 
     def _perform_trash(self, method: str, body: bytes) -> None:
-        file = self._file(FILE.fullmatch(self.route))
+        file = self._file()
         labels = file["labels"] | {"trashed": self.route.endswith("/trash")}
         self._ok(self.state.shown(self.state.files.put(file | {"labels": labels})))
 
     def _perform_permissions(self, method: str, body: bytes) -> None:
-        found = FILE.fullmatch(self.route)
-        file = self._file(found)
+        file, wanted = self._file(), self.named["sub"]
         granted: list[dict[str, Any]] = list(file.get("_permissions", []))
-        wanted = found["sub"] if found else None
         one = next((permission for permission in granted if permission["id"] == wanted), None)
         if wanted and one is None:
             raise Refusal(404, "notFound", f"Permission not found: {wanted}.")
@@ -198,8 +194,7 @@ class DriveExchange(Exchange):
             self._ok(metadata)
 
     def _perform_update(self, method: str, body: bytes) -> None:
-        found = UPLOAD.fullmatch(self.route) or FILE.fullmatch(self.route)
-        file = self._file(found)
+        file = self._file()
         metadata, content, mime = self._parsed(body)
         self._written(content)
         if self.query.get("uploadType") == "resumable":
@@ -233,8 +228,9 @@ class DriveExchange(Exchange):
     def _parsed(self, body: bytes) -> tuple[File, bytes | None, str | None]:
         return drive_uploads.parsed(self.headers.get("Content-Type", ""), self.query.get("uploadType"), body)
 
-    def _file(self, found: re.Match[str] | None) -> File:
-        identifier = found["id"] if found else ""
+    def _file(self) -> File:
+        """The file that the path names."""
+        identifier = self.named["id"] or ""
         file = self.state.files.now.get(identifier)
         if file is None:
             raise Refusal(404, "notFound", f"File not found: {identifier}.")

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ops.servers.loopback_http import Waiting
+
+# `insert` is an insert in one request, or the start of an upload session, whose bytes come by `upload`.
 OPERATIONS = (
-    "token",
-    "about",
-    "generateIds",
-    "insert",  # start of an upload session, or an insert in one request
-    "upload",  # the bytes of a session
-    "update",
-    "get",
-    "download",
-    "list",
-    "delete",
-    "trash",
+    "token", "about", "generateIds", "insert", "upload", "update", "get", "download", "list", "delete", "trash",
     "permissions",
-)
+)  # fmt: skip
 
 # kind → status, reason, sentence: what Google answers, as googleapiclient and PyDrive2 read it
 REFUSALS = {
@@ -28,11 +19,7 @@ REFUSALS = {
     "too_many_requests": (429, "rateLimitExceeded", "Rate Limit Exceeded"),
     "quota": (403, "storageQuotaExceeded", "The user's Drive storage quota has been exceeded."),
     "daily_limit": (403, "dailyLimitExceeded", "Daily Limit Exceeded"),
-    "forbidden": (
-        403,
-        "insufficientFilePermissions",
-        "The user does not have sufficient permissions for this file.",
-    ),
+    "forbidden": (403, "insufficientFilePermissions", "The user does not have sufficient permissions for this file."),
     "not_found": (404, "notFound", "File not found."),
     "server_error": (500, "backendError", "Backend Error"),
     "unauthorized": (401, "authError", "Invalid Credentials"),
@@ -58,32 +45,30 @@ class Fault:
     met: int = 0
 
 
-class Faults:
+class Faults(Waiting):
     """The rules in force, in the order they were added; the first that fits an operation is used."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._rules: list[Fault] = []
-        self._changed = threading.Condition()
-        self._cleared = 0
         self.hanging: dict[str, int] = {}
 
     def add(self, rule: dict[str, Any]) -> None:
         fault = Fault(**rule)
         if fault.operation not in (*OPERATIONS, "*") or fault.kind not in KINDS:
             raise ValueError(f"operation is one of {OPERATIONS} or *, kind one of {KINDS}")
-        with self._changed:
+        with self.changed:
             self._rules.append(fault)
 
     def clear(self, operation: str = "*") -> None:
         """Forget the rules of an operation (all by default) and let go of what hangs."""
-        with self._changed:
+        with self.changed:
             self._rules = [rule for rule in self._rules if operation not in ("*", rule.operation)]
-            self._cleared += 1
-            self._changed.notify_all()
+            self.let_go()
 
     def take(self, operation: str) -> Fault | None:
         """The fault that this request meets, counted."""
-        with self._changed:
+        with self.changed:
             for rule in self._rules:
                 if rule.operation in (operation, "*") and (rule.times is None or rule.met < rule.times):
                     rule.met += 1
@@ -92,19 +77,11 @@ class Faults:
 
     def hang(self, operation: str) -> None:
         """Block until `clear`, at most ten minutes."""
-        with self._changed:
-            seen = self._cleared
+        with self.changed:
             self.hanging[operation] = self.hanging.get(operation, 0) + 1
-            self._changed.wait_for(lambda: self._cleared != seen, 600)
+            self.wait(600)
             self.hanging[operation] -= 1
 
-    def wait(self, seconds: float) -> None:
-        """Let time pass, or less when the faults are cleared."""
-        with self._changed:
-            seen = self._cleared
-            until = time.monotonic() + seconds
-            self._changed.wait_for(lambda: self._cleared != seen or time.monotonic() >= until, seconds)
-
     def shown(self) -> list[dict[str, Any]]:
-        with self._changed:
+        with self.changed:
             return [asdict(rule) for rule in self._rules]

@@ -81,11 +81,8 @@ class DriveFiles:
             if content is not None:
                 target = self.folder / "content" / f"{identifier}.{version}"
                 target.write_bytes(content)
-                file |= {
-                    "fileSize": str(len(content)),
-                    "md5Checksum": hashlib.md5(content, usedforsecurity=False).hexdigest(),
-                    "_content": target.name,
-                }
+                digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+                file |= {"fileSize": str(len(content)), "md5Checksum": digest, "_content": target.name}
             self._write({"at": time.time(), "id": identifier, "file": file})
             return file
 
@@ -123,32 +120,19 @@ def timestamp() -> str:
 
 
 TEXT = r"'((?:[^'\\]|\\.)*)'"
-CLAUSES: list[tuple[re.Pattern[str], Callable[[re.Match[str], File], bool]]] = [
-    (
-        re.compile(TEXT + r"\s+in\s+parents"),
-        lambda found, file: any(parent["id"] == plain(found[1]) for parent in file["parents"]),
+SEEN = r"(?:\s+and\s+visibility\s*=\s*'(?:PUBLIC|PRIVATE)')?"
+Test = Callable[[re.Match[str], File], bool]
+# A clause of a query, and whether a file fits it.
+CLAUSES: dict[str, Test] = {
+    rf"{TEXT}\s+in\s+parents": lambda found, file: any(parent["id"] == plain(found[1]) for parent in file["parents"]),
+    r"trashed\s*=\s*(true|false)": lambda found, file: bool(file["labels"]["trashed"]) is (found[1] == "true"),
+    rf"(title|mimeType)\s*(=|!=|contains)\s*{TEXT}": lambda found, file: _compare(
+        str(file.get(found[1], "")), found[2], plain(found[3])
     ),
-    (
-        re.compile(r"trashed\s*=\s*(true|false)"),
-        lambda found, file: bool(file["labels"]["trashed"]) is (found[1] == "true"),
+    rf"properties\s+has\s*\{{\s*key\s*=\s*{TEXT}\s+and\s+value\s*=\s*{TEXT}{SEEN}\s*\}}": lambda found, file: any(
+        (own["key"], own["value"]) == (plain(found[1]), plain(found[2])) for own in file.get("properties", [])
     ),
-    (
-        re.compile(r"(title|mimeType)\s*(=|!=|contains)\s*" + TEXT),
-        lambda found, file: _compare(str(file.get(found[1], "")), found[2], plain(found[3])),
-    ),
-    (
-        re.compile(
-            r"properties\s+has\s*\{\s*key\s*=\s*"
-            + TEXT
-            + r"\s+and\s+value\s*=\s*"
-            + TEXT
-            + r"(?:\s+and\s+visibility\s*=\s*'(?:PUBLIC|PRIVATE)')?\s*\}"
-        ),
-        lambda found, file: any(
-            own["key"] == plain(found[1]) and own["value"] == plain(found[2]) for own in file.get("properties", [])
-        ),
-    ),
-]
+}
 
 
 def plain(text: str) -> str:
@@ -164,20 +148,14 @@ def _compare(value: str, how: str, wanted: str) -> bool:
 
 def matching(query: str) -> Callable[[File], bool]:
     """The test that a `q` of and-joined clauses stands for; BadQuery for anything else."""
-    tests: list[tuple[Callable[[re.Match[str], File], bool], re.Match[str]]] = []
+    tests: list[tuple[Test, re.Match[str]]] = []
     rest = query.strip()
     while rest:
-        for pattern, test in CLAUSES:
-            if found := pattern.match(rest):
+        for clause, test in CLAUSES.items():
+            if found := re.match(rf"{clause}(?:\s*$|\s*and\s+(?=\S))", rest):
                 tests.append((test, found))
-                rest = rest[found.end() :].lstrip()
+                rest = rest[found.end() :]
                 break
         else:
             raise BadQuery(query)
-        if rest:
-            if not rest.startswith("and "):
-                raise BadQuery(query)
-            rest = rest[4:].lstrip()
-            if not rest:
-                raise BadQuery(query)
     return lambda file: all(test(found, file) for test, found in tests)

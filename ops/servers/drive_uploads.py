@@ -43,13 +43,8 @@ def check_new(state: DriveState, metadata: File) -> None:
 
 def create(state: DriveState, metadata: File, content: bytes | None, mime: str | None) -> File:
     """A new file, with what Drive adds to what was announced."""
-    known = {
-        "title": "Untitled",
-        "mimeType": mime or "application/octet-stream",
-        "parents": [{"id": "root"}],
-        "properties": [],
-        **metadata,
-    }
+    usual = {"title": "Untitled", "parents": [{"id": "root"}], "properties": []}
+    known = {**usual, "mimeType": mime or "application/octet-stream", **metadata}
     known["labels"] = {"trashed": False, "starred": False} | metadata.get("labels", {})
     known["createdDate"] = timestamp()
     known["parents"] = [

@@ -5,18 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from pathlib import Path
 from typing import ClassVar
 
 from ops.servers.other_debian import inside
-from ops.servers.process import Server, free_port, listening
+from ops.servers.process import Server, listening
 
 ROOT = os.environ.get("TEST_RABBITMQ_ROOT")  # of another Debian, whose RabbitMQ and Erlang are to be run
-
-
-def program(*command: str) -> list[str]:
-    """The command, run in that installation, or as it is."""
-    return inside(ROOT, *command)
 
 
 class Epmd(Server):
@@ -31,12 +25,8 @@ class Epmd(Server):
     _users: ClassVar[set[str]] = set()
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
-    def __init__(self, folder: Path | str) -> None:
-        super().__init__(folder)
-        self.port = free_port()
-
     def command(self) -> list[str]:
-        return program("epmd", "-port", str(self.port), "-address", "127.0.0.1")
+        return inside(ROOT, "epmd", "-port", str(self.port), "-address", "127.0.0.1")
 
     def answers(self) -> bool:
         return listening(self.port)

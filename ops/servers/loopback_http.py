@@ -21,6 +21,13 @@ def call(method: str, url: str, **options: Any) -> requests.Response:
         return session.request(method, url, **{"timeout": 30, **options})
 
 
+def told(method: str, url: str, **options: Any) -> Any:
+    """What such a request is answered in JSON, None when that is empty; HTTPError unless it is a 2xx."""
+    answer = call(method, url, **options)
+    answer.raise_for_status()
+    return answer.json() if answer.content else None
+
+
 class Unanswered(Exception):
     """Raised to end an exchange without (the rest of) an answer; the connection is closed."""
 
@@ -34,6 +41,25 @@ class LoopbackServer(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that are killed while they talk to us are what we are for: no stack trace for them."""
+
+
+class Waiting:
+    """Time that passes in exchanges, and ends early for all that wait when the rules are cleared."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()  # guards the rules, too
+        self._cleared = 0
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, or less when the rules are cleared."""
+        with self.changed:
+            seen = self._cleared
+            self.changed.wait_for(lambda: self._cleared != seen, seconds)
+
+    def let_go(self) -> None:
+        """End what waits; `changed` is held."""
+        self._cleared += 1
+        self.changed.notify_all()
 
 
 class Exchange(http.server.BaseHTTPRequestHandler):
@@ -83,11 +109,8 @@ class Exchange(http.server.BaseHTTPRequestHandler):
         self.end_headers_with(body)
 
     def answer_json(self, status: int, content: object, headers: Mapping[str, str] | None = None) -> None:
-        self.answer(
-            status,
-            json.dumps(content).encode(),
-            {"Content-Type": "application/json; charset=UTF-8", **(headers or {})},
-        )
+        kind = {"Content-Type": "application/json; charset=UTF-8"}
+        self.answer(status, json.dumps(content).encode(), {**kind, **(headers or {})})
 
     def end_headers_with(self, body: bytes) -> None:
         self._headers_buffer: list[bytes]

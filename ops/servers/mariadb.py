@@ -15,8 +15,7 @@ from pathlib import Path
 import pymysql
 
 from ops.servers.other_debian import inside
-from ops.servers.packages import need
-from ops.servers.process import Server, ServerFailed, free_port, listening, output_of, password
+from ops.servers.process import Server, ServerFailed, listening, output_of, password, write_private
 
 MYSQL_ROOT = os.environ.get("TEST_MYSQL_ROOT")
 DURABLE = {"innodb_flush_log_at_trx_commit": "1", "innodb_doublewrite": "ON"}
@@ -26,14 +25,13 @@ class MariaDB(Server):
     """`url` is the application's; `admin_url` may do everything, from loopback only."""
 
     name = "mariadb"
+    package = "" if MYSQL_ROOT else "mariadb-server"
+    not_yet = (OSError, pymysql.err.MySQLError)
 
     def __init__(self, folder: Path | str, settings: Mapping[str, str] | None = None) -> None:
         """`settings` are options of mariadbd beside, or instead of, ours (`{"max-connections": "20"}`)."""
         super().__init__(folder)
-        if MYSQL_ROOT is None:
-            need("mariadb-server")
         self.settings = dict(settings or {})
-        self.port = self.kept("port", free_port)
         self.user, self.password = "reportq", self.kept("password", password)
         self.admin, self.admin_password = "admin", self.kept("admin_password", password)
         self.database = "reportq"
@@ -89,15 +87,14 @@ class MariaDB(Server):
         self.temporary.mkdir(exist_ok=True)
         if not (self.rows / "mysql").exists():
             output_of(self._installation(), "a new data folder")
-        users = self.folder / "users.sql"
-        users.touch(mode=0o600)
         # One statement a line: that is how the server reads this file, at each start.
-        users.write_text(
+        write_private(
+            self.folder / "users.sql",
             f"CREATE DATABASE IF NOT EXISTS {self.database};\n"
             f"CREATE USER IF NOT EXISTS '{self.user}'@'127.0.0.1' IDENTIFIED BY '{self.password}';\n"
             f"GRANT ALL PRIVILEGES ON {self.database}.* TO '{self.user}'@'127.0.0.1';\n"
             f"CREATE USER IF NOT EXISTS '{self.admin}'@'127.0.0.1' IDENTIFIED BY '{self.admin_password}';\n"
-            f"GRANT ALL PRIVILEGES ON *.* TO '{self.admin}'@'127.0.0.1' WITH GRANT OPTION;\n"
+            f"GRANT ALL PRIVILEGES ON *.* TO '{self.admin}'@'127.0.0.1' WITH GRANT OPTION;\n",
         )
 
     def _installation(self) -> list[str]:
@@ -112,13 +109,7 @@ class MariaDB(Server):
         return ["mariadb-install-db", *common, "--skip-test-db", "--auth-root-authentication-method=socket", owner]
 
     def answers(self) -> bool:
-        if not listening(self.port):
-            return False
-        try:
-            self.query("SELECT 1")
-        except pymysql.err.MySQLError:
-            return False
-        return True
+        return listening(self.port) and bool(self.query("SELECT 1"))
 
     def settle(self) -> None:
         """Refuse to be less durable than production: tests that kill us would prove nothing."""
@@ -131,14 +122,9 @@ class MariaDB(Server):
     def query(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         """Run one statement as administrator and return its rows."""
         connection = pymysql.connect(
-            host="127.0.0.1",
-            port=self.port,
-            user=self.admin,
-            password=self.admin_password,
-            database=self.database,
-            autocommit=True,
-            connect_timeout=5,
-        )
+            host="127.0.0.1", port=self.port, user=self.admin, password=self.admin_password, database=self.database,
+            autocommit=True, connect_timeout=5,
+        )  # fmt: skip
         with connection, connection.cursor() as cursor:
             cursor.execute(statement, values)
             return list(cursor.fetchall())

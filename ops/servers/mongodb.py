@@ -8,18 +8,18 @@ from pathlib import Path
 import pymongo
 import pymongo.errors
 
-from ops.servers.process import Server, ServerFailed, free_port, listening, password
+from ops.servers.process import Server, ServerFailed, listening, password
 
 
 class MongoWire(Server):
     """`url` names the database `workflow` and a user who has these rights to it (`read`: no writing), and nothing else."""
 
     name = "mongodb"
+    not_yet = (OSError, pymongo.errors.PyMongoError)
 
     def __init__(self, folder: Path | str, rights: str = "readWrite") -> None:
         super().__init__(folder)
         self.rights = rights
-        self.port = self.kept("port", free_port)
         self.user, self.password = "reportq", self.kept("password", password)
         self.database = "workflow"
         self._known = self.folder / "user-made"  # the user was created: from now on nobody enters without a password
@@ -38,17 +38,9 @@ class MongoWire(Server):
         if not program.exists():
             raise ServerFailed(f"{program} is missing: pip install -r tests/requirements.txt")
         return [
-            str(program),
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(self.port),
-            "--storage-path",
-            str(self.folder / "documents"),
-            "--cache-size",
-            "128M",
-            *(["--auth"] if self._known.exists() else []),
-        ]
+            str(program), "--host", "127.0.0.1", "--port", str(self.port), "--cache-size", "128M",
+            "--storage-path", str(self.folder / "documents"), *(["--auth"] if self._known.exists() else []),
+        ]  # fmt: skip
 
     def start(self, timeout: float = 60) -> MongoWire:
         super().start(timeout)
@@ -64,12 +56,8 @@ class MongoWire(Server):
     def answers(self) -> bool:
         if not listening(self.port):
             return False
-        try:
-            with self._open(self.url if self._known.exists() else f"mongodb://127.0.0.1:{self.port}/") as client:
-                client[self.database].command("ping")
-        except pymongo.errors.PyMongoError:
-            return False
-        return True
+        with self._open(self.url if self._known.exists() else f"mongodb://127.0.0.1:{self.port}/") as client:
+            return bool(client[self.database].command("ping"))
 
     def _open(self, url: str) -> pymongo.MongoClient[dict[str, object]]:
         return pymongo.MongoClient(url, timeoutMS=5000)

@@ -14,16 +14,9 @@ from typing import Any, Self
 
 from ops.servers.loopback_http import call
 from ops.servers.n8n_install import install
-from ops.servers.process import Server, ServerFailed, free_port, output_of, password, wait_until
+from ops.servers.process import HttpServer, ServerFailed, free_port, output_of, password, wait_until
 
-_OFF = (
-    "DIAGNOSTICS",
-    "VERSION_NOTIFICATIONS",
-    "TEMPLATES",
-    "PERSONALIZATION",
-    "COMMUNITY_PACKAGES",
-    "DYNAMIC_BANNERS",
-)
+_OFF = ["DIAGNOSTICS", "VERSION_NOTIFICATIONS", "TEMPLATES", "PERSONALIZATION", "COMMUNITY_PACKAGES", "DYNAMIC_BANNERS"]
 # Whatever n8n still wants from its makers goes to a port where nobody listens: no name is looked up, nothing leaves.
 _NOWHERE = "http://127.0.0.1:9"
 ENDED = ("success", "error", "crashed", "canceled")
@@ -53,22 +46,18 @@ class Execution:
         return [item["binary"] for run in self.runs.get(node, []) for item in run if "binary" in item]
 
 
-class N8n(Server):
+class N8n(HttpServer):
     """Give it workflows with `publish()` before `start()`. A restart keeps them, and what waits in them."""
 
     name = "n8n"
+    ready = "/healthz/readiness"
 
     def __init__(self, folder: Path | str) -> None:
         super().__init__(folder)
         self.installed = install()
-        self.port = self.kept("port", free_port)
         self._broker_port = self.kept("broker_port", free_port)
         self._key = self.kept("encryption_key", password)
         self._webhooks: list[str] = []  # production paths that must be registered before it counts as ready
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def database(self) -> Path:
@@ -107,9 +96,9 @@ class N8n(Server):
 
     def answers(self) -> bool:
         """Readiness alone comes before the webhooks are registered: n8n's refusal of PATCH tells that they are."""
-        if not call("GET", f"{self.url}/healthz/readiness").ok:
-            return False
-        return all("Did you mean" in call("PATCH", f"{self.url}/webhook/{path}").text for path in self._webhooks)
+        return super().answers() and all(
+            "Did you mean" in call("PATCH", f"{self.url}/webhook/{path}").text for path in self._webhooks
+        )
 
     def publish(self, workflows: Sequence[Mapping[str, Any]], credentials: Sequence[Mapping[str, Any]] = ()) -> None:
         """Import workflows (each with an `id`) and credentials and make them live. Only while it is stopped."""
@@ -127,12 +116,8 @@ class N8n(Server):
             (imports / f"{workflow['id']}.json").write_text(json.dumps(workflow))
         self._cli("import:workflow", "--separate", f"--input={imports}", says="Successfully imported")
         self._publish([workflow["id"] for workflow in workflows])
-        for workflow in workflows:
-            self._webhooks += [
-                node["parameters"]["path"]
-                for node in workflow["nodes"]
-                if node["type"] in _LISTENING and not node.get("disabled")
-            ]
+        nodes = [node for workflow in workflows for node in workflow["nodes"] if not node.get("disabled")]
+        self._webhooks += [node["parameters"]["path"] for node in nodes if node["type"] in _LISTENING]
 
     def _publish(self, ids: Sequence[str]) -> None:
         """The one statement of `n8n publish:workflow`, whose process takes seconds for each workflow."""
@@ -209,15 +194,9 @@ class N8n(Server):
         output = self.folder / "cli.log"
         with output.open("wb") as log:
             subprocess.run(
-                [str(self.installed.node), str(self.installed.n8n), *command],
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **self.environment()},
-                timeout=180,
-                check=False,
-            )
+                [str(self.installed.node), str(self.installed.n8n), *command], cwd=self.folder, timeout=180, check=False,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.environment()},
+            )  # fmt: skip
         told = output.read_text(errors="replace")
         if says not in told:
             raise ServerFailed(f"n8n {' '.join(command)}:\n{told[-2000:]}")
@@ -245,18 +224,14 @@ def _unflatten(text: str) -> dict[str, Any]:
     made: dict[int, Any] = {}
 
     def value(index: int) -> Any:
-        if index in made:
-            return made[index]
-        raw = table[index]
-        if isinstance(raw, dict):
-            made[index] = entries = {}
-            entries.update({key: reference(item) for key, item in raw.items()})
-            return entries
-        if isinstance(raw, list):
-            made[index] = items = []
-            items += [reference(item) for item in raw]
-            return items
-        return raw
+        if index not in made:
+            raw = table[index]
+            made[index] = type(raw)() if isinstance(raw, dict | list) else raw  # before its parts, which may name it
+            if isinstance(raw, dict):
+                made[index].update({key: reference(item) for key, item in raw.items()})
+            elif isinstance(raw, list):
+                made[index].extend(reference(item) for item in raw)
+        return made[index]
 
     def reference(item: Any) -> Any:
         return value(int(item)) if isinstance(item, str) else item

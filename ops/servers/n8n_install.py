@@ -9,12 +9,13 @@ npm.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from ops.servers.packages import cache, locked
 
 VERSION = "2.41.1"
 NODE_VERSION = "24.21.0"
@@ -43,19 +44,13 @@ class Installed:
         return (self.folder / "complete").exists()
 
 
-def cache() -> Path:
-    """XDG_CACHE_HOME/reportq, by default ~/.cache/reportq."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reportq"
-
-
 def install(folder: Path | None = None) -> Installed:
     """n8n, installed now when it is not yet there; a second caller waits for the first. Raises InstallFailed."""
     place = Installed(folder or cache() / f"n8n-{VERSION}")
     if place.complete:
         return place
     place.folder.parent.mkdir(parents=True, exist_ok=True)
-    with (place.folder.parent / f"{place.folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(place.folder.parent / f"{place.folder.name}.lock"):
         if not place.complete:
             _install(place)
     return place
@@ -87,15 +82,9 @@ def _run(folder: Path, *command: str, **variables: str) -> None:
     log = folder / "install.log"
     with log.open("ab") as output:
         done = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={**os.environ, **variables},
-            timeout=1800,
-            check=False,
-        )
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            env={**os.environ, **variables}, timeout=1800, check=False,
+        )  # fmt: skip
     if done.returncode:
         end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise InstallFailed(f"{' '.join(command)} failed:\n{end}")

@@ -9,15 +9,11 @@ needed as if nothing were there. It checks Debian's signature on what it fetches
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from ops.servers.n8n_install import cache
-from ops.servers.packages import PackagesMissing
+from ops.servers.packages import APT, PackagesMissing, cache, made_once, run
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # By name: the Debian that has it, and its packages. All but a server itself are essential, so that nothing depends on
@@ -32,13 +28,7 @@ def install(server: str) -> Path:
     """The unpacked tree of one of SERVERS, made now when it is not there yet; a second caller waits for the first."""
     release, packages = SERVERS[server]
     place = cache() / f"{server}-{release}"
-    place.mkdir(parents=True, exist_ok=True)
-    root = place / "root"
-    with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not root.exists():
-            _unpack(_fetch(place, release, packages), root)
-    return root
+    return made_once(place / "root", lambda root: _unpack(_fetch(place, release, packages), root))
 
 
 def inside(root: str | None, *command: str) -> list[str]:
@@ -61,14 +51,11 @@ def _fetch(place: Path, release: str, packages: tuple[str, ...]) -> list[Path]:
     for name in ("lists/partial", "archives/partial", "none"):
         (place / name).mkdir(parents=True, exist_ok=True)
     (place / "status").touch()
-    (place / "sources.list").write_text(
-        f"deb [signed-by={KEYRING}] http://deb.debian.org/debian {release} main\n"
-        # Unstable has no updates of its own.
-        + (
-            f"deb [signed-by={KEYRING}] http://deb.debian.org/debian-security {release}-security main\n"
-            * (release != "sid")
-        )
-    )
+    sources = {"debian": release}
+    if release != "sid":  # unstable has no updates of its own
+        sources["debian-security"] = f"{release}-security"
+    lines = [f"deb [signed-by={KEYRING}] http://deb.debian.org/{part} {name} main\n" for part, name in sources.items()]
+    (place / "sources.list").write_text("".join(lines))
     options = {
         "Dir::Etc::SourceList": place / "sources.list",
         "Dir::Etc::SourceParts": place / "none",
@@ -80,30 +67,17 @@ def _fetch(place: Path, release: str, packages: tuple[str, ...]) -> list[Path]:
         "APT::Keep-Downloaded-Packages": "true",
         "APT::Sandbox::User": os.environ.get("USER", "root"),  # apt's own user could not write to a cache of ours
     }
-    apt = ["apt-get", "-qq", "-y", "--no-install-recommends"]
-    for name, value in options.items():
-        apt += ["-o", f"{name}={value}"]
-    _run(*apt, "--error-on=any", "update")
-    _run(*apt, "--download-only", "install", *packages)
+    apt = [*APT, *(f"-o{name}={value}" for name, value in options.items())]
+    run(*apt, "--error-on=any", "update")
+    run(*apt, "--download-only", "install", *packages)
     return sorted((place / "archives").glob("*.deb"))
 
 
 def _unpack(archives: list[Path], root: Path) -> None:
-    unfinished = root.with_name("unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
+    root.mkdir()
     for archive in archives:
-        _run("dpkg-deb", "--extract", str(archive), str(unfinished))
+        run("dpkg-deb", "--extract", str(archive), str(root))
         archive.unlink()
-    unfinished.rename(root)
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if done.returncode:
-        raise PackagesMissing(f"{command[0]} failed:\n" + "\n".join(done.stdout.strip().splitlines()[-8:]))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 POLICY = Path("/usr/sbin/policy-rc.d")  # asked by Debian's packages before they start a service
 LOCK = Path(tempfile.gettempdir()) / "reportq-packages.lock"
-APT = ["apt-get", "-qq", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
+APT = ("apt-get", "-qq", "-y", "--no-install-recommends")
 
 
 class PackagesMissing(RuntimeError):
@@ -29,7 +29,7 @@ def need(*packages: str) -> None:
         raise PackagesMissing(f"These programs are needed and this is no Debian system: {names}")
     if os.geteuid() != 0:
         raise PackagesMissing(f"Debian packages are missing. Install them as root: apt-get install {names}")
-    with _one_at_a_time(), _services_stay_down():
+    with locked(LOCK), _services_stay_down():
         if missing := [package for package in missing if not installed(package)]:
             _install(missing)
 
@@ -37,45 +37,56 @@ def need(*packages: str) -> None:
 def installed(package: str) -> bool:
     """Whether dpkg knows the package as installed."""
     try:
-        answer = subprocess.run(
-            ["dpkg-query", "-W", "-f=${db:Status-Status}", package],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        asked = ["dpkg-query", "-W", "-f=${db:Status-Status}", package]
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout == "installed"
     except FileNotFoundError:
         return False
-    return answer.stdout == "installed"
+
+
+def run(*command: str) -> None:
+    """One command; PackagesMissing, with the end of what it said, when it fails."""
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+    )  # fmt: skip
+    if done.returncode:
+        raise PackagesMissing(f"{command[0]} failed:\n" + "\n".join(done.stdout.strip().splitlines()[-8:]))
+
+
+def cache() -> Path:
+    """XDG_CACHE_HOME/reportq, by default ~/.cache/reportq: what takes long to fetch or to make."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reportq"
+
+
+def made_once(place: Path, make: Callable[[Path], None]) -> Path:
+    """A folder, made now when it is not there yet: `make` fills another one, which takes its name once it is whole."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with locked(place.with_suffix(".lock")):
+        if not place.exists():
+            unfinished = place.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            make(unfinished)
+            unfinished.rename(place)
+    return place
+
+
+@contextlib.contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a file's lock; a second caller waits for the first."""
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _install(packages: list[str]) -> None:
     """Try with the package lists that are here, and once more with fresh ones."""
-    done = _apt("install", *packages)
-    if done.returncode:
-        _apt("update")
-        done = _apt("install", *packages)
-    if done.returncode:
-        last = done.stdout.strip().splitlines()[-5:]
-        raise PackagesMissing(f"apt-get install {' '.join(packages)} failed:\n" + "\n".join(last))
-
-
-def _apt(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*APT, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        check=False,
-        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-    )
-
-
-@contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    with LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    install = (*APT, "-o", "DPkg::Lock::Timeout=300", "install", *packages)
+    try:
+        run(*install)
+    except PackagesMissing:
+        with contextlib.suppress(PackagesMissing):
+            run(*APT, "update")
+        run(*install)
 
 
 @contextlib.contextmanager

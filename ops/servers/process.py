@@ -15,10 +15,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ops.servers import leash
+from ops.servers.loopback_http import call
+from ops.servers.packages import need
 
 T = TypeVar("T", int, str)
 REPOSITORY = Path(__file__).parents[2]
@@ -65,17 +66,19 @@ def wait_until(true: Callable[[], bool], timeout: float, what: str) -> None:
 
 def output_of(command: Sequence[str], what: str, **options: Any) -> str:
     """What a command prints; ServerFailed, with all that it said, when it fails. `options` are subprocess.run's."""
-    kept: dict[str, Any] = {
-        "stdin": subprocess.DEVNULL,
-        "capture_output": True,
-        "text": True,
-        "check": False,
-        **options,
-    }
-    done = subprocess.run(command, **kept)
+    kept: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "check": False}
+    done = subprocess.run(command, **kept | options)
     if done.returncode:
         raise ServerFailed(f"{what}: {done.stdout}{done.stderr}")
     return str(done.stdout)
+
+
+def write_private(file: Path, text: str) -> Path:
+    """Written for its owner alone: there are passwords in it."""
+    file.touch(mode=0o600)
+    file.chmod(0o600)
+    file.write_text(text)
+    return file
 
 
 class Server:
@@ -86,15 +89,20 @@ class Server:
     """
 
     name = "server"
-    stop_signal = signal.SIGTERM
+    package = ""  # Debian's, installed when it is missing
+    not_yet: tuple[type[Exception], ...] = (OSError,)  # what `answers` may raise while the server does not
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.runs_in = self.folder
         self.log = self.folder / f"{self.name}.log"
         self.pid: int | None = None  # of the server itself, while it runs
         self._leash: subprocess.Popen[bytes] | None = None
         self._log_before = 0  # bytes of the log that are older than the last start
+        if self.package:
+            need(self.package)
+        self.port = self.kept("port", free_port)
 
     # What a subclass provides
 
@@ -110,7 +118,7 @@ class Server:
         """Write configuration and make folders; called before each start, so it must be repeatable."""
 
     def answers(self) -> bool:
-        """Whether the server does its work now; False or OSError while it does not."""
+        """Whether the server does its work now; False, or an error of `not_yet`, while it does not."""
         raise TypeError(f"{type(self).__name__} cannot be asked")
 
     def settle(self) -> None:
@@ -138,7 +146,7 @@ class Server:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                cwd=self.folder,
+                cwd=self.runs_in,
                 env={**os.environ, **self.environment()},
                 pass_fds=(theirs,),
                 start_new_session=True,  # Ctrl-C reaches the starter only, which then stops us in order
@@ -155,7 +163,7 @@ class Server:
                 raise ServerFailed(f"{self.name} ended while starting:\n{self.tail()}")
             try:
                 return self.answers()
-            except OSError:
+            except self.not_yet:
                 return False
 
         try:
@@ -180,7 +188,7 @@ class Server:
             return
         if self.running:
             self.resume()
-            self._signal(self.stop_signal)
+            self._signal(signal.SIGTERM)
             try:
                 self._leash.wait(timeout)
             except subprocess.TimeoutExpired:
@@ -229,17 +237,14 @@ class Server:
         chosen = json.loads(file.read_text()) if file.exists() else {}
         if key not in chosen:
             chosen[key] = make()
-            file.touch(mode=0o600)
-            file.write_text(json.dumps(chosen))
+            write_private(file, json.dumps(chosen))
         value: T = chosen[key]
         return value
 
     def __enter__(self) -> Self:
         return self if self.running else self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _signal(self, number: int) -> None:
@@ -253,14 +258,23 @@ class Server:
         self.pid = None
 
 
+class HttpServer(Server):
+    """A server that says over HTTP, at the path `ready`, whether it does its work."""
+
+    ready = "/-/ready"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def answers(self) -> bool:
+        return call("GET", self.url + self.ready).ok
+
+
 class ModuleServer(Server):
     """A server that is a module of ours, run as `python -m MODULE FOLDER PORT`."""
 
     module = ""
-
-    def __init__(self, folder: Path | str) -> None:
-        super().__init__(folder)
-        self.port = self.kept("port", free_port)
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", self.module, str(self.folder), str(self.port)]

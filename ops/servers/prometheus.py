@@ -8,15 +8,15 @@ from typing import Any
 
 import yaml
 
-from ops.servers.loopback_http import call
-from ops.servers.packages import need
-from ops.servers.process import Server, ServerFailed, free_port, output_of
+from ops.servers.loopback_http import call, told
+from ops.servers.process import HttpServer, ServerFailed, output_of
 
 
-class Prometheus(Server):
+class Prometheus(HttpServer):
     """Short intervals by default: tests wait for alerts, not for a minute."""
 
     name = "prometheus"
+    package = "prometheus"
 
     def __init__(
         self,
@@ -30,14 +30,8 @@ class Prometheus(Server):
     ) -> None:
         """`targets` is job name → `127.0.0.1:port` list; `scrapes` adds keys to a job (metrics_path …)."""
         super().__init__(folder)
-        need("prometheus")
-        self.port = self.kept("port", free_port)
         self.targets, self.rules, self.alertmanagers = targets, rules, alertmanagers
         self.interval, self.scrapes = interval, scrapes or {}
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> list[str]:
         return [
@@ -65,21 +59,15 @@ class Prometheus(Server):
         file.write_text(yaml.safe_dump(configuration, sort_keys=False))
         output_of(["promtool", "check", "config", str(file)], "the configuration")
 
-    def answers(self) -> bool:
-        return call("GET", f"{self.url}/-/ready").ok
-
     def query(self, expression: str) -> list[dict[str, Any]]:
         """An instant query's vector; ServerFailed with Prometheus's own words when it is refused."""
-        answer = call("POST", f"{self.url}/api/v1/query", data={"query": expression})
-        told = answer.json()
-        if told["status"] != "success":
-            raise ServerFailed(told["error"])
-        result: list[dict[str, Any]] = told["data"]["result"]
+        answer = call("POST", f"{self.url}/api/v1/query", data={"query": expression}).json()
+        if answer["status"] != "success":
+            raise ServerFailed(answer["error"])
+        result: list[dict[str, Any]] = answer["data"]["result"]
         return result
 
     def alerts(self) -> list[dict[str, Any]]:
         """Pending and firing alerts."""
-        answer = call("GET", f"{self.url}/api/v1/alerts")
-        answer.raise_for_status()
-        alerts: list[dict[str, Any]] = answer.json()["data"]["alerts"]
+        alerts: list[dict[str, Any]] = told("GET", f"{self.url}/api/v1/alerts")["data"]["alerts"]
         return alerts

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
 import pika
 
 from ops.servers.epmd import ROOT, Epmd
-from ops.servers.loopback_http import call
+from ops.servers.loopback_http import call, told
 from ops.servers.other_debian import inside
 from ops.servers.packages import need
-from ops.servers.process import Server, free_port, listening, output_of, password, wait_until
+from ops.servers.process import Server, free_port, listening, output_of, password, wait_until, write_private
 
 BIN = Path("/usr/lib/rabbitmq/bin")  # past Debian's wrapper, which changes the user and the folder
 PRODUCTION = Path(__file__).parent.parent / "rabbitmq"
@@ -42,7 +42,6 @@ class RabbitMQ(Server):
         if self.root is None:
             need("rabbitmq-server")
         self.settings = dict(settings or {})
-        self.port = self.kept("port", free_port)
         self.management_port = self.kept("management_port", free_port)
         self.prometheus_port = self.kept("prometheus_port", free_port)
         self.dist_port = self.kept("dist_port", free_port)
@@ -104,8 +103,7 @@ class RabbitMQ(Server):
         self._epmd_port = Epmd.use(self.node)
         cookie = self.folder / ".erlang.cookie"
         cookie.unlink(missing_ok=True)
-        cookie.touch(mode=0o600)
-        cookie.write_text(COOKIE)
+        write_private(cookie, COOKIE)
         (self.folder / "enabled_plugins").write_text((PRODUCTION / "enabled_plugins").read_text())
         self._write_definitions()
         own = {
@@ -119,40 +117,28 @@ class RabbitMQ(Server):
             "collect_statistics_interval": "1000",  # the management API's numbers are at most a second old
             **self.settings,
         }
-        shipped = [
-            line
-            for line in (PRODUCTION / "rabbitmq.conf").read_text().splitlines()
-            if line.partition("=")[0].strip() not in own
-        ]
-        lines = [*shipped, *(f"{key} = {value}" for key, value in own.items())]
+        shipped = (PRODUCTION / "rabbitmq.conf").read_text().splitlines()
+        lines = [line for line in shipped if line.partition("=")[0].strip() not in own]
+        lines += [f"{key} = {value}" for key, value in own.items()]
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
 
     def _write_definitions(self) -> None:
         text = (PRODUCTION / "definitions.json").read_text()
         for name, value in (("ADMIN", self.admin_password), ("REPORTQ", self.password)):
             text = text.replace(f"@{name}_PASSWORD@", value)
-        file = self.folder / "definitions.json"
-        file.touch(mode=0o600)
-        file.write_text(text)
+        write_private(self.folder / "definitions.json", text)
 
     def answers(self) -> bool:
         if not listening(self.port):
             return False
-        answer = call(
-            "GET",
-            f"{self.management_url}/api/health/checks/local-alarms",
-            auth=(self.admin, self.admin_password),
-            timeout=5,
-        )
-        return answer.status_code == 200
+        url = f"{self.management_url}/api/health/checks/local-alarms"
+        return call("GET", url, auth=(self.admin, self.admin_password), timeout=5).status_code == 200
 
     def stop(self, timeout: float = 30) -> None:
         super().stop(timeout)
         Epmd.leave(self.node)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Kill: the orderly end waits five seconds for its statistics and loses no less."""
         self.kill()
         self.stop()
@@ -192,28 +178,24 @@ class RabbitMQ(Server):
 
     def api(self, method: str, path: str, body: object = None) -> Any:
         """One call of the management API as administrator: the decoded answer, None when it is empty."""
-        answer = call(
-            method,
-            f"{self.management_url}/api/{path}",
-            json=body,
-            auth=(self.admin, self.admin_password),
-            timeout=30,
-        )
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+        return told(method, f"{self.management_url}/api/{path}", json=body, auth=(self.admin, self.admin_password))
 
     def queues(self) -> dict[str, dict[str, Any]]:
         """All queues by name, as the management API shows them (`messages_ready` lags by up to a second)."""
         shown: list[dict[str, Any]] = self.api("GET", "queues/%2F")
         return {queue["name"]: queue for queue in shown}
 
+    @contextlib.contextmanager
+    def channel(self) -> Iterator[Any]:
+        """A channel of pika's as administrator, on a connection of its own."""
+        opened = pika.BlockingConnection(pika.URLParameters(f"{self.admin_url}?heartbeat=0"))
+        with contextlib.closing(opened):
+            yield opened.channel()
+
     def waiting(self, queue: str) -> int:
         """Messages that no consumer holds, as the broker itself counts them now (the management API lags seconds)."""
-        connection = pika.BlockingConnection(pika.URLParameters(self.admin_url))
-        try:
-            return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
-        finally:
-            connection.close()
+        with self.channel() as channel:
+            return int(channel.queue_declare(queue, passive=True).method.message_count)
 
     def get_messages(self, queue: str, count: int = 1000) -> list[dict[str, Any]]:
         """What a person sees in the UI's message view: payload and properties; the messages stay there."""
@@ -226,27 +208,17 @@ class RabbitMQ(Server):
         name = f"move-{time.time_ns()}"
         uri = "amqp:///%2F"
         shovel = {
-            "src-uri": uri,
-            "src-protocol": "amqp091",
-            "src-queue": source,
-            "src-delete-after": "queue-length",
-            "src-prefetch-count": 1000,
-            "dest-uri": uri,
-            "dest-protocol": "amqp091",
-            "dest-queue": destination,
-            "dest-add-forward-headers": False,
-            "ack-mode": "on-confirm",
-        }
-        self.api(
-            "PUT",
-            f"parameters/shovel/%2F/{name}",
-            {"component": "shovel", "vhost": "/", "name": name, "value": shovel},
-        )
-        wait_until(
-            lambda: all(kept["name"] != name for kept in self.api("GET", "parameters/shovel/%2F")),
-            timeout,
-            f"move from {source} to {destination}",
-        )
+            "src-uri": uri, "src-protocol": "amqp091", "src-queue": source, "src-delete-after": "queue-length",
+            "src-prefetch-count": 1000, "dest-uri": uri, "dest-protocol": "amqp091", "dest-queue": destination,
+            "dest-add-forward-headers": False, "ack-mode": "on-confirm",
+        }  # fmt: skip
+        asked = {"component": "shovel", "vhost": "/", "name": name, "value": shovel}
+        self.api("PUT", f"parameters/shovel/%2F/{name}", asked)
+
+        def moved() -> bool:
+            return all(kept["name"] != name for kept in self.api("GET", "parameters/shovel/%2F"))
+
+        wait_until(moved, timeout, f"move from {source} to {destination}")
 
     def purge(self, queue: str) -> None:
         self.api("DELETE", f"queues/%2F/{quote(queue, safe='')}/contents")

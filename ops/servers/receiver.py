@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops.servers.loopback_http import Exchange, Unanswered, call, serve
+from ops.servers.loopback_http import Exchange, Unanswered, Waiting, call, serve
 from ops.servers.process import ModuleServer, listening, wait_until
 
 STEP = {
@@ -75,9 +75,7 @@ class Receiver(ModuleServer):
     def script(self, path: str, *steps: Mapping[str, Any]) -> None:
         """Answer requests to `path` (without query; `*` for all others, ALL for all) by these steps, the last for ever.
 
-        Without steps the path has no script any more.
-
-        A step names what differs from STEP: `{"status": 409, "body": "…"}`, `{"hang": True}`.
+        Without steps the path has no script any more. A step names what differs from STEP: `{"status": 409}`.
         """
         call("PUT", self.url("/_control/script"), json={"path": path, "steps": steps}).raise_for_status()
 
@@ -104,39 +102,31 @@ class Receiver(ModuleServer):
         return self.posts(path)
 
 
-class Scripts:
+class Scripts(Waiting):
     """Which step comes next for each path."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._steps: dict[str, list[dict[str, Any]]] = {}
-        self._changed = threading.Condition()
-        self._cleared = 0
 
     def set(self, path: str, steps: Sequence[dict[str, Any]]) -> None:
         for step in steps:
             if unknown := set(step) - set(STEP):
                 raise ValueError(f"a step has no {unknown}")
-        with self._changed:
+        with self.changed:
             self._steps[path] = [{**STEP, **step} for step in steps]
             if not steps:
                 del self._steps[path]
 
     def clear(self) -> None:
-        with self._changed:
+        with self.changed:
             self._steps.clear()
-            self._cleared += 1
-            self._changed.notify_all()
+            self.let_go()
 
     def next(self, path: str) -> dict[str, Any]:
-        with self._changed:
+        with self.changed:
             steps = self._steps.get(ALL) or self._steps.get(path) or self._steps.get("*") or [STEP]
             return steps.pop(0) if len(steps) > 1 else steps[0]
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass, or less when the scripts are cleared."""
-        with self._changed:
-            seen = self._cleared
-            self._changed.wait_for(lambda: self._cleared != seen, seconds)
 
 
 class ReceiverExchange(Exchange):

@@ -5,19 +5,17 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from ops.servers.packages import need
-from ops.servers.process import Server, free_port
+from ops.servers.process import Server
 
 
 class Redis(Server):
     """Every write is on disk before it is answered, so that comparisons are fair."""
 
     name = "redis"
+    package = "redis-server"
 
     def __init__(self, folder: Path | str, *, durable: bool = True) -> None:
         super().__init__(folder)
-        need("redis-server")
-        self.port = self.kept("port", free_port)
         self.durable = durable
 
     @property

@@ -6,7 +6,6 @@ import errno
 import os
 import subprocess
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 
@@ -43,22 +42,13 @@ class SmallDisk:
         disk = os.statvfs(self.folder)
         return disk.f_bavail * disk.f_frsize
 
-    def mount(self) -> Self:
-        """Raises CalledProcessError where mounting is refused."""
+    def __enter__(self) -> Self:
+        """Mount it; raises CalledProcessError where that is refused."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={self._size},mode=0755", "reportq", str(self.folder)], check=True
-        )
+        options = f"size={self._size},mode=0755"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "reportq", str(self.folder)], check=True)
         return self
 
-    def unmount(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """At once, for processes that still have files open there too."""
         subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
-
-    def __enter__(self) -> Self:
-        return self.mount()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.unmount()

@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from ops.processes import full_name
 from ops.servers.process import Server, listens
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +60,8 @@ class Supervised(Server):
 
     def environment(self) -> dict[str, str]:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        return {**self._environ, "PATH": path, "PYTHONPATH": os.pathsep.join([*_extra(self._environ), str(ROOT)])}
+        places = (self._environ.get("PYTHONPATH"), str(ROOT))
+        return {**self._environ, "PATH": path, "PYTHONPATH": os.pathsep.join(filter(None, places))}
 
     def answers(self) -> bool:
         """Our API is ready and a worker serves each queue."""
@@ -75,7 +77,7 @@ class Supervised(Server):
 
     def pid_of(self, program: str) -> int:
         """The process id of a program; 0 while it does not run."""
-        return int(self._ask("getProcessInfo", _full_name(program))["pid"])
+        return int(self._ask("getProcessInfo", full_name(program))["pid"])
 
     def names(self) -> list[str]:
         """Every program's name."""
@@ -83,21 +85,11 @@ class Supervised(Server):
 
     def begin(self, program: str) -> None:
         """Start a program; returns once it runs."""
-        self._ask("startProcess", _full_name(program))
+        self._ask("startProcess", full_name(program))
 
     def end(self, program: str) -> None:
         """Stop a program in order; returns once it is gone."""
-        self._ask("stopProcess", _full_name(program))
-
-
-def _full_name(program: str) -> str:
-    """Supervisor's name of a program: those of a group carry the group's."""
-    group = program.partition("-")[0]
-    return program if group == program else f"{group}:{program}"
-
-
-def _extra(environ: Mapping[str, str]) -> list[str]:
-    return [environ["PYTHONPATH"]] if environ.get("PYTHONPATH") else []
+        self._ask("stopProcess", full_name(program))
 
 
 def first_key(environ: Mapping[str, str]) -> dict[str, str]:

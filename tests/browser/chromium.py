@@ -15,8 +15,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from ops.servers.n8n_install import cache
-from ops.servers.packages import need
+from ops.servers.packages import cache, need
 from ops.servers.process import wait_until
 
 AXE = "4.14.1"

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.chaos.schedule import KINDS, RECEIVERS, order, plan
-from ops.chaos.seeds import FIRST, SABOTAGES
+from ops.chaos.schedule import FIRST, KINDS, RECEIVERS, SABOTAGES, order, plan
 from tests.chaos.runs import ends_well, run
 
 pytestmark = pytest.mark.timeout(900)

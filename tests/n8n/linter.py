@@ -14,7 +14,8 @@ import subprocess
 from pathlib import Path
 
 from ops.servers.n8n import NODE
-from ops.servers.n8n_install import cache, install
+from ops.servers.n8n_install import install
+from ops.servers.packages import cache
 
 TOOL = "0.48.3"  # of @n8n/node-cli; the others are those that it names
 PARTS = (

@@ -12,7 +12,7 @@ import pytest
 from ops.chaos import numbers
 from ops.chaos.__main__ import report
 from ops.chaos.desk import malformed
-from ops.chaos.judge import Evidence, Verdict, add_embedded, judge
+from ops.chaos.judge import Evidence, Verdict, add, judge
 from schema.rows.messages import QUEUES
 
 JOB = "pdf_1"
@@ -184,14 +184,14 @@ def embedded_rows(**job: Any) -> dict[str, list[dict[str, Any]]]:
 
 def test_the_embedded_defaults_jobs_are_judged_like_the_others() -> None:
     seen = evidence()
-    add_embedded(seen, embedded_rows())
+    add(seen, embedded_rows())
     assert judge(seen, [JOB, "pdf_e"]).good
     without = {**embedded_rows(), "files": []}
     seen = evidence()
-    add_embedded(seen, without)
+    add(seen, without)
     assert judge(seen, [JOB, "pdf_e"]).lost == ["pdf_e: completed without its file (0 others)"]
     seen = evidence()
-    add_embedded(seen, embedded_rows(status="queued"))
+    add(seen, embedded_rows(status="queued"))
     assert judge(seen, [JOB, "pdf_e"]).lost
 
 

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ops import cli
-from ops.commands import config, doctor, findings, jobs, terminal
+from ops.commands import config, doctor, findings, options, terminal
 from ops.servers.process import free_port
 from schema.http.problems import CATALOGUE
 from schema.settings import Settings
@@ -289,7 +289,7 @@ def test_into_a_pipe_each_row_is_a_line(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_status_words_are_the_protocols() -> None:
     help_ = CliRunner().invoke(cli.app, ["jobs", "list", "--help"], env={"COLUMNS": "300"}).output
-    assert all(word in help_ for word in jobs.STATUSES)
+    assert all(word in help_ for word in options.STATUSES)
 
 
 def test_help_needs_no_package(tmp_path: Path) -> None:

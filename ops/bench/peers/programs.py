@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import requests
@@ -12,7 +14,15 @@ import requests
 from ops.servers.process import Server, free_port, listening
 
 ROOT = Path(__file__).resolve().parents[3]
+PEERS = "ops.bench.peers"
 BIN = Path(sys.executable).parent
+
+
+def fill(module: str, send: str, jobs: int, environ: Mapping[str, str]) -> None:
+    """Put so many jobs into a peer's queue, from a process of its own."""
+    code = f"from {module} import *\nfor n in range({jobs}): {send}"
+    environment = {**os.environ, **environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
 
 
 class Program(Server):
@@ -50,6 +60,24 @@ class Web(Program):
         """Whether a submission is accepted: the port is open long before the application is loaded."""
         body = {"code": "warm", "productId": "warm"}
         return listening(self.port) and requests.post(self.url, json=body, timeout=30).status_code == 202
+
+
+def celery_worker(
+    folder: Path, app: str, queue: str, environ: Mapping[str, str], processes: int, name: str = "celery-worker"
+) -> Program:
+    """One worker with so many child processes, as `celery worker` is run."""
+    command = ["celery", "-A", f"{app}:celery", "worker", "--concurrency", str(processes), "--loglevel", "WARNING"]
+    return Program(folder, name, [*command, "--queues", queue, "--without-gossip", "--without-mingle"], environ)
+
+
+@contextlib.contextmanager
+def rq_workers(folder: Path, url: str, queue: str, environ: Mapping[str, str], processes: int) -> Iterator[None]:
+    """So many workers with RQ's default of a fork for each job."""
+    command = ["rq", "worker", "--quiet", "--url", url, queue]
+    with contextlib.ExitStack() as workers:
+        for number in range(processes):
+            workers.enter_context(Program(folder, f"rq-worker-{number}", command, environ))
+        yield
 
 
 def gunicorn(folder: Path, name: str, module: str, environ: Mapping[str, str]) -> Web:
