@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from msgspec import structs
 
@@ -18,11 +19,14 @@ from actors.pdf.style import CELL, CELL_HEAD, CELL_STRONG, DEEP, GRID, HALF, PAL
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import emphasis, measured
 
-WORD = 0.25  # of a narrow measure: columns make room for a word that is no wider
+WORD, NUMBER = 0.25, 0.6  # of the measure: columns make room for a word, or for a number, that is no wider
+LEAST_WORD = 42.0  # points of a word that numbers leave to a column of text
 METER_HEIGHT = 7.0
 QUARTER = HALF / 2  # rows of half lines are too tight or too wide; the table as a whole ends on the grid
 LEAST_ROW = CELL.leading + 6
 SHORT = 16 * GRID
+SIZES = (1.0, 0.92, 0.84, 0.76)  # parts of the usual size; the last gives letters of 6.2 points
+_DIGIT = frozenset("0123456789")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,28 @@ class Cell:
     span: Span | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Where the cells of a table stand, in points, and how they are set."""
+
+    widths: Sequence[float]
+    measure: float
+    plain: Type
+    strong: Type
+    head: Type
+    pad: float
+
+    @classmethod
+    def of(cls, widths: Sequence[float], measure: float, size: float) -> _Grid:
+        """Set in a part of the usual size; lines keep their distance."""
+        usual = (CELL, CELL_STRONG, CELL_HEAD)
+        return cls(widths, measure, *(replace(one, size=one.size * size) for one in usual), pad(size))
+
+    def room(self, width: float) -> float:
+        """What a column's padding leaves for its text."""
+        return max(width - 2 * self.pad, 12.0)
+
+
 def column_widths(columns: Sequence[Column], measure: float) -> list[float]:
     """Shares turned into points; columns without a share divide what is left."""
     given = sum(column.width or 0.0 for column in columns)
@@ -45,27 +71,47 @@ def column_widths(columns: Sequence[Column], measure: float) -> list[float]:
     return [share / sum(shares) * measure for share in shares]
 
 
-def pad() -> float:
-    """Points between a column's edge and its text."""
-    return 3.0 if sheet().narrow else 5.0
+def pad(size: float = 1.0) -> float:
+    """Points between a column's edge and its text, which is set in a part of the usual size."""
+    return 3.0 if sheet().narrow or size < 1.0 else 5.0
 
 
 def roomy(
-    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], widths: Sequence[float], measure: float
-) -> Sequence[float]:
-    """Columns as wide as their widest words and numbers, at the expense of the others; as they are if that is impossible."""
-    needs = []
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+    sums: Sequence[Cell],
+    widths: Sequence[float],
+    measure: float,
+) -> tuple[Sequence[float], float]:
+    """Columns as wide as their widest words and numbers, at the expense of the others, and the size that this takes.
+
+    Words that find no room are divided. For numbers, which are not, the size falls, as a part of the usual one. What
+    finds no room in the least size is broken, and the columns share that evenly.
+    """
+    words, numbers = list[float](), list[float]()
     for place, column in enumerate(columns):
         type_ = CELL_STRONG if column.strong else CELL
         texts = [(column.title, CELL_HEAD), *((row[place].text, type_) for row in rows)]
-        words = (chunk.width for text, type_ in texts for line in measured(emphasis(text), type_) for chunk in line)
-        needs.append(min(max(words, default=0.0), WORD * measure) + 2 * pad())
-    both = list(zip(widths, needs, strict=True))
-    short = sum(max(need - width, 0.0) for width, need in both)
-    spare = sum(max(width - need, 0.0) for width, need in both)
-    if short > spare:
-        return widths
-    return [max(need, width - max(width - need, 0.0) * short / (spare or 1.0)) for width, need in both]
+        texts += [(sums[place].text, CELL_STRONG)] if sums else []
+        word = number = 0.0
+        for text, style in texts:
+            for chunk in chain.from_iterable(measured(emphasis(text), style)):
+                if chunk.width > word:
+                    word = chunk.width
+                if chunk.width > number and not _DIGIT.isdisjoint(chunk.text):
+                    number = chunk.width
+        words.append(min(word, WORD * measure))
+        numbers.append(min(number, NUMBER * measure))
+    whole = [max(pair) for pair in zip(words, numbers, strict=True)]
+    tight = [max(number, min(word, LEAST_WORD)) for word, number in zip(words, numbers, strict=True)]
+    for size, wanted in ((1.0, whole), *((size, tight) for size in SIZES)):
+        both = [(width, size * want + 2 * pad(size)) for width, want in zip(widths, wanted, strict=True)]
+        short = sum(max(need - width, 0.0) for width, need in both)
+        spare = sum(max(width - need, 0.0) for width, need in both)
+        if short <= spare:
+            return [max(need, width - max(width - need, 0.0) * short / (spare or 1.0)) for width, need in both], size
+    needs = [SIZES[-1] * want + 2 * pad(SIZES[-1]) for want in tight]
+    return [measure * need / sum(needs) for need in needs], SIZES[-1]
 
 
 def table_items(
@@ -77,16 +123,15 @@ def table_items(
     """
     widths: Sequence[float] = column_widths(columns, measure)
     span = len(columns) - len(totals) + 1
-    if sheet().narrow:
-        sums = [[Cell()] * span + list(totals[1:])] if totals else []
-        widths = roomy(columns, [*rows, *sums], widths, measure)
-    table = Tag("Table")
-    head = _head(columns, widths, measure, Tag("TR", table))
-    parts = [part for row in rows for part in _row(columns, row, widths, measure, Tag("TR", table), head.height)]
+    sums = [Cell()] * span + list(totals[1:]) if totals else []
+    widths, size = roomy(columns, rows, sums, widths, measure)
+    table, grid = Tag("Table"), _Grid.of(widths, measure, size)
+    head = _head(columns, grid, Tag("TR", table))
+    parts = [part for row in rows for part in _row(columns, row, grid, Tag("TR", table), head.height)]
     if totals:
         joined = [structs.replace(column, strong=True) for column in (columns[0], *columns[span:])]
-        whole = [sum(widths[:span]), *widths[span:]]
-        last = _row(joined, totals, whole, measure, Tag("TR", table), head.height, span)
+        whole = replace(grid, widths=[sum(widths[:span]), *widths[span:]])
+        last = _row(joined, totals, whole, Tag("TR", table), head.height, span)
         _ruled(last[0], 0.0, measure, 0.5)
         keep(parts[-1:])
         parts += last
@@ -108,15 +153,12 @@ def _ruled(item: Item, down: float, measure: float, width: float) -> None:
     item.draw = draw
 
 
-def _room(width: float) -> float:
-    """What a column's padding leaves for its text."""
-    return max(width - 2 * pad(), 12.0)
-
-
-def _head(columns: Sequence[Column], widths: Sequence[float], measure: float, row: Tag) -> Item:
+def _head(columns: Sequence[Column], grid: _Grid, row: Tag) -> Item:
     tags = [Tag("TH", row, attributes="<</O/Table/Scope/Column>>") for _ in columns]
-    cells = [text_lines(column.title, CELL_HEAD, _room(width)) for column, width in zip(columns, widths, strict=True)]
-    tallest = max(height_of(lines, CELL_HEAD) for lines in cells)
+    type_, measure = grid.head, grid.measure
+    rooms = [grid.room(width) for width in grid.widths]
+    cells = [text_lines(column.title, type_, room) for column, room in zip(columns, rooms, strict=True)]
+    tallest = max(height_of(lines, type_) for lines in cells)
     height = math.ceil((tallest + 7) / HALF) * HALF
 
     def draw(place: Place, x: float, top: float) -> None:
@@ -126,10 +168,10 @@ def _head(columns: Sequence[Column], widths: Sequence[float], measure: float, ro
             canvas.rule(x, top, x + measure, top, DEEP, 1.1)
             canvas.rule(x, top + height, x + measure, top + height, DEEP, 0.5)
         left = x
-        for lines, column, width, tag in zip(cells, columns, widths, tags, strict=True):
-            block = height_of(lines, CELL_HEAD)
+        for lines, column, width, room, tag in zip(cells, columns, grid.widths, rooms, tags, strict=True):
+            block = height_of(lines, type_)
             with place.tagged(tag):
-                put(place, lines, CELL_HEAD, left + pad(), top + height - block - 3, _room(width), column.align)
+                put(place, lines, type_, left + grid.pad, top + height - block - 3, room, column.align)
             left += width
         canvas.muted = False
 
@@ -139,8 +181,7 @@ def _head(columns: Sequence[Column], widths: Sequence[float], measure: float, ro
 def _row(
     columns: Sequence[Column],
     row: Sequence[Cell],
-    widths: Sequence[float],
-    measure: float,
+    grid: _Grid,
     whole: Tag,
     head: float,
     label: int = 0,
@@ -149,10 +190,10 @@ def _row(
     tags = [Tag("TD", whole) for _ in columns]
     if label:
         tags[0] = Tag("TH", whole, attributes=f"<</O/Table/Scope/Row/ColSpan {label}>>")
-    types = [CELL_STRONG if column.strong else CELL for column in columns]
+    types = [grid.strong if column.strong else grid.plain for column in columns]
     cells = [
-        [] if cell.scale else text_lines(cell.text, type_, _room(width))
-        for cell, type_, width in zip(row, types, widths, strict=True)
+        [] if cell.scale else text_lines(cell.text, type_, grid.room(width))
+        for cell, type_, width in zip(row, types, grid.widths, strict=True)
     ]
     tallest = max((len(lines) for lines in cells), default=1) or 1
     deepest = max((line.below for lines in cells for line in lines), default=0.0)
@@ -161,7 +202,7 @@ def _row(
     for first in range(0, tallest, fitting):
         part = [lines[first : first + fitting] for lines in cells]
         meters = row if first == 0 else ()
-        items.append(_row_part(columns, part, meters, types, widths, measure, tags))
+        items.append(_row_part(columns, part, meters, types, grid, tags))
     return items
 
 
@@ -170,8 +211,7 @@ def _row_part(
     cells: Sequence[Sequence[Line]],
     row: Sequence[Cell],
     types: Sequence[Type],
-    widths: Sequence[float],
-    measure: float,
+    grid: _Grid,
     tags: Sequence[Tag],
 ) -> Item:
     tallest = max(CELL.leading, *(height_of(lines, CELL) for lines in cells))
@@ -180,17 +220,18 @@ def _row_part(
 
     def draw(place: Place, x: float, top: float) -> None:
         with place.tagged(ARTIFACT):
-            place.canvas.rule(x, top + height, x + measure, top + height, RULE, 0.35)
+            place.canvas.rule(x, top + height, x + grid.measure, top + height, RULE, 0.35)
         left = x
-        for number, (lines, column, type_, width) in enumerate(zip(cells, columns, types, widths, strict=True)):
+        for number, (lines, column, type_, width) in enumerate(zip(cells, columns, types, grid.widths, strict=True)):
             place.document.structure.element(tags[number])  # an empty cell is a cell
             if lines:
                 with place.tagged(tags[number]):
-                    put(place, lines, type_, left + pad(), top + above, _room(width), column.align)
+                    put(place, lines, type_, left + grid.pad, top + above, grid.room(width), column.align)
             elif row and (scale := row[number].scale):
                 cell = row[number]
                 with place.tagged(Tag("Figure", tags[number], spoken(scale, cell.value, cell.span))):
-                    _draw_meter(place, cell, left + pad(), top + above + CELL.leading / 2, width - 2 * pad())
+                    middle = top + above + CELL.leading / 2
+                    _draw_meter(place, cell, left + grid.pad, middle, width - 2 * grid.pad)
             left += width
 
     return Item(height, draw)
