@@ -53,8 +53,8 @@ class _Grid:
     @classmethod
     def of(cls, widths: Sequence[float], measure: float, size: float) -> _Grid:
         """Set in a part of the usual size; lines keep their distance."""
-        usual = (CELL, CELL_STRONG, CELL_HEAD)
-        return cls(widths, measure, *(replace(one, size=one.size * size) for one in usual), pad(size))
+        plain, strong, head = (replace(one, size=one.size * size) for one in (CELL, CELL_STRONG, CELL_HEAD))
+        return cls(widths, measure, plain, strong, head, pad(size))
 
     def room(self, width: float) -> float:
         """What a column's padding leaves for its text."""
