@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from tests.people import BIG_FIVE, Person, invented_name, table
@@ -82,10 +82,13 @@ def personality(number: int, name: str, row: Mapping[str, str]) -> Person:
     return BIG_FIVE, report
 
 
-def aptitude(number: int, name: str, row: Mapping[str, str]) -> Person:
-    """The report on interests and aptitudes of a row of ABILITIES: no interest is known, and few aptitudes are."""
+def aptitude(number: int, name: str, row: Mapping[str, str], edition: str = "") -> Person:
+    """The report on interests and aptitudes of a row of ABILITIES: no interest is known, and few aptitudes are.
+
+    Its data name the aptitudes in the language of the edition.
+    """
     package, columns = ABILITIES[name]
-    report = sample(INTERESTS)
+    report = sample(INTERESTS + edition)
     report["peserta"] |= {
         "nama": invented_name(number),
         "jenis_kelamin": GENDER.get(row.get("gender", ""), ""),
@@ -104,10 +107,10 @@ def aptitude(number: int, name: str, row: Mapping[str, str]) -> Person:
     return INTERESTS, report
 
 
-def scored_people(every: int = 1) -> Iterator[Person]:
+def scored_people(every: int = 1, edition: str = "") -> Iterator[Person]:
     """(product_id, report) of every person, or of each `every`-th of a data set."""
     makers: list[tuple[Any, str, str]] = [(personality, name, package) for name, (package, _) in TRAITS.items()]
-    makers += [(aptitude, name, package) for name, (package, _) in ABILITIES.items()]
+    makers += [(partial(aptitude, edition=edition), name, package) for name, (package, _) in ABILITIES.items()]
     number = 100_000
     for make, name, package in makers:
         for place, row in enumerate(table(name, package)):

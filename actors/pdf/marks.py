@@ -18,7 +18,7 @@ from actors.pdf.text.words import one_line, unmarked
 QR_BYTES = 600  # of a code's content: with more its squares are too small for a telephone
 QUIET_ZONE = 4  # squares that must stay white around a code (ISO/IEC 18004)
 LEAST_SQUARE = 0.85  # points: a code is drawn wider than its template says before a telephone fails at it
-MOST_LINES = 8  # of a name, a place or a licence: room for 160 letters and more on the narrowest page
+TALLEST_LINE = 1.5 * GRID  # of a name in a script that reaches far down
 SIGNATURE, WIDE = 4 * GRID, 240.0  # room to sign in, its height and what it is wide at most
 
 
@@ -49,9 +49,10 @@ def qr_item(content: str, alternative: str, width: float, measure: float) -> Ite
 def signature_item(where: str, name: str, licence: str, picture: Drawing | None, align: str, measure: float) -> Item:
     """Place and date, room for a hand or the picture of one, a rule, name and licence; on half of a wide measure."""
     width = measure if measure < WIDE else min(measure / 2, WIDE)
-    first = plain_lines(where, BODY, width, MOST_LINES) if where.strip() else []
-    named = plain_lines(name, replace(BODY, plain="bold"), width, MOST_LINES)
-    licensed = plain_lines(licence, CAPTION, width, MOST_LINES) if licence.strip() else []
+    most = int((sheet().body - SIGNATURE - 4 * GRID) / TALLEST_LINE / 4)  # half of the lines that fit are the name's
+    first = plain_lines(where, BODY, width, most) if where.strip() else []
+    named = plain_lines(name, replace(BODY, plain="bold"), width, 2 * most)
+    licensed = plain_lines(licence, CAPTION, width, most) if licence.strip() else []
     height = height_of(first, BODY) + SIGNATURE + height_of(named, BODY) + height_of(licensed, CAPTION) + 4
 
     def draw(place: Place, x: float, top: float) -> None:

@@ -28,8 +28,8 @@ JUDGED = 150
 pytestmark = pytest.mark.timeout(7_200)
 
 
-def everybody() -> list[Person]:
-    return [*people(), *scored_people()]
+def everybody(edition: str) -> list[Person]:
+    return [*people(), *scored_people(edition=edition)]
 
 
 @pytest.mark.parametrize("edition", ["", EDITION], ids=["Indonesian", "English"])
@@ -46,7 +46,7 @@ def test_every_real_person_gets_a_true_report_of_full_pages(
 
     monkeypatch.setattr(renderers, "paginated", watched)
     renderer, false, empty, kept = PdfRenderer(), dict[str, list[str]](), list[str](), list[tuple[str, bytes]]()
-    crowd = everybody()
+    crowd = everybody(edition)
     chosen = set(random.Random(15).sample(range(len(crowd)), JUDGED))
     for number, (product, report) in enumerate(crowd):
         name, file = f"{product}{edition}", f"{product}{edition}-{number:05}.pdf"
