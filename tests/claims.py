@@ -247,15 +247,14 @@ def _cognition(product: str, report: Report, text: str) -> Iterator[str]:
     yield from _compared(Measure(product, "bagian"), said.differ, scores, text)
     if whole["skor"] is not None:
         told = re.search(_pattern(said.overall, said), text)
-        low, high = (
-            (whole["bawah"], whole["atas"])
-            if whole["bawah"] is not None
-            else Measure(product, "iq").interval(whole["skor"])
-        )
+        scale = Measure(product, "iq")
+        low, high = scale.interval(whole["skor"])
+        if whole["bawah"] is not None:  # the report's own ends, as far as the scale goes
+            low, high = max(whole["bawah"], scale.low), min(whole["atas"], scale.high)
         if not told or abs(int(told[1]) - low) > 0.51 or abs(int(told[2]) - high) > 0.51:
             yield f"overall {whole}: {told and told[0]}"
         else:
-            names_of_bands = Measure(product, "iq").touched(int(told[1]), int(told[2]))
+            names_of_bands = scale.touched(int(told[1]), int(told[2]))
             if len(names_of_bands) > 2 and told[3] != said.undecided:
                 yield f"overall {whole}: {told[0]}"
 
