@@ -145,6 +145,7 @@ def _interests(product: str, report: Report, text: str) -> Iterator[str]:
             yield f"{field}: {ranked} flat={flat}: {lead}"
     yield from _holland(product, report, text)
     yield from _abilities(product, report, text)
+    yield from _even(said, report["bakat"], text)
 
 
 def _holland(product: str, report: Report, text: str) -> Iterator[str]:
@@ -223,8 +224,17 @@ def _judged(
                 yield f"{who}: {row['skor']} and interpretation {number} told={told}"
 
 
+def _even(said: Said, rows: Sequence[Any], text: str) -> Iterator[str]:
+    """What is false in calling a profile even: that can be said of whole profiles alone."""
+    if said.even in text and any(row["skor"] is None for row in rows):
+        yield f"a profile with gaps is called even: {[row['skor'] for row in rows]}"
+
+
 def _personality(product: str, report: Report, text: str) -> Iterator[str]:
     texts, said = _yaml(product, "texts")["sifat"], kind_of(product)[1]
+    answered, told = sum(trait["terisi"] for trait in report["sifat"]), re.search(said.answered, text)
+    if not told or int(told[1]) != answered:
+        yield f"{answered} statements were answered: {told and told[0]}"
     yield from _judged(product, "t", report["sifat"], said.trait, texts, text)
 
 
@@ -232,19 +242,19 @@ def _cognition(product: str, report: Report, text: str) -> Iterator[str]:
     whole, said = report["keseluruhan"], kind_of(product)[1]
     texts, names = _yaml(product, "texts")["kemampuan"], dict(said.cognition)
     yield from _judged(product, "bagian", report["kemampuan"], said.ability, texts, text)
+    yield from _even(said, report["kemampuan"], text)
     scores = {names[row["kode"]].lower(): row["skor"] for row in report["kemampuan"] if row["skor"] is not None}
     yield from _compared(Measure(product, "bagian"), said.differ, scores, text)
     if whole["skor"] is not None:
         told = re.search(_pattern(said.overall, said), text)
-        low, high = (
-            (whole["bawah"], whole["atas"])
-            if whole["bawah"] is not None
-            else Measure(product, "iq").interval(whole["skor"])
-        )
+        scale = Measure(product, "iq")
+        low, high = scale.interval(whole["skor"])
+        if whole["bawah"] is not None:  # the report's own ends, as far as the scale goes
+            low, high = max(whole["bawah"], scale.low), min(whole["atas"], scale.high)
         if not told or abs(int(told[1]) - low) > 0.51 or abs(int(told[2]) - high) > 0.51:
             yield f"overall {whole}: {told and told[0]}"
         else:
-            names_of_bands = Measure(product, "iq").touched(int(told[1]), int(told[2]))
+            names_of_bands = scale.touched(int(told[1]), int(told[2]))
             if len(names_of_bands) > 2 and told[3] != said.undecided:
                 yield f"overall {whole}: {told[0]}"
 

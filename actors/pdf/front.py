@@ -125,12 +125,7 @@ def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: s
     foot = page.height - (2.0 if low else 3.5) * GRID - height_of(last, small)
     columns = max(1, min(2, int(measure // LEAST_DETAIL)), int(measure // DETAIL))
     part = measure / columns
-    for number in range(0, len(details), columns):
-        shown = details[number : number + columns]
-        row = [(label, plain_lines(value, COVER_VALUE, part - 16, 3)) for label, value in shown]
-        tall = math.ceil(max(height_of(lines, COVER_VALUE) for _, lines in row) / HALF) * HALF + 1.5 * GRID
-        if y + tall - HALF > foot:  # less the air below
-            break
+    for row, tall in _rows(details, columns, part - 16, foot - y + HALF):  # less the air below
         for side, (label, lines) in enumerate(row):
             x = left + side * part
             with place.tagged(Tag("P")):
@@ -138,6 +133,31 @@ def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: s
                 put(place, lines, COVER_VALUE, x, y + 0.9 * GRID)
         y += tall
     _said(place, last, small, left, foot)
+
+
+def _rows(
+    details: Sequence[tuple[str, str]], columns: int, width: float, height: float
+) -> list[tuple[list[tuple[str, list[Line]]], float]]:
+    """The cover's details in rows, each with its height; values have fewer lines where all would not fit otherwise.
+
+    What finds no room even so is left out.
+    """
+    rows: list[tuple[list[tuple[str, list[Line]]], float]] = []
+    for most in (3, 2, 1):
+        rows = []
+        for first in range(0, len(details), columns):
+            row = [
+                (label, plain_lines(value, COVER_VALUE, width, most))
+                for label, value in details[first : first + columns]
+            ]
+            rows.append(
+                (row, math.ceil(max(height_of(lines, COVER_VALUE) for _, lines in row) / HALF) * HALF + 1.5 * GRID)
+            )
+        if sum(tall for _, tall in rows) <= height:
+            break
+    while rows and sum(tall for _, tall in rows) > height:
+        rows.pop()
+    return rows
 
 
 def furniture(header: str, document_id: str, footer: str, logo: Drawing | None) -> Callable[[Place], None]:

@@ -7,21 +7,24 @@ from itertools import groupby
 
 import segno
 
-from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag
+from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, total
 from actors.pdf.pictures import Drawing, figure_tag
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.style import BODY, CAPTION, GRID, HALF, INK, RULE, sheet
 
 QR_BYTES = 600  # of a code's content: with more its squares are too small for a telephone
 QUIET_ZONE = 4  # squares that must stay white around a code (ISO/IEC 18004)
+LEAST_SQUARE = 0.85  # points: a code is drawn wider than its template says before a telephone fails at it
+TALLEST_LINE = 1.5 * GRID  # of a name in a script that reaches far down
 SIGNATURE, WIDE = 4 * GRID, 240.0  # room to sign in, its height and what it is wide at most
 
 
 def qr_item(content: str, alternative: str, width: float, measure: float) -> Item:
     """The code as wide as `width` points with its white edge, centred; as shapes, which stay sharp in print."""
     matrix: Sequence[Sequence[int]] = segno.make(content, error="m", micro=False).matrix
-    width = min(width, sheet().body - 6 * GRID)
-    size = width / (len(matrix) + 2 * QUIET_ZONE)
+    across = len(matrix) + 2 * QUIET_ZONE
+    width = min(max(width, LEAST_SQUARE * across), measure, sheet().body - 6 * GRID)
+    size = width / across
 
     def runs() -> Iterator[tuple[int, int, int]]:
         for row, squares in enumerate(matrix):
@@ -42,9 +45,10 @@ def qr_item(content: str, alternative: str, width: float, measure: float) -> Ite
 def signature_item(where: str, name: str, licence: str, picture: Drawing | None, align: str, measure: float) -> Item:
     """Place and date, room for a hand or the picture of one, a rule, name and licence; on half of a wide measure."""
     width = measure if measure < WIDE else min(measure / 2, WIDE)
-    first = plain_lines(where, BODY, width, 2) if where.strip() else []
-    named = plain_lines(name, replace(BODY, plain="bold"), width, 3)
-    licensed = plain_lines(licence, CAPTION, width, 2) if licence.strip() else []
+    most = int((sheet().body - SIGNATURE - 4 * GRID) / TALLEST_LINE / 4)  # half of the lines that fit are the name's
+    first = plain_lines(where, BODY, width, most) if where.strip() else []
+    named = plain_lines(name, replace(BODY, plain="bold"), width, 2 * most)
+    licensed = plain_lines(licence, CAPTION, width, most) if licence.strip() else []
     height = height_of(first, BODY) + SIGNATURE + height_of(named, BODY) + height_of(licensed, CAPTION) + 4
 
     def draw(place: Place, x: float, top: float) -> None:
@@ -62,7 +66,20 @@ def signature_item(where: str, name: str, licence: str, picture: Drawing | None,
             top = put(place, named, BODY, x, top + SIGNATURE + 4)
             put(place, licensed, CAPTION, x, top)
 
-    return Item(math.ceil(height / HALF) * HALF, draw, before=GRID)
+    signed = height_of(first, BODY) + SIGNATURE
+    return Item(math.ceil(height / HALF) * HALF, draw, before=GRID, closing=True, signed=signed)
+
+
+def level(left: list[Item], right: list[Item]) -> None:
+    """Let the signatures at the end of two columns have their rules at one height."""
+    if not (left and right) or left[-1].signed is None or right[-1].signed is None:
+        return
+    down = [total(column) - column[-1].height + (column[-1].signed or 0.0) for column in (left, right)]
+    higher = left if down[0] < down[1] else right
+    if len(higher) == 1:  # white space before a column's first item is dropped
+        higher.insert(0, Item(0.0, lambda place, x, top: None, tag=ARTIFACT))
+        higher[-1].before = 0.0
+    higher[-1].before += abs(down[0] - down[1])
 
 
 def rule_item(measure: float) -> Item:

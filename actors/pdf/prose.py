@@ -212,9 +212,12 @@ def heading_items(text: str, level: int, measure: float, number: int, depth: int
     return items
 
 
-def caption_items(text: str, measure: float) -> list[Item]:
-    """A small line under a chart or table."""
-    items = line_items(text_lines(text, CAPTION, measure, hyphenate=False), CAPTION)
+def caption_items(text: str, measure: float, *, centred: bool = False) -> list[Item]:
+    """A small line under a chart or table, or below the middle of a picture."""
+    lines = text_lines(text, CAPTION, measure, hyphenate=False)
+    items = line_items(lines, CAPTION)
+    for item, line in zip(items, lines, strict=True):
+        item.indent = (measure - line.width) / 2 if centred else 0.0
     items[0].before = HALF
     keep(items[:-1])
     return snapped(items)

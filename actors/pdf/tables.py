@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from msgspec import structs
 
@@ -16,11 +17,14 @@ from actors.pdf.style import CELL, CELL_HEAD, CELL_STRONG, DEEP, GRID, HALF, PAL
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import emphasis, measured
 
-WORD = 0.25  # of a narrow measure: columns make room for a word that is no wider
+WORD, NUMBER = 0.25, 0.6  # of the measure: columns make room for a word, or for a number, that is no wider
+LEAST_WORD = 42.0  # points of a word that numbers leave to a column of text
 METER_HEIGHT = 7.0
 QUARTER = HALF / 2  # rows of half lines are too tight or too wide; the table as a whole ends on the grid
 LEAST_ROW = CELL.leading + 6
 SHORT = 16 * GRID
+SIZES = (1.0, 0.92, 0.84, 0.76)  # parts of the usual size; the last gives letters of 6.2 points
+_DIGIT = frozenset("0123456789")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,25 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
-    """The columns of a table, how wide each is, and how wide all are, in points."""
+class _Grid:
+    """Where the cells of a table stand, in points, and how they are set."""
 
-    columns: Sequence[Column]
     widths: Sequence[float]
     measure: float
+    plain: Type
+    strong: Type
+    head: Type
+    pad: float
+
+    @classmethod
+    def of(cls, widths: Sequence[float], measure: float, size: float) -> "_Grid":
+        """Set in a part of the usual size; lines keep their distance."""
+        plain, strong, head = (replace(one, size=one.size * size) for one in (CELL, CELL_STRONG, CELL_HEAD))
+        return cls(widths, measure, plain, strong, head, pad(size))
+
+    def room(self, width: float) -> float:
+        """What a column's padding leaves for its text."""
+        return max(width - 2 * self.pad, 12.0)
 
 
 def column_widths(columns: Sequence[Column], measure: float) -> list[float]:
@@ -52,26 +69,47 @@ def column_widths(columns: Sequence[Column], measure: float) -> list[float]:
     return [share / sum(shares) * measure for share in shares]
 
 
-def pad() -> float:
-    """Points between a column's edge and its text."""
-    return 3.0 if sheet().narrow else 5.0
+def pad(size: float = 1.0) -> float:
+    """Points between a column's edge and its text, which is set in a part of the usual size."""
+    return 3.0 if sheet().narrow or size < 1.0 else 5.0
 
 
 def roomy(
-    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], widths: Sequence[float], measure: float
-) -> Sequence[float]:
-    """Columns as wide as their widest words and numbers, at the expense of the others; as they are if that is impossible."""
-    needs = []
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+    sums: Sequence[Cell],
+    widths: Sequence[float],
+    measure: float,
+) -> tuple[Sequence[float], float]:
+    """Columns as wide as their widest words and numbers, at the expense of the others, and the size that this takes.
+
+    Words that find no room are divided. For numbers, which are not, the size falls, as a part of the usual one. What
+    finds no room in the least size is broken, and the columns share that evenly.
+    """
+    words, numbers = list[float](), list[float]()
     for place, column in enumerate(columns):
-        texts = [(column.title, CELL_HEAD), *((row[place].text, _type_of(column)) for row in rows)]
-        words = (chunk.width for text, type_ in texts for line in measured(emphasis(text), type_) for chunk in line)
-        needs.append(min(max(words, default=0.0), WORD * measure) + 2 * pad())
-    both = list(zip(widths, needs, strict=True))
-    short = sum(max(need - width, 0.0) for width, need in both)
-    spare = sum(max(width - need, 0.0) for width, need in both)
-    if short > spare:
-        return widths
-    return [max(need, width - max(width - need, 0.0) * short / (spare or 1.0)) for width, need in both]
+        type_ = CELL_STRONG if column.strong else CELL
+        texts = [(column.title, CELL_HEAD), *((row[place].text, type_) for row in rows)]
+        texts += [(sums[place].text, CELL_STRONG)] if sums else []
+        word = number = 0.0
+        for text, style in texts:
+            for chunk in chain.from_iterable(measured(emphasis(text), style)):
+                if chunk.width > word:
+                    word = chunk.width
+                if chunk.width > number and not _DIGIT.isdisjoint(chunk.text):
+                    number = chunk.width
+        words.append(min(word, WORD * measure))
+        numbers.append(min(number, NUMBER * measure))
+    whole = [max(pair) for pair in zip(words, numbers, strict=True)]
+    tight = [max(number, min(word, LEAST_WORD)) for word, number in zip(words, numbers, strict=True)]
+    for size, wanted in ((1.0, whole), *((size, tight) for size in SIZES)):
+        both = [(width, size * want + 2 * pad(size)) for width, want in zip(widths, wanted, strict=True)]
+        short = sum(max(need - width, 0.0) for width, need in both)
+        spare = sum(max(width - need, 0.0) for width, need in both)
+        if short <= spare:
+            return [max(need, width - max(width - need, 0.0) * short / (spare or 1.0)) for width, need in both], size
+    needs = [SIZES[-1] * want + 2 * pad(SIZES[-1]) for want in tight]
+    return [measure * need / sum(needs) for need in needs], SIZES[-1]
 
 
 def table_items(
@@ -83,16 +121,15 @@ def table_items(
     """
     widths: Sequence[float] = column_widths(columns, measure)
     span = len(columns) - len(totals) + 1
-    if sheet().narrow:
-        sums = [[Cell()] * span + list(totals[1:])] if totals else []
-        widths = roomy(columns, [*rows, *sums], widths, measure)
-    table, shape = Tag("Table"), _Shape(columns, widths, measure)
-    head = _head(shape, Tag("TR", table))
-    parts = [part for row in rows for part in _row(shape, row, Tag("TR", table), head.height)]
+    sums = [Cell()] * span + list(totals[1:]) if totals else []
+    widths, size = roomy(columns, rows, sums, widths, measure)
+    table, grid = Tag("Table"), _Grid.of(widths, measure, size)
+    head = _head(columns, grid, Tag("TR", table))
+    parts = [part for row in rows for part in _row(columns, row, grid, Tag("TR", table), head.height)]
     if totals:
         joined = [structs.replace(column, strong=True) for column in (columns[0], *columns[span:])]
-        whole = _Shape(joined, [sum(widths[:span]), *widths[span:]], measure)
-        last = _row(whole, totals, Tag("TR", table), head.height, span)
+        whole = replace(grid, widths=[sum(widths[:span]), *widths[span:]])
+        last = _row(joined, totals, whole, Tag("TR", table), head.height, span)
         _ruled(last[0], 0.0, measure, 0.5)
         keep(parts[-1:])
         parts += last
@@ -114,20 +151,12 @@ def _ruled(item: Item, down: float, measure: float, width: float) -> None:
     item.draw = draw
 
 
-def _type_of(column: Column) -> Type:
-    return CELL_STRONG if column.strong else CELL
-
-
-def _room(width: float) -> float:
-    """What a column's padding leaves for its text."""
-    return max(width - 2 * pad(), 12.0)
-
-
-def _head(shape: _Shape, row: Tag) -> Item:
-    columns, widths, measure = shape.columns, shape.widths, shape.measure
+def _head(columns: Sequence[Column], grid: _Grid, row: Tag) -> Item:
     tags = [Tag("TH", row, attributes="<</O/Table/Scope/Column>>") for _ in columns]
-    cells = [text_lines(column.title, CELL_HEAD, _room(width)) for column, width in zip(columns, widths, strict=True)]
-    tallest = max(height_of(lines, CELL_HEAD) for lines in cells)
+    type_, measure = grid.head, grid.measure
+    rooms = [grid.room(width) for width in grid.widths]
+    cells = [text_lines(column.title, type_, room) for column, room in zip(columns, rooms, strict=True)]
+    tallest = max(height_of(lines, type_) for lines in cells)
     height = math.ceil((tallest + 7) / HALF) * HALF
 
     def draw(place: Place, x: float, top: float) -> None:
@@ -137,51 +166,70 @@ def _head(shape: _Shape, row: Tag) -> Item:
             canvas.rule(x, top, x + measure, top, DEEP, 1.1)
             canvas.rule(x, top + height, x + measure, top + height, DEEP, 0.5)
         left = x
-        for lines, column, width, tag in zip(cells, columns, widths, tags, strict=True):
-            block = height_of(lines, CELL_HEAD)
+        for lines, column, width, room, tag in zip(cells, columns, grid.widths, rooms, tags, strict=True):
+            block = height_of(lines, type_)
             with place.tagged(tag):
-                put(place, lines, CELL_HEAD, left + pad(), top + height - block - 3, _room(width), column.align)
+                put(place, lines, type_, left + grid.pad, top + height - block - 3, room, column.align)
             left += width
         canvas.muted = False
 
     return Item(height, draw, before=HALF, keep=True)
 
 
-def _row(shape: _Shape, row: Sequence[Cell], whole: Tag, head: float, label: int = 0) -> list[Item]:
+def _row(
+    columns: Sequence[Column],
+    row: Sequence[Cell],
+    grid: _Grid,
+    whole: Tag,
+    head: float,
+    label: int = 0,
+) -> list[Item]:
     """A row, in parts that fit below a head of `head` points; its first cell may be the `label` of that many columns."""
     tags = [Tag("TD", whole) for _ in row]
     if label:
         tags[0] = Tag("TH", whole, attributes=f"<</O/Table/Scope/Row/ColSpan {label}>>")
-    rooms = zip(row, map(_type_of, shape.columns), map(_room, shape.widths), strict=True)
-    cells = [[] if cell.scale else text_lines(cell.text, type_, room) for cell, type_, room in rooms]
+    types = [grid.strong if column.strong else grid.plain for column in columns]
+    cells = [
+        [] if cell.scale else text_lines(cell.text, type_, grid.room(width))
+        for cell, type_, width in zip(row, types, grid.widths, strict=True)
+    ]
     tallest = max((len(lines) for lines in cells), default=1) or 1
     deepest = max((line.below for lines in cells for line in lines), default=0.0)
     fitting = int((sheet().body - max(6 * GRID, head + GRID)) // (CELL.leading + deepest))
     items: list[Item] = []
     for first in range(0, tallest, fitting):
         part = [lines[first : first + fitting] for lines in cells]
-        items.append(_row_part(shape, part, () if first else row, tags))
+        meters = row if first == 0 else ()
+        items.append(_row_part(columns, part, meters, types, grid, tags))
     return items
 
 
-def _row_part(shape: _Shape, cells: Sequence[Sequence[Line]], meters: Sequence[Cell], tags: Sequence[Tag]) -> Item:
+def _row_part(
+    columns: Sequence[Column],
+    cells: Sequence[Sequence[Line]],
+    row: Sequence[Cell],
+    types: Sequence[Type],
+    grid: _Grid,
+    tags: Sequence[Tag],
+) -> Item:
     tallest = max(CELL.leading, *(height_of(lines, CELL) for lines in cells))
     height = math.ceil((LEAST_ROW - CELL.leading + tallest) / QUARTER) * QUARTER
     above = (height - tallest) / 2
 
     def draw(place: Place, x: float, top: float) -> None:
         with place.tagged(ARTIFACT):
-            place.canvas.rule(x, top + height, x + shape.measure, top + height, RULE, 0.35)
+            place.canvas.rule(x, top + height, x + grid.measure, top + height, RULE, 0.35)
         left = x
-        for number, (lines, column, width) in enumerate(zip(cells, shape.columns, shape.widths, strict=True)):
+        for number, (lines, column, type_, width) in enumerate(zip(cells, columns, types, grid.widths, strict=True)):
             place.document.structure.element(tags[number])  # an empty cell is a cell
             if lines:
                 with place.tagged(tags[number]):
-                    put(place, lines, _type_of(column), left + pad(), top + above, _room(width), column.align)
-            elif meters and (scale := meters[number].scale):
-                cell = meters[number]
+                    put(place, lines, type_, left + grid.pad, top + above, grid.room(width), column.align)
+            elif row and (scale := row[number].scale):
+                cell = row[number]
                 with place.tagged(Tag("Figure", tags[number], spoken(scale, cell.value, cell.span))):
-                    _draw_meter(place, cell, left + pad(), top + above + CELL.leading / 2, width - 2 * pad())
+                    middle = top + above + CELL.leading / 2
+                    _draw_meter(place, cell, left + grid.pad, middle, width - 2 * grid.pad)
             left += width
 
     return Item(height, draw)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from actors.pdf.charts.parts import SHORT, Datum, figure, most_lines, put_value, scale_head, value_width, with_foot
+from actors.pdf.charts.parts import SHORT, Datum, Room, figure, most_lines, put_value, room_for, scale_head, with_foot
 from actors.pdf.page.flow import Item, Place, headed, keep_rows
 from actors.pdf.product.measure import Scale
 from actors.pdf.prose import height_of, plain_lines, put
@@ -17,15 +17,18 @@ def bars_items(
     """A bar for each datum over the bands of the scale; the names of the bands return on every page."""
     label_width = measure * 0.33
     left = label_width + 8
-    track = measure - left - value_width(scale)
-    bars = [_bar(datum, scale, label_width, left, track, reference) for datum in data]
+    room = room_for(data, scale)
+    track = measure - left - room.whole
+    bars = [_bar(datum, scale, room, label_width, left, track, reference) for datum in data]
     rows = figure(bars, title, data, scale)
     items = headed(scale_head(scale, left, track), rows)
     keep_rows(items, SHORT)
     return with_foot(items, scale, left, track, measure, reference)
 
 
-def _bar(datum: Datum, scale: Scale, label_width: float, left: float, track: float, reference: float | None) -> Item:
+def _bar(
+    datum: Datum, scale: Scale, room: Room, label_width: float, left: float, track: float, reference: float | None
+) -> Item:
     label = plain_lines(datum.label, LABEL_STRONG, label_width, most_lines())
     note = plain_lines(datum.note, SMALL, label_width, most_lines()) if datum.note else []
     text_height = height_of(label, LABEL_STRONG) + height_of(note, SMALL)
@@ -45,6 +48,6 @@ def _bar(datum: Datum, scale: Scale, label_width: float, left: float, track: flo
         elif datum.value is not None:
             place.canvas.rectangle(start, middle - 3.2, max(share(scale, datum.value) * track, 0.8), 6.4, DEEP)
         drawn.lines(middle - 7, 14, reference)
-        put_value(place, datum, scale, start + track, middle)
+        put_value(place, datum, scale, room, start + track, middle)
 
     return Item(height, draw)

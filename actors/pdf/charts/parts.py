@@ -12,11 +12,12 @@ from actors.pdf.product.values import number
 from actors.pdf.product.wording import words
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import share, stretches
-from actors.pdf.style import BANDS, GRID, HALF, INK, LABEL_STRONG, QUIET, RULE, SMALL, Colour, sheet
+from actors.pdf.style import BANDS, GRID, HALF, INK, LABEL_STRONG, QUIET, RULE, SMALL, Colour, Type, sheet
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import PLAIN, measured
 
 VALUE_WIDTH = 34.0  # beside a track, for a number; an interval stands to the right of it
+MOST_WIDTH = 90.0  # points that a number or an interval may take from the track
 DIGIT = 4.2  # points of a small digit
 LEGEND_GAP = 21.0  # Points between the end of one entry and the text of the next.
 SHORT = 20 * GRID
@@ -46,21 +47,41 @@ def highest() -> float:
     return sheet().body - 7 * GRID
 
 
-def value_width(scale: Scale) -> float:
-    """What a value and its interval need beside a track, in points."""
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the values of a chart need beside its track, in points."""
+
+    number: float
+    span: float  # for the intervals
+
+    @property
+    def whole(self) -> float:
+        return self.number + self.span
+
+
+def room_for(data: Sequence[Datum], scale: Scale) -> Room:
+    """Room for the widest number and the widest interval, and for those of the scale's own ends at least."""
+
+    def widest(texts: Sequence[str], type_: Type, gap: float) -> float:
+        widths = (plain_lines(text, type_, MOST_WIDTH, 1)[0].width + gap for text in texts)
+        return min(max(widths, default=0.0), MOST_WIDTH)
+
     longest = max(len(number(end, scale.decimals)) for end in (scale.low, scale.high))
-    return VALUE_WIDTH + ((2 * longest + 1) * DIGIT + 4 if known(scale) else 0.0)
+    usual = (2 * longest + 1) * DIGIT + 4 if known(scale) else 0.0
+    numbers = widest([score_of(scale, datum.value) for datum in data], LABEL_STRONG, 6.0)
+    spans = widest([interval_words(scale, datum.span) for datum in data if datum.span], SMALL, 4.0)
+    return Room(max(VALUE_WIDTH, numbers), max(usual, spans))
 
 
-def put_value(place: Place, datum: Datum, scale: Scale, x: float, middle: float, missing: Colour = QUIET) -> None:
+def put_value(
+    place: Place, datum: Datum, scale: Scale, room: Room, x: float, middle: float, missing: Colour = QUIET
+) -> None:
     """The value beside a mark, and its interval in small numbers."""
-    width = value_width(scale)
-    span = plain_lines(interval_words(scale, datum.span), SMALL, width, 1) if datum.span else []
-    room = VALUE_WIDTH if known(scale) else width - sum(line.width + 4 for line in span)
-    lines = plain_lines(score_of(scale, datum.value), LABEL_STRONG, room - 6, 1)
+    lines = plain_lines(score_of(scale, datum.value), LABEL_STRONG, room.number, 1)
     colour = missing if datum.value is None else INK
-    put(place, lines, LABEL_STRONG, x, middle - LABEL_STRONG.leading / 2, room, "right", colour)
-    put(place, span, SMALL, x, middle - SMALL.leading / 2 + 0.3, width, "right")
+    put(place, lines, LABEL_STRONG, x, middle - LABEL_STRONG.leading / 2, room.number, "right", colour)
+    span = plain_lines(interval_words(scale, datum.span), SMALL, room.span, 1) if datum.span else []
+    put(place, span, SMALL, x, middle - SMALL.leading / 2 + 0.3, room.whole, "right")
 
 
 def figure(items: Sequence[Item], title: str, data: Sequence[Datum], scale: Scale) -> list[Item]:
@@ -148,7 +169,7 @@ def axis_item(scale: Scale, left: float, track: float, *, percentiles: bool = Fa
     free = -math.inf
     for value in _ticks(scale):
         text = percentile_of(scale, value) if percentiles else number(value)
-        lines = plain_lines(text or "", SMALL, 40)
+        lines = plain_lines(text or "", SMALL, MOST_WIDTH, 1)
         at = share(scale, value) * track
         if at - lines[0].width / 2 >= free:
             marks.append((at, lines))
@@ -159,7 +180,7 @@ def axis_item(scale: Scale, left: float, track: float, *, percentiles: bool = Fa
     def draw(place: Place, x: float, top: float) -> None:
         put(place, name, SMALL, x, top + 1, left - 12, "right")
         for at, lines in marks:
-            put(place, lines, SMALL, x + left + at - 20, top + 1, 40, "center")
+            put(place, lines, SMALL, x + left + at - MOST_WIDTH / 2, top + 1, MOST_WIDTH, "center")
 
     return Item(GRID, draw, tag=ARTIFACT)
 

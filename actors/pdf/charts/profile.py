@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from actors.pdf.charts.parts import Datum, figure, highest, most_lines, put_value, scale_head, value_width, with_foot
+from actors.pdf.charts.parts import (
+    Datum,
+    Room,
+    figure,
+    highest,
+    most_lines,
+    put_value,
+    room_for,
+    scale_head,
+    with_foot,
+)
 from actors.pdf.page.flow import Draw, Item, Place, headed
 from actors.pdf.product.measure import Scale
 from actors.pdf.prose import height_of, plain_lines, put
@@ -24,12 +34,13 @@ def profile_items(
     named = any(datum.name for datum in data)
     pole = measure * (0.21 if named else 0.25)
     right_pole = pole if any(datum.opposite for datum in data) else 0.0
-    track = measure - 2 * 10 - pole - right_pole - value_width(scale)
-    widths = _Widths(pole, pole + 10, track, right_pole, named)
-    parts = [
-        Item(sum(row.height for row in rows), _profile_drawing(rows, scale, widths, reference))
-        for rows in _profile_parts([_profile_row(datum, widths) for datum in data])
-    ]
+    room = room_for(data, scale)
+    track = measure - 2 * 10 - pole - right_pole - room.whole
+    widths = _Widths(pole, pole + 10, track, right_pole, named, room)
+    parts = []
+    for rows in _profile_parts([_profile_row(datum, widths) for datum in data]):
+        part = Item(sum(row.height for row in rows), _profile_drawing(rows, scale, widths, reference))
+        parts.append(part)
     items = headed(scale_head(scale, widths.left, widths.track), figure(parts, title, data, scale))
     return with_foot(items, scale, widths.left, widths.track, measure, reference)
 
@@ -41,6 +52,7 @@ class _Widths:
     track: float
     right_pole: float
     named: bool
+    room: Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +124,4 @@ def _profile_labels(place: Place, row: _Row, scale: Scale, widths: _Widths, x: f
     put(place, row.label, type_, x, middle - height_of(row.label, type_) / 2, widths.pole, "right")
     edge = x + widths.left + widths.track + 10
     put(place, row.opposite, LABEL, edge, middle - height_of(row.opposite, LABEL) / 2, widths.right_pole)
-    put_value(place, row.datum, scale, edge + widths.right_pole, middle, INK)
+    put_value(place, row.datum, scale, widths.room, edge + widths.right_pole, middle, INK)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from actors.pdf.charts.bars import bars_items
-from actors.pdf.charts.parts import Datum, figure, highest, key_items, legends, most_lines
+from actors.pdf.charts.parts import Datum, figure, highest, key_items, legends, most_lines, room_for
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place
 from actors.pdf.product.filters import interval_words, score_of
 from actors.pdf.product.measure import Scale, known
@@ -32,7 +32,9 @@ def radar_items(
     spokes = [Datum(str(place), None) for place in range(1, len(data) + 1)] if crowded else data
     label_lines = 1 if crowded or sheet().low else min(3, 24 // len(data))
     labels = [plain_lines(spoke.label, LABEL_STRONG, label_width, label_lines) for spoke in spokes]
-    outer = max(height_of(label, LABEL_STRONG) for label in labels) + LABEL.leading + 13
+    said = [[] if crowded else plain_lines(_figures(datum, scale), LABEL, label_width, 2) for datum in data]
+    figures = max(LABEL.leading, *(height_of(lines, LABEL) for lines in said))
+    outer = max(height_of(label, LABEL_STRONG) for label in labels) + figures + 13
     radius = min(height / 2 - outer, measure / 2 - label_width - 10)
     angles = [-math.pi / 2 + 2 * math.pi * place / len(data) for place in range(len(data))]
 
@@ -43,8 +45,8 @@ def radar_items(
         def at(angle: float, part: float) -> tuple[float, float]:
             return middle_x + radius * part * math.cos(angle), middle_y + radius * part * math.sin(angle)
 
-        values = [datum.value for datum in data]
-        points = [None if v is None else at(angle, share(scale, v)) for angle, v in zip(angles, values, strict=True)]
+        scores = [datum.value for datum in data]
+        points = [None if v is None else at(angle, share(scale, v)) for angle, v in zip(angles, scores, strict=True)]
         for (_, _, part), tone in reversed(list(zip(stretches(scale), BANDS, strict=False))):
             canvas.path([at(angle, part) for angle in angles], fill=tone, stroke=WHITE, width=0.8)
         mean = scale.mean if known(scale) else None
@@ -62,10 +64,8 @@ def radar_items(
                     canvas.rule(*start, *end, DEEP, 1.8)
         for point in shape:
             canvas.disc(*point, 3.0, fill=DEEP, stroke=WHITE, width=0.8)
-        for angle, datum in zip(angles, spokes, strict=True):
-            between = f" ({interval_words(scale, datum.span)})" if datum.span else ""
-            said = "" if crowded else score_of(scale, datum.value) + between
-            _spoke_label(place, datum, said, at(angle, 1.0), angle, label_width, label_lines)
+        for angle, label, values in zip(angles, labels, said, strict=True):
+            _spoke_label(place, label, values, at(angle, 1.0), angle, label_width)
 
     chart = figure([Item(height, draw, before=HALF, keep=True)], title, data, scale)
     names = (words().brackets, words().thin_line, words().thick_line)
@@ -76,35 +76,47 @@ def radar_items(
 def _key(data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
     """What the numbers at crowded spokes mean, with the values, in two columns."""
     width = (measure - GUTTER) / 2
-    labels = [plain_lines(datum.label, LABEL, width - 60, most_lines()) for datum in data]
-    entries = [(str(place + 1), labels[place], score_of(scale, datum.value)) for place, datum in enumerate(data)]
+    room = room_for(data, scale).number
+    entries = [
+        (str(place), plain_lines(datum.label, LABEL, width - 26 - room, most_lines()), score_of(scale, datum.value))
+        for place, datum in enumerate(data, start=1)
+    ]
     half = (len(entries) + 1) // 2
     items = []
     for place in range(half):
         pair = entries[place::half]
         tallest = max(height_of(lines, LABEL) for _, lines, _ in pair)
         height = math.ceil((tallest + 3) / HALF) * HALF
-        items.append(Item(height, _key_row(pair, width), tag=ARTIFACT))
+        items.append(Item(height, _key_row(pair, width, room), tag=ARTIFACT))
     items[0].before = HALF
     return items
 
 
-def _key_row(pair: Sequence[tuple[str, list[Line], str]], width: float) -> Draw:
+def _key_row(pair: Sequence[tuple[str, list[Line], str]], width: float, room: float) -> Draw:
     def draw(place: Place, x: float, top: float) -> None:
         for side, (spoke, lines, value) in enumerate(pair):
             left = x + side * (width + GUTTER)
             put(place, plain_lines(spoke, LABEL_STRONG, 20, 1), LABEL_STRONG, left, top, 16, "right")
-            put(place, lines, LABEL, left + 22, top, width - 60)
-            put(place, plain_lines(value, LABEL_STRONG, 34, 1), LABEL_STRONG, left + width - 34, top, 34, "right")
+            put(place, lines, LABEL, left + 22, top, width - 26 - room)
+            number = plain_lines(value, LABEL_STRONG, room, 1)
+            put(place, number, LABEL_STRONG, left + width - room, top, room, "right")
 
     return draw
 
 
+def _figures(datum: Datum, scale: Scale) -> str:
+    """A value with its interval."""
+    return score_of(scale, datum.value) + (f" ({interval_words(scale, datum.span)})" if datum.span else "")
+
+
 def _spoke_label(
-    place: Place, datum: Datum, said: str, point: tuple[float, float], angle: float, width: float, limit: int
+    place: Place,
+    label: Sequence[Line],
+    value: Sequence[Line],
+    point: tuple[float, float],
+    angle: float,
+    width: float,
 ) -> None:
-    label = plain_lines(datum.label, LABEL_STRONG, width, limit)
-    value = plain_lines(said, LABEL, width, 1) if said else []
     block = height_of(label, LABEL_STRONG) + height_of(value, LABEL)
     across, down = math.cos(angle), math.sin(angle)
     if abs(across) < 0.3:

@@ -59,6 +59,8 @@ class Item:
     headings: Sequence[tuple[int, float]] = ()  # in it, for the contents: number, distance below its top
     indent: float = 0.0
     full_page: bool = False  # drawn on a page of its own, without furniture
+    closing: bool = False  # it stands below three lines of text at least, as a signature does
+    signed: float | None = None  # of a signature: the distance of its rule below its top
     tag: Tag | None = None  # None: it opens its own marks, as charts and columns do
 
 
@@ -185,6 +187,15 @@ def keep(items: Sequence[Item]) -> None:
     """Forbid a page break after each of the items."""
     for item in items:
         item.keep = True
+
+
+def keep_last(items: Sequence[Item], count: int, height: float) -> None:
+    """Keep the last items with what will follow: `count` of them, or fewer that are `height` points high together."""
+    for item in reversed(items[-count:]):
+        item.keep = True
+        height -= item.height
+        if height <= 0:
+            return
 
 
 def keep_ends(items: Sequence[Item]) -> None:

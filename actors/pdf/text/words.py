@@ -26,6 +26,7 @@ _TOWER = re.compile(r"[^\w\s!-~]{31,}")  # where a letter may carry too many mar
 _LETTERS = re.compile(r"[^\W\d_]{6,}")
 _WORD = re.compile(r"\W*[^\W\d_]+(?:[-’'][^\W\d_]+)*\W*")
 _CODE = re.compile(r"[\d@]")
+_NUMBER, _GROUPS = re.compile(r"\W?\d{1,3}(?:[.,]\d{3})+(?:[.,]\d+)?"), re.compile(r"[^.,]+[.,]?")
 _RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 _CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
@@ -228,8 +229,11 @@ def hyphen_places(word: str, language: str = "id") -> tuple[int, ...]:
 
 
 def shredded(chunk: Chunk, measure: float) -> list[Chunk]:
-    """A chunk that is too wide for the measure, cut between letters, but never before a combining mark."""
-    clusters = _clusters(chunk.text)
+    """A chunk that is too wide for the measure, cut between letters, but never before a combining mark.
+
+    A number is cut behind its thousands, so that no part of it looks like another number.
+    """
+    clusters = _GROUPS.findall(chunk.text) if _NUMBER.fullmatch(chunk.text) else _clusters(chunk.text)
 
     def cut(first: int, count: int) -> Chunk:
         text = "".join(clusters[first : first + count])
