@@ -20,7 +20,7 @@ import typer
 from actors.process.runtime import Runtime, build
 from ops.commands.checks import ASKS, NOT_ASKED, faults
 from ops.commands.findings import CHECKS, Check, Finding
-from ops.commands.outlook import patience, print_verdict, quick, side_by_side
+from ops.commands.outlook import begin, patience, print_verdict, quick
 from ops.commands.terminal import REFUSED, Json, next_step, out, print_json
 from schema import VERSION
 from schema.environment.server_urls import sqlite_path
@@ -31,6 +31,8 @@ from service.watch import Watch
 
 _TO_DO = {one.part: one.what_to_do for one in ASKS}
 _PARTS = {"documents": "documents", "artifacts": "PDF store", "broker": "broker"}  # of the verdict → of the findings
+_HERE = ("settings", "run folder", "templates", "fonts")  # what hangs on no dependency is looked at meanwhile
+_REST = 0.4  # seconds for what is asked once the dependencies have answered
 _LONGER = "`ops/reportq doctor --wait 30` waits longer."
 _MARKS = {"good": "✔", "warning": "!", "bad": "✘"}
 
@@ -43,11 +45,13 @@ def doctor(
     settings = Settings.from_env(os.environ)  # a wrong one ends here, with its sentence
     there_is = not settings.database_url.startswith("sqlite:") or Path(sqlite_path(settings.database_url)).is_file()
     runtime = build(settings, **({"db": quick(settings)} if there_is else {}))
+    rest = wait / 2 or _REST
     wait = wait or patience()
     until = time.monotonic() + wait
     findings: list[Finding] = []
     verdict = None
     try:
+        here = begin({name: partial(_made, name, CHECKS[name], runtime) for name in _HERE})
         for one, fault in faults(runtime, wait).items():
             if fault and fault != NOT_ASKED:
                 findings.append(Finding(one.part, "bad", fault, one.what_to_do))
@@ -58,12 +62,15 @@ def doctor(
         if there_is:
             said = {finding.name: finding.said for finding in findings}
             pings = {part: partial(_again, said.get(name)) for part, name in _PARTS.items()}
-            verdict = Watch(settings, runtime.db, pings, patience=wait).look(wait, away)
+            left = max(until - time.monotonic(), rest)
+            verdict = Watch(settings, runtime.db, pings, patience=left).look(left, away)
         if "broker" in broken:
             broken.add("letters")
-        asked = {name: partial(_made, name, check, runtime) for name, check in CHECKS.items() if name not in broken}
-        made = side_by_side(asked, max(until, time.monotonic() + wait / 2))
-        for name in asked:
+        others = [name for name in CHECKS if name not in broken and name not in _HERE]
+        there = begin({name: partial(_made, name, CHECKS[name], runtime) for name in others})
+        until = max(until, time.monotonic() + rest)
+        made = there(until) | here(until)
+        for name in (name for name in CHECKS if name not in broken):
             findings += made.get(name) or [
                 Finding(name, "warning", f"It is not through yet. {_LONGER}", _TO_DO.get(name, ""))
             ]

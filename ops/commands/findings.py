@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from actors.artifacts import try_out
-from actors.pdf.fonts.families import SCRIPTS, cjk_fonts
-from actors.pdf.renderer import PdfRenderer
 from actors.process.runtime import Runtime
 from ops.commands.terminal import counted
 from schema import VERSION
@@ -166,6 +164,8 @@ def _letters(runtime: Runtime) -> Iterator[Finding]:
 
 
 def _templates(runtime: Runtime) -> Iterator[Finding]:
+    from actors.pdf.renderer import PdfRenderer  # fpdf2 takes a third of a second, while other answers are waited for
+
     products = runtime.renderer.products()
     wrong = False
     renderer: Any = runtime.renderer
@@ -184,6 +184,8 @@ def _templates(runtime: Runtime) -> Iterator[Finding]:
 
 
 def _fonts(_runtime: Runtime) -> Iterator[Finding]:
+    from actors.pdf.fonts.families import SCRIPTS, cjk_fonts
+
     said = f"{', '.join(SCRIPTS)}; Han, Kana and Hangul: "
     if found := cjk_fonts():
         yield Finding("fonts", "good", said + found[0].name)

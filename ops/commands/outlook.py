@@ -69,6 +69,11 @@ def holding(verdict: Verdict, queue: str) -> list[str]:
 
 def side_by_side(works: Mapping[str, Callable[[], T]], until: float) -> dict[str, T]:
     """The results of those that are done at the monotonic moment `until`; the others go on and are not waited for."""
+    return begin(works)(until)
+
+
+def begin(works: Mapping[str, Callable[[], T]]) -> Callable[[float], dict[str, T]]:
+    """Start all of them now; what is returned gives the results of those that are done at a monotonic moment."""
     done: dict[str, T] = {}
 
     def run(name: str, work: Callable[[], T]) -> None:
@@ -77,9 +82,13 @@ def side_by_side(works: Mapping[str, Callable[[], T]], until: float) -> dict[str
     threads = [threading.Thread(target=run, args=one, daemon=True) for one in works.items()]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(max(0.0, until - time.monotonic()))
-    return dict(done)
+
+    def results(until: float) -> dict[str, T]:
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return dict(done)
+
+    return results
 
 
 def print_verdict(verdict: Verdict) -> None:

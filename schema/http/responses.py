@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.http.problems import problem_of
 from schema.prepared import prepare
+from schema.rows.verdict import Verdict
 from schema.sql.times import moment
 
 T = TypeVar("T", bound=Struct)
@@ -227,6 +228,9 @@ class Problem(Struct, omit_defaults=True):
     request_id: Annotated[str, Meta(description="Tell it an operator: it stands in the log")]
     errors: Annotated[dict[str, Any] | UnsetType, Meta(description="Each field at fault with what is expected")] = UNSET
     job_id: str | UnsetType = UNSET
+    verdict: Annotated[
+        Verdict | UnsetType, Meta(description="How things stand, where the overview has seen nothing yet")
+    ] = UNSET
 
 
 prepare(__name__)

@@ -49,7 +49,7 @@ def problem(
 
 def refused(req: falcon.Request, resp: falcon.Response, error: ReportqError, params: Any) -> None:
     if isinstance(error, DatabaseDown):
-        problem(req, resp, "database_unavailable", error.detail)
+        problem(req, resp, "database_unavailable", error.detail, **error.fields)
     elif isinstance(error, DependencyDown):
         problem(req, resp, "storage_unavailable", error.detail)
     else:

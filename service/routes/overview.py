@@ -14,7 +14,7 @@ from schema.http.responses import shown
 from schema.rows import figures, jobs, letters, pauses, workers
 from schema.rows.verdict import Verdict
 from schema.sql.cached import Cached
-from schema.sql.database import Database
+from schema.sql.database import Database, DatabaseDown
 from schema.sql.times import moment
 from service.parts import ApiParts
 from service.routes.route import answer
@@ -45,8 +45,11 @@ class Overview:
         DatabaseDown when this process has seen nothing yet.
         """
         caller = req.context.caller
-        seen = self._seen.get()
         verdict = self._watch.look()
+        try:
+            seen = self._seen.get()
+        except DatabaseDown as error:
+            raise DatabaseDown(error.detail, verdict=verdict) from error
         answer(resp, msgspec.structs.replace(seen, role=caller.role if caller else None, verdict=verdict))
 
     def _look(self) -> responses.Overview:

@@ -58,3 +58,13 @@ def test_a_process_that_has_seen_nothing_says_so(api: Api, frozen: threading.Eve
     answer = api.get("/api/overview")
     assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable")
     assert frozen.is_set()
+
+
+def test_who_opens_the_overview_when_the_database_is_away_is_told_why(api: Api, frozen: threading.Event) -> None:
+    """The process knows its keys from another call, and has no older picture to show."""
+    assert api.get("/api/me").status_code == 200
+    frozen.set()
+    answer = api.get("/api/overview")
+    assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable")
+    assert (answer.json["verdict"]["state"], facts(answer)["database_down"]) == ("bad", "bad")
+    assert frozen.is_set()
