@@ -49,11 +49,11 @@ def test_relays_that_end_before_a_lease_is_over_rescue_all_the_same(
     world = world_of(lease=lease)
     job_id = unheard(world)
     for _ in range(4):
-        begun(world).step()
+        every_duty(begun(world))
         world.pass_time(lease / 4)
         assert world.job(job_id)["status"] == "processing"
     world.pass_time(1)
-    begun(world).step()
+    every_duty(begun(world))
     assert world.attempts(job_id) == ["crashed"]
 
 
