@@ -5,20 +5,24 @@ TEST_MYSQL_ROOT makes it MySQL: the root of another Debian (`ops.servers.other_d
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pymysql
 
+from ops.servers.n8n_install import cache
 from ops.servers.other_debian import inside
 from ops.servers.packages import need
 from ops.servers.process import Server, ServerFailed, free_port, listening, output_of, password
 
 MYSQL_ROOT = os.environ.get("TEST_MYSQL_ROOT")
+PROGRAM = "/usr/sbin/mariadbd"
 DURABLE = {"innodb_flush_log_at_trx_commit": "1", "innodb_doublewrite": "ON"}
 
 
@@ -77,7 +81,7 @@ class MariaDB(Server):
         own = ["--secure-file-priv=NULL", "--mysqlx=OFF"] if MYSQL_ROOT else []
         return inside(
             MYSQL_ROOT,
-            "/usr/sbin/mysqld" if MYSQL_ROOT else "/usr/sbin/mariadbd",
+            "/usr/sbin/mysqld" if MYSQL_ROOT else PROGRAM,
             "--no-defaults",
             "--skip-log-bin",
             "--skip-name-resolve",
@@ -88,7 +92,7 @@ class MariaDB(Server):
     def prepare(self) -> None:
         self.temporary.mkdir(exist_ok=True)
         if not (self.rows / "mysql").exists():
-            output_of(self._installation(), "a new data folder")
+            self._make_rows()
         users = self.folder / "users.sql"
         users.touch(mode=0o600)
         # One statement a line: that is how the server reads this file, at each start.
@@ -100,11 +104,33 @@ class MariaDB(Server):
             f"GRANT ALL PRIVILEGES ON *.* TO '{self.admin}'@'127.0.0.1' WITH GRANT OPTION;\n"
         )
 
-    def _installation(self) -> list[str]:
+    def _make_rows(self) -> None:
+        """Fill an empty data folder: MariaDB's with a copy, since its set-up takes longer than its start."""
+        if MYSQL_ROOT:
+            output_of(self._installation(self.rows), "a new data folder")
+            return
+        program = os.stat(PROGRAM)
+        made = cache() / f"mariadb-{getpass.getuser()}-{program.st_size}-{program.st_mtime_ns}"
+        made.parent.mkdir(parents=True, exist_ok=True)
+        with (made.parent / f"{made.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                fresh = made.with_name(f"{made.name}.new")
+                shutil.rmtree(fresh, ignore_errors=True)
+                output_of(self._installation(fresh), "a new data folder")
+                fresh.rename(made)
+        output_of(["cp", "-a", "--sparse=always", f"{made}/.", str(self.rows)], "a copy of a new data folder")
+        # Most of it are zeros, whose place MariaDB reserves without writing them: a full disk must not lack it later.
+        for file in filter(Path.is_file, self.rows.rglob("*")):
+            if size := file.stat().st_size:
+                with file.open("r+b") as opened:
+                    os.posix_fallocate(opened.fileno(), 0, size)
+
+    def _installation(self, rows: Path) -> list[str]:
         """The command that fills an empty data folder."""
         user = getpass.getuser()
         # Two set-ups at one moment would take each other's tables out of /tmp.
-        common = ["--no-defaults", f"--datadir={self.rows}", f"--tmpdir={self.temporary}", f"--user={user}"]
+        common = ["--no-defaults", f"--datadir={rows}", f"--tmpdir={self.temporary}", f"--user={user}"]
         if MYSQL_ROOT:
             own = ["--initialize-insecure", "--secure-file-priv=NULL"]
             return inside(MYSQL_ROOT, "/usr/sbin/mysqld", *common, *own)
