@@ -27,7 +27,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Artifacts]
     else:
         drive: DriveDouble = request.getfixturevalue("drive")
         drive.clear()
-        key = drive.service_account(tmp_path)
+        key: Path = request.getfixturevalue("account")
         store = open_artifacts(drive.url, DriveOptions(str(key), api_root=drive.api_root, timeout=10))
     yield store
     store.close()
