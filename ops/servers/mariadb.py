@@ -15,9 +15,11 @@ from pathlib import Path
 import pymysql
 
 from ops.servers.other_debian import inside
+from ops.servers.packages import cache, made_once
 from ops.servers.process import Server, ServerFailed, listening, output_of, password, write_private
 
 MYSQL_ROOT = os.environ.get("TEST_MYSQL_ROOT")
+PROGRAM = "/usr/sbin/mariadbd"
 DURABLE = {"innodb_flush_log_at_trx_commit": "1", "innodb_doublewrite": "ON"}
 
 
@@ -75,7 +77,7 @@ class MariaDB(Server):
         own = ["--secure-file-priv=NULL", "--mysqlx=OFF"] if MYSQL_ROOT else []
         return inside(
             MYSQL_ROOT,
-            "/usr/sbin/mysqld" if MYSQL_ROOT else "/usr/sbin/mariadbd",
+            "/usr/sbin/mysqld" if MYSQL_ROOT else PROGRAM,
             "--no-defaults",
             "--skip-log-bin",
             "--skip-name-resolve",
@@ -86,7 +88,7 @@ class MariaDB(Server):
     def prepare(self) -> None:
         self.temporary.mkdir(exist_ok=True)
         if not (self.rows / "mysql").exists():
-            output_of(self._installation(), "a new data folder")
+            self._make_rows()
         # One statement a line: that is how the server reads this file, at each start.
         write_private(
             self.folder / "users.sql",
@@ -97,11 +99,29 @@ class MariaDB(Server):
             f"GRANT ALL PRIVILEGES ON *.* TO '{self.admin}'@'127.0.0.1' WITH GRANT OPTION;\n",
         )
 
-    def _installation(self) -> list[str]:
+    def _make_rows(self) -> None:
+        """Fill an empty data folder: MariaDB's with a copy, since its set-up takes longer than its start."""
+        if MYSQL_ROOT:
+            self._install(self.rows)
+            return
+        program = os.stat(PROGRAM)
+        place = cache() / f"mariadb-{getpass.getuser()}-{program.st_size}-{program.st_mtime_ns}"
+        made = made_once(place, self._install)
+        output_of(["cp", "-a", "--sparse=always", f"{made}/.", str(self.rows)], "a copy of a new data folder")
+        # Most of it are zeros, whose place MariaDB reserves without writing them: a full disk must not lack it later.
+        for file in filter(Path.is_file, self.rows.rglob("*")):
+            if size := file.stat().st_size:
+                with file.open("r+b") as opened:
+                    os.posix_fallocate(opened.fileno(), 0, size)
+
+    def _install(self, rows: Path) -> None:
+        output_of(self._installation(rows), "a new data folder")
+
+    def _installation(self, rows: Path) -> list[str]:
         """The command that fills an empty data folder."""
         user = getpass.getuser()
         # Two set-ups at one moment would take each other's tables out of /tmp.
-        common = ["--no-defaults", f"--datadir={self.rows}", f"--tmpdir={self.temporary}", f"--user={user}"]
+        common = ["--no-defaults", f"--datadir={rows}", f"--tmpdir={self.temporary}", f"--user={user}"]
         if MYSQL_ROOT:
             own = ["--initialize-insecure", "--secure-file-priv=NULL"]
             return inside(MYSQL_ROOT, "/usr/sbin/mysqld", *common, *own)

@@ -28,7 +28,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Artifacts]
     else:
         drive: DriveDouble = request.getfixturevalue("drive")
         drive.clear()
-        key = drive.service_account(tmp_path)
+        key: Path = request.getfixturevalue("account")
         how = {"gdrive_credentials": str(key), "gdrive_api_root": drive.api_root, "gdrive_timeout": 10.0}
         store = open_artifacts(Settings(artifacts_url=drive.url, **how))
     yield store

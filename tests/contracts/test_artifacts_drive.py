@@ -42,8 +42,8 @@ def double(drive: DriveDouble) -> Iterator[DriveDouble]:
 
 
 @pytest.fixture
-def key(double: DriveDouble, tmp_path: Path) -> Path:
-    return double.service_account(tmp_path)
+def key(double: DriveDouble, account: Path) -> Path:
+    return account
 
 
 @pytest.fixture
