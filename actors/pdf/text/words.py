@@ -26,7 +26,8 @@ _TOWER = re.compile(r"[^\w\s!-~]{31,}")  # where a letter may carry too many mar
 _LETTERS = re.compile(r"[^\W\d_]{6,}")
 _WORD = re.compile(r"\W*[^\W\d_]+(?:[-’'][^\W\d_]+)*\W*")
 _CODE = re.compile(r"[\d@]")
-_NUMBER, _GROUPS = re.compile(r"\W?\d{1,3}(?:[.,]\d{3})+(?:[.,]\d+)?"), re.compile(r"[^.,]+[.,]?")
+_NUMBER = re.compile(r"\W?\d{1,3}(?:[.,]\d{3})+(?:[.,]\d+)?")
+_GROUPS = re.compile(r"[^.,]+[.,]?")
 _RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 _CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
