@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ops.chaos.schedule import Fault
-from ops.servers.process import wait_until
-from ops.stack import Stack
+from ops.chaos.strikes import Strikes
 from schema.rows.messages import ACTORS, QUEUES, RENDER, WEBHOOKS, xq
-
-if TYPE_CHECKING:
-    from ops.chaos.strikes import Strikes
 
 MEGABYTE = 1_000_000
 TRIES = 60.0  # seconds a fault waits for a letter that it can move, or for a broker that is away
@@ -62,20 +58,3 @@ def malformed(queue: str) -> list[bytes]:
     bodies = [json.dumps(body).encode() for body in [*({**right, **one} for one in wrong), *missing]]
     deep = b"[" * 100_000 + b"]" * 100_000
     return [*bodies, b"", b"\xff\xfe no message", b"null", b"[]", b"7", b'"text"', b'{"args": ', deep]
-
-
-def left_in_queues(stack: Stack, patience: float = 15.0) -> dict[str, int]:
-    """Messages that nobody has taken, or has taken and never let go of, once all is at rest."""
-    found: dict[str, int] = {}
-
-    def none() -> bool:
-        queues = stack.rabbitmq.queues()
-        found.clear()
-        found.update({queue: int(queues[queue].get("messages") or 0) for queue in QUEUES})
-        return not any(found.values())
-
-    try:
-        wait_until(none, patience, "empty queues")
-    except TimeoutError:
-        return {queue: count for queue, count in found.items() if count}
-    return {}

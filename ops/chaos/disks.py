@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import pymysql
 import requests
 
 from ops.chaos.schedule import Fault
+from ops.chaos.strikes import Strikes
 from ops.servers.process import wait_until
-
-if TYPE_CHECKING:
-    from ops.chaos.strikes import Strikes
 
 ROOM = (0, 4_096, 20_000, 60_000)  # bytes that are left beside the PDFs: none of them is enough for one
 OUTAGE = 30.0  # seconds within which so many failures are known as an outage

@@ -7,12 +7,28 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
+from ops.chaos import desk, disks
 from ops.chaos.schedule import Fault
-from ops.chaos.strikes import STRIKES, Strikes
+from ops.chaos.strikes import Strikes
 from ops.chaos.system import System
 
 BREATH = 10.0  # most seconds a lane waits for work to get done between two faults
+
+STRIKES: dict[str, Callable[[Strikes, Fault, str], int]] = {
+    **{how: partial(Strikes.away, how=how) for how in ("kill", "term", "stop")},
+    "drive": Strikes.drive,
+    "receiver": Strikes.receiver,
+    "delay": Strikes.delay,
+    "cut": Strikes.cut,
+    "half-open": Strikes.half_open,
+    "hints": Strikes.hints,
+    "clock": Strikes.clock,
+    "letters": desk.letters,
+    "messages": desk.messages,
+    "full": disks.full,
+}
 
 
 class Faults:

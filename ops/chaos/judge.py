@@ -14,8 +14,9 @@ from typing import Any
 
 import pymongo
 
-from ops.chaos.desk import left_in_queues
+from ops.servers.process import wait_until
 from ops.stack import ENDED, Stack
+from schema.rows.messages import QUEUES
 
 Row = dict[str, Any]
 STUCK = 60  # seconds after which a row that is due and not moved is not waited for any more
@@ -272,3 +273,20 @@ def at_rest(stack: Stack) -> tuple[dict[str, int], int]:
         left |= {f"{table} {row['status']}": int(row["n"]) for row in rows}
         moving += sum(int(row["moving"] or 0) for row in rows)
     return left, moving
+
+
+def left_in_queues(stack: Stack, patience: float = 15.0) -> dict[str, int]:
+    """Messages that nobody has taken, or has taken and never let go of, once all is at rest."""
+    found: dict[str, int] = {}
+
+    def none() -> bool:
+        queues = stack.rabbitmq.queues()
+        found.clear()
+        found.update({queue: int(queues[queue].get("messages") or 0) for queue in QUEUES})
+        return not any(found.values())
+
+    try:
+        wait_until(none, patience, "empty queues")
+    except TimeoutError:
+        return {queue: count for queue, count in found.items() if count}
+    return {}

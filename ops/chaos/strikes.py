@@ -13,14 +13,12 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from functools import partial
 from typing import TypeVar
 
 import pika
 import pika.exceptions
 
 from middleware.rabbitmq.broker import encode
-from ops.chaos import desk, disks
 from ops.chaos.schedule import Fault
 from ops.chaos.system import System
 from ops.servers import leash
@@ -32,7 +30,6 @@ from schema.rows.messages import ACTORS, RENDER, WEBHOOKS
 from schema.sql.database import DatabaseDown
 
 T = TypeVar("T")
-Strike = Callable[["Strikes", Fault, str], int]
 AWAY = (pika.exceptions.AMQPError, OSError, DatabaseDown)  # of the broker, its page, and the database
 DAY = 86_400.0
 
@@ -245,18 +242,3 @@ class Strikes:
         self.wait(fault.seconds)
         self.system.turn_clock(program, 0)
         return 1
-
-
-STRIKES: dict[str, Strike] = {
-    **{how: partial(Strikes.away, how=how) for how in ("kill", "term", "stop")},
-    "drive": Strikes.drive,
-    "receiver": Strikes.receiver,
-    "delay": Strikes.delay,
-    "cut": Strikes.cut,
-    "half-open": Strikes.half_open,
-    "hints": Strikes.hints,
-    "clock": Strikes.clock,
-    "letters": desk.letters,
-    "messages": desk.messages,
-    "full": disks.full,
-}
