@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`ops/test crashes --times 10`; `--without-servers` is what `ops/test quick` leaves out."""
     parser.addoption("--times", type=int, default=1, help="how often each crash test runs")
     parser.addoption("--without-servers", action="store_true", help="only tests that need no server")
+
+
+def pytest_configure() -> None:
+    """A shell starts what it puts into the background with Ctrl-C ignored; what the tests start would inherit that."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
