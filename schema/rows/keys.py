@@ -22,6 +22,7 @@ ROLES = ("read", "submit", "operate")  # each may do what the one before may
 PREFIX = "rq_"
 _EVERY = 3.0  # Seconds between reads, within which a revoked key stops working.
 _PATIENCE = 0.8  # Seconds that a request waits for a read: then the keys of before count.
+_FIRST = 1.6  # Seconds that a new process's first request waits: it opens a connection, perhaps to a busy server.
 _UNKNOWN_EVERY = 0.5  # Seconds: an unknown key may just have been made, but guesses must not become queries.
 
 
@@ -55,7 +56,7 @@ class KeyRing:
             hash_of(key): Caller(name, role, f"env:{name}", self._rate)
             for name, role, key in parse_api_keys(settings.api_keys)
         }
-        self._ring = Cached(self._read, _EVERY, patience=_PATIENCE, db=db)
+        self._ring = Cached(self._read, _EVERY, patience=_PATIENCE, first=_FIRST, db=db)
 
     def find(self, key: str) -> Caller | None:
         """The caller of a key, or None."""

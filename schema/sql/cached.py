@@ -31,7 +31,8 @@ class Cached(Generic[T]):
     ask: a read that hung is not tried again by each of them.
 
     With `patience` a thread of its own reads, and closes its connection to `db`. A caller waits so many seconds for it
-    at most, and all callers together so long: then the last value is told, or DatabaseDown raised.
+    at most, and all callers together so long: then the last value is told, or DatabaseDown raised. The first value, for
+    want of a last one, is waited for `first` seconds.
     """
 
     read: Callable[[], T]
@@ -40,6 +41,7 @@ class Cached(Generic[T]):
     stale: float | None = None
     share: float = 0.0
     patience: float | None = None
+    first: float | None = None
     db: _Closing | None = None
     last: T | None = None  # what was read last, however old; None before the first read
     _at: float = float("-inf")
@@ -57,7 +59,7 @@ class Cached(Generic[T]):
         now = time.monotonic()
         due = self._due(limit, now)
         if self.patience is not None:
-            self._read_aside(limit, now, self.patience)
+            self._read_aside(limit, now, self.first if self.first and self.last is None else self.patience)
         elif due:
             # A first value and one wanted fresher than usual are waited for; an ordinary refresh is one thread's work.
             waits = within is not None or not self._usable(now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -126,3 +127,18 @@ def test_everybody_is_told_why_the_read_failed(source: Source) -> None:
             value.get()
     assert source.reads == 1
     assert value.last is None
+
+
+def test_the_first_value_is_waited_for_longer_than_a_newer_one() -> None:
+    """With no value to tell, a caller can only be refused; with one, it need not wait."""
+    slow, reads = threading.Event(), list[int]()
+
+    def read() -> int:
+        reads.append(len(reads))
+        slow.wait(0.4 if len(reads) == 1 else 30)
+        return len(reads)
+
+    cached = Cached(read, 0.0, patience=0.1, first=20.0)
+    assert cached.get() == 1
+    assert cached.get() == 1, "the second read is not through"
+    slow.set()
