@@ -66,11 +66,11 @@ class EndedRows:
             (*params, _BATCH),
             of=BatchRow,
         )
+        self._batches_after = (page[-1]["ended_at"], page[-1]["batch_id"]) if len(page) == _BATCH else None
         for row in page:
             # A replay needs a job's row: a batch without them is never opened again.
             if not batches.has_members(self.db, row):
                 _remove_batch(self.db, row["batch_id"])
-        self._batches_after = (page[-1]["ended_at"], page[-1]["batch_id"]) if len(page) == _BATCH else None
 
     def remove_letters(self) -> None:
         """Resolved dead letters whose copy is gone from `.XQ`, after a longer time; a page at each call."""
@@ -84,14 +84,14 @@ class EndedRows:
                 "ORDER BY resolved_at, dead_letter_id LIMIT %s",
                 (status, *params, _LETTERS),
             )
+            # Those that had to stay are looked at again after the last page.
+            last = (rows[-1]["resolved_at"], rows[-1]["dead_letter_id"]) if len(rows) == _LETTERS else None
+            self._letters_after[status] = last
             ids = [row["dead_letter_id"] for row in rows if row["swept"]]
             if ids:
                 self.db.execute(
                     f"DELETE FROM dead_letters WHERE dead_letter_id IN ({marks(ids)}) AND status<>'open'", ids
                 )
-            # Those that had to stay are looked at again after the last page.
-            last = (rows[-1]["resolved_at"], rows[-1]["dead_letter_id"]) if len(rows) == _LETTERS else None
-            self._letters_after[status] = last
 
 
 class _Ended(KnownJob):

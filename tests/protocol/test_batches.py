@@ -17,7 +17,7 @@ from schema.rows import batches, deliveries, jobs, letters
 from schema.rows.batches import NewBatch
 from schema.rows.columns import BatchRow
 from schema.rows.jobs import KeyTaken, NewJob
-from schema.sql.database import Database
+from schema.sql.database import Database, DatabaseDown
 from tests.protocol.kit import World, answer
 
 CALLBACK = "https://hooks.example/webhook/batch"
@@ -370,3 +370,28 @@ def test_a_young_batch_stays_and_many_old_ones_go_page_by_page(world: World, mon
         rows.remove_batches()
     left = [row["batch_id"] for row in world.db.fetch_all("SELECT batch_id FROM batches ORDER BY batch_id")]
     assert left == sorted([*stuck, young])
+
+
+def test_a_batch_that_the_database_refuses_to_remove_holds_up_no_later_page(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from schema.life import retention
+
+    monkeypatch.setattr(retention, "_BATCH", 1)
+    bad, good = (submit(world, "K")[0] for _ in range(2))
+    world.db.execute("DELETE FROM pdf_job_results")
+    for age, batch_id in ((9000, bad), (8000, good)):
+        world.db.execute(f"UPDATE batches SET ended_at={world.db.later(-age)} WHERE batch_id=%s", (batch_id,))
+    whole = retention._remove_batch
+
+    def refuses(db: Database, batch_id: str) -> None:
+        if batch_id == bad:
+            raise DatabaseDown("it cannot")
+        whole(db, batch_id)
+
+    monkeypatch.setattr(retention, "_remove_batch", refuses)
+    rows = Retention(world.db, keep=3600, keep_letters=3600)
+    with pytest.raises(DatabaseDown):
+        rows.remove_batches()
+    rows.remove_batches()
+    assert [row["batch_id"] for row in world.db.fetch_all("SELECT batch_id FROM batches")] == [bad]
