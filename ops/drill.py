@@ -4,7 +4,7 @@
 
 Under a light load each fault lasts until all faces were asked (45 s in) and its alert rings on a real Prometheus with the
 shipped rules: critical ones within two minutes, warnings within seven. Exit code 0 only if every face told every fault in
-time. All rows take about 25 minutes; a row without its alert takes two.
+time. All rows take about 15 minutes; a row without its alert takes two.
 """
 
 from __future__ import annotations
