@@ -108,7 +108,7 @@ class Heartbeats(dramatiq.Middleware):
     def _run(self) -> None:
         while True:
             self._arm()
-            # When the database is back, the leases have little time left.
+            # When the database or its tables are there, the leases have little time left, and this worker counts as gone.
             pause = self.every if self._try_beat() else min(1.0, self.every)
             self._arm()
             if self._done.wait(pause):
@@ -119,15 +119,16 @@ class Heartbeats(dramatiq.Middleware):
                 self._leave()
 
     def _try_beat(self) -> bool:
-        """Beat; False when the database is away. The relay may not have made the tables yet: the beats begin anyway."""
+        """Beat; False when that failed. The relay may not have made the tables yet: the beats begin anyway."""
         try:
             self.beat()
         except DatabaseDown:
             log.warning("heartbeat.database_unavailable", worker_id=self.worker_id)
-            return False
         except Exception:
             log.exception("heartbeat.failed")
-        return True
+        else:
+            return True
+        return False
 
     def _leave(self) -> None:
         """End this process in order; after ORPHAN_SECONDS at once, because a thread that hangs delays an orderly end for ever.
