@@ -66,11 +66,11 @@ def doctor(
             verdict = Watch(settings, runtime.db, pings, patience=left).look(left, away)
         if "broker" in broken:
             broken.add("letters")
-        others = [name for name in CHECKS if name not in broken and name not in _HERE]
-        there = begin({name: partial(_made, name, CHECKS[name], runtime) for name in others})
+        asked = [name for name in CHECKS if name not in broken]
+        there = begin({name: partial(_made, name, CHECKS[name], runtime) for name in asked if name not in _HERE})
         until = max(until, time.monotonic() + rest)
         made = there(until) | here(until)
-        for name in (name for name in CHECKS if name not in broken):
+        for name in asked:
             findings += made.get(name) or [
                 Finding(name, "warning", f"It is not through yet. {_LONGER}", _TO_DO.get(name, ""))
             ]

@@ -19,9 +19,9 @@ from schema.prepared import prepare
 SLOWEST, FASTEST = 0.1, 1000.0  # writes/s
 RESERVE = 1.0  # writes left in the service's bucket after a refusal
 SLOT, LONGEST_SLOT = 1.0, 2.8  # seconds a burst stands for; and most seconds that its outcome is waited for
-# Writes of each burst beyond the rate. The first are few: where the limit is what it was, one of them is refused.
+# Writes of each burst beyond the rate. The first are few: where the limit is what it was, one of them is refused. Once
+# all have gone well, the limit must be another.
 PROBES = (1.0, 2.0, 3.0)
-RISEN = 2  # bursts that went well, from which on the limit must be another
 KEPT = 0.9  # of the rate of a burst that went well: so much goes on while the next one's outcome is awaited
 GROWTH = 0.5  # least share of the rate in the bursts after these
 SPREAD = 0.3  # seconds over which a burst of more than one is spread, for services with a small bucket
@@ -170,8 +170,8 @@ def _cut(pace: Pace, now: float, granted_at: float, number: int, jitter: float) 
         pace.rate = min(max(measured, 0.4 * before), 0.95 * before) if measured else 0.85 * before
         pace.lesson, pace.floor = before / max(pace.number - number, 1), 0.25 * before
         hold = min(1.2 * (now - granted_at), 3 / before)
-    elif pace.bursts > RISEN:
-        pace.rate = max(measured, before, 0.9 * pace.passed)
+    elif pace.bursts >= len(PROBES):
+        pace.rate = max(measured, before, KEPT * pace.passed)
         hold = RESERVE / pace.rate
     else:
         pace.rate = max(measured, before * (1 if pace.bursts > 1 else 0.75))

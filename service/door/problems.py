@@ -5,7 +5,6 @@ from typing import Any
 import falcon
 import msgspec
 import structlog
-from msgspec import UNSET
 
 from schema.errors import DependencyDown, Refused, ReportqError
 from schema.http.problems import TYPE_BASE, problem_of
@@ -14,6 +13,7 @@ from schema.sql.database import DatabaseDown
 
 log = structlog.get_logger()
 
+_SHOWN = ("errors", "job_id", "next_step", "verdict")  # fields of an error that its answer may tell
 _RETRY_AFTER = {429: "10", 503: "5"}
 
 
@@ -49,13 +49,12 @@ def problem(
 
 
 def refused(req: falcon.Request, resp: falcon.Response, error: ReportqError, params: Any) -> None:
+    shown: dict[str, Any] = {name: value for name, value in error.fields.items() if name in _SHOWN}
     if isinstance(error, DatabaseDown):
-        verdict: Any = error.fields.get("verdict", UNSET)
-        problem(req, resp, "database_unavailable", error.detail, verdict=verdict)
+        problem(req, resp, "database_unavailable", error.detail, **shown)
     elif isinstance(error, DependencyDown):
         problem(req, resp, "storage_unavailable", error.detail)
     else:
-        shown: dict[str, Any] = {k: v for k, v in error.fields.items() if k in ("errors", "job_id", "next_step")}
         status = error.fields.get("status")
         problem(req, resp, error.code, error.detail, status if isinstance(status, int) else None, **shown)
         if isinstance(error, Refused) and error.code == "unauthorized":
