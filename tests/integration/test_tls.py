@@ -74,7 +74,7 @@ def port(said: bytes | None) -> Iterator[int]:
 
     def run() -> None:
         line, _ = listener.accept()
-        with line, suppress(ConnectionResetError):
+        with line, suppress(OSError):  # The other side may be gone before the shutdown.
             line.recv(1)
             if said is None:
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
