@@ -40,7 +40,6 @@ class PaceState:
     """What people and metrics are shown."""
 
     rate: float | None  # writes/s; None: nothing was refused so far
-    held_for: float  # seconds until the next write may go at all
     written: int
     refused: int
 
@@ -79,9 +78,8 @@ def state(db: Database, scope: str) -> PaceState | None:
     """How the scope stands; None when nobody has written yet."""
     if (seen := _read(db, scope, pacer.SLOWEST)) is None:
         return None
-    pace, now = seen
-    rate = pace.rate if pace.limited else None
-    return PaceState(rate, max(0.0, pace.held_until - now), pace.written, pace.refused)
+    pace, _ = seen
+    return PaceState(pace.rate if pace.limited else None, pace.written, pace.refused)
 
 
 def _read(db: Database, scope: str, start: float, *, lock: str = "") -> tuple[Pace, float] | None:
