@@ -14,7 +14,7 @@ from typing import Protocol
 
 from ulid import ULID
 
-from schema.rows.columns import ListedJob
+from schema.rows.columns import JobStatus, ListedJob
 from schema.rows.jobs import REPORTS
 from schema.sql.database import Database
 
@@ -33,18 +33,12 @@ _JOB_ID = re.compile(r"pdf_[0-9A-HJKMNP-TV-Z]{26}")
 class Wanted(Protocol):
     """What a list is asked for: the query of GET /api/jobs is one. What is given must fit."""
 
-    @property
-    def status(self) -> str | None: ...
-    @property
-    def code(self) -> str | None: ...
-    @property
-    def product_id(self) -> str | None: ...
-    @property
-    def since(self) -> str | None: ...
-    @property
-    def cursor(self) -> str | None: ...
-    @property
-    def limit(self) -> int: ...
+    status: JobStatus | None
+    code: str | None
+    product_id: str | None
+    since: str | None
+    cursor: str | None
+    limit: int
 
 
 def page(db: Database, query: Wanted) -> tuple[list[ListedJob], bool]:
