@@ -51,12 +51,7 @@ class Watch:
             away = error.detail
         answers = self.answers(max(0.0, until - time.monotonic()))
         said = {name: answers.get(name) for name in self._asked.names}
-        return judge(self._settings, self.last, self._signs.age, said, away)
-
-    @property
-    def last(self) -> signs.Signs | None:
-        """What the rows told last."""
-        return self._signs.last
+        return judge(self._settings, self._signs.last, self._signs.age, said, away)
 
     def answers(self, wait: float = 0.0) -> dict[str, Said]:
         """What each dependency answered last; those that were not asked yet get `wait` seconds."""
