@@ -32,7 +32,6 @@ class SettingsError(ValueError):
 
     def __init__(self, variable: str, read: str, allowed: str) -> None:
         super().__init__(f"{variable}: read {read}; allowed: {allowed}.")
-        self.variable = variable
 
 
 class UnknownSetting(SettingsError):
@@ -47,7 +46,6 @@ class UnknownSetting(SettingsError):
         ValueError.__init__(
             self, f"{variable}: there is no such setting; ops/SETTINGS.md lists those that there are.{meant}"
         )
-        self.variable = variable
 
 
 def setting(

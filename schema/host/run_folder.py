@@ -20,7 +20,6 @@ class RunFolderUnusable(SettingsError):
 
     def __init__(self, run_dir: str | os.PathLike[str], error: OSError) -> None:
         ValueError.__init__(self, sentence(run_dir, error))
-        self.variable = "REPORTQ_RUN_DIR"
 
 
 def sentence(run_dir: str | os.PathLike[str], error: OSError) -> str:
