@@ -50,10 +50,6 @@ class PauseBoard:
         """The pause that keeps a queue from starting anything, if there is one."""
         return hold(self.active(fresh=fresh), queue)
 
-    def paused_hosts(self) -> list[str]:
-        """The key of every webhook host that is paused, and of every lane."""
-        return hosts_of(self.active())
-
     def in_streak(self, scope: str, among: str = "") -> bool:
         """Whether errors of this scope (of `among` its members) were being counted at the last look."""
         members = self._seen.last[1].get(scope) if self._seen.last else None
