@@ -15,6 +15,7 @@ from schema.prepared import prepare
 from schema.rows import posts
 from schema.rows.columns import (
     DeliveryEnd,
+    DeliveryId,
     DeliveryRow,
     DeliveryStatus,
     HeldDelivery,
@@ -99,25 +100,18 @@ class ClaimedDelivery(HeldDelivery):
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryStart:
-    """One start of a delivery; every write is guarded by its number."""
+class DeliveryClaim:
+    """The right to work on one start of a delivery; every write is guarded by its number."""
 
-    row: HeldDelivery
+    row: ClaimedDelivery
 
     @property
-    def delivery_id(self) -> str:
+    def delivery_id(self) -> DeliveryId:
         return self.row["delivery_id"]
 
     @property
     def start_no(self) -> int:
         return self.row["start_no"]
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryClaim(DeliveryStart):
-    """The right to work on one start of a delivery."""
-
-    row: ClaimedDelivery
 
 
 Unclaimed = Literal["unknown", "processing", "ended", "not_due", "taken", "earlier", "paused"]
@@ -158,13 +152,13 @@ def claim(db: Database, delivery_id: str, *, worker_id: str, lease: float, timeo
     return DeliveryClaim(row)
 
 
-def _guard(held: DeliveryStart) -> tuple[str, tuple[Any, ...]]:
-    return "delivery_id=%s AND start_no=%s AND status='processing'", (held.delivery_id, held.start_no)
+def _guard(row: HeldDelivery) -> tuple[str, tuple[Any, ...]]:
+    return "delivery_id=%s AND start_no=%s AND status='processing'", (row["delivery_id"], row["start_no"])
 
 
 def note_recorded(db: Database, held: DeliveryClaim) -> bool:
     """Note that the permanent record is written; False when that was noted before."""
-    where, params = _guard(held)
+    where, params = _guard(held.row)
     return db.matched(f"UPDATE deliveries SET recorded_at={db.now()} WHERE {where} AND recorded_at IS NULL", params)
 
 
@@ -176,7 +170,7 @@ def begin_post(db: Database, held: DeliveryClaim, kind: PostKind = "scheduled") 
     2xx: `delivered`, and nothing may be sent again.
     """
     # The row is locked first, so that no worker can write its 2xx between the look and the POST.
-    where, params = _guard(held)
+    where, params = _guard(held.row)
     noted = f"recorded_at=COALESCE(recorded_at, {db.now()})"
     if not db.execute(f"UPDATE deliveries SET tries=tries+1, {noted} WHERE {where}", params):
         return "lost"
@@ -218,7 +212,7 @@ def overtaken(db: Database, row: HeldDelivery) -> bool:
 
 def end(
     db: Database,
-    held: DeliveryStart,
+    row: HeldDelivery,
     status: DeliveryEnd,
     *,
     code: str | None = None,
@@ -226,7 +220,7 @@ def end(
     last_status: int | None = None,
 ) -> bool:
     """End the delivery, once; False when the lease is lost."""
-    where, params = _guard(held)
+    where, params = _guard(row)
     return db.matched(
         f"UPDATE deliveries SET status=%s, ended_at={db.now()}, error_code=%s, hint=%s, "
         f"last_status=COALESCE(%s, last_status), lease_until=NULL WHERE {where}",

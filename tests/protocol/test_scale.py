@@ -322,7 +322,7 @@ def live(world: World) -> None:
     claim = deliveries.claim(db, again["delivery_id"], worker_id="w", lease=20, timeout=50)
     assert isinstance(claim, deliveries.DeliveryClaim)
     assert deliveries.begin_post(db, claim) == "delivered"
-    deliveries.end(db, claim, "delivered")
+    deliveries.end(db, claim.row, "delivered")
 
     limited = urgent(world)
     world.files.fail = [Transient("later")]
