@@ -1,6 +1,7 @@
 """What each row holds: every column once, with its unit, its meaning and who writes it. It costs nothing when running.
 
-A query says by `of=` which of these its rows are. What a query computes besides is added beside the query.
+A query says by `of=` which of these its rows are. What a query computes besides is added beside the query. The rows of
+`paces` and `audit` stand in the modules of these names: no other reads them.
 A `Moment` is UTC: a datetime from MySQL, text from SQLite; `as_time` makes both an aware datetime. Flags are 0 or 1.
 """
 
@@ -265,14 +266,6 @@ class PauseRow(TypedDict):
     code: str | None  # Of an outage: the code of the error that opened it.
 
 
-class PaceRow(TypedDict):
-    """What is known of how fast a service may be written to (table `paces`)."""
-
-    scope: str  # The service: `drive`.
-    pace: str  # JSON of schema.rows.pacer.Pace.
-    changed_at: Moment
-
-
 class WorkerRow(TypedDict):
     """A worker process that was heard of (table `workers`)."""
 
@@ -301,14 +294,3 @@ class KeyRow(TypedDict):
     rate: int | None  # Requests a minute; 0: no limit; NULL: the settings' limit.
     created_at: Moment
     revoked_at: Moment | None
-
-
-class ActRow(TypedDict):
-    """What an operator did (table `audit`)."""
-
-    id: int
-    at: Moment
-    who: str
-    act: str
-    subject: str
-    why: str | None

@@ -8,17 +8,24 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import msgspec
 
 from schema.rows import pacer
-from schema.rows.columns import PaceRow
 from schema.rows.pacer import Pace
 from schema.sql.database import Database, once_more, transactional
 from schema.sql.times import Moment, as_time
 
 T = TypeVar("T")
+
+
+class PaceRow(TypedDict):
+    """What is known of how fast a service may be written to (table `paces`)."""
+
+    scope: str  # The service: `drive`.
+    pace: str  # JSON of schema.rows.pacer.Pace.
+    changed_at: Moment
 
 
 class _Read(PaceRow):
