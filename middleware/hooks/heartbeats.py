@@ -10,8 +10,6 @@ A process ends in order when one of its threads has died; its supervisor starts 
 without it, the process would look well and do nothing.
 """
 
-from __future__ import annotations
-
 import faulthandler
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """The metrics of this host's processes as Prometheus reads them: the sum of all slots' files."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
