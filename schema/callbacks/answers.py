@@ -4,8 +4,6 @@ Each row names one kind of answer, the ladder of waits that it climbs, and what 
 kinds: the workflow still runs, it has finished, or it says something else.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Source reports and results in two tables of the SQL database, with MongoDB's semantics."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import datetime

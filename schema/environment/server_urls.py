@@ -4,8 +4,6 @@ User, password, database, virtual host and path are percent-encoded; an IPv6 add
 quotes what may be a part of a password: a URL that is written wrongly may have one anywhere.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import ssl

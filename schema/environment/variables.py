@@ -4,8 +4,6 @@ A variable is `REPORTQ_` plus the field's name in capitals. The variable with `_
 that holds the value; secrets are best given so.
 """
 
-from __future__ import annotations
-
 import codecs
 import difflib
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The run folder. Where a process can work without it, it does; where it cannot, it says so in one sentence."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path

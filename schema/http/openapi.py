@@ -1,7 +1,5 @@
 """The description of the API (OpenAPI 3.1), written from the table of operations and the structs that validate."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import urlsplit
 

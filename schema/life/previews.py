@@ -3,8 +3,6 @@
 A preview is claimed, leased, retried, rescued and ended as every job is. It has no delivery, no record and no dead letter.
 """
 
-from __future__ import annotations
-
 from schema.life import retention, rounds
 from schema.rows import jobs, rendered
 from schema.rows.columns import JobRow

@@ -1,7 +1,5 @@
 """How much waits in a queue, and pausing, draining and resuming it (DESIGN §2.14)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -6,8 +6,6 @@ a time. These are locked by primary key and looked at again before they go. So a
 small transaction at most.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict

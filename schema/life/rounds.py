@@ -4,8 +4,6 @@ Every end (completed, failed, cancelled, dead by crash) goes through `finish`. A
 number is no longer the row's, changes nothing.
 """
 
-from __future__ import annotations
-
 from typing import Any, Literal, TypedDict
 
 from schema.life.failures import CRASH, TIMEOUT, Failure, RetryPolicy

@@ -3,8 +3,6 @@
 Every query reads only rows that wait or are worked on, by an index; ended jobs cost nothing however many there are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

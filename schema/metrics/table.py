@@ -11,8 +11,6 @@ Prometheus's `increase` would not see the first event of a series.
                       the same from every API, so that expressions take `max`, never `sum`, over instances
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What operators did: who, when, to what, why."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import TypedDict
 

@@ -5,8 +5,6 @@ of submission. So a page of them, and their number in any state, is read by a ra
 A batch's delivery is a row of `deliveries` whose `job_id` is the batch's id.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypedDict, cast

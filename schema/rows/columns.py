@@ -5,8 +5,6 @@ A query says by `of=` which of these its rows are. What a query computes besides
 A `Moment` is UTC: a datetime from MySQL, text from SQLite; `as_time` makes both an aware datetime. Flags are 0 or 1.
 """
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Literal, NewType, TypedDict
 

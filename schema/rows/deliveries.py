@@ -1,7 +1,5 @@
 """The delivery's row: one promise per round to record the end for good and to tell one URL (DESIGN §2.10)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal, final

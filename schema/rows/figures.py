@@ -1,7 +1,5 @@
 """How many jobs and callbacks there are of each kind, for people who look: the overview, `reportq status`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 

@@ -3,8 +3,6 @@
 Its states stand in `schema/__init__.py`; what ends a round or gives it back in `schema/life/rounds.py`.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Rows that are worked on under a lease: heartbeat, expiry, and the guards against stale workers (DESIGN §2.4, §2.7)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar

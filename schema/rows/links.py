@@ -3,8 +3,6 @@
 The token in the URL is 256 random bits. Its SHA-256 is kept, and the token nowhere: whoever reads the table opens nothing.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta

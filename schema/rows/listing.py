@@ -4,8 +4,6 @@ Pages follow the job_id, which begins with the time of submission and never chan
 to another page: no reader sees a job twice or misses one. A page costs the same wherever it stands.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

@@ -3,8 +3,6 @@
 Each call is one short transaction. Nothing is locked while a write is under way. The database's clock decides.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 An operator's pause has no `until`; an outage's `until` is when the next probe is due.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 

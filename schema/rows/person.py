@@ -1,7 +1,5 @@
 """The rows of a person: of every report of a code, or of one product of it. `actors/desk/erasure.py` removes them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The POSTs of a delivery: one row each, `sending` before it leaves, and what is learned from them for the next."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import NamedTuple
 

@@ -8,8 +8,6 @@ A kept PDF waits while `store_at` is set. When its attempt fails, the job goes b
 `store_at` NULL: the next attempt of the round hands them over again and renders nothing.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import TypedDict

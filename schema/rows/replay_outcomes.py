@@ -1,7 +1,5 @@
 """What became of dead letters that were replayed: ended well, died again (in the same way?), or not ended yet."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from schema.rows.columns import DiedLetter, LetterKind

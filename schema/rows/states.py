@@ -1,7 +1,5 @@
 """A job or delivery that has not ended: it waits, or it is worked on."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 Open = Literal["queued", "processing"]

@@ -4,8 +4,6 @@ Retention writes a key here in the transaction that deletes the job's row. So at
 job's row or here, and never in neither.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from schema.rows.columns import KnownJob, UsedKey

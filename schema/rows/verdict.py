@@ -3,8 +3,6 @@
 The console, `ops/reportq status` and `doctor`, `/readyz`, `/api/overview` and the metric `reportq_fact` all show it.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

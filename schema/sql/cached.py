@@ -1,7 +1,5 @@
 """A value that is read from the database now and then. Between two reads all threads share the last one."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable
