@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 from schema.rows import batches, links, used_keys
-from schema.rows.columns import BatchRow, DeliveryStatus, JobId, KnownJob
+from schema.rows.columns import OPEN, BatchRow, DeliveryStatus, JobId, KnownJob
 from schema.rows.jobs import PREVIEW
-from schema.rows.states import OPEN
 from schema.sql.database import Database, Place, beyond, marks, transactional
 from schema.sql.times import Moment
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schema.metrics import labels as words
-from schema.rows.states import OPEN
+from schema.rows.columns import OPEN
 
 COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 FILES, DATABASE = "files", "database"

@@ -14,9 +14,8 @@ from ulid import ULID
 from schema.callbacks.urls import host_key
 from schema.ports import Documents, End
 from schema.rows import deliveries, jobs, letters
-from schema.rows.columns import BatchRow, JobEnd, JobId, JobRow, JobStatus
+from schema.rows.columns import IS_OPEN, BatchRow, JobEnd, JobId, JobRow, JobStatus
 from schema.rows.jobs import NewJob
-from schema.rows.states import IS_OPEN
 from schema.sql.database import Database, marks, transactional
 
 _RANGE = "job_id >= %s AND job_id <= %s"

@@ -14,10 +14,14 @@ JobId = NewType("JobId", str)  # pdf_ and a ULID.
 DeliveryId = NewType("DeliveryId", str)  # dlv_ and a ULID.
 LetterId = NewType("LetterId", str)  # dl_ and a ULID.
 
+# A job or delivery that has not ended: it waits, or it is worked on.
+Open = Literal["queued", "processing"]
+OPEN: tuple[Open, Open] = ("queued", "processing")
+IS_OPEN = "status IN ('queued','processing')"  # SQL
 JobEnd = Literal["completed", "failed", "cancelled"]
-JobStatus = Literal["queued", "processing", JobEnd]
+JobStatus = Literal[Open, JobEnd]
 DeliveryEnd = Literal["delivered", "recorded", "dead", "superseded", "not_sent"]
-DeliveryStatus = Literal["queued", "processing", DeliveryEnd]
+DeliveryStatus = Literal[Open, DeliveryEnd]
 Resolved = Literal["replayed", "discarded"]
 LetterStatus = Literal["open", Resolved]
 LetterKind = Literal["job", "delivery", "raw"]

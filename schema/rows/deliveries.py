@@ -12,6 +12,7 @@ from schema.ports import End
 from schema.prepared import prepare
 from schema.rows import posts
 from schema.rows.columns import (
+    IS_OPEN,
     DeliveryEnd,
     DeliveryId,
     DeliveryRow,
@@ -23,7 +24,6 @@ from schema.rows.columns import (
     Seconds,
 )
 from schema.rows.outbox import Outbox
-from schema.rows.states import IS_OPEN
 from schema.sql.database import Database, transactional
 from schema.sql.times import as_time
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from schema.rows.columns import IS_OPEN, Open
 from schema.rows.jobs import REPORTS
-from schema.rows.states import IS_OPEN, Open
 from schema.sql.database import Database
 from schema.sql.times import as_column, as_time
 

@@ -10,8 +10,7 @@ from typing import Any, Literal, final
 
 from schema.errors import Cancelled, LeaseLost, ReportqError
 from schema.rows import used_keys
-from schema.rows.columns import AttemptRow, HeldJob, JobRow, Seconds, Stage, UsedKey
-from schema.rows.states import IS_OPEN
+from schema.rows.columns import IS_OPEN, AttemptRow, HeldJob, JobRow, Seconds, Stage, UsedKey
 from schema.sql.database import AT_ONCE, Database, DatabaseDown, marks, transactional
 
 _EMPTY = {"owner": "", "inline_data": 0}  # What these columns hold without a value; others hold NULL.

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from schema.rows.columns import DiedLetter, LetterKind
+from schema.rows.columns import IS_OPEN, OPEN, DiedLetter, LetterKind
 from schema.rows.letters import cause
-from schema.rows.states import IS_OPEN, OPEN
 from schema.sql.database import Database, marks
 from schema.sql.times import as_time
 

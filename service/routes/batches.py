@@ -13,8 +13,7 @@ from schema.http.batch_responses import result_of, summary_of
 from schema.life import rounds
 from schema.rows import batches
 from schema.rows.batches import Member
-from schema.rows.columns import BatchRow
-from schema.rows.states import OPEN
+from schema.rows.columns import OPEN, BatchRow
 from schema.sql.database import Database
 from schema.sql.times import as_time, moment
 from service.estimates import QueueView

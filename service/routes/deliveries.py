@@ -11,8 +11,7 @@ from schema.http.problems import problem_of
 from schema.http.responses import Delivery, DeliveryLog, Post, Resent, shown
 from schema.life import replays
 from schema.rows import deliveries, jobs, pauses, posts
-from schema.rows.columns import DeliveryRow
-from schema.rows.states import OPEN
+from schema.rows.columns import OPEN, DeliveryRow
 from schema.sql.database import Database
 from schema.sql.times import moment
 from service.routes.route import Route, answer, by, no_job

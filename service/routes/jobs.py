@@ -12,8 +12,7 @@ from schema.http.problems import problem_of
 from schema.life import rounds
 from schema.ports import End
 from schema.rows import deliveries, found, jobs, pauses
-from schema.rows.columns import BatchRow, JobRow
-from schema.rows.states import OPEN
+from schema.rows.columns import OPEN, BatchRow, JobRow
 from schema.sql.database import Database
 from schema.sql.times import Moment, moment
 from service.estimates import QueueView
