@@ -50,7 +50,7 @@ def member(batch_id: str, place: int) -> JobId:
     return JobId(f"pdf_{ULID.from_int(int(ULID.from_str(batch_id[4:])) + place)}")
 
 
-def of_first(job_id: str) -> str:
+def of_first(job_id: JobId) -> str:
     """The id of the batch whose first job this is."""
     return f"bat_{job_id[4:]}"
 
@@ -177,7 +177,7 @@ def line(db: Database, batch: BatchRow) -> list[JobRow]:
     return [row for row in rows if row is not None]
 
 
-def each(db: Database, batch: BatchRow, statuses: Sequence[JobStatus], act: Callable[[str], str]) -> list[str]:
+def each(db: Database, batch: BatchRow, statuses: Sequence[JobStatus], act: Callable[[JobId], str]) -> list[str]:
     """What `act` answered for each of its jobs in one of these states, in the caller's transaction.
 
     All of them are locked first: whoever ends one locks that job before the batch, too.

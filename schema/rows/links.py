@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from ulid import ULID
 
-from schema.rows.columns import LinkRow
+from schema.rows.columns import JobId, LinkRow
 from schema.rows.keys import hash_of
 from schema.sql.database import Database, marks
 from schema.sql.times import as_column
@@ -47,7 +47,7 @@ def revoke(db: Database, job_id: str, link_id: str) -> bool:
     return db.matched("DELETE FROM links WHERE link_id=%s AND job_id=%s", (link_id, job_id))
 
 
-def forget(db: Database, job_ids: Sequence[str]) -> None:
+def forget(db: Database, job_ids: Sequence[JobId]) -> None:
     """Remove the links of these jobs: erasing a person."""
     if job_ids:
         db.execute(f"DELETE FROM links WHERE job_id IN ({marks(job_ids)})", job_ids)
