@@ -1,16 +1,11 @@
 """How much waits in a queue, and pausing, draining and resuming it (DESIGN §2.14)."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from schema.environment.fitting import fit
 from schema.errors import Refused
 from schema.rows import audit, leases, pauses
-from schema.rows.leases import Leased
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
 from schema.sql.database import Database
 
-_TABLES: Mapping[str, Leased[Any]] = {RENDER: leases.JOBS, WEBHOOKS: leases.DELIVERIES}
 _SINCE = {RENDER: "requested_at", WEBHOOKS: "owed_at"}  # the column that says since when a row waits
 
 
@@ -19,7 +14,7 @@ def waiting(db: Database, name: str) -> tuple[int, int, float]:
     [row] = db.fetch_all(
         f"SELECT COUNT(*) AS depth, COALESCE(MAX({db.age(_SINCE[name])}), 0) AS oldest, "
         f"COALESCE(SUM(CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END), 0) AS due "
-        f"FROM {_TABLES[name].table} WHERE status='queued'"
+        f"FROM {leases.OF_QUEUE[name].table} WHERE status='queued'"
     )
     return int(row["depth"]), int(row["due"]), max(0.0, float(row["oldest"]))
 
@@ -54,7 +49,7 @@ def resume(db: Database, name: str, *, by: str, why: str | None = None) -> bool:
 def processing(db: Database, name: str) -> int:
     """How many of this queue are being worked on: a drain has ended when a paused queue has none."""
     _check(name)
-    return _TABLES[name].processing(db)
+    return leases.OF_QUEUE[name].processing(db)
 
 
 def _check(name: str) -> None:
