@@ -8,6 +8,7 @@ import peewee
 from msgspec import UNSET
 
 from schema import VERSION
+from schema.http.responses import shown
 from schema.http.state_responses import Alive, Limits, Me, Part, Readiness
 from schema.rows import workers
 from schema.rows.messages import QUEUES
@@ -97,11 +98,6 @@ class Whoever(Route):
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The caller's name, role and limits; nothing secret."""
         settings, caller = self.parts.settings, req.context.caller
-        limits = Limits(
-            requests_per_minute=(caller.rate if caller else 0) or None,
-            body_bytes=settings.max_body,
-            max_batch=settings.max_batch,
-            max_backlog=settings.max_backlog,
-            longest_wait=settings.longest_wait,
-        )
+        rate = (caller.rate if caller else 0) or None
+        limits = shown(Limits, vars(settings), requests_per_minute=rate, body_bytes=settings.max_body)
         answer(resp, Me(caller.name if caller else "local", req.context.role, limits))
