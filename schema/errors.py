@@ -3,8 +3,6 @@
 The sentences are written once, in schema/http/problems.py, and are the same in API, callback, log and dead letter.
 """
 
-from __future__ import annotations
-
 
 class ReportqError(Exception):
     """The base: a stable `code` and a `detail` sentence for people; never a stack trace, never a secret."""

@@ -1,7 +1,5 @@
 """The outside world as service and actors see it: one Protocol for each part, so that adapters can be exchanged."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

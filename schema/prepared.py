@@ -4,8 +4,6 @@ msgspec makes a struct's plan when the struct is first decoded, and shows it to 
 meet a struct for the first time at once crash the interpreter. An import is one thread's work, whoever waits for it.
 """
 
-from __future__ import annotations
-
 import sys
 
 import msgspec

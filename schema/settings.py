@@ -4,13 +4,11 @@
 Durations are seconds. With nothing set, the whole system runs in one process, without servers.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -185,7 +183,7 @@ class Settings:
     tracing: bool = setting(False, "send spans by OpenTelemetry; the variables OTEL_EXPORTER_OTLP_… say where to")
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read and check every variable; raises SettingsError for the first that cannot be used."""
         given = values(cls, environ)
         settings = cls(**PROFILES[given.get("profile", "development")] | given)

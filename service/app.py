@@ -26,10 +26,9 @@ from service.routes.deliveries import Deliveries
 from service.routes.docs import Docs
 from service.routes.downloads import Downloads
 from service.routes.generate import Generate
-from service.routes.health import Live, Ready
+from service.routes.health import Live, Ready, Whoever
 from service.routes.jobs import Job, Jobs
 from service.routes.links import Links, Opened
-from service.routes.me import Whoever
 from service.routes.metrics import Metrics
 from service.routes.overview import Overview
 from service.routes.previews import Previews

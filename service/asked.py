@@ -38,11 +38,6 @@ class Asked:
         self._running: set[str] = set()
         self._wanted_at = 0.0
 
-    @property
-    def names(self) -> list[str]:
-        """Every dependency that is asked."""
-        return list(self._pings)
-
     def answers(self, wait: float = 0.0) -> dict[str, Said]:
         """What is known now. Dependencies that have not answered yet get `wait` seconds to do so."""
         until = self._clock() + wait

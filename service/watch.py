@@ -35,7 +35,8 @@ class Watch:
         self._settings = settings
         read = partial(signs.read, db, settings)
         self._signs = Cached(read, _EVERY, stale=_STALE, share=_RARER, patience=patience, db=db)
-        self._asked = Asked({**pings, "disks": lambda: look_at_disks(settings, db)})
+        self._pings = {**pings, "disks": lambda: look_at_disks(settings, db)}
+        self._asked = Asked(self._pings)
 
     def look(self, wait: float = 0.0, away: str | None = None) -> Verdict:
         """How things stand; dependencies that were not asked yet get `wait` seconds to answer.
@@ -50,13 +51,8 @@ class Watch:
         except DatabaseDown as error:
             away = error.detail
         answers = self.answers(max(0.0, until - time.monotonic()))
-        said = {name: answers.get(name) for name in self._asked.names}
-        return judge(self._settings, self.last, self._signs.age, said, away)
-
-    @property
-    def last(self) -> signs.Signs | None:
-        """What the rows told last."""
-        return self._signs.last
+        said = {name: answers.get(name) for name in self._pings}
+        return judge(self._settings, self._signs.last, self._signs.age, said, away)
 
     def answers(self, wait: float = 0.0) -> dict[str, Said]:
         """What each dependency answered last; those that were not asked yet get `wait` seconds."""

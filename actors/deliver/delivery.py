@@ -118,10 +118,10 @@ class Delivering(Actor):
             return
         deliveries.note_recorded(self.db, held)
         if not row["url"]:
-            deliveries.end(self.db, held, "recorded")
+            deliveries.end(self.db, held.row, "recorded")
         elif spent:
             hint = "The resume URL was used up by an earlier round; ask for the status, or replay with a new callback."
-            deliveries.end(self.db, held, "not_sent", code="resume_url_used", hint=hint)
+            deliveries.end(self.db, held.row, "not_sent", code="resume_url_used", hint=hint)
         else:
             self._give_up(held, "webhook_too_old", _TOO_OLD)
         self.wake()
@@ -164,7 +164,7 @@ class Delivering(Actor):
         number = deliveries.begin_post(self.db, held, row["post_kind"])
         if isinstance(number, str):
             if number == "delivered":
-                deliveries.end(self.db, held, "delivered")
+                deliveries.end(self.db, held.row, "delivered")
             return
         webhook_id = f"msg_{row['job_id']}_{row['round']}"
         earlier = posts.earlier(self.db, row, number) if number > 1 else History()
@@ -216,7 +216,7 @@ class Delivering(Actor):
             posts.end(self.db, held.delivery_id, number, outcome)
             if verdict.kind == "delivered":
                 hint = "A later answer showed that it had arrived." if verdict.unconfirmed else verdict.hint
-                deliveries.end(self.db, held, "delivered", hint=hint, last_status=answer.status)
+                deliveries.end(self.db, held.row, "delivered", hint=hint, last_status=answer.status)
             elif verdict.kind == "stop":
                 code = verdict.code or "webhook_rejected"
                 return code if self._stop(held, code, verdict.hint or "", answer.status) else None
@@ -243,9 +243,9 @@ class Delivering(Actor):
         False when its job was replayed meanwhile: such a delivery needs no letter.
         """
         if deliveries.overtaken(self.db, held.row):
-            deliveries.end(self.db, held, "superseded", hint=hint, last_status=status)
+            deliveries.end(self.db, held.row, "superseded", hint=hint, last_status=status)
             return False
-        if not deliveries.end(self.db, held, "dead", code=code, hint=hint, last_status=status):
+        if not deliveries.end(self.db, held.row, "dead", code=code, hint=hint, last_status=status):
             return False
         letters.bury_delivery(self.db, held.row, code, hint, trace)
         return True

@@ -81,7 +81,7 @@ def erase(
         for end in ends:
             delete(end.artifact_id)
         for start in range(0, len(ends), _BATCH):
-            _forget(db, [end.job_id for end in ends[start : start + _BATCH]])
+            _forget(db, [JobId(end.job_id) for end in ends[start : start + _BATCH]])
         erased.jobs += jobs
         erased.records += documents.forget(code, product_id)
         if not jobs and not ends and not person.count(db, whose):
@@ -141,7 +141,7 @@ def _remove_free(db: Database, ids: list[JobId]) -> int:
     return db.transaction(work)
 
 
-def _forget(db: Database, job_ids: Sequence[str]) -> None:
+def _forget(db: Database, job_ids: Sequence[JobId]) -> None:
     """Remove what outlives a job's row: links to its PDF, and its idempotency key."""
     links.forget(db, job_ids)
     used_keys.forget(db, job_ids)

@@ -19,7 +19,6 @@ from schema.life.failures import RetryPolicy
 from schema.ports import Answer
 from schema.rows import deliveries, leases, letters, posts, rendered
 from schema.rows.columns import JobRow
-from schema.rows.deliveries import DeliveryStart
 from schema.rows.leases import ExpiredDelivery, ExpiredJob, Leased, R
 from schema.settings import Settings
 from schema.sql.database import AT_ONCE, Database, DatabaseBusy, DatabaseDown
@@ -95,10 +94,9 @@ def rescue_delivery(db: Database, row: ExpiredDelivery, *, schedule_scale: float
     A POST under way may or may not have arrived. It counts as one try of the schedule, because a receiver whose answers
     kill workers must not be asked again at once. A start without a POST is a crash; the third ends the delivery.
     """
-    held = DeliveryStart(row)
 
     def bury(code: str, hint: str) -> tuple[Rescued, str | None]:
-        if not deliveries.end(db, held, "dead", code=code, hint=hint):
+        if not deliveries.end(db, row, "dead", code=code, hint=hint):
             return "lost", None
         letters.bury_delivery(db, row, code, hint)
         return "dead", code

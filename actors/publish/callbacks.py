@@ -36,7 +36,7 @@ class Callbacks:
     def take(self, room: int) -> Taken[DueWork]:
         """Claim up to `room` callbacks of hosts that are open, by turn, then by time; no host gets more than its share."""
         share = self.settings.webhook_host_share
-        closed = set(self.board.paused_hosts())
+        closed = set(pauses.hosts_of(self.board.active()))
         # A callback whose record is not written would only keep a thread waiting for MongoDB.
         recorded_only = pauses.DEPENDENCY + "mongodb" in self.board.active()
         places: dict[str, int] = defaultdict(lambda: share)
@@ -68,7 +68,7 @@ class Callbacks:
 
     def probes(self) -> Iterator[Taken[DueWork]]:
         """Of each paused host or path whose probe is due the due callback with the fewest tries."""
-        closed = set(self.board.paused_hosts())
+        closed = set(pauses.hosts_of(self.board.active()))
         if not closed:
             return
         due = pauses.hosts_of(row["scope"] for row in pauses.due_probes(self.db))

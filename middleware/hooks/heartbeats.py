@@ -10,8 +10,6 @@ A process ends in order when one of its threads has died; its supervisor starts 
 without it, the process would look well and do nothing.
 """
 
-from __future__ import annotations
-
 import faulthandler
 import multiprocessing
 import os
@@ -20,7 +18,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,14 +29,13 @@ from middleware.hooks.lifecycle import Attempts
 from schema import VERSION
 from schema.environment.fitting import fit
 from schema.rows import leases, workers
-from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
+from schema.rows.messages import QUEUES
 from schema.sql.database import Database, DatabaseDown
 
 log = structlog.get_logger()
 
 # Time for an orderly end when the parent was killed or a thread has died; after it the process ends at once.
 ORPHAN_SECONDS = 60.0
-_TABLES: Mapping[str, leases.Leased[Any]] = {RENDER: leases.JOBS, WEBHOOKS: leases.DELIVERIES}
 
 
 @dataclass(eq=False, kw_only=True)
@@ -162,9 +159,9 @@ class Heartbeats(dramatiq.Middleware):
         for card, worker in self._cards:
             card.threads = _threads_that_work(worker)
             card.dead = sum(not thread.is_alive() for thread in _threads(worker))
-            begun = self.attempts.last_begun.get(_TABLES[card.kind].table)
+            begun = self.attempts.last_begun.get(leases.OF_QUEUE[card.kind].table)
             card.claimed = None if begun is None else time.monotonic() - begun
-            workers.seen(self.db, card, busy=sum(_TABLES[card.kind] is attempt.leased for attempt in running))
+            workers.seen(self.db, card, busy=sum(leases.OF_QUEUE[card.kind] is attempt.leased for attempt in running))
 
     def _arm(self) -> None:
         if not self.guard_process:

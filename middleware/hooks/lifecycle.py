@@ -1,7 +1,5 @@
 """Which row each thread works on, and whether the process is being stopped."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """What one attempt at a job may take of a render process: memory, and time."""
 
-from __future__ import annotations
-
 import resource
 import threading
 from dataclasses import dataclass

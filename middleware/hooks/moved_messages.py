@@ -4,8 +4,6 @@ The copy of an open dead letter asks for a replay. Without this middleware it na
 message in the other queue's way goes out again, to its own queue. Without that, its row waits until its message is missed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -8,8 +8,6 @@ The message is always acked, once the outcome is in the database. When the outco
 the lease runs out and rescue decides.
 """
 
-from __future__ import annotations
-
 import time
 import traceback
 from collections.abc import Callable

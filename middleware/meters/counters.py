@@ -9,8 +9,6 @@ A full disk costs only metrics. What it refuses is held and written later (middl
 a file can be made, nothing is counted. The log says so once. What is counted here and what in rows: schema/metrics/table.py.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import threading

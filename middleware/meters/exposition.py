@@ -1,9 +1,7 @@
 """The metrics of this host's processes as Prometheus reads them: the sum of all slots' files."""
 
-from __future__ import annotations
-
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +37,6 @@ class FileCollector(Collector):
             family = Family(metric.name.removesuffix("_total"), metric.help, metric.kind)
             family.samples = [Sample(name, dict(labels), value) for (name, labels), value in samples.items()]
             yield family
-
-    def describe(self) -> Iterable[Family]:
-        """Nothing: the table has no name twice, so registration need not compare."""
-        return []
 
 
 def _zeros(metric: Metric) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

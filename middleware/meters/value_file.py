@@ -4,8 +4,6 @@ A write into a mapped file ends the process (SIGBUS) when the disk fails or is f
 by `pwrite` only fails. The format is prometheus_client's own for many processes.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import struct

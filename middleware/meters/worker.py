@@ -1,7 +1,5 @@
 """What a worker process counts, at each step that it commits: starts, stages, ends, rescues, callbacks."""
 
-from __future__ import annotations
-
 import threading
 import time
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The broker and the publisher of a broker URL: RabbitMQ, or Dramatiq's in-process broker."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar

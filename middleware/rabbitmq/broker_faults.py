@@ -1,7 +1,5 @@
 """Why RabbitMQ cannot be used, in one sentence. pika hides it in exceptions inside exceptions."""
 
-from __future__ import annotations
-
 import socket
 import ssl
 from collections.abc import Iterator

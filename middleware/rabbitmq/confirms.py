@@ -1,7 +1,5 @@
 """One connection to RabbitMQ that publishes with confirms, driven by pika's event loop in a thread of its own."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from typing import Any

@@ -5,8 +5,6 @@ it can decode. The name of another queue ends a worker's thread, a null restarts
 occupies the thread. So this module reads one id out of what came, and hands Dramatiq a new message with that id.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass

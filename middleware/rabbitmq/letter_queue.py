@@ -9,8 +9,6 @@ A stranger among the copies gets a row, and the row's copy replaces it. A strang
 delivery's message that was moved here goes out again. A copy that was moved to the other `.XQ` goes home.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import hashlib

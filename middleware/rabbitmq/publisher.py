@@ -3,8 +3,6 @@
 A message whose confirm does not come within `timeout` counts as not published: its row stays due and goes out again.
 """
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import threading

@@ -4,8 +4,6 @@ The SDK reads its own variables (`OTEL_…`): endpoint, headers, timeouts, sampl
 or is away costs spans, never time: a full queue drops them, and the end of a process waits two seconds for the last ones.
 """
 
-from __future__ import annotations
-
 from multiprocessing.util import Finalize
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

@@ -7,8 +7,6 @@ trace, because a message is a hint and the row is the truth.
 Spans hold ids, numbers, codes and the receiver's host, never what somebody sent.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Mapping, Sequence

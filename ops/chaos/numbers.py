@@ -15,8 +15,8 @@ from ops.chaos.system import CLOCKS
 from ops.servers.loopback_http import call
 from ops.stack import Stack
 from schema.metrics.labels import code_label
+from schema.rows.columns import IS_OPEN
 from schema.rows.jobs import priority_word
-from schema.rows.states import IS_OPEN
 
 Series = Mapping[tuple[str, ...], float]  # label values, in the order of the names below → value
 PATIENCE = 40.0  # seconds a gauge may lag: readings are kept for a while, and leases must run out

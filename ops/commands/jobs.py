@@ -22,9 +22,9 @@ from schema.http.responses import error_of
 from schema.life import rounds
 from schema.life.rounds import CancelOutcome
 from schema.rows import found, jobs
+from schema.rows.columns import OPEN
 from schema.rows.letter_search import moment_of
 from schema.rows.messages import QUEUES
-from schema.rows.states import OPEN
 from schema.settings import Settings
 from schema.sql.times import instant, moment
 from service.routes.deliveries import delivery_log

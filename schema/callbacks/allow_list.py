@@ -10,13 +10,12 @@ The metadata services of clouds stay closed. Only an entry with their very addre
 A port below 1024 other than 80 and 443 is opened by an entry for that entry's host or network alone.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Self
 from urllib.parse import urlsplit
 
 from ssrfguard import DEFAULT_DENIED, AddressTable, Block, BlockedAddressError, Observer, Policy, Reach, Target
@@ -133,7 +132,7 @@ class AllowList:
     networks: tuple[tuple[Network, int | None], ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> AllowList:
+    def parse(cls, text: str) -> Self:
         """Read the setting's value. Raises ValueError with a sentence that names the entry at fault."""
         hosts: set[tuple[str, int | None]] = set()
         networks: list[tuple[Network, int | None]] = []

@@ -4,8 +4,6 @@ Each row names one kind of answer, the ladder of waits that it climbs, and what 
 kinds: the workflow still runs, it has finished, or it says something else.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ _STARTING = re.compile(
     r"(?=\s*(?:[^\w\s]|$|please\b))",
     re.I,
 )
+# A whole document of HTML, not only a piece of it.
 _DOCUMENT = re.compile(r"\s*(?:<\?xml[^<>]*>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I)
 #: Seconds to wait before the first, second, … try of the long schedule. Jitter adds or takes up to a fifth.
 #: From the eighth on it is every 6 h. That outlasts a weekend, and tells a receiver that is back within 6 h.
@@ -112,11 +111,6 @@ def _is_start_page(text: str) -> bool:
     return any(len(one) <= _SHORT and _STARTING.match(one) is not None for one in shown)
 
 
-def _is_page(text: str) -> bool:
-    """Whether it is a whole document of HTML, not only a piece of it."""
-    return _DOCUMENT.match(text) is not None
-
-
 _AWAY = "The workflow's host did not take the callback for hours. Check that n8n runs and is reachable, then resend."
 _COMES_AGAIN = "The callback is sent again by itself."
 _CREDENTIALS = (
@@ -140,7 +134,7 @@ def _final(
 TABLE: tuple[Rule, ...] = (
     _away("start_page", lambda answer: _is_taken(answer) and _is_start_page(answer.body_head),
         f"n8n answered with its start-up page: no workflow has seen the callback yet. {_COMES_AGAIN}"),
-    Rule("page", lambda answer: _is_taken(answer) and _is_page(answer.body_head),
+    Rule("page", lambda answer: _is_taken(answer) and _DOCUMENT.match(answer.body_head) is not None,
         hint="The receiver answered with a web page, as an editor or a proxy does. If nothing has arrived, check the URL: "
         "it was taken for delivered, and is not sent again by itself."),
     Rule("accepted", _is_taken),

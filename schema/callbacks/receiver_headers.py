@@ -4,14 +4,13 @@ Entries stand one a line, or separated by commas: an origin, a blank, the header
 A header goes to its very origin (scheme, host and port) and nowhere else. Its value is shown nowhere.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import quote, urlsplit
 
 from schema.callbacks.urls import host_key
@@ -41,7 +40,7 @@ class ReceiverHeaders:
     sets: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def parse(cls, text: str) -> ReceiverHeaders:
+    def parse(cls, text: str) -> Self:
         """Read the setting's value. Raises SettingsError that says which entry is at fault, and never what stands in it."""
         sets: dict[str, dict[str, str]] = {}
         entries = [part.strip() for part in text.split(",") if part.strip()]

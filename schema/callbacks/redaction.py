@@ -4,8 +4,6 @@ Each reader of a resume URL can end the n8n execution that waits for it (DESIGN 
 answers: whole, as the bare target of "Cannot POST …", parsed into JSON, or escaped in some way.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote, urlsplit

@@ -4,8 +4,6 @@ Nothing here touches the network. A URL is never rebuilt from its parts: n8n's r
 whose signature covers the exact bytes (DESIGN §3).
 """
 
-from __future__ import annotations
-
 import hashlib
 import ipaddress
 import re

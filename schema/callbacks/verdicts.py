@@ -4,14 +4,13 @@ Everything here is data and pure functions. The caller gives the answer and the 
 delivery. The verdict says that the delivery is done, when it is tried again, or that it is given up.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
+from typing import Self
 
 from schema.callbacks.answers import LONG, MISSING, RUNNING, SCHEDULE, TABLE, Rule
 from schema.ports import Answer
@@ -32,7 +31,7 @@ class History:
     had_unknown: bool = False
 
     @classmethod
-    def of(cls, earlier: Iterable[tuple[str, float]]) -> History:
+    def of(cls, earlier: Iterable[tuple[str, float]]) -> Self:
         """From attempt rows: the `answer` name kept in each and how many seconds ago it came.
 
         A row that was found still `sending` counts as "unknown".

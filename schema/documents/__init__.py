@@ -8,8 +8,6 @@ What both adapters promise, proved by tests/contracts/test_documents.py:
 * An end never creates a source document. Every end is kept by `job_id`, under the same rule of order.
 """
 
-from __future__ import annotations
-
 from schema.ports import Documents
 from schema.sql.database import Database
 

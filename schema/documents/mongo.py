@@ -1,7 +1,5 @@
 """Source reports and results in MongoDB: `workflow.psikotes_v2` and `workflow.reportq_results`."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """How an end is written down, whatever the store: its order among rounds, its JSON, its `pdf_generation`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Source reports and results in two tables of the SQL database, with MongoDB's semantics."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -123,7 +121,8 @@ class TableDocuments:
         if row is None:
             return
         recorded = json.loads(row["pdf_generation"]) if row["pdf_generation"] else None
-        merged = merge(recorded, _as_text(generation_of(end)))
+        new = {k: instant(v) if isinstance(v, datetime) else v for k, v in generation_of(end).items()}
+        merged = merge(recorded, new)
         if merged is not None:
             self._database.execute(
                 "UPDATE report_documents SET pdf_generation = %s, requested_at = %s, round = %s"
@@ -155,7 +154,3 @@ def merge(recorded: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[st
 
 def _order(generation: Mapping[str, Any]) -> tuple[str, int]:
     return generation["requested_at"], generation["round"]
-
-
-def _as_text(generation: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: instant(v) if isinstance(v, datetime) else v for k, v in generation.items()}

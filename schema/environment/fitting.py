@@ -1,7 +1,5 @@
 """Texts from the environment (hosts, users, names of keys), cut to a column's width. Strict SQL would refuse them."""
 
-from __future__ import annotations
-
 import hashlib
 
 _DIGEST = 12  # hex digits: two long texts that begin alike stay apart

@@ -3,8 +3,6 @@
 The driver only warns of an unknown parameter or an unusable value, and goes on without it.
 """
 
-from __future__ import annotations
-
 import warnings
 
 from pymongo import MongoClient

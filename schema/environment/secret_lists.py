@@ -1,7 +1,5 @@
 """Lists of secrets in one setting each: API keys, signing secrets. No refusal repeats a part of an entry."""
 
-from __future__ import annotations
-
 import re
 from base64 import b64decode
 

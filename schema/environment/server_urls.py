@@ -4,8 +4,6 @@ User, password, database, virtual host and path are percent-encoded; an IPv6 add
 quotes what may be a part of a password: a URL that is written wrongly may have one anywhere.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import ssl
@@ -220,24 +218,22 @@ def _encrypted(server: Server, tls: Tls) -> Server:
 
 
 def _documents(url: str) -> None:
-    if not url.startswith("database:"):
+    if not _alone("database:", url):
         from schema.environment import mongo_url  # late, as the driver it asks
 
         mongo_url.check(url)
-    elif url != "database:":
-        raise UrlFault("something behind database:", "database: alone")
 
 
-def _broker(url: str) -> None:
-    if not url.startswith("memory:"):
-        rabbitmq(url)
-    elif url != "memory:":
-        raise UrlFault("something behind memory:", "memory: alone")
+def _alone(scheme: str, url: str) -> bool:
+    """Whether the URL is this scheme; raises UrlFault when anything stands behind it."""
+    if url.startswith(scheme) and url != scheme:
+        raise UrlFault(f"something behind {scheme}", f"{scheme} alone")
+    return url == scheme
 
 
 _CHECKS: Mapping[str, Callable[[str], object]] = {
     "database_url": lambda url: sqlite_path(url) if url.startswith("sqlite:") else mysql(url),
     "documents_url": _documents,
-    "broker_url": _broker,
+    "broker_url": lambda url: _alone("memory:", url) or rabbitmq(url),
     "artifacts_url": lambda url: folder_path(url) if url.startswith("file:") else drive_folder(url),
 }

@@ -1,7 +1,5 @@
 """The parts of a URL, taken apart strictly: what is malformed is refused with a sentence that quotes no password."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Mapping

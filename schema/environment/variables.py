@@ -4,8 +4,6 @@ A variable is `REPORTQ_` plus the field's name in capitals. The variable with `_
 that holds the value; secrets are best given so.
 """
 
-from __future__ import annotations
-
 import codecs
 import difflib
 from collections.abc import Mapping
@@ -32,7 +30,6 @@ class SettingsError(ValueError):
 
     def __init__(self, variable: str, read: str, allowed: str) -> None:
         super().__init__(f"{variable}: read {read}; allowed: {allowed}.")
-        self.variable = variable
 
 
 class UnknownSetting(SettingsError):
@@ -47,7 +44,6 @@ class UnknownSetting(SettingsError):
         ValueError.__init__(
             self, f"{variable}: there is no such setting; ops/SETTINGS.md lists those that there are.{meant}"
         )
-        self.variable = variable
 
 
 def setting(

@@ -1,7 +1,5 @@
 """Descriptors, one for each open file and connection: how many this process may have, and what is left for callers."""
 
-from __future__ import annotations
-
 import resource
 
 from schema.settings import Settings, SettingsError

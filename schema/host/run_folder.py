@@ -1,7 +1,5 @@
 """The run folder. Where a process can work without it, it does; where it cannot, it says so in one sentence."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path
@@ -20,7 +18,6 @@ class RunFolderUnusable(SettingsError):
 
     def __init__(self, run_dir: str | os.PathLike[str], error: OSError) -> None:
         ValueError.__init__(self, sentence(run_dir, error))
-        self.variable = "REPORTQ_RUN_DIR"
 
 
 def sentence(run_dir: str | os.PathLike[str], error: OSError) -> str:

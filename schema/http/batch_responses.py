@@ -1,7 +1,5 @@
 """What the API answers about batches, and what a batch's callback says of each job."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct

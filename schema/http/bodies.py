@@ -1,7 +1,5 @@
 """What all bodies of requests have in common: a field that is not known is refused, and null means "as if not given"."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar

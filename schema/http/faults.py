@@ -4,8 +4,6 @@ The validator's own messages speak of its types ("Expected `str | null`, got `in
 are looked for one by one and no further than they are told, so that a refusal costs no more than what it refuses.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache

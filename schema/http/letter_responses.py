@@ -1,7 +1,5 @@
 """What the API answers about dead letters, as structs."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType

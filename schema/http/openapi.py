@@ -1,7 +1,5 @@
 """The description of the API (OpenAPI 3.1), written from the table of operations and the structs that validate."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -182,7 +180,8 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 def _responses(operation: Operation, problem: Any, secured: bool) -> dict[str, Any]:
     answers = {str(status): _answer(operation, answer) for status, answer in operation.answers.items()}
     codes: dict[int, list[str]] = {}
-    always = () if operation.role is None else _always(secured)
+    absent = ("host_refused",) if secured else ("unauthorized", "forbidden", "rate_limited")
+    always = [code for code in ALWAYS if code not in absent] if operation.role is not None else []
     for code in dict.fromkeys((*operation.problems, *always)):
         codes.setdefault(problem_of(code).status, []).append(code)
     for status, named in sorted(codes.items()):
@@ -194,11 +193,6 @@ def _responses(operation: Operation, problem: Any, secured: bool) -> dict[str, A
         if status in (429, 503):
             described.setdefault("headers", {})["Retry-After"] = _HEADERS["Retry-After"]
     return answers
-
-
-def _always(secured: bool) -> tuple[str, ...]:
-    absent = ("host_refused",) if secured else ("unauthorized", "forbidden", "rate_limited")
-    return tuple(code for code in ALWAYS if code not in absent)
 
 
 def _answer(operation: Operation, answer: Success) -> dict[str, Any]:

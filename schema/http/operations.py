@@ -4,8 +4,6 @@ service/door/access.py takes the roles from this table, and /openapi.json is wri
 with the routes of the running application, both ways.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

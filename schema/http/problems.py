@@ -4,8 +4,6 @@ The same code stands in API answers (RFC 9457), callbacks, logs, metrics and dea
 (`detail`) is written where the error is raised.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 TYPE_BASE = "/docs/problems#"

@@ -1,7 +1,5 @@
 """What the API answers about products, as structs."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct

@@ -1,7 +1,5 @@
 """What callers ask for outside of bodies: headers and query parameters, each refused with its name when unusable."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What callers send, as validated structs; a request that does not fit is refused with every field at fault named."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Sequence

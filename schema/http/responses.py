@@ -4,8 +4,6 @@ They are encoded into answers and described in /openapi.json, so both agree. `le
 `state_responses.py` hold the other answers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 

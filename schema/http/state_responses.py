@@ -1,7 +1,5 @@
 """What the API answers about how the system stands, as structs: queues, the overview, health."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType

@@ -5,8 +5,6 @@ the receiver's spans and our log lines carry the trace id that the caller sent. 
 and the parent is a span of ours (middleware/tracing).
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from typing import Any

@@ -3,8 +3,6 @@
 `ops/webhooks/` holds their JSON Schemas as files, one for each event; `python -m ops.webhooks.build` writes them.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct

@@ -1,10 +1,8 @@
 """Why an attempt failed, as people read it, and when a failing job is tried again (DESIGN §2.6)."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from schema.errors import Permanent, ReportqError
 
@@ -22,7 +20,7 @@ class Failure:
     traceback: str | None = None
 
     @classmethod
-    def of(cls, error: BaseException, traceback: str | None = None) -> Failure:
+    def of(cls, error: BaseException, traceback: str | None = None) -> Self:
         """An exception's code and sentence; anything unexpected is an internal error whose text stays inside."""
         if isinstance(error, ReportqError):
             sentence = error.detail if len(error.detail) <= _SENTENCE else error.detail[: _SENTENCE - 1] + "…"

@@ -3,13 +3,10 @@
 A preview is claimed, leased, retried, rescued and ended as every job is. It has no delivery, no record and no dead letter.
 """
 
-from __future__ import annotations
-
 from schema.life import retention, rounds
 from schema.rows import jobs, rendered
-from schema.rows.columns import JobRow
+from schema.rows.columns import OPEN, JobRow
 from schema.rows.jobs import Claim
-from schema.rows.states import OPEN
 from schema.sql.database import Database, transactional
 
 

@@ -1,76 +1,22 @@
-"""The queues as an operator sees them, and pausing, draining and resuming them (DESIGN §2.14)."""
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any, Literal, TypedDict
+"""How much waits in a queue, and pausing, draining and resuming it (DESIGN §2.14)."""
 
 from schema.environment.fitting import fit
 from schema.errors import Refused
-from schema.rows import audit, leases, letters, outbox, pauses, workers
-from schema.rows.columns import PauseRow, WorkerRow
-from schema.rows.leases import Leased
+from schema.rows import audit, leases, pauses
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
-from schema.rows.outbox import Outbox
-from schema.settings import Settings
 from schema.sql.database import Database
 
-_TABLES: Mapping[str, tuple[Outbox[Any], Leased[Any], str]] = {
-    RENDER: (outbox.JOBS, leases.JOBS, "requested_at"),
-    WEBHOOKS: (outbox.DELIVERIES, leases.DELIVERIES, "owed_at"),
-}
+_SINCE = {RENDER: "requested_at", WEBHOOKS: "owed_at"}  # the column that says since when a row waits
 
 
-class QueueFigures(TypedDict):
-    """One queue; moments inside its pauses are as the columns give them."""
-
-    name: str
-    state: Literal["running", "pausing", "paused"]
-    depth: int  # rows that wait
-    due: int  # … whose time has come
-    published: int  # … whose message is in the broker
-    processing: int
-    oldest_age: float  # seconds that the oldest waits
-    consumers: int  # threads of live workers
-    workers: int
-    dead_letters: int  # open ones
-    paused: PauseRow | None  # an operator's
-    outages: list[PauseRow]  # of its dependencies or hosts
-
-
-def states(db: Database, settings: Settings) -> list[QueueFigures]:
-    """Every queue: how much waits and for how long, who works on it, and what keeps it from starting more."""
-    held = pauses.in_force(db)
-    dead = letters.open_by_queue(db)
-    live = workers.live(db, settings.lease)
-    return [_state(db, name, held, dead.get(name, 0), live) for name in QUEUES]
-
-
-def _state(db: Database, name: str, held: Mapping[str, PauseRow], dead: int, live: list[WorkerRow]) -> QueueFigures:
-    box, leased, since = _TABLES[name]
-    [waiting] = db.fetch_all(
-        f"SELECT COUNT(*) AS depth, COALESCE(MAX({db.age(since)}), 0) AS oldest, "
+def waiting(db: Database, name: str) -> tuple[int, int, float]:
+    """How many rows wait in a queue, for how many the time has come, and for how many seconds the oldest has waited."""
+    [row] = db.fetch_all(
+        f"SELECT COUNT(*) AS depth, COALESCE(MAX({db.age(_SINCE[name])}), 0) AS oldest, "
         f"COALESCE(SUM(CASE WHEN run_at <= {db.now()} THEN 1 ELSE 0 END), 0) AS due "
-        f"FROM {box.table} WHERE status='queued'"
+        f"FROM {leases.OF_QUEUE[name].table} WHERE status='queued'"
     )
-    processing = leased.processing(db)
-    own = held.get(pauses.QUEUE + name)
-    prefix = pauses.DEPENDENCY if name == RENDER else pauses.HOST
-    serving = [worker for worker in live if worker["kind"] == name]
-    return {
-        "name": name,
-        "state": ("pausing" if processing else "paused") if own else "running",
-        "depth": int(waiting["depth"]),
-        "due": int(waiting["due"]),
-        "published": box.published(db),
-        "processing": processing,
-        "oldest_age": round(max(0.0, float(waiting["oldest"])), 3),
-        "consumers": sum(worker["threads"] for worker in serving),
-        "workers": len(serving),
-        "dead_letters": dead,
-        "paused": own,
-        "outages": [row for scope, row in held.items() if scope.startswith(prefix)],
-    }
+    return int(row["depth"]), int(row["due"]), max(0.0, float(row["oldest"]))
 
 
 def pause(db: Database, name: str, *, by: str, why: str | None = None) -> None:
@@ -103,7 +49,7 @@ def resume(db: Database, name: str, *, by: str, why: str | None = None) -> bool:
 def processing(db: Database, name: str) -> int:
     """How many of this queue are being worked on: a drain has ended when a paused queue has none."""
     _check(name)
-    return _TABLES[name][1].processing(db)
+    return leases.OF_QUEUE[name].processing(db)
 
 
 def _check(name: str) -> None:

@@ -4,8 +4,6 @@ The command line, the API and RabbitMQ's own UI all call these functions. Each i
 Many letters at a time: actors/desk/bulk_replays.py.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from schema.callbacks.urls import is_resume_url

@@ -6,16 +6,13 @@ a time. These are locked by primary key and looked at again before they go. So a
 small transaction at most.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
 from schema.rows import batches, links, used_keys
-from schema.rows.columns import BatchRow, DeliveryStatus, JobId, KnownJob
+from schema.rows.columns import OPEN, BatchRow, DeliveryStatus, JobId, KnownJob
 from schema.rows.jobs import PREVIEW
-from schema.rows.states import OPEN
 from schema.sql.database import Database, Place, beyond, marks, transactional
 from schema.sql.times import Moment
 

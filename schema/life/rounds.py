@@ -4,17 +4,14 @@ Every end (completed, failed, cancelled, dead by crash) goes through `finish`. A
 number is no longer the row's, changes nothing.
 """
 
-from __future__ import annotations
-
 from typing import Any, Literal, TypedDict
 
 from schema.life.failures import CRASH, TIMEOUT, Failure, RetryPolicy
 from schema.rows import audit, batches, deliveries, letters, rendered
-from schema.rows.columns import AttemptOutcome, HeldJob, JobEnd, JobRow, JobStatus
+from schema.rows.columns import IS_OPEN, OPEN, AttemptOutcome, HeldJob, JobEnd, JobRow, JobStatus
 from schema.rows.jobs import find, is_preview
 from schema.rows.leases import ExpiredJob
 from schema.rows.outbox import Outbox
-from schema.rows.states import IS_OPEN, OPEN
 from schema.sql.database import Database, transactional
 
 # What became of an attempt. "lost": the row has moved on, and nothing was written.

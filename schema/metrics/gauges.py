@@ -3,8 +3,6 @@
 Every query reads only rows that wait or are worked on, by an index; ended jobs cost nothing however many there are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,9 +10,9 @@ from schema.metrics import labels
 from schema.metrics import table as metrics
 from schema.metrics.table import Metric
 from schema.rows import figures, outbox, pace, pauses, rendered, signs, waiting, workers
+from schema.rows.columns import IS_OPEN, OPEN
 from schema.rows.jobs import priority_word
 from schema.rows.messages import QUEUES, RENDER, WEBHOOKS
-from schema.rows.states import IS_OPEN, OPEN
 from schema.settings import Settings
 from schema.sql.database import Database, Row
 

@@ -1,7 +1,5 @@
 """The words of the metrics' labels, and what priorities promise."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from types import MappingProxyType

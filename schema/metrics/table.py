@@ -11,13 +11,11 @@ Prometheus's `increase` would not see the first event of a series.
                       the same from every API, so that expressions take `max`, never `sum`, over instances
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schema.metrics import labels as words
-from schema.rows.states import OPEN
+from schema.rows.columns import OPEN
 
 COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 FILES, DATABASE = "files", "database"

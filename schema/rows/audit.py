@@ -1,14 +1,24 @@
 """What operators did: who, when, to what, why."""
 
-from __future__ import annotations
-
 import hashlib
+from typing import TypedDict
 
 from schema.environment.fitting import fit
-from schema.rows.columns import ActRow
 from schema.sql.database import Database
+from schema.sql.times import Moment
 
 MOST_WHY = 4000  # characters of a reason; the column takes 65,535 bytes
+
+
+class ActRow(TypedDict):
+    """What an operator did (table `audit`)."""
+
+    id: int
+    at: Moment
+    who: str
+    act: str
+    subject: str
+    why: str | None
 
 
 def note(db: Database, who: str, act: str, subject: str, why: str | None = None) -> None:

@@ -5,8 +5,6 @@ of submission. So a page of them, and their number in any state, is read by a ra
 A batch's delivery is a row of `deliveries` whose `job_id` is the batch's id.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypedDict, cast
@@ -16,9 +14,8 @@ from ulid import ULID
 from schema.callbacks.urls import host_key
 from schema.ports import Documents, End
 from schema.rows import deliveries, jobs, letters
-from schema.rows.columns import BatchRow, JobEnd, JobId, JobRow, JobStatus
+from schema.rows.columns import IS_OPEN, BatchRow, JobEnd, JobId, JobRow, JobStatus
 from schema.rows.jobs import NewJob
-from schema.rows.states import IS_OPEN
 from schema.sql.database import Database, marks, transactional
 
 _RANGE = "job_id >= %s AND job_id <= %s"
@@ -53,7 +50,7 @@ def member(batch_id: str, place: int) -> JobId:
     return JobId(f"pdf_{ULID.from_int(int(ULID.from_str(batch_id[4:])) + place)}")
 
 
-def of_first(job_id: str) -> str:
+def of_first(job_id: JobId) -> str:
     """The id of the batch whose first job this is."""
     return f"bat_{job_id[4:]}"
 
@@ -180,7 +177,7 @@ def line(db: Database, batch: BatchRow) -> list[JobRow]:
     return [row for row in rows if row is not None]
 
 
-def each(db: Database, batch: BatchRow, statuses: Sequence[JobStatus], act: Callable[[str], str]) -> list[str]:
+def each(db: Database, batch: BatchRow, statuses: Sequence[JobStatus], act: Callable[[JobId], str]) -> list[str]:
     """What `act` answered for each of its jobs in one of these states, in the caller's transaction.
 
     All of them are locked first: whoever ends one locks that job before the batch, too.

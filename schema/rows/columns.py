@@ -1,10 +1,9 @@
 """What each row holds: every column once, with its unit, its meaning and who writes it. It costs nothing when running.
 
-A query says by `of=` which of these its rows are. What a query computes besides is added beside the query.
+A query says by `of=` which of these its rows are. What a query computes besides is added beside the query. The rows of
+`paces` and `audit` stand in the modules of these names: no other reads them.
 A `Moment` is UTC: a datetime from MySQL, text from SQLite; `as_time` makes both an aware datetime. Flags are 0 or 1.
 """
-
-from __future__ import annotations
 
 from decimal import Decimal
 from typing import Literal, NewType, TypedDict
@@ -15,10 +14,14 @@ JobId = NewType("JobId", str)  # pdf_ and a ULID.
 DeliveryId = NewType("DeliveryId", str)  # dlv_ and a ULID.
 LetterId = NewType("LetterId", str)  # dl_ and a ULID.
 
+# A job or delivery that has not ended: it waits, or it is worked on.
+Open = Literal["queued", "processing"]
+OPEN: tuple[Open, Open] = ("queued", "processing")
+IS_OPEN = "status IN ('queued','processing')"  # SQL
 JobEnd = Literal["completed", "failed", "cancelled"]
-JobStatus = Literal["queued", "processing", JobEnd]
+JobStatus = Literal[Open, JobEnd]
 DeliveryEnd = Literal["delivered", "recorded", "dead", "superseded", "not_sent"]
-DeliveryStatus = Literal["queued", "processing", DeliveryEnd]
+DeliveryStatus = Literal[Open, DeliveryEnd]
 Resolved = Literal["replayed", "discarded"]
 LetterStatus = Literal["open", Resolved]
 LetterKind = Literal["job", "delivery", "raw"]
@@ -265,14 +268,6 @@ class PauseRow(TypedDict):
     code: str | None  # Of an outage: the code of the error that opened it.
 
 
-class PaceRow(TypedDict):
-    """What is known of how fast a service may be written to (table `paces`)."""
-
-    scope: str  # The service: `drive`.
-    pace: str  # JSON of schema.rows.pacer.Pace.
-    changed_at: Moment
-
-
 class WorkerRow(TypedDict):
     """A worker process that was heard of (table `workers`)."""
 
@@ -301,14 +296,3 @@ class KeyRow(TypedDict):
     rate: int | None  # Requests a minute; 0: no limit; NULL: the settings' limit.
     created_at: Moment
     revoked_at: Moment | None
-
-
-class ActRow(TypedDict):
-    """What an operator did (table `audit`)."""
-
-    id: int
-    at: Moment
-    who: str
-    act: str
-    subject: str
-    why: str | None

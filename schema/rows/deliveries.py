@@ -1,7 +1,5 @@
 """The delivery's row: one promise per round to record the end for good and to tell one URL (DESIGN §2.10)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal, final
@@ -14,7 +12,9 @@ from schema.ports import End
 from schema.prepared import prepare
 from schema.rows import posts
 from schema.rows.columns import (
+    IS_OPEN,
     DeliveryEnd,
+    DeliveryId,
     DeliveryRow,
     DeliveryStatus,
     HeldDelivery,
@@ -24,7 +24,6 @@ from schema.rows.columns import (
     Seconds,
 )
 from schema.rows.outbox import Outbox
-from schema.rows.states import IS_OPEN
 from schema.sql.database import Database, transactional
 from schema.sql.times import as_time
 
@@ -99,25 +98,18 @@ class ClaimedDelivery(HeldDelivery):
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryStart:
-    """One start of a delivery; every write is guarded by its number."""
+class DeliveryClaim:
+    """The right to work on one start of a delivery; every write is guarded by its number."""
 
-    row: HeldDelivery
+    row: ClaimedDelivery
 
     @property
-    def delivery_id(self) -> str:
+    def delivery_id(self) -> DeliveryId:
         return self.row["delivery_id"]
 
     @property
     def start_no(self) -> int:
         return self.row["start_no"]
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryClaim(DeliveryStart):
-    """The right to work on one start of a delivery."""
-
-    row: ClaimedDelivery
 
 
 Unclaimed = Literal["unknown", "processing", "ended", "not_due", "taken", "earlier", "paused"]
@@ -158,13 +150,13 @@ def claim(db: Database, delivery_id: str, *, worker_id: str, lease: float, timeo
     return DeliveryClaim(row)
 
 
-def _guard(held: DeliveryStart) -> tuple[str, tuple[Any, ...]]:
-    return "delivery_id=%s AND start_no=%s AND status='processing'", (held.delivery_id, held.start_no)
+def _guard(row: HeldDelivery) -> tuple[str, tuple[Any, ...]]:
+    return "delivery_id=%s AND start_no=%s AND status='processing'", (row["delivery_id"], row["start_no"])
 
 
 def note_recorded(db: Database, held: DeliveryClaim) -> bool:
     """Note that the permanent record is written; False when that was noted before."""
-    where, params = _guard(held)
+    where, params = _guard(held.row)
     return db.matched(f"UPDATE deliveries SET recorded_at={db.now()} WHERE {where} AND recorded_at IS NULL", params)
 
 
@@ -176,7 +168,7 @@ def begin_post(db: Database, held: DeliveryClaim, kind: PostKind = "scheduled") 
     2xx: `delivered`, and nothing may be sent again.
     """
     # The row is locked first, so that no worker can write its 2xx between the look and the POST.
-    where, params = _guard(held)
+    where, params = _guard(held.row)
     noted = f"recorded_at=COALESCE(recorded_at, {db.now()})"
     if not db.execute(f"UPDATE deliveries SET tries=tries+1, {noted} WHERE {where}", params):
         return "lost"
@@ -218,7 +210,7 @@ def overtaken(db: Database, row: HeldDelivery) -> bool:
 
 def end(
     db: Database,
-    held: DeliveryStart,
+    row: HeldDelivery,
     status: DeliveryEnd,
     *,
     code: str | None = None,
@@ -226,7 +218,7 @@ def end(
     last_status: int | None = None,
 ) -> bool:
     """End the delivery, once; False when the lease is lost."""
-    where, params = _guard(held)
+    where, params = _guard(row)
     return db.matched(
         f"UPDATE deliveries SET status=%s, ended_at={db.now()}, error_code=%s, hint=%s, "
         f"last_status=COALESCE(%s, last_status), lease_until=NULL WHERE {where}",

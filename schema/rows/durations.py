@@ -1,7 +1,5 @@
 """How long reports and uploads take: one moving average for each product (table `durations`), for estimates alone."""
 
-from __future__ import annotations
-
 from typing import TypedDict
 
 from schema.sql.database import Database, put

@@ -1,12 +1,10 @@
 """How many jobs and callbacks there are of each kind, for people who look: the overview, `reportq status`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 
+from schema.rows.columns import IS_OPEN, Open
 from schema.rows.jobs import REPORTS
-from schema.rows.states import IS_OPEN, Open
 from schema.sql.database import Database
 from schema.sql.times import as_column, as_time
 

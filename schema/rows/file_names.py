@@ -1,7 +1,5 @@
 """What a PDF is called: in Drive, and when somebody downloads it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

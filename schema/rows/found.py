@@ -4,8 +4,6 @@ Both are read down to the same job, and pages follow the job_id. So no reader se
 retention moves jobs from the rows to the record meanwhile. Where both know a job, its row counts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any

@@ -3,8 +3,6 @@
 Its states stand in `schema/__init__.py`; what ends a round or gives it back in `schema/life/rounds.py`.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +10,7 @@ from typing import Any, Literal, final
 
 from schema.errors import Cancelled, LeaseLost, ReportqError
 from schema.rows import used_keys
-from schema.rows.columns import AttemptRow, HeldJob, JobRow, Seconds, Stage, UsedKey
-from schema.rows.states import IS_OPEN
+from schema.rows.columns import IS_OPEN, AttemptRow, HeldJob, JobId, JobRow, Seconds, Stage, UsedKey
 from schema.sql.database import AT_ONCE, Database, DatabaseDown, marks, transactional
 
 _EMPTY = {"owner": "", "inline_data": 0}  # What these columns hold without a value; others hold NULL.
@@ -185,7 +182,7 @@ def unended(db: Database, ids: Sequence[str]) -> set[str]:
     return set(db.column(f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)}) AND {IS_OPEN}", ids))
 
 
-def inline_report(db: Database, job_id: str) -> str | None:
+def inline_report(db: Database, job_id: JobId) -> str | None:
     """The report's content that came with the request, as JSON text."""
     text: str | None = db.scalar("SELECT body FROM report_data WHERE job_id=%s", (job_id,))
     return text
@@ -212,7 +209,7 @@ class Claim:
     row: ClaimedJob
 
     @property
-    def job_id(self) -> str:
+    def job_id(self) -> JobId:
         return self.row["job_id"]
 
     @property

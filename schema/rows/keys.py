@@ -3,8 +3,6 @@
 A fast hash is right here: a key is 256 random bits, so there is nothing to guess that a slow hash would protect.
 """
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from dataclasses import dataclass

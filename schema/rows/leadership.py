@@ -5,8 +5,6 @@ Workers cannot beat while the database is away, and live all the same. So rescue
 That moment is kept in a row: a new process goes on waiting where the last one stopped, and does not begin anew.
 """
 
-from __future__ import annotations
-
 from schema.rows.switches import put_note
 from schema.sql.database import Database
 

@@ -1,12 +1,11 @@
 """Rows that are worked on under a lease: heartbeat, expiry, and the guards against stale workers (DESIGN §2.4, §2.7)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from schema.rows.columns import DeliveryRow, JobRow
+from schema.rows.messages import RENDER, WEBHOOKS
 from schema.sql.database import Database
 
 R = TypeVar("R", bound=Mapping[str, object])
@@ -60,3 +59,4 @@ class Leased(Generic[R]):
 JOBS = Leased(ExpiredJob, "pdf_job_results", "job_id")
 UPLOADS = Leased(ExpiredJob, "pdf_job_results", "job_id")  # the same rows in the hands of uploaders
 DELIVERIES = Leased(ExpiredDelivery, "deliveries", "delivery_id")
+OF_QUEUE: Mapping[str, Leased[Any]] = {RENDER: JOBS, WEBHOOKS: DELIVERIES}

@@ -1,7 +1,5 @@
 """Which dead letters are meant, and how they are shown together: filters, groups by fingerprint, pages (DESIGN §7)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Dead letters: a permanent row until somebody resolves it, and a readable copy in RabbitMQ's `.XQ` (DESIGN §7)."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

@@ -3,15 +3,13 @@
 The token in the URL is 256 random bits. Its SHA-256 is kept, and the token nowhere: whoever reads the table opens nothing.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ulid import ULID
 
-from schema.rows.columns import LinkRow
+from schema.rows.columns import JobId, LinkRow
 from schema.rows.keys import hash_of
 from schema.sql.database import Database, marks
 from schema.sql.times import as_column
@@ -49,7 +47,7 @@ def revoke(db: Database, job_id: str, link_id: str) -> bool:
     return db.matched("DELETE FROM links WHERE link_id=%s AND job_id=%s", (link_id, job_id))
 
 
-def forget(db: Database, job_ids: Sequence[str]) -> None:
+def forget(db: Database, job_ids: Sequence[JobId]) -> None:
     """Remove the links of these jobs: erasing a person."""
     if job_ids:
         db.execute(f"DELETE FROM links WHERE job_id IN ({marks(job_ids)})", job_ids)

@@ -4,8 +4,6 @@ Pages follow the job_id, which begins with the time of submission and never chan
 to another page: no reader sees a job twice or misses one. A page costs the same wherever it stands.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re
@@ -14,7 +12,7 @@ from typing import Protocol
 
 from ulid import ULID
 
-from schema.rows.columns import ListedJob
+from schema.rows.columns import JobStatus, ListedJob
 from schema.rows.jobs import REPORTS
 from schema.sql.database import Database
 
@@ -33,18 +31,12 @@ _JOB_ID = re.compile(r"pdf_[0-9A-HJKMNP-TV-Z]{26}")
 class Wanted(Protocol):
     """What a list is asked for: the query of GET /api/jobs is one. What is given must fit."""
 
-    @property
-    def status(self) -> str | None: ...
-    @property
-    def code(self) -> str | None: ...
-    @property
-    def product_id(self) -> str | None: ...
-    @property
-    def since(self) -> str | None: ...
-    @property
-    def cursor(self) -> str | None: ...
-    @property
-    def limit(self) -> int: ...
+    status: JobStatus | None
+    code: str | None
+    product_id: str | None
+    since: str | None
+    cursor: str | None
+    limit: int
 
 
 def page(db: Database, query: Wanted) -> tuple[list[ListedJob], bool]:

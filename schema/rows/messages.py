@@ -1,7 +1,5 @@
 """Names of queues and actors, and the messages that rows become."""
 
-from __future__ import annotations
-
 import base64
 from typing import TypedDict
 

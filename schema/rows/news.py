@@ -1,7 +1,5 @@
 """What operators were told last, and when each host's canary last came through: rows of `switches`."""
 
-from __future__ import annotations
-
 from collections.abc import Set
 from datetime import datetime
 from typing import NamedTuple

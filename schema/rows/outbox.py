@@ -4,8 +4,6 @@ A row is its own outbox: a relay takes due rows for a short while, publishes a m
 confirmed. `PublishedColumns` (schema/rows/columns.py) says by which columns.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,14 @@ from schema.rows.messages import RENDER, WEBHOOKS, Due, DueJob, DueLetter, DueWo
 from schema.sql.database import Database, marks
 
 D = TypeVar("D", bound=Due)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken(Generic[D]):
+    """The rows that one relay holds under one token."""
+
+    token: str
+    rows: list[D]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +139,6 @@ class Outbox(Generic[D]):
         for row in rows:
             groups[row["hint_no"]].append(row["id"])
         return {hint_no: sorted(ids) for hint_no, ids in groups.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Taken(Generic[D]):
-    """The rows that one relay holds under one token."""
-
-    token: str
-    rows: list[D]
 
 
 JOBS = Outbox(

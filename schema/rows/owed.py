@@ -4,8 +4,6 @@ Rows that wait for a later try or for a closed host stand between the rows that 
 range without them: one turn, one host, or a page of the oldest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TypedDict
 

@@ -3,22 +3,27 @@
 Each call is one short transaction. Nothing is locked while a write is under way. The database's clock decides.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import msgspec
 
 from schema.rows import pacer
-from schema.rows.columns import PaceRow
 from schema.rows.pacer import Pace
 from schema.sql.database import Database, once_more, transactional
 from schema.sql.times import Moment, as_time
 
 T = TypeVar("T")
+
+
+class PaceRow(TypedDict):
+    """What is known of how fast a service may be written to (table `paces`)."""
+
+    scope: str  # The service: `drive`.
+    pace: str  # JSON of schema.rows.pacer.Pace.
+    changed_at: Moment
 
 
 class _Read(PaceRow):
@@ -40,7 +45,6 @@ class PaceState:
     """What people and metrics are shown."""
 
     rate: float | None  # writes/s; None: nothing was refused so far
-    held_for: float  # seconds until the next write may go at all
     written: int
     refused: int
 
@@ -79,9 +83,8 @@ def state(db: Database, scope: str) -> PaceState | None:
     """How the scope stands; None when nobody has written yet."""
     if (seen := _read(db, scope, pacer.SLOWEST)) is None:
         return None
-    pace, now = seen
-    rate = pace.rate if pace.limited else None
-    return PaceState(rate, max(0.0, pace.held_until - now), pace.written, pace.refused)
+    pace, _ = seen
+    return PaceState(pace.rate if pace.limited else None, pace.written, pace.refused)
 
 
 def _read(db: Database, scope: str, start: float, *, lock: str = "") -> tuple[Pace, float] | None:

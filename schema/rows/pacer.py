@@ -8,8 +8,6 @@ refusal it keeps to the measured rate, and leaves a small reserve in the bucket 
 Now and then a burst beyond the rate finds out whether more is allowed by now.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import msgspec

@@ -3,8 +3,6 @@
 An operator's pause has no `until`; an outage's `until` is when the next probe is due.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -49,10 +47,6 @@ class PauseBoard:
     def blocking(self, queue: str, *, fresh: bool = False) -> PauseRow | None:
         """The pause that keeps a queue from starting anything, if there is one."""
         return hold(self.active(fresh=fresh), queue)
-
-    def paused_hosts(self) -> list[str]:
-        """The key of every webhook host that is paused, and of every lane."""
-        return hosts_of(self.active())
 
     def in_streak(self, scope: str, among: str = "") -> bool:
         """Whether errors of this scope (of `among` its members) were being counted at the last look."""

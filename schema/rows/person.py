@@ -1,7 +1,5 @@
 """The rows of a person: of every report of a code, or of one product of it. `actors/desk/erasure.py` removes them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +7,7 @@ from typing import Literal
 
 from schema.environment.fitting import fit
 from schema.rows import audit
-from schema.rows.columns import JobId
-from schema.rows.states import IS_OPEN
+from schema.rows.columns import IS_OPEN, JobId
 from schema.sql.database import Database, Row, marks
 
 _ENDED = "status IN ('completed','failed','cancelled')"

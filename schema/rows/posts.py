@@ -1,16 +1,14 @@
 """The POSTs of a delivery: one row each, `sending` before it leaves, and what is learned from them for the next."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import NamedTuple
 
 from schema.callbacks.verdicts import History
-from schema.rows.columns import HeldDelivery, PostEnd, PostRow
+from schema.rows.columns import DeliveryId, HeldDelivery, PostEnd, PostRow
 from schema.sql.database import Database
 
 
-def of(db: Database, delivery_id: str) -> list[PostRow]:
+def of(db: Database, delivery_id: DeliveryId) -> list[PostRow]:
     """Every POST that was tried or is on its way, oldest first."""
     return db.fetch_all(
         "SELECT * FROM delivery_attempts WHERE delivery_id=%s ORDER BY number", (delivery_id,), of=PostRow
@@ -28,7 +26,7 @@ class Outcome(NamedTuple):
     verdict: str
 
 
-def end(db: Database, delivery_id: str, number: int, outcome: Outcome) -> None:
+def end(db: Database, delivery_id: DeliveryId, number: int, outcome: Outcome) -> None:
     """Complete the attempt row; inside the transaction that ends or returns the delivery."""
     db.defer(
         f"UPDATE delivery_attempts SET ended_at={db.now()}, outcome=%s, status=%s, failure=%s, duration_ms=%s, "
@@ -37,7 +35,7 @@ def end(db: Database, delivery_id: str, number: int, outcome: Outcome) -> None:
     )
 
 
-def give_up(db: Database, delivery_id: str) -> int | None:
+def give_up(db: Database, delivery_id: DeliveryId) -> int | None:
     """Note that the outcome of the POST on its way stays unknown: its worker died. Its number; None without such a POST."""
     sending = [post["number"] for post in of(db, delivery_id) if post["outcome"] == "sending"]
     db.execute(

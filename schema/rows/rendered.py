@@ -8,14 +8,12 @@ A kept PDF waits while `store_at` is set. When its attempt fails, the job goes b
 `store_at` NULL: the next attempt of the round hands them over again and renders nothing.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import TypedDict
 
 from schema.rows import jobs
-from schema.rows.columns import JobRow
+from schema.rows.columns import JobId, JobRow
 from schema.rows.jobs import NEEDED, Claim, ClaimedJob
 from schema.settings import Settings
 from schema.sql.cached import Cached
@@ -74,7 +72,7 @@ def keep(db: Database, held: Claim, pdf: bytes, store_at: str = "NULL") -> None:
     )
 
 
-def next_due(db: Database, limit: int, *, high_only: bool = False) -> list[str]:
+def next_due(db: Database, limit: int, *, high_only: bool = False) -> list[JobId]:
     """The ids of the kept PDFs that may be stored now, in order of rank."""
     only = " AND turn=0" if high_only else ""
     return db.column(
@@ -85,7 +83,7 @@ def next_due(db: Database, limit: int, *, high_only: bool = False) -> list[str]:
 
 
 @transactional
-def claim(db: Database, job_id: str, *, worker_id: str, lease: float, timeout: float) -> Kept | None:
+def claim(db: Database, job_id: JobId, *, worker_id: str, lease: float, timeout: float) -> Kept | None:
     """Take a waiting PDF under a lease; None when another uploader, or a cancellation, was first."""
     row = db.fetch_one(
         f"SELECT {NEEDED}, 1 AS due, {db.age('requested_at')} AS age FROM pdf_job_results "
@@ -112,7 +110,7 @@ def claim(db: Database, job_id: str, *, worker_id: str, lease: float, timeout: f
     return Kept(Claim(row), bytes(kept["pdf"]), float(kept["worked"]))
 
 
-def wait_no_more(db: Database, job_id: str) -> None:
+def wait_no_more(db: Database, job_id: JobId) -> None:
     """The bytes stay, but no attempt waits with them for the store; inside the caller's transaction."""
     db.defer("UPDATE rendered SET store_at=NULL WHERE job_id=%s", (job_id,))
 

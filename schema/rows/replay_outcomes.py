@@ -1,12 +1,9 @@
 """What became of dead letters that were replayed: ended well, died again (in the same way?), or not ended yet."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
-from schema.rows.columns import DiedLetter, LetterKind
+from schema.rows.columns import IS_OPEN, OPEN, DiedLetter, LetterKind
 from schema.rows.letters import cause
-from schema.rows.states import IS_OPEN, OPEN
 from schema.sql.database import Database, marks
 from schema.sql.times import as_time
 

@@ -3,8 +3,6 @@
 Each look reads what is small, one index of what waits, and the last few hundred ends and posts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

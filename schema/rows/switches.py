@@ -1,7 +1,5 @@
 """Switches that operators turn while everything runs. Every API process reads their rows every few seconds."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime

@@ -4,11 +4,9 @@ Retention writes a key here in the transaction that deletes the job's row. So at
 job's row or here, and never in neither.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
-from schema.rows.columns import KnownJob, UsedKey
+from schema.rows.columns import JobId, KnownJob, UsedKey
 from schema.sql.database import Database, marks
 
 KEPT = 86_400.0  # Seconds that a key outlives its row.
@@ -32,7 +30,7 @@ def find(db: Database, key: str) -> UsedKey | None:
     return db.fetch_one("SELECT * FROM used_keys WHERE idempotency_key=%s", (key,), of=UsedKey)
 
 
-def forget(db: Database, job_ids: Sequence[str]) -> None:
+def forget(db: Database, job_ids: Sequence[JobId]) -> None:
     """Remove the keys of these jobs: erasing a person."""
     if job_ids:
         db.execute(f"DELETE FROM used_keys WHERE job_id IN ({marks(job_ids)})", job_ids)

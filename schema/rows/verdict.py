@@ -3,10 +3,8 @@
 The console, `ops/reportq status` and `doctor`, `/readyz`, `/api/overview` and the metric `reportq_fact` all show it.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -105,11 +103,6 @@ def judge(
     facts = [*_of_process(said, away, seen=signs is not None)]
     if signs is not None:
         facts += _of_rows(settings, signs, {fact.subject for fact in facts})
-    return verdict_of(facts, age)
-
-
-def verdict_of(facts: Iterable[Fact], age: float | None) -> Verdict:
-    """These facts, the worst first."""
     told = sorted(facts, key=lambda fact: _ORDER[fact.severity])
     worst = told[0].severity if told else "info"
     return Verdict("good" if worst == "info" else worst, told, None if age is None else round(age, 1))

@@ -3,8 +3,6 @@
 Callers ask how long it is, where a job stands in it, and who waited too long; promotion moves jobs forward in it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TypedDict

@@ -1,7 +1,5 @@
 """Who works: one row per worker process, kept fresh by its heartbeats."""
 
-from __future__ import annotations
-
 import resource
 import sys
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What is raised when the database cannot do what it was asked, for how long one statement tries, and who waits longer."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import TypeVar

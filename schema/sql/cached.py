@@ -1,22 +1,17 @@
 """A value that is read from the database now and then. Between two reads all threads share the last one."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from schema.sql.away import PATIENCE, DatabaseDown
+from schema.sql.database import Database
 
 T = TypeVar("T")
 
 REST = 2.0  # most seconds without a read after one that hung: callers are told at once
-
-
-class _Closing(Protocol):
-    def close(self) -> None: ...
 
 
 _SILENT = DatabaseDown("The database did not answer.")
@@ -42,7 +37,7 @@ class Cached(Generic[T]):
     share: float = 0.0
     patience: float | None = None
     first: float | None = None
-    db: _Closing | None = None
+    db: Database | None = None
     last: T | None = None  # what was read last, however old; None before the first read
     _at: float = float("-inf")
     _cost: float = 0.0

@@ -4,8 +4,6 @@ Peewee keeps the connections (one per thread) and hides the drivers' differences
 parameters: a guarded transition must be readable word by word.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Parts of statements: what differs between MySQL and SQLite, lists of values, the place where a page ended."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a MySQL or MariaDB server must be so that the promises hold: tables with transactions, packets of 16 MB."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 

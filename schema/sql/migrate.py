@@ -1,7 +1,5 @@
 """Brings a database to the newest schema, under a lock so that two starters do not collide."""
 
-from __future__ import annotations
-
 import copy
 import fcntl
 from collections.abc import Iterator

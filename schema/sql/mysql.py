@@ -5,12 +5,10 @@ next one or with COMMIT, in one request. The server stops at the first that fail
 COMMIT neither.
 """
 
-from __future__ import annotations
-
 import select
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import peewee
 from pymysql.constants import CLIENT
@@ -28,7 +26,7 @@ class MySQL(peewee.MySQLDatabase):
         self._ahead = _Ahead()
 
     @classmethod
-    def open(cls, server: Server, *, connect_timeout: float, io_timeout: float) -> MySQL:
+    def open(cls, server: Server, *, connect_timeout: float, io_timeout: float) -> Self:
         """The database of a URL; nothing connects before the first statement. Timeouts are seconds."""
         return cls(
             server.name or "reportq",

@@ -5,8 +5,6 @@ schema, statement, size and value are ours. All others mean "away": no report is
 is killed, or a node leaves its cluster.
 """
 
-from __future__ import annotations
-
 import socket
 import ssl
 

@@ -3,15 +3,13 @@
 SQLite's own codes decide. The disk, the file and the locks are no report's fault; every other error is our fault.
 """
 
-from __future__ import annotations
-
 import contextlib
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import peewee
 
@@ -46,7 +44,7 @@ class SQLite(peewee.SqliteDatabase):
     """Peewee's database, in a file that only its owner reads. Migrations know it by its name."""
 
     @classmethod
-    def open(cls, path: str) -> SQLite:
+    def open(cls, path: str) -> Self:
         """The database of a file, which is opened with the first statement; its folder is made now."""
         with contextlib.suppress(OSError):  # the first statement says what is wrong
             Path(path).absolute().parent.mkdir(CLOSED_FOLDER, parents=True, exist_ok=True)

@@ -1,7 +1,5 @@
 """Moments between columns, Python and text: always UTC, whatever the database gives."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import overload
 

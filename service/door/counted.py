@@ -26,9 +26,7 @@ class Counted:
         route = req.uri_template or (req.path if req.path in _SUBMITTING else "none")
         seconds = time.monotonic() - req.context.began
         method = req.method if req.method in ("GET", "POST", "DELETE", "HEAD", "OPTIONS") else "other"
-        self._meters.observe(
-            metrics.HTTP_SECONDS, seconds, route=route, method=method, status=f"{status // 100}xx"
-        )  # fmt: skip
+        self._meters.observe(metrics.HTTP_SECONDS, seconds, route=route, method=method, status=f"{status // 100}xx")
         if req.context.cancelled:
             self._meters.count(metrics.CANCELLED_WAITING, req.context.cancelled)
         if req.method != "POST" or not route.startswith(_REPORTS):

@@ -10,13 +10,13 @@ import falcon
 from schema.errors import Permanent, Refused
 from schema.http import batch_responses, queries, requests
 from schema.http.batch_responses import result_of, summary_of
+from schema.http.responses import shown
 from schema.life import rounds
 from schema.rows import batches
 from schema.rows.batches import Member
-from schema.rows.columns import BatchRow
-from schema.rows.states import OPEN
+from schema.rows.columns import OPEN, BatchRow
 from schema.sql.database import Database
-from schema.sql.times import as_time, moment
+from schema.sql.times import as_time
 from service.estimates import QueueView
 from service.routes.archive import Archive
 from service.routes.jobs import webhook_of
@@ -103,24 +103,22 @@ class Batches(Route):
         yield archive.close()
 
     def _shown(self, row: BatchRow, first: int) -> batch_responses.BatchState:
-        db, batch_id = self.parts.db, row["batch_id"]
+        db = self.parts.db
         processing = min(row["open"], batches.processing(db, row)) if row["open"] else 0
         stands = [self.view.of(job) for job in batches.line(db, row)] if row["open"] else []
         following = first + _PAGE
-        return batch_responses.BatchState(
-            batch_id=batch_id,
+        return shown(
+            batch_responses.BatchState,
+            row,
             status="open" if row["ended_at"] is None else "ended",
-            round=row["round"],
             counts=batch_responses.BatchCounts(
                 row["total"], row["open"] - processing, processing, row["completed"], row["failed"], row["cancelled"]
             ),
-            created_at=moment(row["created_at"]),
-            ended_at=moment(row["ended_at"]),
             position_in_queue=stands[0][0] if stands else None,
             estimated_completion=max((estimate for _, estimate in stands if estimate), default=None),
             results=[result_of(one) for one in batches.members(db, self.parts.documents, row, first, _PAGE)],
             next_cursor=str(following) if following < row["total"] else None,
-            webhook=webhook_of(db, batch_id, row),
+            webhook=webhook_of(db, row["batch_id"], row),
         )
 
 

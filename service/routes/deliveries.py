@@ -11,8 +11,7 @@ from schema.http.problems import problem_of
 from schema.http.responses import Delivery, DeliveryLog, Post, Resent, shown
 from schema.life import replays
 from schema.rows import deliveries, jobs, pauses, posts
-from schema.rows.columns import DeliveryRow
-from schema.rows.states import OPEN
+from schema.rows.columns import OPEN, DeliveryRow
 from schema.sql.database import Database
 from schema.sql.times import moment
 from service.routes.route import Route, answer, by, no_job
@@ -65,14 +64,21 @@ def delivery_log(db: Database, job_id: str) -> DeliveryLog:
     return DeliveryLog(job_id, [_shown(db, row) for row in rows])
 
 
+def so_far(db: Database, row: DeliveryRow) -> dict[str, str | None]:
+    """How far a callback has come, for people: its state, what it waits for, and when it is tried next."""
+    return {
+        "state": "pending" if row["status"] in OPEN else row["status"],
+        "hint": pauses.hint_of(db, row),
+        "next_try_at": moment(row["run_at"]) if row["status"] == "queued" else None,
+    }
+
+
 def _shown(db: Database, row: DeliveryRow) -> Delivery:
     return shown(
         Delivery,
         row,
+        **so_far(db, row),
         url=redact(row["url"]) if row["url"] else None,
-        state="pending" if row["status"] in OPEN else row["status"],
-        hint=pauses.hint_of(db, row),
         next_step=problem_of(row["error_code"]).next_step if row["error_code"] else None,
-        next_try_at=moment(row["run_at"]) if row["status"] == "queued" else None,
         attempts=[shown(Post, attempt) for attempt in posts.of(db, row["delivery_id"])],
     )

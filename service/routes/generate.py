@@ -10,7 +10,7 @@ from schema.errors import Refused
 from schema.http import queries
 from schema.metrics import table as metrics
 from schema.rows import jobs
-from schema.rows.states import OPEN
+from schema.rows.columns import OPEN
 from schema.rows.switches import Rollout
 from schema.sql.cached import Cached
 from service.routes.downloads import Downloads

@@ -1,4 +1,4 @@
-"""Is the process alive, and can it do its work?"""
+"""What a client asks first: is the process alive, can it do its work, and who am I to it?"""
 
 import time
 from typing import Literal
@@ -8,7 +8,8 @@ import peewee
 from msgspec import UNSET
 
 from schema import VERSION
-from schema.http.state_responses import Alive, Part, Readiness
+from schema.http.responses import shown
+from schema.http.state_responses import Alive, Limits, Me, Part, Readiness
 from schema.rows import workers
 from schema.rows.messages import QUEUES
 from schema.rows.verdict import plain
@@ -16,7 +17,7 @@ from schema.sql.cached import Cached
 from schema.sql.database import DatabaseDown
 from schema.sql.migrate import pending
 from service.parts import ApiParts
-from service.routes.route import answer
+from service.routes.route import Route, answer
 from service.watch import PATIENCE, Watch
 
 _DATABASE_EVERY = 1.0  # Seconds between questions to the database, however many probes come.
@@ -89,3 +90,14 @@ class Ready:
             raise DatabaseDown("The database did not say which migrations it has seen.") from None
         self._migrated = not steps
         return f"migrations pending: {', '.join(steps)}" if steps else None
+
+
+class Whoever(Route):
+    """GET /api/me: what a client shows when somebody tests a key, and by how much it must divide what it sends."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """The caller's name, role and limits; nothing secret."""
+        settings, caller = self.parts.settings, req.context.caller
+        rate = (caller.rate if caller else 0) or None
+        limits = shown(Limits, vars(settings), requests_per_minute=rate, body_bytes=settings.max_body)
+        answer(resp, Me(caller.name if caller else "local", req.context.role, limits))

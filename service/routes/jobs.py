@@ -11,12 +11,12 @@ from schema.http import queries, requests, responses
 from schema.http.problems import problem_of
 from schema.life import rounds
 from schema.ports import End
-from schema.rows import deliveries, found, jobs, pauses
-from schema.rows.columns import BatchRow, JobRow
-from schema.rows.states import OPEN
+from schema.rows import deliveries, found, jobs
+from schema.rows.columns import OPEN, BatchRow, JobRow
 from schema.sql.database import Database
 from schema.sql.times import Moment, moment
 from service.estimates import QueueView
+from service.routes.deliveries import so_far
 from service.routes.reports import accepted, standing
 from service.routes.route import Route, answer, by, no_job
 from service.waiters import WaiterBoard
@@ -130,15 +130,7 @@ def webhook_of(db: Database, key: str, job: JobRow | BatchRow) -> responses.Webh
     rows = deliveries.of_job(db, key)
     if not rows or rows[0]["round"] != job["round"]:
         return responses.Webhook("not_due", 0, None, None, None) if job["callback"] else None
-    last = rows[0]
-    waiting = last["status"] in OPEN
-    return responses.Webhook(
-        state="pending" if waiting else last["status"],
-        tries=last["tries"],
-        last_status=last["last_status"],
-        next_try_at=moment(last["run_at"]) if last["status"] == "queued" else None,
-        hint=pauses.hint_of(db, last),
-    )
+    return responses.shown(responses.Webhook, rows[0], **so_far(db, rows[0]))
 
 
 def _summary(row: Mapping[str, Any]) -> responses.JobSummary:

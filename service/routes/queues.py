@@ -1,5 +1,6 @@
 """The queues: how they stand, pause, drain and resume."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import falcon
@@ -8,7 +9,9 @@ from schema.http import requests
 from schema.http.responses import shown
 from schema.http.state_responses import Pause, QueueState, QueueStates
 from schema.life import queues
-from schema.rows.columns import PauseRow
+from schema.rows import letters, outbox, pauses, workers
+from schema.rows.columns import PauseRow, WorkerRow
+from schema.rows.messages import QUEUES, RENDER
 from schema.settings import Settings
 from schema.sql.database import Database
 from service.routes.route import Route, answer, by
@@ -42,12 +45,33 @@ class QueueAct(Route):
 
 
 def queue_states(db: Database, settings: Settings) -> QueueStates:
-    """Every queue as it stands."""
-    found = []
-    for state in queues.states(db, settings):
-        paused = _pause(state["paused"]) if state["paused"] else None
-        found.append(shown(QueueState, state, paused=paused, outages=[_pause(row) for row in state["outages"]]))
-    return QueueStates(found)
+    """Every queue: how much waits and for how long, who works on it, and what keeps it from starting more."""
+    held = pauses.in_force(db)
+    dead = letters.open_by_queue(db)
+    live = workers.live(db, settings.lease)
+    return QueueStates([_state(db, name, held, dead.get(name, 0), live) for name in QUEUES])
+
+
+def _state(db: Database, name: str, held: Mapping[str, PauseRow], dead: int, live: list[WorkerRow]) -> QueueState:
+    depth, due, oldest = queues.waiting(db, name)
+    processing = queues.processing(db, name)
+    own = held.get(pauses.QUEUE + name)
+    prefix = pauses.DEPENDENCY if name == RENDER else pauses.HOST
+    serving = [worker for worker in live if worker["kind"] == name]
+    return QueueState(
+        name=name,  # type: ignore[arg-type]  # one of QUEUES
+        state=("pausing" if processing else "paused") if own else "running",
+        depth=depth,
+        due=due,
+        published=outbox.HINTED[name].published(db),
+        processing=processing,
+        oldest_age=round(oldest, 3),
+        consumers=sum(worker["threads"] for worker in serving),
+        workers=len(serving),
+        dead_letters=dead,
+        paused=_pause(own) if own else None,
+        outages=[_pause(row) for scope, row in held.items() if scope.startswith(prefix)],
+    )
 
 
 def _pause(row: PauseRow) -> Pause:

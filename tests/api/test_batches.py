@@ -277,7 +277,7 @@ def test_lists_stories_and_replays_know_a_batchs_callback(api: Api) -> None:
     assert isinstance(claim, deliveries.DeliveryClaim)
     api.db.transaction(
         lambda: (
-            deliveries.end(api.db, claim, "dead", code="webhook_gone")
+            deliveries.end(api.db, claim.row, "dead", code="webhook_gone")
             and letters.bury_delivery(api.db, claim.row, "webhook_gone", "It is gone.")
         )
     )

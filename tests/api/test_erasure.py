@@ -136,7 +136,7 @@ def test_a_callback_that_is_taken_up_meanwhile_is_waited_for(api: Api, monkeypat
         for claim in held[:]:
             held.remove(claim)
             api.documents.record_end(deliveries.end_of(claim.row))
-            deliveries.end(api.db, claim, "recorded")
+            deliveries.end(api.db, claim.row, "recorded")
 
     meanwhile(api, taken_up, monkeypatch)
     erased = erasure.erase(api.db, api.documents, api.artifacts, "K1", by="test", pause=worker_ends)

@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from ulid import ULID
@@ -22,7 +22,7 @@ from schema.environment.fitting import fit
 from schema.environment.secret_lists import parse_api_keys
 from schema.errors import Refused
 from schema.http.problems import CATALOGUE
-from schema.http.requests import Submission, read
+from schema.http.requests import Name, Submission, read
 from schema.life import queues
 from schema.metrics import labels
 from schema.rows import audit, jobs, letters, passwords, workers
@@ -106,8 +106,9 @@ def test_every_column_of_a_fixed_width_has_writers_that_fit(strict: Database) ->
 
 
 def test_the_apis_bounds_are_the_columns(strict: Database) -> None:
-    fields: Any = Submission.__annotations__
-    assert "Name" in str(fields["code"]) + str(fields["product_id"])
+    fields: Any = get_type_hints(Submission, include_extras=True)
+    for name in ("code", "product_id"):
+        assert all(bound in fields[name].__metadata__ for bound in Name.__metadata__)
     with pytest.raises(Refused, match="at most 127 characters"):
         read(b'{"code":"K","productId":"p","password":"%s"}' % (b"x" * 128), Submission)
     with pytest.raises(ValueError, match="at most 64"):

@@ -161,7 +161,7 @@ def test_a_later_round_waits_for_the_earlier_delivery(world: World) -> None:
     assert world.job(job_id)["status"] == "completed"
     assert world.delivery(job_id, 2)["status"] == "queued"
     assert world.mouth.posts == []
-    deliveries.end(world.db, held, "delivered")
+    deliveries.end(world.db, held.row, "delivered")
     world.pass_time(2)
     world.run()
     assert world.delivery(job_id, 2)["status"] == "delivered"
@@ -294,6 +294,6 @@ def test_rescue_is_guarded(world: World) -> None:
     held = deliveries.claim(world.db, hint.key, worker_id="w", lease=20, timeout=50)
     assert isinstance(held, deliveries.DeliveryClaim)
     stale = dict(held.row)
-    deliveries.end(world.db, held, "delivered")
+    deliveries.end(world.db, held.row, "delivered")
     assert rescue_delivery(world.db, stale) == ("lost", None)
     assert world.delivery(job_id)["status"] == "delivered"

@@ -85,7 +85,7 @@ def test_a_resume_url_that_a_stale_worker_used_is_not_posted_again(world: World)
     world.rescue()
     told = Outcome("delivered", 200, None, 10, "{}", "accepted")
     posts.end(world.db, stale.delivery_id, number, told)
-    assert not deliveries.end(world.db, stale, "delivered")
+    assert not deliveries.end(world.db, stale.row, "delivered")
     rounds.replay(world.db, job_id, by="ani")
     assert world.delivery(job_id, 1)["status"] == "superseded"
     world.run()

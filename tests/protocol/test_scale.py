@@ -24,7 +24,7 @@ from ops.servers.mariadb import MariaDB
 from schema.callbacks.urls import lane_key
 from schema.documents import open_documents
 from schema.errors import DependencyDown, Permanent, Transient
-from schema.life import previews, queues, replays, rounds
+from schema.life import previews, replays, rounds
 from schema.metrics import gauges
 from schema.rows import (
     batches,
@@ -51,6 +51,7 @@ from schema.rows.letter_search import LetterFilter
 from schema.sql.migrate import migrate
 from service.estimates import QueueView
 from service.routes.overview import Overview
+from service.routes.queues import queue_states
 from service.waiters import WaiterBoard
 from tests.protocol.kit import World, answer, every_duty, make_world
 from tests.protocol.recorder import Asked, Recorder, calls_of
@@ -79,7 +80,7 @@ COUNTS = {
     ("schema/metrics/gauges.py", "_desk"), ("schema/rows/waiting.py", "by_turn"), ("schema/rows/waiting.py", "slices"),
     ("schema/rows/waiting.py", "count"), ("schema/rows/waiting.py", "at_top"),
     ("schema/rows/figures.py", "open_jobs"), ("schema/rows/figures.py", "open_callbacks"),
-    ("schema/rows/letters.py", "open_by_queue"), ("schema/life/queues.py", "_state"), ("schema/rows/letter_search.py", "count"),
+    ("schema/rows/letters.py", "open_by_queue"), ("schema/life/queues.py", "waiting"), ("schema/rows/letter_search.py", "count"),
     ("schema/rows/letter_search.py", "sizes"),
     ("schema/rows/signs.py", "_waits"),
     ("schema/rows/letters.py", "copies"), ("schema/rows/letters.py", "shown"),
@@ -321,7 +322,7 @@ def live(world: World) -> None:
     claim = deliveries.claim(db, again["delivery_id"], worker_id="w", lease=20, timeout=50)
     assert isinstance(claim, deliveries.DeliveryClaim)
     assert deliveries.begin_post(db, claim) == "delivered"
-    deliveries.end(db, claim, "delivered")
+    deliveries.end(db, claim.row, "delivered")
 
     limited = urgent(world)
     world.files.fail = [Transient("later")]
@@ -509,7 +510,7 @@ def looks(world: World) -> None:
     for _ in range(2):
         leadership.note_look(db, "x", 1.0)
     signs.read(db, settings)
-    queues.states(db, settings)
+    queue_states(db, settings)
     for percent in (0, 100):
         switches.stored(db, replace(settings, rollout_percent=percent))
     keys.everything(db)

@@ -10,7 +10,7 @@ from typing import get_type_hints
 
 import pytest
 
-from schema.rows import columns, deliveries, jobs, listing, messages, outbox
+from schema.rows import audit, columns, deliveries, jobs, listing, messages, outbox, pace
 from schema.sql.database import Database
 from schema.sql.migrate import migrate
 
@@ -23,10 +23,10 @@ TABLES = {
     "delivery_attempts": columns.PostRow,
     "dead_letters": columns.LetterRow,
     "pauses": columns.PauseRow,
-    "paces": columns.PaceRow,
+    "paces": pace.PaceRow,
     "workers": columns.WorkerRow,
     "api_keys": columns.KeyRow,
-    "audit": columns.ActRow,
+    "audit": audit.ActRow,
 }
 WRONG = """
 from schema.rows import deliveries, jobs, leases, letters

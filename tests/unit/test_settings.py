@@ -7,7 +7,7 @@ import codecs
 import re
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -174,7 +174,7 @@ def test_a_signing_secret_that_is_none_is_refused_at_start_and_not_told(secret: 
     assert SECRETS[0][6:] not in str(refused.value)
 
 
-NUMBERS = [spec for spec in fields(Settings) if spec.type in ("int", "float")]
+NUMBERS = [spec for spec in fields(Settings) if get_type_hints(Settings)[spec.name] in (int, float)]
 
 
 @pytest.mark.parametrize("text", [

@@ -69,7 +69,7 @@ LIMITED = {"turn": 4, "count": 120, "bytes": 120 * 80_000}
 
 
 def test_a_limit_of_the_store_says_how_long_it_takes() -> None:
-    limited = replace(SOUND, stored=[LIMITED], paced=PaceState(2.9, 0.0, 100, 3))  # type: ignore[list-item]
+    limited = replace(SOUND, stored=[LIMITED], paced=PaceState(2.9, 100, 3))  # type: ignore[list-item]
     (fact,) = judge(Settings(), limited, 0.0, UP).facts
     assert fact.means == "Google Drive's limit: 2.9 writes/s; 120 PDFs wait, about 41 s."
 
@@ -107,7 +107,7 @@ def test_a_limit_of_the_store_says_how_long_it_takes() -> None:
         ({"waiting": {"pdf": 100_000, "webhooks": 0}}, "backlog_full", "bad", None),
         ({"canaries": {"a": ago(301), "b": ago(299)}}, "canary_missing", "bad", 301),
         ({"letters": 2}, "dead_letters", "info", None),
-        ({"stored": [LIMITED], "paced": PaceState(2.9, 0.0, 100, 3)}, "store_limited", "info", None),
+        ({"stored": [LIMITED], "paced": PaceState(2.9, 100, 3)}, "store_limited", "info", None),
         # Jobs that wait for the store are not started, and that is right.
         (
             {"stored": [{**LIMITED, "count": 1700}], "due_since": {"pdf": ago(99), "webhooks": None}},

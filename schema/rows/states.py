@@ -1,9 +1,0 @@
-"""A job or delivery that has not ended: it waits, or it is worked on."""
-
-from __future__ import annotations
-
-from typing import Literal
-
-Open = Literal["queued", "processing"]
-OPEN: tuple[Open, Open] = ("queued", "processing")
-IS_OPEN = "status IN ('queued','processing')"  # SQL
