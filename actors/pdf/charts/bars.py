@@ -1,34 +1,27 @@
 """Bars: dark data over the light norm bands of a scale, one row for each datum."""
 
 import math
-from collections.abc import Sequence
 
-from actors.pdf.charts.parts import SHORT, Datum, Room, figure, most_lines, put_value, room_for, scale_head, with_foot
-from actors.pdf.page.flow import Item, Place, headed, keep_rows
-from actors.pdf.product.measure import Scale
+from actors.pdf.charts.parts import SHORT, Chart, Datum, Room, most_lines
+from actors.pdf.page.flow import Item, Place, keep_rows
 from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.scales import Track, share
 from actors.pdf.style import DEEP, HALF, LABEL_STRONG, SMALL
 
 
-def bars_items(
-    title: str, data: Sequence[Datum], scale: Scale, measure: float, reference: float | None = None
-) -> list[Item]:
-    """A bar for each datum over the bands of the scale; the names of the bands return on every page."""
-    label_width = measure * 0.33
+def bars_items(chart: Chart) -> list[Item]:
+    """A bar for each datum over the bands of the scale."""
+    label_width = chart.measure * 0.33
     left = label_width + 8
-    room = room_for(data, scale)
-    track = measure - left - room.whole
-    bars = [_bar(datum, scale, room, label_width, left, track, reference) for datum in data]
-    rows = figure(bars, title, data, scale)
-    items = headed(scale_head(scale, left, track), rows)
-    keep_rows(items, SHORT)
-    return with_foot(items, scale, left, track, measure, reference)
+    room = chart.room()
+    track = chart.measure - left - room.whole
+    bars = [_bar(datum, chart, room, label_width, left, track) for datum in chart.data]
+    items = chart.rows(bars, left, track)
+    keep_rows(items[: len(bars) + 1], SHORT)
+    return items
 
 
-def _bar(
-    datum: Datum, scale: Scale, room: Room, label_width: float, left: float, track: float, reference: float | None
-) -> Item:
+def _bar(datum: Datum, chart: Chart, room: Room, label_width: float, left: float, track: float) -> Item:
     label = plain_lines(datum.label, LABEL_STRONG, label_width, most_lines())
     note = plain_lines(datum.note, SMALL, label_width, most_lines()) if datum.note else []
     text_height = height_of(label, LABEL_STRONG) + height_of(note, SMALL)
@@ -39,15 +32,15 @@ def _bar(
         put(place, label, LABEL_STRONG, x, above, label_width)
         put(place, note, SMALL, x, above + height_of(label, LABEL_STRONG), label_width)
         middle, start = top + height / 2, x + left
-        drawn = Track(place, scale, start, track)
+        drawn = Track(place, chart.scale, start, track)
         drawn.bands(middle - 7, 14)
         if datum.value is not None and datum.span:
             drawn.interval(datum.span, middle, 9)
             drawn.deviation(datum.value, middle, 3.2)
             drawn.mark(datum.value, middle, 3.2)
         elif datum.value is not None:
-            place.canvas.rectangle(start, middle - 3.2, max(share(scale, datum.value) * track, 0.8), 6.4, DEEP)
-        drawn.lines(middle - 7, 14, reference)
-        put_value(place, datum, scale, room, start + track, middle)
+            place.canvas.rectangle(start, middle - 3.2, max(share(chart.scale, datum.value) * track, 0.8), 6.4, DEEP)
+        drawn.lines(middle - 7, 14, chart.reference)
+        room.put(place, datum, start + track, middle)
 
     return Item(height, draw)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag
+from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, headed
 from actors.pdf.pictures import figure_tag
 from actors.pdf.product.filters import interval_words, norm_of, score_of, spoken
 from actors.pdf.product.measure import Scale, Span, known, normed, percentile_of
@@ -49,8 +49,9 @@ def highest() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the values of a chart need beside its track, in points."""
+    """What the values on a scale need beside a chart's track, in points."""
 
+    scale: Scale
     number: float
     span: float  # for the intervals
 
@@ -58,39 +59,111 @@ class Room:
     def whole(self) -> float:
         return self.number + self.span
 
-
-def room_for(data: Sequence[Datum], scale: Scale) -> Room:
-    """Room for the widest number and the widest interval, and for those of the scale's own ends at least."""
-
-    def widest(texts: Sequence[str], type_: Type, gap: float) -> float:
-        widths = (plain_lines(text, type_, MOST_WIDTH, 1)[0].width + gap for text in texts)
-        return min(max(widths, default=0.0), MOST_WIDTH)
-
-    longest = max(len(number(end, scale.decimals)) for end in (scale.low, scale.high))
-    usual = (2 * longest + 1) * DIGIT + 4 if known(scale) else 0.0
-    numbers = widest([score_of(scale, datum.value) for datum in data], LABEL_STRONG, 6.0)
-    spans = widest([interval_words(scale, datum.span) for datum in data if datum.span], SMALL, 4.0)
-    return Room(max(VALUE_WIDTH, numbers), max(usual, spans))
+    def put(self, place: Place, datum: Datum, x: float, middle: float, missing: Colour = QUIET) -> None:
+        """The value beside a mark, and its interval in small numbers."""
+        lines = plain_lines(score_of(self.scale, datum.value), LABEL_STRONG, self.number, 1)
+        colour = missing if datum.value is None else INK
+        put(place, lines, LABEL_STRONG, x, middle - LABEL_STRONG.leading / 2, self.number, "right", colour)
+        span = plain_lines(interval_words(self.scale, datum.span), SMALL, self.span, 1) if datum.span else []
+        put(place, span, SMALL, x, middle - SMALL.leading / 2 + 0.3, self.whole, "right")
 
 
-def put_value(
-    place: Place, datum: Datum, scale: Scale, room: Room, x: float, middle: float, missing: Colour = QUIET
-) -> None:
-    """The value beside a mark, and its interval in small numbers."""
-    lines = plain_lines(score_of(scale, datum.value), LABEL_STRONG, room.number, 1)
-    colour = missing if datum.value is None else INK
-    put(place, lines, LABEL_STRONG, x, middle - LABEL_STRONG.leading / 2, room.number, "right", colour)
-    span = plain_lines(interval_words(scale, datum.span), SMALL, room.span, 1) if datum.span else []
-    put(place, span, SMALL, x, middle - SMALL.leading / 2 + 0.3, room.whole, "right")
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What is drawn on which scale, how wide it is, and a number that is drawn as a dashed line."""
 
+    title: str
+    data: Sequence[Datum]
+    scale: Scale
+    measure: float
+    reference: float | None
 
-def figure(items: Sequence[Item], title: str, data: Sequence[Datum], scale: Scale) -> list[Item]:
-    """The items as one figure, with an alternative text that says what the chart says, value by value."""
-    name = title[:NAMED] or words().chart
-    tag = figure_tag(f"{name}. {_told(scale)}{'; '.join(_said(datum, scale) for datum in data)}.")
-    for item in items:
-        item.tag = tag
-    return list(items)
+    def room(self) -> Room:
+        """Room for the widest number and the widest interval, and for those of the scale's own ends at least."""
+
+        def widest(texts: Sequence[str], type_: Type, gap: float) -> float:
+            widths = (plain_lines(text, type_, MOST_WIDTH, 1)[0].width + gap for text in texts)
+            return min(max(widths, default=0.0), MOST_WIDTH)
+
+        scale = self.scale
+        longest = max(len(number(end, scale.decimals)) for end in (scale.low, scale.high))
+        usual = (2 * longest + 1) * DIGIT + 4 if known(scale) else 0.0
+        numbers = widest([score_of(scale, datum.value) for datum in self.data], LABEL_STRONG, 6.0)
+        spans = widest([interval_words(scale, datum.span) for datum in self.data if datum.span], SMALL, 4.0)
+        return Room(scale, max(VALUE_WIDTH, numbers), max(usual, spans))
+
+    def figure(self, items: list[Item]) -> list[Item]:
+        """The items as one figure, with an alternative text that says what the chart says, value by value."""
+        said = "; ".join(_said(datum, self.scale) for datum in self.data)
+        tag = figure_tag(f"{self.title[:NAMED] or words().chart}. {_told(self.scale)}{said}.")
+        for item in items:
+            item.tag = tag
+        return items
+
+    def rows(self, items: list[Item], left: float, track: float) -> list[Item]:
+        """Rows as a figure, with what stands above and below a track: the names of the bands return on every page.
+
+        Below are the numbers of the axis, and a legend when the bands could not be named above.
+        """
+        names = _band_names(self.scale, track)
+        items = headed(_scale_head(self.scale, names, left, track), self.figure(items))
+        below = [_axis_item(self.scale, left, track)]
+        if normed(self.scale):
+            below.append(_axis_item(self.scale, left, track, percentiles=True))
+        below += [*(self.legends() if names is None else ()), *self.key()]
+        for item in [items[-1], *below[:-1]]:
+            item.keep = True
+        return items + below
+
+    def key(self, names: tuple[str, str, str] | None = None) -> list[Item]:
+        """What interval, mean and reference of a chart look like, by their `names`, and who is compared."""
+        said, scale = [], self.scale
+        names = names or (words().dark_band, words().upright_line, words().dashed_line)
+        if known(scale):
+            said.append(f"{names[0]}: {words().interval.format(level=scale.level)}")
+            if scale.mean is not None:
+                said.append(f"{names[1]}: {words().mean.format(mean=number(scale.mean))}")
+            said.append(norm_of(scale))
+        if self.reference is not None:
+            said.append(f"{names[2]}: {words().reference.format(at=number(self.reference))}")
+        if not said:
+            return []
+        text = "; ".join(said)
+        lines = plain_lines(f"{text[0].upper()}{text[1:]}.", SMALL, self.measure, 4)
+        height = math.ceil(height_of(lines, SMALL) / HALF) * HALF
+
+        def draw(place: Place, x: float, top: float) -> None:
+            put(place, lines, SMALL, x, top, self.measure, "center")
+
+        return [Item(height, draw, tag=Tag("P"))]
+
+    def legends(self) -> list[Item]:
+        """The bands' tones with their names and upper ends, side by side in as few rows as they need; none without names."""
+        if not any(band.label for band, _, _ in stretches(self.scale)):
+            return []
+        rows: list[list[tuple[int, Line]]] = [[]]
+        room = self.measure
+        ends = [number(band.upto) for band in self.scale.bands]
+        for tone, band in enumerate(self.scale.bands):
+            reach = f"> {ends[tone - 1]}" if tone and tone == len(ends) - 1 else words().up_to.format(end=ends[tone])
+            line = plain_lines(f"{band.label} {reach}", SMALL, self.measure - 24, 1)[0]
+            if line.width + 11 > room and rows[-1]:
+                rows.append([])
+                room = self.measure
+            rows[-1].append((tone, line))
+            room -= line.width + LEGEND_GAP
+
+        def draw(place: Place, x: float, top: float) -> None:
+            for row in rows:
+                left = x + (self.measure - sum(line.width + LEGEND_GAP for _, line in row) + LEGEND_GAP - 11) / 2
+                for tone, line in row:
+                    place.canvas.rectangle(left, top + 4, 8, 6, BANDS[tone])
+                    place.canvas.outline(left, top + 4, 8, 6, RULE)
+                    put(place, [line], SMALL, left + 11, top + 2.5, line.width)
+                    left += line.width + LEGEND_GAP
+                top += GRID
+
+        return [Item(GRID * len(rows), draw, tag=ARTIFACT)]
 
 
 def _told(scale: Scale) -> str:
@@ -125,9 +198,8 @@ def _band_names(scale: Scale, width: float) -> list[list[Line]] | None:
     return names
 
 
-def scale_head(scale: Scale, left: float, track: float) -> Item:
+def _scale_head(scale: Scale, names: list[list[Line]] | None, left: float, track: float) -> Item:
     """The names of the bands above their stretches; white space when they do not fit, and then the legend has them."""
-    names = _band_names(scale, track)
     if names is None:
         return Item(HALF, lambda place, x, top: None, before=HALF, keep=True, tag=ARTIFACT)
     height = HALF * (2 if max(map(len, names)) == 1 else 3)
@@ -140,21 +212,6 @@ def scale_head(scale: Scale, left: float, track: float) -> Item:
     return Item(height, draw, before=HALF, keep=True, tag=ARTIFACT)
 
 
-def with_foot(
-    items: list[Item], scale: Scale, left: float, track: float, measure: float, reference: float | None = None
-) -> list[Item]:
-    """The chart's rows, the numbers of its axis, and a legend when the bands could not be named above."""
-    below = [axis_item(scale, left, track)]
-    if normed(scale):
-        below.append(axis_item(scale, left, track, percentiles=True))
-    if _band_names(scale, track) is None:
-        below += legends(scale, measure)
-    below += key_items(scale, measure, reference)
-    for item in [items[-1], *below[:-1]]:
-        item.keep = True
-    return items + below
-
-
 def _ticks(scale: Scale) -> list[float]:
     """Where an axis has numbers: whole standard deviations from the mean, or else the ends of the bands."""
     if not known(scale) or scale.mean is None or scale.sd is None:
@@ -163,7 +220,7 @@ def _ticks(scale: Scale) -> list[float]:
     return [at for step in steps if scale.low <= (at := scale.mean + step * scale.sd) <= scale.high]
 
 
-def axis_item(scale: Scale, left: float, track: float, *, percentiles: bool = False) -> Item:
+def _axis_item(scale: Scale, left: float, track: float, *, percentiles: bool = False) -> Item:
     """The numbers below a track: scores, or the percentiles of the same scores. A number without room is left out."""
     marks: list[tuple[float, list[Line]]] = []
     free = -math.inf
@@ -183,57 +240,3 @@ def axis_item(scale: Scale, left: float, track: float, *, percentiles: bool = Fa
             put(place, lines, SMALL, x + left + at - MOST_WIDTH / 2, top + 1, MOST_WIDTH, "center")
 
     return Item(GRID, draw, tag=ARTIFACT)
-
-
-def key_items(
-    scale: Scale, measure: float, reference: float | None, names: tuple[str, str, str] | None = None
-) -> list[Item]:
-    """What interval, mean and reference of a chart look like, by their `names`, and who is compared."""
-    said = []
-    names = names or (words().dark_band, words().upright_line, words().dashed_line)
-    if known(scale):
-        said.append(f"{names[0]}: {words().interval.format(level=scale.level)}")
-        if scale.mean is not None:
-            said.append(f"{names[1]}: {words().mean.format(mean=number(scale.mean))}")
-        said.append(norm_of(scale))
-    if reference is not None:
-        said.append(f"{names[2]}: {words().reference.format(at=number(reference))}")
-    if not said:
-        return []
-    text = "; ".join(said)
-    lines = plain_lines(f"{text[0].upper()}{text[1:]}.", SMALL, measure, 4)
-    height = math.ceil(height_of(lines, SMALL) / HALF) * HALF
-
-    def draw(place: Place, x: float, top: float) -> None:
-        put(place, lines, SMALL, x, top, measure, "center")
-
-    return [Item(height, draw, tag=Tag("P"))]
-
-
-def legends(scale: Scale, measure: float) -> list[Item]:
-    """The bands' tones with their names and upper ends, side by side in as few rows as they need; none without names."""
-    if not any(band.label for band, _, _ in stretches(scale)):
-        return []
-    rows: list[list[tuple[int, Line]]] = [[]]
-    room = measure
-    ends = [number(band.upto) for band in scale.bands]
-    for tone, band in enumerate(scale.bands):
-        reach = f"> {ends[tone - 1]}" if tone and tone == len(ends) - 1 else words().up_to.format(end=ends[tone])
-        line = plain_lines(f"{band.label} {reach}", SMALL, measure - 24, 1)[0]
-        if line.width + 11 > room and rows[-1]:
-            rows.append([])
-            room = measure
-        rows[-1].append((tone, line))
-        room -= line.width + LEGEND_GAP
-
-    def draw(place: Place, x: float, top: float) -> None:
-        for row in rows:
-            left = x + (measure - sum(line.width + LEGEND_GAP for _, line in row) + LEGEND_GAP - 11) / 2
-            for tone, line in row:
-                place.canvas.rectangle(left, top + 4, 8, 6, BANDS[tone])
-                place.canvas.outline(left, top + 4, 8, 6, RULE)
-                put(place, [line], SMALL, left + 11, top + 2.5, line.width)
-                left += line.width + LEGEND_GAP
-            top += GRID
-
-    return [Item(GRID * len(rows), draw, tag=ARTIFACT)]
