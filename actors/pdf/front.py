@@ -37,6 +37,7 @@ from actors.pdf.text.words import unmarked
 DETAIL, LEAST_DETAIL = 150.0, 110.0  # points: what a detail of the cover takes beside others; two may stand closer
 LOGO_WIDTH = 0.35  # of the measure, at most
 SMALLEST = 9.0  # points: a name or a title is never set smaller
+_Row = tuple[list[tuple[str, list[Line]]], float]  # labels and values side by side, and their height
 
 
 def cover_item(
@@ -135,24 +136,19 @@ def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: s
     _said(place, last, small, left, foot)
 
 
-def _rows(
-    details: Sequence[tuple[str, str]], columns: int, width: float, height: float
-) -> list[tuple[list[tuple[str, list[Line]]], float]]:
+def _rows(details: Sequence[tuple[str, str]], columns: int, width: float, height: float) -> list[_Row]:
     """The cover's details in rows, each with its height; values have fewer lines where all would not fit otherwise.
 
     What finds no room even so is left out.
     """
-    rows: list[tuple[list[tuple[str, list[Line]]], float]] = []
+    rows: list[_Row] = []
     for most in (3, 2, 1):
+        shown = [(label, plain_lines(value, COVER_VALUE, width, most)) for label, value in details]
         rows = []
-        for first in range(0, len(details), columns):
-            row = [
-                (label, plain_lines(value, COVER_VALUE, width, most))
-                for label, value in details[first : first + columns]
-            ]
-            rows.append(
-                (row, math.ceil(max(height_of(lines, COVER_VALUE) for _, lines in row) / HALF) * HALF + 1.5 * GRID)
-            )
+        for first in range(0, len(shown), columns):
+            row = shown[first : first + columns]
+            tallest = max(height_of(lines, COVER_VALUE) for _, lines in row)
+            rows.append((row, math.ceil(tallest / HALF) * HALF + 1.5 * GRID))
         if sum(tall for _, tall in rows) <= height:
             break
     while rows and sum(tall for _, tall in rows) > height:
