@@ -243,7 +243,7 @@ def _leader(item: Item, width: float, number: int, type_: Type, measure: float, 
         start = x + width + 6
         end = x + measure - figure.width - 5
         if end > start:
-            place.canvas.path([(start, down - 1), (end, down - 1)], stroke=RULE, width=0.8, close=False, dash="0.8 3.2")
+            place.canvas.rule(start, down - 1, end, down - 1, RULE, 0.8, dash=b"0.8 3.2")
         place.document.jump(link, says, (x, top, measure, item.height), page, max(0.0, y - GRID))
 
     return draw
