@@ -27,7 +27,6 @@ from actors.pdf.style import (
     RULE,
     TINT,
     WHITE,
-    Colour,
     Type,
     sheet,
 )
@@ -57,16 +56,16 @@ def cover_item(
             canvas.rectangle(0, 0, page.width, band, DEEP)
             canvas.rectangle(0, band, page.width, 4, ACCENT)
         beside = _hang(place, logo) if logo else 0.0
-        kicker_lines = plain_lines(kicker, replace(COVER_LABEL, size=9), measure - beside, most[0])
-        y = _said(place, kicker_lines, COVER_LABEL, left, above, TINT)
+        kicker_lines = plain_lines(kicker, replace(COVER_LABEL, size=9, colour=TINT), measure - beside, most[0])
+        y = _said(place, kicker_lines, COVER_LABEL, left, above)
         lines, type_ = fitted(title, COVER_TITLE, measure, band - above - spare)
         block = height_of(lines, type_)
         subtitle_lines = balanced_lines(opening(subtitle, most[1]), COVER_SUBTITLE, measure)
         if len(subtitle_lines) > most[1]:
             subtitle_lines = plain_lines(subtitle, COVER_SUBTITLE, measure, most[1])
         start = max(y + GRID, band - 3 * GRID - block - len(subtitle_lines) * COVER_SUBTITLE.leading)
-        y = _said(place, lines, type_, left, start, WHITE)
-        _said(place, subtitle_lines, COVER_SUBTITLE, left, y + HALF, TINT)
+        y = _said(place, lines, type_, left, start)
+        _said(place, subtitle_lines, COVER_SUBTITLE, left, y + HALF)
         _person(place, name, details, note, picture)
 
     return Item(sheet().body, draw, full_page=True)
@@ -84,12 +83,10 @@ def _hang(place: Place, logo: Drawing) -> float:
     return width + 2 * GRID + GUTTER
 
 
-def _said(
-    place: Place, lines: Sequence[Line], type_: Type, x: float, top: float, colour: Colour | None = None
-) -> float:
+def _said(place: Place, lines: Sequence[Line], type_: Type, x: float, top: float) -> float:
     """Draw lines that are read out as one paragraph; returns the top of the next."""
     with place.tagged(Tag("P")) if any(line.chunks for line in lines) else nullcontext():
-        return put(place, lines, type_, x, top, colour=colour)
+        return put(place, lines, type_, x, top)
 
 
 def fitted(text: str, type_: Type, measure: float, height: float) -> tuple[list[Line], Type]:
@@ -199,7 +196,7 @@ def draw_watermark(place: Place, text: str) -> None:
     canvas, width, height = place.canvas, sheet().width, sheet().height
     diagonal = math.hypot(width, height)
     size = 120 * diagonal / math.hypot(A4.width, A4.height)
-    line = plain_lines(text.strip(), replace(COVER_TITLE, size=size, leading=140), diagonal, 1)[0]
+    line = plain_lines(text.strip(), replace(COVER_TITLE, size=size, leading=140, colour=DEEP), diagonal, 1)[0]
     with place.tagged(ARTIFACT):
         angle = math.atan2(height, width)
         turn = (math.cos(angle), math.sin(angle), -math.sin(angle), math.cos(angle))

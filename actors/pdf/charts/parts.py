@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, headed
 from actors.pdf.pictures import figure_tag
@@ -61,9 +61,9 @@ class Room:
 
     def put(self, place: Place, datum: Datum, x: float, middle: float, missing: Colour = QUIET) -> None:
         """The value beside a mark, and its interval in small numbers."""
-        lines = plain_lines(score_of(self.scale, datum.value), LABEL_STRONG, self.number, 1)
-        colour = missing if datum.value is None else INK
-        put(place, lines, LABEL_STRONG, x, middle - LABEL_STRONG.leading / 2, self.number, "right", colour)
+        type_ = replace(LABEL_STRONG, colour=missing if datum.value is None else INK)
+        lines = plain_lines(score_of(self.scale, datum.value), type_, self.number, 1)
+        put(place, lines, type_, x, middle - type_.leading / 2, self.number, "right")
         span = plain_lines(interval_words(self.scale, datum.span), SMALL, self.span, 1) if datum.span else []
         put(place, span, SMALL, x, middle - SMALL.leading / 2 + 0.3, self.whole, "right")
 

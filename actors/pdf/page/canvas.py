@@ -65,7 +65,7 @@ class Canvas:
 
     # -- text ---------------------------------------------------------------------------------------------
 
-    def line(self, x: float, baseline: float, line: Line, colour: Colour | None = None) -> None:
+    def line(self, x: float, baseline: float, line: Line) -> None:
         """Draw a line of chunks from `x`."""
         if not line.chunks:
             return
@@ -81,10 +81,9 @@ class Canvas:
         for place, chunk in enumerate(chunks):
             type_ = chunk.type
             size = type_.size
-            wanted = colour or type_.colour
-            if wanted != self._fill:
+            if type_.colour != self._fill:
                 _flush(parts, shown)
-                parts.append(self._fill_operator(wanted))
+                parts.append(self._fill_operator(type_.colour))
             for run in chunk.runs:
                 face = run.face
                 set_size = size if face.zoom == 1.0 else size * face.zoom
