@@ -17,14 +17,13 @@ import msgspec
 from jinja2 import TemplateError
 from referencing.exceptions import Unresolvable
 
-from actors.pdf.product.allowed import located
 from actors.pdf.product.blocks import Layout
 from actors.pdf.product.brand import BRAND, JOINED, Brand, Style, faint, files_in, files_of, merged
 from actors.pdf.product.claims import DRAWN, Use, unfounded, used
 from actors.pdf.product.filters import filters_of
 from actors.pdf.product.measure import Scale, mismeasured
 from actors.pdf.product.report_schema import faults, read_schema
-from actors.pdf.product.source import Place, Source, dotted, invalid, strings
+from actors.pdf.product.source import Place, Source, dotted, invalid, located, strings
 from actors.pdf.product.values import Expressions, Texts
 from actors.pdf.product.wording import LANGUAGES, language_of
 from schema.errors import Permanent
