@@ -72,8 +72,9 @@ def _profile_row(datum: Datum, widths: _Widths) -> _Row:
 
 def _profile_drawing(rows: Sequence[_Row], chart: Chart, widths: _Widths) -> Draw:
     def draw(place: Place, x: float, top: float) -> None:
-        canvas, points, y = place.canvas, list[tuple[float, float] | None](), top
-        left, height = x + widths.left, sum(row.height for row in rows)
+        canvas, points, y = place.canvas, list[tuple[float | None, float]](), top
+        left, height, type_ = x + widths.left, sum(row.height for row in rows), LABEL if widths.named else LABEL_STRONG
+        right = left + widths.track + 10
         track = Track(place, chart.scale, left, widths.track)
         if not widths.named:
             track.bands(top, height)
@@ -89,23 +90,16 @@ def _profile_drawing(rows: Sequence[_Row], chart: Chart, widths: _Widths) -> Dra
             else:
                 canvas.rule(left, middle, left + widths.track, middle, WHITE, 0.6)
             track.interval(row.datum.span, middle, 9)
-            _profile_labels(place, row, widths, x, middle)
-            value = row.datum.value
-            points.append(None if value is None else (track.at(value), middle))
+            put(place, row.label, type_, x, middle - height_of(row.label, type_) / 2, widths.pole, "right")
+            put(place, row.opposite, LABEL, right, middle - height_of(row.opposite, LABEL) / 2, widths.right_pole)
+            widths.room.put(place, row.datum, right + widths.right_pole, middle, INK)
+            points.append((row.datum.value, middle))
             y += row.height
-        for start, end in pairwise(() if widths.named else points):
-            if start and end:
-                canvas.rule(*start, *end, DEEP, 1.4)
-        for row, point in zip(rows, points, strict=True):
-            if point and row.datum.value is not None:
-                track.mark(row.datum.value, point[1], 4.2)
+        for (first, above), (second, below) in pairwise(() if widths.named else points):
+            if first is not None and second is not None:
+                canvas.rule(track.at(first), above, track.at(second), below, DEEP, 1.4)
+        for value, middle in points:
+            if value is not None:
+                track.mark(value, middle, 4.2)
 
     return draw
-
-
-def _profile_labels(place: Place, row: _Row, widths: _Widths, x: float, middle: float) -> None:
-    type_ = LABEL if widths.named else LABEL_STRONG
-    put(place, row.label, type_, x, middle - height_of(row.label, type_) / 2, widths.pole, "right")
-    edge = x + widths.left + widths.track + 10
-    put(place, row.opposite, LABEL, edge, middle - height_of(row.opposite, LABEL) / 2, widths.right_pole)
-    widths.room.put(place, row.datum, edge + widths.right_pole, middle, INK)
