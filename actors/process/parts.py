@@ -260,8 +260,6 @@ class Parts:
 
     def close(self) -> None:
         """Let go of connections."""
-        for name in ("publisher", "sender", "documents", "artifacts", "wake"):
+        for name in ("publisher", "sender", "documents", "artifacts", "wake", "db"):
             if name in self.__dict__:
                 self.__dict__[name].close()
-        if "db" in self.__dict__:
-            self.db.close()
