@@ -6,23 +6,23 @@ from dataclasses import dataclass, field, replace
 
 from msgspec import structs
 
-from actors.pdf.charts.bars import bars_items
-from actors.pdf.charts.gauge import gauge_items
-from actors.pdf.charts.parts import Chart, Datum
-from actors.pdf.charts.profile import profile_items
-from actors.pdf.charts.radar import radar_items
+from actors.pdf.drawing.charts.bars import bars_items
+from actors.pdf.drawing.charts.gauge import gauge_items
+from actors.pdf.drawing.charts.parts import Chart, Datum
+from actors.pdf.drawing.charts.profile import profile_items
+from actors.pdf.drawing.charts.radar import radar_items
+from actors.pdf.drawing.front import contents_items, cover_item
+from actors.pdf.drawing.marks import QR_BYTES, level, qr_item, rule_item, signature_item, spacer_item
+from actors.pdf.drawing.pictures import image_item
+from actors.pdf.drawing.prose import callout_items, caption_items, heading_items, text_items, title_items
+from actors.pdf.drawing.tables import LEAST_ROW, Cell, table_items
 from actors.pdf.filling import Filling, Spot
-from actors.pdf.front import contents_items, cover_item
-from actors.pdf.marks import QR_BYTES, level, qr_item, rule_item, signature_item, spacer_item
 from actors.pdf.page.flow import Item, Place, boxed, keep_last, total
-from actors.pdf.pictures import image_item
 from actors.pdf.product import blocks as b
 from actors.pdf.product.values import Texts
 from actors.pdf.product.values import number as printed
 from actors.pdf.product.wording import words
-from actors.pdf.prose import callout_items, caption_items, heading_items, text_items, title_items
 from actors.pdf.style import GRID, GUTTER, HALF, READABLE, sheet
-from actors.pdf.tables import LEAST_ROW, Cell, table_items
 from actors.pdf.text.words import unmarked
 
 Captioned = b.Table | b.Bars | b.Radar | b.Profile | b.Gauge | b.Image | b.Qr

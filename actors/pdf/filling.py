@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from actors.pdf.pictures import Drawing
+from actors.pdf.drawing.pictures import Drawing
 from actors.pdf.product import blocks as b
 from actors.pdf.product.measure import Scale, Span, span_of
 from actors.pdf.product.picture import MOST_DATA_PIXELS, PictureError, picture, picture_in

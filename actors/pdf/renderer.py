@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from msgspec import structs
 
 from actors.pdf.compose import Composer
+from actors.pdf.drawing.front import draw_watermark, furniture, watermark_of
 from actors.pdf.fonts.families import FontError, families_in, scripts_of, setting_in
-from actors.pdf.front import draw_watermark, furniture, watermark_of
 from actors.pdf.page.archive import Metadata
 from actors.pdf.page.document import Document
 from actors.pdf.page.flow import Place, cut_short, draw, paginated

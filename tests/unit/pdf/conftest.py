@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 from pypdf import PdfReader
 
-from actors.pdf import prose
+from actors.pdf.drawing import prose
 from actors.pdf.page import document
 from actors.pdf.page.canvas import Canvas
 from actors.pdf.renderer import TEMPLATES, PdfRenderer

@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from actors.pdf.drawing.pictures import figure_tag
+from actors.pdf.drawing.prose import height_of, plain_lines, put
+from actors.pdf.drawing.scales import share, stretches
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, headed
-from actors.pdf.pictures import figure_tag
 from actors.pdf.product.filters import interval_words, norm_of, score_of, spoken
 from actors.pdf.product.measure import Scale, Span, known, normed, percentile_of
 from actors.pdf.product.values import number
 from actors.pdf.product.wording import words
-from actors.pdf.prose import height_of, plain_lines, put
-from actors.pdf.scales import share, stretches
 from actors.pdf.style import BANDS, GRID, HALF, INK, LABEL_STRONG, QUIET, RULE, SMALL, Colour, Type, sheet
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import PLAIN, measured

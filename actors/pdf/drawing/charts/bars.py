@@ -2,10 +2,10 @@
 
 import math
 
-from actors.pdf.charts.parts import SHORT, Chart, Datum, Room, most_lines
+from actors.pdf.drawing.charts.parts import SHORT, Chart, Datum, Room, most_lines
+from actors.pdf.drawing.prose import height_of, plain_lines, put
+from actors.pdf.drawing.scales import Track, share
 from actors.pdf.page.flow import Item, Place, keep_rows
-from actors.pdf.prose import height_of, plain_lines, put
-from actors.pdf.scales import Track, share
 from actors.pdf.style import DEEP, HALF, LABEL_STRONG, SMALL
 
 

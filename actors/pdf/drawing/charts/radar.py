@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from actors.pdf.charts.bars import bars_items
-from actors.pdf.charts.parts import Chart, Datum, highest, most_lines
+from actors.pdf.drawing.charts.bars import bars_items
+from actors.pdf.drawing.charts.parts import Chart, Datum, highest, most_lines
+from actors.pdf.drawing.prose import height_of, plain_lines, put
+from actors.pdf.drawing.scales import share, stretches
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place
 from actors.pdf.product.filters import interval_words, score_of
 from actors.pdf.product.measure import Scale, known
 from actors.pdf.product.wording import words
-from actors.pdf.prose import height_of, plain_lines, put
-from actors.pdf.scales import share, stretches
 from actors.pdf.style import BANDS, DEEP, GRID, GUTTER, HALF, INK, LABEL, LABEL_STRONG, RULE, WHITE, sheet
 from actors.pdf.text.linebreak import Line
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
+from actors.pdf.drawing.pictures import Drawing
+from actors.pdf.drawing.prose import balanced_lines, baseline, height_of, line_item, opening, plain_lines, put
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place, Tag, keep
-from actors.pdf.pictures import Drawing
 from actors.pdf.product.values import escaped
 from actors.pdf.product.wording import words
-from actors.pdf.prose import balanced_lines, baseline, height_of, line_item, opening, plain_lines, put
 from actors.pdf.style import (
     A4,
     ACCENT,

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from actors.pdf.charts.parts import Chart, Datum, Room, highest, most_lines
+from actors.pdf.drawing.charts.parts import Chart, Datum, Room, highest, most_lines
+from actors.pdf.drawing.prose import height_of, plain_lines, put
+from actors.pdf.drawing.scales import Track
 from actors.pdf.page.flow import Draw, Item, Place
-from actors.pdf.prose import height_of, plain_lines, put
-from actors.pdf.scales import Track
 from actors.pdf.style import DEEP, GRID, HALF, INK, LABEL, LABEL_STRONG, WHITE
 from actors.pdf.text.linebreak import Line
 

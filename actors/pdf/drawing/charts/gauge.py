@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from actors.pdf.charts.parts import Chart, Datum
+from actors.pdf.drawing.charts.parts import Chart, Datum
+from actors.pdf.drawing.prose import height_of, plain_lines, put
+from actors.pdf.drawing.scales import INTERVAL, share, stretches
 from actors.pdf.page.flow import Item, Place
 from actors.pdf.product.filters import interval_words, reading, score_of
 from actors.pdf.product.measure import Scale, band_of, known
-from actors.pdf.prose import height_of, plain_lines, put
-from actors.pdf.scales import INTERVAL, share, stretches
 from actors.pdf.style import BANDS, DEEP, GRID, HALF, INK, LABEL, LABEL_STRONG, RULE, SMALL, WHITE
 from actors.pdf.text.linebreak import Line
 

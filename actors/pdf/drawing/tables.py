@@ -7,12 +7,12 @@ from itertools import chain
 
 from msgspec import structs
 
+from actors.pdf.drawing.prose import height_of, put, snapped, text_lines
+from actors.pdf.drawing.scales import Track
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, headed, keep, keep_rows
 from actors.pdf.product.blocks import Column
 from actors.pdf.product.filters import spoken
 from actors.pdf.product.measure import Scale, Span
-from actors.pdf.prose import height_of, put, snapped, text_lines
-from actors.pdf.scales import Track
 from actors.pdf.style import CELL, CELL_HEAD, CELL_STRONG, DEEP, GRID, HALF, PALE, RULE, Type, sheet
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import emphasis, measured
