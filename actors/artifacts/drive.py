@@ -26,7 +26,10 @@ PROPERTY_BYTES = 124  # Drive's limit for one property's key and value together
 _ID = re.compile(r"[0-9A-Za-z_-]{8,200}")
 _MD5 = "content_md5"
 # How Drive is asked about files: with all that `put` looks at.
-_WHOLE = {"supportsAllDrives": True, "fields": "id,md5Checksum,fileSize,alternateLink,properties,labels"}
+_WHOLE: dict[str, Any] = {
+    "supportsAllDrives": True,
+    "fields": "id,md5Checksum,fileSize,alternateLink,properties,labels",
+}
 
 File = dict[str, Any]
 
@@ -75,7 +78,7 @@ class GoogleDrive:
         if file is None:
             file = self._get(artifact_id)
             if file.get("labels", {}).get("trashed"):
-                self._untrash(artifact_id)
+                self._ask("take the PDF out of the trash", "untrash", artifact_id, fields="id")
             if not replace and _complete(file, len(pdf)):
                 md5 = str(file.get("md5Checksum"))
         for _ in range(REPAIRS):
@@ -121,12 +124,11 @@ class GoogleDrive:
     def delete(self, artifact_id: str) -> None:
         """Delete for good, or move to the trash when that is all we may do (contributors of a shared drive)."""
         _check_id(artifact_id)
-        options = {"fileId": artifact_id, "supportsAllDrives": True}
         try:
-            self._client.ask("delete the PDF", lambda files: files.delete(**options), missing="artifact_gone")
+            self._ask("delete the PDF", "delete", artifact_id)
         except Permanent as refused:
             if refused.code == "drive_permission_denied":
-                self._client.ask("move the PDF to the trash", lambda files: files.trash(**options))
+                self._ask("move the PDF to the trash", "trash", artifact_id)
             elif refused.code != "artifact_gone":
                 raise
 
@@ -136,8 +138,7 @@ class GoogleDrive:
         Free room is not tested: that would leave a file, or use up the account's writes per second.
         """
         fields = "id,mimeType,labels,capabilities/canAddChildren"
-        wanted = {"fileId": self.folder_id, "supportsAllDrives": True, "fields": fields}
-        folder = self._client.ask("look at the folder", lambda files: files.get(**wanted), missing=Refusal.FOLDER.code)
+        folder = self._ask("look at the folder", "get", self.folder_id, Refusal.FOLDER.code, fields=fields)
         if folder.get("mimeType") != FOLDER or folder.get("labels", {}).get("trashed"):
             raise Refusal.FOLDER.error()
         if folder.get("capabilities", {}).get("canAddChildren") is False:
@@ -160,11 +161,11 @@ class GoogleDrive:
         return file if file is not None else self._get(artifact_id)
 
     def _get(self, artifact_id: str) -> File:
-        return self._client.ask("look at the PDF", lambda files: files.get(fileId=artifact_id, **_WHOLE))
+        return self._ask("look at the PDF", "get", artifact_id, **_WHOLE)
 
-    def _untrash(self, artifact_id: str) -> None:
-        options = {"fileId": artifact_id, "supportsAllDrives": True, "fields": "id"}
-        self._client.ask("take the PDF out of the trash", lambda files: files.untrash(**options))
+    def _ask(self, action: str, method: str, file_id: str, missing: str = "artifact_gone", **more: Any) -> File:
+        options = {"fileId": file_id, "supportsAllDrives": True, **more}
+        return self._client.ask(action, lambda files: getattr(files, method)(**options), missing=missing)
 
     def _share(self, artifact_id: str) -> None:
         body = {"type": "anyone", "role": "reader", "withLink": True}

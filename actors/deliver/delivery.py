@@ -128,14 +128,13 @@ class Delivering(Actor):
 
     def _batch(self, held: DeliveryClaim) -> bytes | None:
         """The body of a batch's callback; None when it has to wait, or when a newer round of the batch tells."""
-        seconds = _RECORD_AGAIN * random.uniform(0.5, 1.0)
         try:
             body = batch_body(self.db, self.documents, held.row, self.settings.links_base)
         except DependencyDown as error:
             pauses.note_outage(self.db, self.settings, error, (held.delivery_id, held.start_no))
             body = None
         if body is None:
-            deliveries.wait(self.db, held.row, seconds=seconds)
+            deliveries.wait(self.db, held.row, seconds=_RECORD_AGAIN * random.uniform(0.5, 1.0))
         return body
 
     def _record(self, held: DeliveryClaim, end: End, *, last: bool) -> bool:
@@ -152,8 +151,8 @@ class Delivering(Actor):
                 refund(self.db, members)  # the outage's first errors were counted as those jobs' failures
             if last:
                 self._give_up(held, "webhook_too_old", f"{_UNRECORDED} {error.detail}")
-                return False
-            deliveries.wait(self.db, held.row, seconds=_RECORD_AGAIN * random.uniform(0.5, 1.0))
+            else:
+                deliveries.wait(self.db, held.row, seconds=_RECORD_AGAIN * random.uniform(0.5, 1.0))
             return False
         log.info("delivery.recorded", seconds=round(time.monotonic() - began, 3))
         return True

@@ -2,69 +2,55 @@
 
 import ssl
 
-_PLAIN = "The port does not speak TLS: the URL must begin with http://, or name the port that does."
 _CLOSED = (
     "The connection was closed in the middle of the TLS handshake. If the port speaks plain HTTP, the URL must begin "
     "with http://."
 )
-_OLD = "The host and callbacks have no version of TLS in common: it must speak TLS 1.2 or newer."
 _CLIENT = "The host wants a client certificate, and callbacks present none."
-_NO_SUCH_NAME = "The host has no certificate for the name in the URL."
-_ANOTHER_NAME = "The host's certificate was not accepted: it is for another name than the one in the URL."
-_OWN = "The host's certificate was not accepted: it is signed by itself. Have it signed by an authority trusted here."
-_UNKNOWN = (
-    "The host's certificate was not accepted: it is signed by an authority unknown here, or the host does not send the "
-    "certificates in between."
-)
-_WEAK = "The host's certificate was not accepted: its key or signature is too weak."
+_TOO_WEAK = "its key or signature is too weak."
 
-_REASONS = {
-    "WRONG_VERSION_NUMBER": _PLAIN,
-    "HTTP_REQUEST": _PLAIN,
-    "UNKNOWN_PROTOCOL": _PLAIN,
-    "PACKET_LENGTH_TOO_LONG": _PLAIN,
-    "RECORD_LAYER_FAILURE": _PLAIN,
-    "UNEXPECTED_EOF_WHILE_READING": _CLOSED,
-    "UNSUPPORTED_PROTOCOL": _OLD,
-    "TLSV1_ALERT_PROTOCOL_VERSION": _OLD,
-    "WRONG_SSL_VERSION": _OLD,
-    "VERSION_TOO_LOW": _OLD,
-    "NO_PROTOCOLS_AVAILABLE": _OLD,
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": _CLIENT,
-    "SSLV3_ALERT_BAD_CERTIFICATE": _CLIENT,  # Go's word for none
-    "SSLV3_ALERT_NO_CERTIFICATE": _CLIENT,
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": (
-        "The host broke the TLS handshake off: it wants a client certificate, which callbacks do not present, or has no "
-        "cipher in common with them."
+# Sentences, each with the reasons that it is said for: OpenSSL's names.
+_SAID_FOR = {
+    "The port does not speak TLS: the URL must begin with http://, or name the port that does.": (
+        "WRONG_VERSION_NUMBER HTTP_REQUEST UNKNOWN_PROTOCOL PACKET_LENGTH_TOO_LONG RECORD_LAYER_FAILURE"
     ),
-    "TLSV1_UNRECOGNIZED_NAME": _NO_SUCH_NAME,
-    "TLSV1_ALERT_INTERNAL_ERROR": (
-        "The host broke the TLS handshake off with an error of its own: perhaps it has no certificate for the name in the URL."
+    _CLOSED: "UNEXPECTED_EOF_WHILE_READING",
+    "The host and callbacks have no version of TLS in common: it must speak TLS 1.2 or newer.": (
+        "UNSUPPORTED_PROTOCOL TLSV1_ALERT_PROTOCOL_VERSION WRONG_SSL_VERSION VERSION_TOO_LOW NO_PROTOCOLS_AVAILABLE"
     ),
-    "DH_KEY_TOO_SMALL": _WEAK,
+    # The second one is Go's word for none.
+    _CLIENT: "TLSV13_ALERT_CERTIFICATE_REQUIRED SSLV3_ALERT_BAD_CERTIFICATE SSLV3_ALERT_NO_CERTIFICATE",
+    "The host broke the TLS handshake off: it wants a client certificate, which callbacks do not present, or has no "
+    "cipher in common with them.": "SSLV3_ALERT_HANDSHAKE_FAILURE",
+    "The host has no certificate for the name in the URL.": "TLSV1_UNRECOGNIZED_NAME",
+    "The host broke the TLS handshake off with an error of its own: perhaps it has no certificate for the name in the "
+    "URL.": "TLSV1_ALERT_INTERNAL_ERROR",
+    f"The host's certificate was not accepted: {_TOO_WEAK}": "DH_KEY_TOO_SMALL",
 }
-# X509_V_ERR_…, openssl/x509_vfy.h
-_VERIFICATION = {
-    2: _UNKNOWN,
-    9: "The host's certificate was not accepted: it is not valid yet. Look at the clocks of both machines.",
-    10: "The host's certificate was not accepted: it has expired. Renew it.",
-    18: _OWN,
-    19: _UNKNOWN,
-    20: _UNKNOWN,
-    21: _UNKNOWN,
-    23: "The host's certificate was not accepted: it is revoked.",
-    62: _ANOTHER_NAME,
-    64: _ANOTHER_NAME,
-    66: _WEAK,
-    67: _WEAK,
-    68: _WEAK,
+_REASONS = {reason: sentence for sentence, reasons in _SAID_FOR.items() for reason in reasons.split()}
+# How a certificate is not accepted, with the numbers of X509_V_ERR_… (openssl/x509_vfy.h).
+_NOT_ACCEPTED = {
+    "it is not valid yet. Look at the clocks of both machines.": (9,),
+    "it has expired. Renew it.": (10,),
+    "it is signed by itself. Have it signed by an authority trusted here.": (18,),
+    "it is signed by an authority unknown here, or the host does not send the certificates in between.": (
+        2,
+        19,
+        20,
+        21,
+    ),
+    "it is revoked.": (23,),
+    "it is for another name than the one in the URL.": (62, 64),
+    _TOO_WEAK: (66, 67, 68),
 }
+_VERIFICATION = {number: why for why, numbers in _NOT_ACCEPTED.items() for number in numbers}
 
 
 def tls_fault(error: ssl.SSLError | None) -> str:
     """The sentence: what is wrong, and what a person can do."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _VERIFICATION.get(error.verify_code, f"The host's certificate was not accepted: {error.verify_message}.")
+        why = _VERIFICATION.get(error.verify_code, f"{error.verify_message}.")
+        return f"The host's certificate was not accepted: {why}"
     if isinstance(error, ssl.SSLEOFError):
         return _CLOSED
     reason = (error.reason if error else None) or ""

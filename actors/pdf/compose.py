@@ -6,23 +6,23 @@ from dataclasses import dataclass, field, replace
 
 from msgspec import structs
 
-from actors.pdf.charts.bars import bars_items
-from actors.pdf.charts.gauge import gauge_items
-from actors.pdf.charts.parts import Datum
-from actors.pdf.charts.profile import profile_items
-from actors.pdf.charts.radar import radar_items
+from actors.pdf.drawing.charts.bars import bars_items
+from actors.pdf.drawing.charts.gauge import gauge_items
+from actors.pdf.drawing.charts.parts import Chart, Datum
+from actors.pdf.drawing.charts.profile import profile_items
+from actors.pdf.drawing.charts.radar import radar_items
+from actors.pdf.drawing.front import contents_items, cover_item
+from actors.pdf.drawing.marks import QR_BYTES, level, qr_item, rule_item, signature_item, spacer_item
+from actors.pdf.drawing.pictures import image_item
+from actors.pdf.drawing.prose import callout_items, caption_items, heading_items, text_items, title_items
+from actors.pdf.drawing.tables import LEAST_ROW, Cell, table_items
 from actors.pdf.filling import Filling, Spot
-from actors.pdf.front import contents_items, cover_item
-from actors.pdf.marks import QR_BYTES, level, qr_item, rule_item, signature_item, spacer_item
 from actors.pdf.page.flow import Item, Place, boxed, keep_last, total
-from actors.pdf.pictures import image_item
 from actors.pdf.product import blocks as b
 from actors.pdf.product.values import Texts
 from actors.pdf.product.values import number as printed
 from actors.pdf.product.wording import words
-from actors.pdf.prose import callout_items, caption_items, heading_items, text_items, title_items
 from actors.pdf.style import GRID, GUTTER, HALF, READABLE, sheet
-from actors.pdf.tables import LEAST_ROW, Cell, table_items
 from actors.pdf.text.words import unmarked
 
 Captioned = b.Table | b.Bars | b.Radar | b.Profile | b.Gauge | b.Image | b.Qr
@@ -94,9 +94,9 @@ class Composer(Filling):
                 scale = self.template.layout.scales[block.scale]
                 value = self._measured(block, "value", at)
                 title = self._fill(block, "title", at)
-                datum = Datum(title, value, span=self._span(block, scale, value, at))
-                drawn = gauge_items(datum, scale, at.measure, self._optional(block, "reference", at))
-                return self._captioned(title, block, drawn, at)
+                data = [Datum(title, value, span=self._span(block, scale, value, at))]
+                chart = Chart(title, data, scale, at.measure, self._optional(block, "reference", at))
+                return self._captioned(title, block, gauge_items(chart), at)
             case b.Callout():
                 title = self._fill(block, "title", at)
                 return callout_items(title, self._fill(block, "text", at), min(at.measure, READABLE))
@@ -239,10 +239,10 @@ class Composer(Filling):
             texts = {name: self._fill(block, name, inner) for name in names}
             data.append(Datum(**texts, value=value, span=self._span(block, scale, value, inner)))
         title = self._fill(block, "title", at)
-        reference = self._optional(block, "reference", at)
+        chart = Chart(title, data, scale, at.measure, self._optional(block, "reference", at))
         draw = {b.Bars: bars_items, b.Radar: radar_items, b.Profile: profile_items}[type(block)]
         none = () if data else text_items(words().nothing, "body", at.measure)
-        return self._captioned(title, block, [*none] or draw(title, data, scale, at.measure, reference), at)
+        return self._captioned(title, block, [*none] or draw(chart), at)
 
     def _captioned(self, title: str, block: Captioned, drawn: list[Item], at: Spot) -> list[Item]:
         items = title_items(title, at.measure) if title else []

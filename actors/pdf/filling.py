@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from actors.pdf.pictures import Drawing
+from actors.pdf.drawing.pictures import Drawing
 from actors.pdf.product import blocks as b
 from actors.pdf.product.measure import Scale, Span, span_of
 from actors.pdf.product.picture import MOST_DATA_PIXELS, PictureError, picture, picture_in
@@ -18,7 +18,7 @@ from actors.pdf.product.source import Place, dotted
 from actors.pdf.product.template import UNFIT, Template
 from actors.pdf.product.values import number
 from actors.pdf.style import sheet
-from actors.pdf.text.words import unmarked
+from actors.pdf.text.words import one_line, unmarked
 from schema.errors import Permanent
 
 T = TypeVar("T")
@@ -60,8 +60,8 @@ class Filling:
         return self._file(("logo", "file"), logo.file, logo.alternative) if logo else None
 
     def plain(self, field: str) -> str:
-        """A text of the layout without emphasis, for metadata."""
-        return unmarked(self.marked(field))
+        """A text of the layout in one line without emphasis, for metadata."""
+        return one_line(unmarked(self.marked(field)))
 
     def _misfit(self, what: str, path: str) -> Permanent:
         detail = f"The report's data does not fit {self.template.product}: {what}"

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from msgspec import structs
 
 from actors.pdf.compose import Composer
+from actors.pdf.drawing.front import draw_watermark, furniture, watermark_of
 from actors.pdf.fonts.families import FontError, families_in, scripts_of, setting_in
-from actors.pdf.front import draw_watermark, furniture, watermark_of
 from actors.pdf.page.archive import Metadata
 from actors.pdf.page.document import Document
 from actors.pdf.page.flow import Place, cut_short, draw, paginated
@@ -20,6 +20,7 @@ from actors.pdf.product.templates import TEMPLATES as TEMPLATES
 from actors.pdf.product.templates import Templates
 from actors.pdf.product.wording import TIME_ZONE, speaking
 from actors.pdf.style import looking, sheet
+from actors.pdf.text.words import one_line
 from schema.ports import RenderRequest
 
 COMPOSED, DRAWN = 60, 95  # per cent of the work after composing the blocks and after drawing the pages
@@ -65,12 +66,12 @@ class PdfRenderer(Templates):
         pages = paginated(composer.items())
         if sparse := cut_short(pages):
             self._cut_short(request.document_id, sparse)
-        mark, identity = "", request.document_id
+        mark, identity = "", one_line(request.document_id)
         if request.preview:
             mark, identity = f"{watermark_of(template.layout.language)} ", f"preview {identity}"
         document = Document(
             Metadata(
-                title=mark + composer.plain("title"),
+                title=f"{mark}{composer.plain('title')}".strip() or identity,
                 author=composer.plain("author"),
                 subject=composer.plain("subject"),
                 language=template.layout.language,

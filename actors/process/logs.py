@@ -52,10 +52,6 @@ def hide_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMap
     return event
 
 
-def _json(event: Any, **_: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
-
-
 def set_up(settings: Settings) -> None:
     """Configure structlog, and silence libraries whose tracebacks repeat our events."""
     shared: list[structlog.typing.Processor] = [
@@ -65,7 +61,9 @@ def set_up(settings: Settings) -> None:
         structlog.processors.format_exc_info,  # text only: local variables may hold a report
         hide_secrets,
     ]
-    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(serializer=_json)
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(
+        serializer=lambda event, **_: msgspec.json.encode(event, enc_hook=str).decode()
+    )
     if settings.log_format != "json":
         plain = structlog.dev.plain_traceback
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -105,8 +105,12 @@ class Parts:
     def renderer(self) -> Renderer:
         from actors.pdf.renderer import PdfRenderer  # late: only render processes pay for fonts
 
-        folders = [Path(p) for p in self.settings.templates_dir.split(":") if p]
-        return PdfRenderer(folders, _log_missing_scripts, _log_unfounded_claims, self.settings.time_zone)
+        return PdfRenderer(
+            [Path(p) for p in self.settings.templates_dir.split(":") if p],
+            lambda document_id, scripts: log.warning("report.fonts_missing", document=document_id, scripts=[*scripts]),
+            lambda product_id, claims: log.warning("template.unfounded", product=product_id, claims=[*claims]),
+            self.settings.time_zone,
+        )
 
     @cached_property
     def sender(self) -> Sender:
@@ -256,16 +260,6 @@ class Parts:
 
     def close(self) -> None:
         """Let go of connections."""
-        for name in ("publisher", "sender", "documents", "artifacts", "wake"):
+        for name in ("publisher", "sender", "documents", "artifacts", "wake", "db"):
             if name in self.__dict__:
                 self.__dict__[name].close()
-        if "db" in self.__dict__:
-            self.db.close()
-
-
-def _log_missing_scripts(document_id: str, scripts: Sequence[str]) -> None:
-    log.warning("report.fonts_missing", document=document_id, scripts=list(scripts))
-
-
-def _log_unfounded_claims(product_id: str, claims: Sequence[str]) -> None:
-    log.warning("template.unfounded", product=product_id, claims=list(claims))

@@ -124,10 +124,9 @@ class Runtime(Parts):
         self.attempts.stopping.set()
         if self._starter is not None:
             self._starter.join()
-        if "relay" in self.__dict__:
-            self.relay.stopping.set()
-        if "housekeeper" in self.__dict__:
-            self.housekeeper.stopping.set()
+        for name in ("relay", "housekeeper"):
+            if name in self.__dict__:
+                self.__dict__[name].stopping.set()
         self.wake()
         milliseconds = round(STOP_SECONDS * 1000)
         ends = [threading.Thread(target=worker.stop, args=(milliseconds,), daemon=True) for worker in self._workers]

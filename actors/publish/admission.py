@@ -117,7 +117,7 @@ class Relay:
             room = 2 * self._live(messages.RENDER) - outbox.JOBS.published(self.db)
             if room <= 0:
                 return 0
-            return self._take_and_send(_BANDS[0] if high_only else "1=1", room)
+            return self._take_and_send(outbox.JOBS, messages.job_message, _BANDS[0] if high_only else "1=1", room)
         window = self.settings.max_queue_size
         published = outbox.JOBS.published_by(self.db, _BAND)
         sent = 0
@@ -125,12 +125,12 @@ class Relay:
             room = window - published.get(number, 0)
             # In chunks: while most of a window still waits in the broker, one row more starts no earlier and costs a commit.
             if room * _CHUNKS >= window:
-                sent += self._take_and_send(band, room)
+                sent += self._take_and_send(outbox.JOBS, messages.job_message, band, room)
         return sent
 
-    def _take_and_send(self, only: str, room: int) -> int:
-        taken = outbox.JOBS.take(self.db, limit=min(room, BATCH), hold=self.settings.relay_hold, only=only)
-        return self._send(outbox.JOBS, taken, messages.job_message)
+    def _take_and_send(self, box: Outbox[D], make: Callable[[D], Message], only: str = "1=1", room: int = BATCH) -> int:
+        taken = box.take(self.db, limit=min(room, BATCH), hold=self.settings.relay_hold, only=only)
+        return self._send(box, taken, make)
 
     def _live(self, queue: str) -> int:
         """Live worker threads of a queue, asked at most once a second; at least 1, so that the first worker finds work."""
@@ -149,10 +149,8 @@ class Relay:
         return send(self._callbacks.take(min(room, BATCH))) + sum(map(send, self._callbacks.probes()))
 
     def _letters(self) -> int:
-        taken = outbox.DEAD_LETTERS.take(self.db, limit=BATCH, hold=self.settings.relay_hold)
-        sent = self._send(outbox.DEAD_LETTERS, taken, messages.letter_message)
-        taken = outbox.RAW_REPLAYS.take(self.db, limit=BATCH, hold=self.settings.relay_hold, only="kind='raw'")
-        return sent + self._send(outbox.RAW_REPLAYS, taken, messages.raw_message)
+        sent = self._take_and_send(outbox.DEAD_LETTERS, messages.letter_message)
+        return sent + self._take_and_send(outbox.RAW_REPLAYS, messages.raw_message, "kind='raw'")
 
     def _send(self, box: Outbox[D], taken: Taken[D], make: Callable[[D], Message]) -> int:
         if not taken.rows:

@@ -10,8 +10,8 @@ import msgspec
 import yaml
 from PIL import Image, ImageChops
 
+from actors.pdf.drawing.marks import QR_BYTES
 from actors.pdf.filling import MOST_PAGES
-from actors.pdf.marks import QR_BYTES
 from actors.pdf.product import blocks
 from actors.pdf.product.measure import MOST_COMPARED
 from actors.pdf.product.picture import MOST_BYTES, MOST_DATA_BYTES, MOST_DATA_PIXELS, MOST_PIXELS

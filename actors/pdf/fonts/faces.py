@@ -201,17 +201,13 @@ class Face(FontFile):
         return (*letters, *marks)
 
     @cached_property
-    def _space(self) -> Run:
-        return self.shape(" ")
-
-    @property
     def space(self) -> int:
         """Width of a word space, 1/1000 em."""
-        return self._space.width
+        return self.shape(" ").width
 
     @cached_property
     def space_hex(self) -> bytes:
-        return self._space.shows[0][1]
+        return self.shape(" ").shows[0][1]
 
 
 def _close(hexed: str, adjust: int) -> bytes:

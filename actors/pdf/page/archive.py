@@ -17,7 +17,7 @@ PRODUCER = "reportq"
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a PDF reader shows about the document."""
+    """What a PDF reader shows about the document, each in one line."""
 
     title: str
     author: str

@@ -65,7 +65,7 @@ class Canvas:
 
     # -- text ---------------------------------------------------------------------------------------------
 
-    def line(self, x: float, baseline: float, line: Line, colour: Colour | None = None) -> None:
+    def line(self, x: float, baseline: float, line: Line) -> None:
         """Draw a line of chunks from `x`."""
         if not line.chunks:
             return
@@ -81,10 +81,9 @@ class Canvas:
         for place, chunk in enumerate(chunks):
             type_ = chunk.type
             size = type_.size
-            wanted = colour or type_.colour
-            if wanted != self._fill:
+            if type_.colour != self._fill:
                 _flush(parts, shown)
-                parts.append(self._fill_operator(wanted))
+                parts.append(self._fill_operator(type_.colour))
             for run in chunk.runs:
                 face = run.face
                 set_size = size if face.zoom == 1.0 else size * face.zoom
@@ -163,9 +162,11 @@ class Canvas:
         self.stroke(colour, line)
         self.out.append(b"%.2f %.2f %.2f %.2f re S" % (x, self.height - y - height, width, height))
 
-    def rule(self, x: float, y: float, x2: float, y2: float, colour: Colour, width: float = 0.5) -> None:
+    def rule(self, x: float, y: float, x2: float, y2: float, colour: Colour, width: float, dash: bytes = b"") -> None:
+        """A straight line; `dash` is the inside of a PDF dash array."""
         self.stroke(colour, width)
-        self.out.append(b"%.2f %.2f m %.2f %.2f l S" % (x, self.height - y, x2, self.height - y2))
+        drawn = b"%.2f %.2f m %.2f %.2f l S" % (x, self.height - y, x2, self.height - y2)
+        self.out.append(b"[%s] 0 d %s [] 0 d" % (dash, drawn) if dash else drawn)
 
     def _finish(self, fill: Colour | None, stroke: Colour | None, width: float) -> bytes:
         """Set the colours of a shape; returns the operator that paints it with them."""
@@ -175,30 +176,13 @@ class Canvas:
             self.stroke(stroke, width)
         return b"B" if fill and stroke else b"f" if fill else b"S"
 
-    def path(
-        self,
-        points: Sequence[Point],
-        *,
-        fill: Paint = None,
-        stroke: Paint = None,
-        width: float = 0.5,
-        close: bool = True,
-        dash: str = "",
-    ) -> None:
-        """A polygon or polyline; `dash` is a PDF dash array such as "2 2"."""
+    def path(self, points: Sequence[Point], *, fill: Paint = None, stroke: Paint = None, width: float = 0.5) -> None:
+        """A polygon."""
         finish = self._finish(fill, stroke, width)
         steps = [b"%.2f %.2f %s" % (x, self.height - y, b"l" if place else b"m") for place, (x, y) in enumerate(points)]
-        if close:
-            steps.append(b"h")
-        steps.append(finish)
-        drawn = b" ".join(steps)
-        if dash:
-            drawn = b"[%s] 0 d %s [] 0 d" % (dash.encode(), drawn)
-        self.out.append(drawn)
+        self.out.append(b" ".join([*steps, b"h", finish]))
 
-    def disc(
-        self, x: float, y: float, radius: float, fill: Paint = None, stroke: Paint = None, width: float = 0.5
-    ) -> None:
+    def disc(self, x: float, y: float, radius: float, fill: Colour, stroke: Paint, width: float) -> None:
         finish = self._finish(fill, stroke, width)
         y, bend = self.height - y, radius * _CIRCLE
         self.out.append(

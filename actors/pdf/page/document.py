@@ -8,7 +8,7 @@ import hashlib
 import zlib
 from codecs import BOM_UTF16_BE
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -166,18 +166,10 @@ class Document(FPDF):
         self.structure = Structure(self.pages)
         self.allow_images_transparency = False
         self.set_auto_page_break(False)
-        identity = one_line(metadata.document_id)
-        metadata = replace(
-            metadata,
-            title=one_line(metadata.title).strip() or identity,
-            author=one_line(metadata.author),
-            subject=one_line(metadata.subject),
-            document_id=identity,
-        )
         self.set_title(metadata.title)
         self.set_author(metadata.author)
         self.set_subject(metadata.subject)
-        self.set_keywords(identity)
+        self.set_keywords(metadata.document_id)
         self.set_lang(metadata.language)
         self.set_xmp_metadata(xmp(metadata))
         self.viewer_preferences = ViewerPreferences(display_doc_title=True)

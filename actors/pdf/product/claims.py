@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.pdf.product.measure import Scale, known, normed
+from actors.pdf.product.source import Place
 
-Path = tuple[str | int, ...]
 ORDERS = {"tertinggi", "terendah", "terkuat", "terlemah"}
 READINGS = {"kategori", "tafsiran", "tingkat"}
 DRAWN = {"scale", "meter"}
@@ -24,11 +24,11 @@ class Use:
     scale: str | None
     key: str
     file: str
-    path: Path
-    home: Path
+    path: Place
+    home: Place
 
 
-def used(name: str, args: Sequence[Any], named: Mapping[str, Any], file: str, path: Path) -> Use:
+def used(name: str, args: Sequence[Any], named: Mapping[str, Any], file: str, path: Place) -> Use:
     """A filter with its arguments, as a use of the scale that it names."""
     home = path[:-1] if file == "template.yaml" else path
     if len(home) > 2 and home[-2] in ("columns", "details"):

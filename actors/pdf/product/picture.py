@@ -31,8 +31,7 @@ def picture(file: Path) -> tuple[bytes, float]:
 def _picture(file: Path, _changed: int) -> tuple[bytes, float]:
     if file.stat().st_size > MOST_BYTES:
         raise PictureError(f"{file.name} has more than {MOST_BYTES:,} bytes")
-    source, drawn = _drawable(file.read_bytes(), file.name, MOST_PIXELS)
-    return source, drawn.height / drawn.width
+    return _drawable(file.read_bytes(), file.name, MOST_PIXELS)[:2]
 
 
 def picture_in(text: object, most: int) -> tuple[bytes, float, int]:
@@ -52,11 +51,10 @@ def picture_in(text: object, most: int) -> tuple[bytes, float, int]:
         raise PictureError(f"the picture is not in base64: {error}") from error
     if len(source) > MOST_DATA_BYTES:
         raise PictureError(f"the picture has more than {MOST_DATA_BYTES:,} bytes")
-    source, drawn = _drawable(source, "the picture", most)
-    return source, drawn.height / drawn.width, drawn.height * drawn.width
+    return _drawable(source, "the picture", most)
 
 
-def _drawable(source: bytes, name: str, most: int) -> tuple[bytes, Image.Image]:
+def _drawable(source: bytes, name: str, most: int) -> tuple[bytes, float, int]:
     try:
         with Image.open(io.BytesIO(source), formats=("PNG", "JPEG")) as opened:
             if opened.width * opened.height > most:
@@ -74,7 +72,7 @@ def _drawable(source: bytes, name: str, most: int) -> tuple[bytes, Image.Image]:
         out = io.BytesIO()
         drawn.save(out, "PNG" if kind == "PNG" else "JPEG", quality=92)
         source = out.getvalue()
-    return source, drawn
+    return source, drawn.height / drawn.width, drawn.height * drawn.width
 
 
 def _plain(opened: Image.Image) -> Image.Image:

@@ -1,10 +1,12 @@
-"""A YAML file of a template: its content, the line of each value, and errors that say where something is wrong."""
+"""A YAML file of a template: its content and the line of each value, for errors that say where, and what may stand there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
+from msgspec import inspect
 
 from schema.errors import Permanent
 
@@ -79,3 +81,58 @@ def strings(node: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
     elif isinstance(node, list):
         for number, value in enumerate(node):
             yield from strings(value, (*place, number))
+
+
+def located(kind: type, content: Any, place: Place) -> tuple[Place, Sequence[str]]:
+    """The place with the names that msgspec calls `...`, and what may stand there.
+
+    That are the fields of a struct, the words of a choice, or the names of the blocks; nothing where any value may stand.
+    """
+    here, exact = inspect.type_info(kind), list[str | int]()
+    for step in place:
+        here = _chosen(here, content)
+        inner = dict(enumerate(content)) if isinstance(content, list) else content
+        match here:
+            case inspect.StructType():
+                here = next((field.type for field in here.fields if field.encode_name == step), here)
+            case inspect.ListType():
+                here = here.item_type
+            case inspect.DictType():
+                here = here.value_type
+                wanted = here.cls if isinstance(here, inspect.StructType) else str
+                step = next((name for name, one in inner.items() if not _fits(one, wanted)), step)
+        exact.append(step)
+        content = inner.get(step) if isinstance(inner, dict) else None
+    return tuple(exact), _words(_chosen(here, content))
+
+
+def _fits(content: Any, kind: type) -> bool:
+    try:
+        msgspec.convert(content, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _chosen(kind: inspect.Type, content: Any) -> inspect.Type:
+    """Of several types the one that a mapping means, if that can be told."""
+    if not isinstance(kind, inspect.UnionType) or not isinstance(content, dict):
+        return kind
+    structs = [one for one in kind.types if isinstance(one, inspect.StructType)]
+    return next((one for one in structs if len(structs) == 1 or one.tag == content.get("block")), kind)
+
+
+def _words(kind: inspect.Type) -> Sequence[str]:
+    match kind:
+        case inspect.StructType():
+            return [field.encode_name for field in kind.fields]
+        case inspect.LiteralType():
+            return [str(value) for value in kind.values]
+        case inspect.DictType():
+            return _words(kind.key_type)
+        case inspect.UnionType():
+            tags = [str(one.tag) for one in kind.types if isinstance(one, inspect.StructType) and one.tag]
+            others = (one for one in kind.types if not isinstance(one, inspect.StructType))
+            return tags or [word for one in others for word in _words(one)]
+        case _:
+            return []

@@ -14,17 +14,16 @@ from typing import Any, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
-from jinja2 import TemplateError, TemplateSyntaxError
+from jinja2 import TemplateError
 from referencing.exceptions import Unresolvable
 
-from actors.pdf.product.allowed import located
 from actors.pdf.product.blocks import Layout
 from actors.pdf.product.brand import BRAND, JOINED, Brand, Style, faint, files_in, files_of, merged
 from actors.pdf.product.claims import DRAWN, Use, unfounded, used
 from actors.pdf.product.filters import filters_of
 from actors.pdf.product.measure import Scale, mismeasured
 from actors.pdf.product.report_schema import faults, read_schema
-from actors.pdf.product.source import Place, Source, dotted, invalid, strings
+from actors.pdf.product.source import Place, Source, dotted, invalid, located, strings
 from actors.pdf.product.values import Expressions, Texts
 from actors.pdf.product.wording import LANGUAGES, language_of
 from schema.errors import Permanent
@@ -172,11 +171,7 @@ class Template:
             return
         places = dict(strings(found.content))
         for place, text in places.items():
-            try:
-                self.expressions.check(text, expression=False)
-            except TemplateError as error:
-                raise found.invalid(place, _reason(error)) from error
-            self._note(text, found, place, expression=False)
+            self._check_text(found, place, text)
         original = self._original.path.with_name("texts.yaml") if self._original else found.path
         if original != found.path and original.exists():
             for place, _ in strings(Source(original).content):
@@ -197,19 +192,19 @@ class Template:
         for name, scale in self.layout.scales.items():
             self._check_scale(name, scale)
         for place, text in strings(source.get("blocks"), ("blocks",)):
-            field = place[-1]
+            field, holder = place[-1], self._holder(place)
             if field in ("scale", "meter") and text and text not in self.layout.scales:
                 known = ", ".join(sorted(self.layout.scales)) or "none"
                 raise self.invalid(place, f"there is no scale named {text!r} (scales: {known})")
             if field == "file" and text:
                 self._check_picture(place, text)
             if field in DRAWN and text:
-                self._add(self._holder(place), place, field, [text], {})
-            if field in LITERALS:
-                continue
-            self._check_text(place, text, expression=field in EXPRESSIONS)
+                self._add(holder, place, field, [text], {})
+            if field not in LITERALS:
+                expression = field in EXPRESSIONS and not (field == "value" and "details" in place)
+                self._check_text(holder, place, text, expression=expression)
         for field in ("title", "subject", "header", "footer", "author"):
-            self._check_text((field,), getattr(self.layout, field), expression=False)
+            self._check_text(self._holder((field,)), (field,), getattr(self.layout, field))
         if logo := self.layout.logo:
             self._check_picture(("logo", "file"), logo.file)
         self.fonts: dict[str, Path | str] = {
@@ -217,18 +212,13 @@ class Template:
             for style, name in self.layout.fonts.items()
         }
 
-    def _check_text(self, place: Place, text: str, *, expression: bool) -> None:
-        if place[-1] == "value" and "details" in place:
-            expression = False
+    def _check_text(self, source: Source, place: Place, text: str, *, expression: bool = False) -> None:
         try:
             self.expressions.check(text, expression=expression)
-        except TemplateSyntaxError as error:
-            raise self.invalid(place, error.message or "", 0 if expression else error.lineno - 1) from error
         except TemplateError as error:
-            raise self.invalid(place, _reason(error)) from error
-        self._note(text, self._holder(place), place, expression=expression)
-
-    def _note(self, text: str, source: Source, place: Place, *, expression: bool) -> None:
+            whole = expression or source is self._texts  # told at the line where the text begins
+            below = 0 if whole else getattr(error, "lineno", 1) - 1
+            raise source.invalid(place, error.message or type(error).__name__, below) from error
         for name, args, named in self.expressions.filters_in(text, expression=expression):
             self._add(source, place, name, args, named)
 
@@ -276,7 +266,3 @@ class Template:
             yield from faults(self._validator, data)
         except Unresolvable as missing:
             raise invalid(self.file("schema.json"), 1, f"a $ref leads nowhere: {missing}") from missing
-
-
-def _reason(error: TemplateError) -> str:
-    return error.message or type(error).__name__

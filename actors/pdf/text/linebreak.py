@@ -255,27 +255,17 @@ class _Breaks:
         for place in route:
             until, cut = self.places[place]
             picked = self.chunks[chunk : until + 1]
-            if cut or letter:
-                picked = self._cut(picked, letter, cut)
+            if cut:
+                final = picked[-1]
+                picked[-1] = Chunk(final.text[:cut] + SOFT_HYPHEN, final.family, final.type, 0.0)
+            if letter:
+                first = picked[0]
+                picked[0] = Chunk(first.text[letter:], first.family, first.type, first.space)
             width = self.ends[place] - start
             count = self.gaps[place] - first_gap
-            final = place == route[-1]
             slack = measure - width
-            stretch = slack / count if count and not (final and slack >= 0) else 0.0
+            stretch = slack / count if count and not (place == route[-1] and slack >= 0) else 0.0
             lines.append(Line(picked, width + stretch * count, stretch))
             chunk, letter = (until, cut) if cut else (until + 1, 0)
             start, first_gap = self.starts[place], self.gaps_after[place]
         return lines
-
-    @staticmethod
-    def _cut(picked: list[Chunk], head: int, tail: int) -> list[Chunk]:
-        """The line's chunks, the first one from letter `head` on, the last one up to `tail` and hyphenated."""
-        first, final = picked[0], picked[-1]
-        if len(picked) == 1:
-            text = first.text[head : tail or None] + (SOFT_HYPHEN if tail else "")
-            return [Chunk(text, first.family, first.type, first.space)]
-        if head:
-            picked[0] = Chunk(first.text[head:], first.family, first.type, first.space)
-        if tail:
-            picked[-1] = Chunk(final.text[:tail] + SOFT_HYPHEN, final.family, final.type, 0.0)
-        return picked

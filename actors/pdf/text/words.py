@@ -184,15 +184,10 @@ def measured(spans: Iterable[tuple[str, int]], type_: Type) -> list[list[Chunk]]
                 if len(word) <= REMEMBERED and word.isalnum() and word.isascii():
                     line.append(Chunk(word, family, type_, after))
                 else:
-                    _add_pieces(line, word, family, type_, after)
+                    *pieces, end = _known_pieces(word) if len(word) <= REMEMBERED else _pieces(word)
+                    line += [Chunk(piece, family, type_, 0.0, breakable=True) for piece in pieces]
+                    line.append(Chunk(end, family, type_, after))
     return lines
-
-
-def _add_pieces(line: list[Chunk], word: str, family: Family, type_: Type, space: float) -> None:
-    pieces = _known_pieces(word) if len(word) <= REMEMBERED else _pieces(word)
-    for piece in pieces[:-1]:
-        line.append(Chunk(piece, family, type_, 0.0, breakable=True))
-    line.append(Chunk(pieces[-1], family, type_, space))
 
 
 def _pieces(word: str) -> tuple[str, ...]:

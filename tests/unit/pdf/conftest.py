@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 import pytest
 from pypdf import PdfReader
 
-from actors.pdf import prose
+from actors.pdf.drawing import prose
 from actors.pdf.page import document
 from actors.pdf.page.canvas import Canvas
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
-from actors.pdf.style import A4, Colour, Sheet
+from actors.pdf.style import A4, Sheet
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import Chunk
 from ops.authoring.gallery import make_product
@@ -89,7 +89,7 @@ class WatchedCanvas(Canvas):
         WatchedCanvas.pages += 1
         self.page = WatchedCanvas.pages
 
-    def line(self, x: float, baseline: float, line: Line, colour: Colour | None = None) -> None:
+    def line(self, x: float, baseline: float, line: Line) -> None:
         chunks = line.chunks
         if chunks:
             size = max(chunk.type.size for chunk in chunks)
@@ -99,7 +99,7 @@ class WatchedCanvas(Canvas):
             self.boxes.append(
                 Box(self.page, x, baseline - 0.68 * size, x + width, baseline + 0.16 * size, text, line.stretch)
             )
-        super().line(x, baseline, line, colour)
+        super().line(x, baseline, line)
 
 
 def misplaced(boxes: list[Box], sheet: Sheet = A4) -> list[str]:

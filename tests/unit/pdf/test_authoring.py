@@ -7,8 +7,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from actors.pdf.drawing.marks import QR_BYTES
 from actors.pdf.filling import MOST_PAGES
-from actors.pdf.marks import QR_BYTES
 from actors.pdf.product import blocks, brand, measure
 from actors.pdf.product.picture import MOST_BYTES, MOST_DATA_BYTES, MOST_DATA_PIXELS, MOST_PIXELS
 from actors.pdf.product.values import MOST_BITS

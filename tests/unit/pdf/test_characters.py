@@ -6,8 +6,8 @@ import unicodedata
 
 import pytest
 
+from actors.pdf.drawing.prose import text_items
 from actors.pdf.fonts.families import STYLES, families
-from actors.pdf.prose import text_items
 from actors.pdf.renderer import PdfRenderer
 from actors.pdf.style import A4, BODY, LEAD
 from actors.pdf.text.words import PLAIN, clean, measured, one_line

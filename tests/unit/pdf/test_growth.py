@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from actors.pdf.drawing.prose import text_items
 from actors.pdf.filling import MOST_PAGES
-from actors.pdf.prose import text_items
 from actors.pdf.renderer import PdfRenderer
 from actors.pdf.style import A4
 from actors.pdf.text.words import clean

@@ -12,9 +12,9 @@ import segno
 from PIL import Image
 from pypdf import PdfReader
 
-from actors.pdf.marks import QR_BYTES, QUIET_ZONE, spacer_item
+from actors.pdf.drawing.marks import QR_BYTES, QUIET_ZONE, spacer_item
+from actors.pdf.drawing.prose import text_items
 from actors.pdf.page.flow import Item, paginated
-from actors.pdf.prose import text_items
 from actors.pdf.style import A4, GRID
 from tests.unit.pdf.conftest import WatchedCanvas, copied, request
 from tests.unit.pdf.test_pictures import coded, png

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.pdf.prose import text_items, text_lines
+from actors.pdf.drawing.prose import text_items, text_lines
 from actors.pdf.renderer import PdfRenderer
 from actors.pdf.style import A4, BODY
 from actors.pdf.text.bidi import in_visual_order

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
+from actors.pdf.drawing.scales import stretches
 from actors.pdf.product.filters import filters_of, norm_of, reading, score_of
 from actors.pdf.product.measure import (
     MOST_COMPARED,
@@ -26,7 +27,6 @@ from actors.pdf.product.measure import (
     span_of,
 )
 from actors.pdf.renderer import PdfRenderer
-from actors.pdf.scales import stretches
 from actors.process.runtime import build
 from ops.commands.templates import app
 from schema.settings import Settings

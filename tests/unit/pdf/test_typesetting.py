@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import yaml
 
+from actors.pdf.drawing.prose import plain_lines, text_items
+from actors.pdf.drawing.scales import Track
+from actors.pdf.drawing.tables import column_widths
 from actors.pdf.fonts.families import STYLES, families
 from actors.pdf.fonts.font_file import SOFT_HYPHEN
 from actors.pdf.page.canvas import Canvas, Ink
 from actors.pdf.page.flow import Item, Place, paginated
 from actors.pdf.product.blocks import Column
 from actors.pdf.product.measure import Band, Scale, band_of
-from actors.pdf.prose import plain_lines, text_items
 from actors.pdf.renderer import TEMPLATES, PdfRenderer
-from actors.pdf.scales import Track
 from actors.pdf.style import A4, BODY, FURNITURE, GRID
-from actors.pdf.tables import column_widths
 from actors.pdf.text.linebreak import SHRINK, STRETCH, Line, _Breaks, justified, ragged
 from actors.pdf.text.words import PLAIN, clean, emphasis, hyphen_places, measured
 from tests.people import people

@@ -12,7 +12,7 @@ import segno
 import yaml
 from pypdf import PdfReader
 
-from actors.pdf.marks import LEAST_SQUARE, QUIET_ZONE, qr_item
+from actors.pdf.drawing.marks import LEAST_SQUARE, QUIET_ZONE, qr_item
 from actors.pdf.page.flow import Item, Place, keep_last
 from actors.pdf.style import A4, GRID, SHEETS
 from tests.unit.pdf.conftest import Box, WatchedCanvas, copied, misplaced, request

@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from actors.pdf.charts.bars import bars_items
-from actors.pdf.charts.parts import Datum, figure, highest, key_items, legends, most_lines, room_for
+from actors.pdf.drawing.charts.bars import bars_items
+from actors.pdf.drawing.charts.parts import Chart, Datum, highest, most_lines
+from actors.pdf.drawing.prose import height_of, plain_lines, put
+from actors.pdf.drawing.scales import share, stretches
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place
 from actors.pdf.product.filters import interval_words, score_of
 from actors.pdf.product.measure import Scale, known
 from actors.pdf.product.wording import words
-from actors.pdf.prose import height_of, plain_lines, put
-from actors.pdf.scales import share, stretches
 from actors.pdf.style import BANDS, DEEP, GRID, GUTTER, HALF, INK, LABEL, LABEL_STRONG, RULE, WHITE, sheet
 from actors.pdf.text.linebreak import Line
 
@@ -19,12 +19,11 @@ _HEIGHT, _FEW_HEIGHT, _FEW_SPOKES = 19 * GRID, 15 * GRID, 4  # few spokes have l
 NAMED_SPOKES = 10  # more of them carry numbers, and a key stands below
 
 
-def radar_items(
-    title: str, data: Sequence[Datum], scale: Scale, measure: float, reference: float | None = None
-) -> list[Item]:
+def radar_items(chart: Chart) -> list[Item]:
     """A polygon on spokes; with fewer than three axes there is no area to see and bars are drawn instead."""
+    data, scale, measure = chart.data, chart.scale, chart.measure
     if len(data) < 3:
-        return bars_items(title, data, scale, measure, reference)
+        return bars_items(chart)
     label_width = min(96.0, measure * 0.24)
     most = min(_FEW_HEIGHT if len(data) <= _FEW_SPOKES else _HEIGHT, highest())
     height = math.floor(min(measure * (0.75 if sheet().narrow else 0.62), most) / GRID) * GRID
@@ -50,7 +49,7 @@ def radar_items(
         for (_, _, part), tone in reversed(list(zip(stretches(scale), BANDS, strict=False))):
             canvas.path([at(angle, part) for angle in angles], fill=tone, stroke=WHITE, width=0.8)
         mean = scale.mean if known(scale) else None
-        for value, colour, width in ((mean, INK, 0.6), (reference, DEEP, 1.0)):
+        for value, colour, width in ((mean, INK, 0.6), (chart.reference, DEEP, 1.0)):
             if value is not None:
                 canvas.path([at(angle, share(scale, value)) for angle in angles], stroke=colour, width=width)
         for angle in angles:
@@ -67,20 +66,19 @@ def radar_items(
         for angle, label, values in zip(angles, labels, said, strict=True):
             _spoke_label(place, label, values, at(angle, 1.0), angle, label_width)
 
-    chart = figure([Item(height, draw, before=HALF, keep=True)], title, data, scale)
+    drawn = chart.figure([Item(height, draw, before=HALF, keep=True)])
     names = (words().brackets, words().thin_line, words().thick_line)
-    below = [*legends(scale, measure), *key_items(scale, measure, reference, names)]
-    return [*chart, *below, *(_key(data, scale, measure) if crowded else ())]
+    return [*drawn, *chart.legends(), *chart.key(names), *(_spokes_key(chart) if crowded else ())]
 
 
-def _key(data: Sequence[Datum], scale: Scale, measure: float) -> list[Item]:
+def _spokes_key(chart: Chart) -> list[Item]:
     """What the numbers at crowded spokes mean, with the values, in two columns."""
-    width = (measure - GUTTER) / 2
-    room = room_for(data, scale).number
-    entries = [
-        (str(place), plain_lines(datum.label, LABEL, width - 26 - room, most_lines()), score_of(scale, datum.value))
-        for place, datum in enumerate(data, start=1)
-    ]
+    width = (chart.measure - GUTTER) / 2
+    room = chart.room().number
+    entries = []
+    for place, datum in enumerate(chart.data, start=1):
+        lines = plain_lines(datum.label, LABEL, width - 26 - room, most_lines())
+        entries.append((str(place), lines, score_of(chart.scale, datum.value)))
     half = (len(entries) + 1) // 2
     items = []
     for place in range(half):
@@ -110,12 +108,7 @@ def _figures(datum: Datum, scale: Scale) -> str:
 
 
 def _spoke_label(
-    place: Place,
-    label: Sequence[Line],
-    value: Sequence[Line],
-    point: tuple[float, float],
-    angle: float,
-    width: float,
+    place: Place, label: list[Line], value: list[Line], point: tuple[float, float], angle: float, width: float
 ) -> None:
     block = height_of(label, LABEL_STRONG) + height_of(value, LABEL)
     across, down = math.cos(angle), math.sin(angle)

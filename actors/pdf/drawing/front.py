@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
+from actors.pdf.drawing.pictures import Drawing
+from actors.pdf.drawing.prose import balanced_lines, baseline, height_of, line_item, opening, plain_lines, put
 from actors.pdf.page.flow import ARTIFACT, Draw, Item, Place, Tag, keep
-from actors.pdf.pictures import Drawing
 from actors.pdf.product.values import escaped
 from actors.pdf.product.wording import words
-from actors.pdf.prose import balanced_lines, baseline, height_of, line_item, opening, plain_lines, put
 from actors.pdf.style import (
     A4,
     ACCENT,
@@ -27,7 +27,6 @@ from actors.pdf.style import (
     RULE,
     TINT,
     WHITE,
-    Colour,
     Type,
     sheet,
 )
@@ -37,6 +36,7 @@ from actors.pdf.text.words import unmarked
 DETAIL, LEAST_DETAIL = 150.0, 110.0  # points: what a detail of the cover takes beside others; two may stand closer
 LOGO_WIDTH = 0.35  # of the measure, at most
 SMALLEST = 9.0  # points: a name or a title is never set smaller
+_Row = tuple[list[tuple[str, list[Line]]], float]  # labels and values side by side, and their height
 
 
 def cover_item(
@@ -56,16 +56,16 @@ def cover_item(
             canvas.rectangle(0, 0, page.width, band, DEEP)
             canvas.rectangle(0, band, page.width, 4, ACCENT)
         beside = _hang(place, logo) if logo else 0.0
-        kicker_lines = plain_lines(kicker, replace(COVER_LABEL, size=9), measure - beside, most[0])
-        y = _said(place, kicker_lines, COVER_LABEL, left, above, TINT)
+        kicker_lines = plain_lines(kicker, replace(COVER_LABEL, size=9, colour=TINT), measure - beside, most[0])
+        y = _said(place, kicker_lines, COVER_LABEL, left, above)
         lines, type_ = fitted(title, COVER_TITLE, measure, band - above - spare)
         block = height_of(lines, type_)
         subtitle_lines = balanced_lines(opening(subtitle, most[1]), COVER_SUBTITLE, measure)
         if len(subtitle_lines) > most[1]:
             subtitle_lines = plain_lines(subtitle, COVER_SUBTITLE, measure, most[1])
         start = max(y + GRID, band - 3 * GRID - block - len(subtitle_lines) * COVER_SUBTITLE.leading)
-        y = _said(place, lines, type_, left, start, WHITE)
-        _said(place, subtitle_lines, COVER_SUBTITLE, left, y + HALF, TINT)
+        y = _said(place, lines, type_, left, start)
+        _said(place, subtitle_lines, COVER_SUBTITLE, left, y + HALF)
         _person(place, name, details, note, picture)
 
     return Item(sheet().body, draw, full_page=True)
@@ -83,12 +83,10 @@ def _hang(place: Place, logo: Drawing) -> float:
     return width + 2 * GRID + GUTTER
 
 
-def _said(
-    place: Place, lines: Sequence[Line], type_: Type, x: float, top: float, colour: Colour | None = None
-) -> float:
+def _said(place: Place, lines: Sequence[Line], type_: Type, x: float, top: float) -> float:
     """Draw lines that are read out as one paragraph; returns the top of the next."""
     with place.tagged(Tag("P")) if any(line.chunks for line in lines) else nullcontext():
-        return put(place, lines, type_, x, top, colour=colour)
+        return put(place, lines, type_, x, top)
 
 
 def fitted(text: str, type_: Type, measure: float, height: float) -> tuple[list[Line], Type]:
@@ -135,24 +133,19 @@ def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: s
     _said(place, last, small, left, foot)
 
 
-def _rows(
-    details: Sequence[tuple[str, str]], columns: int, width: float, height: float
-) -> list[tuple[list[tuple[str, list[Line]]], float]]:
+def _rows(details: Sequence[tuple[str, str]], columns: int, width: float, height: float) -> list[_Row]:
     """The cover's details in rows, each with its height; values have fewer lines where all would not fit otherwise.
 
     What finds no room even so is left out.
     """
-    rows: list[tuple[list[tuple[str, list[Line]]], float]] = []
+    rows: list[_Row] = []
     for most in (3, 2, 1):
+        shown = [(label, plain_lines(value, COVER_VALUE, width, most)) for label, value in details]
         rows = []
-        for first in range(0, len(details), columns):
-            row = [
-                (label, plain_lines(value, COVER_VALUE, width, most))
-                for label, value in details[first : first + columns]
-            ]
-            rows.append(
-                (row, math.ceil(max(height_of(lines, COVER_VALUE) for _, lines in row) / HALF) * HALF + 1.5 * GRID)
-            )
+        for first in range(0, len(shown), columns):
+            row = shown[first : first + columns]
+            tallest = max(height_of(lines, COVER_VALUE) for _, lines in row)
+            rows.append((row, math.ceil(tallest / HALF) * HALF + 1.5 * GRID))
         if sum(tall for _, tall in rows) <= height:
             break
     while rows and sum(tall for _, tall in rows) > height:
@@ -203,7 +196,7 @@ def draw_watermark(place: Place, text: str) -> None:
     canvas, width, height = place.canvas, sheet().width, sheet().height
     diagonal = math.hypot(width, height)
     size = 120 * diagonal / math.hypot(A4.width, A4.height)
-    line = plain_lines(text.strip(), replace(COVER_TITLE, size=size, leading=140), diagonal, 1)[0]
+    line = plain_lines(text.strip(), replace(COVER_TITLE, size=size, leading=140, colour=DEEP), diagonal, 1)[0]
     with place.tagged(ARTIFACT):
         angle = math.atan2(height, width)
         turn = (math.cos(angle), math.sin(angle), -math.sin(angle), math.cos(angle))
@@ -247,7 +240,7 @@ def _leader(item: Item, width: float, number: int, type_: Type, measure: float, 
         start = x + width + 6
         end = x + measure - figure.width - 5
         if end > start:
-            place.canvas.path([(start, down - 1), (end, down - 1)], stroke=RULE, width=0.8, close=False, dash="0.8 3.2")
+            place.canvas.rule(start, down - 1, end, down - 1, RULE, 0.8, dash=b"0.8 3.2")
         place.document.jump(link, says, (x, top, measure, item.height), page, max(0.0, y - GRID))
 
     return draw

@@ -5,21 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from actors.pdf.charts.parts import (
-    Datum,
-    Room,
-    figure,
-    highest,
-    most_lines,
-    put_value,
-    room_for,
-    scale_head,
-    with_foot,
-)
-from actors.pdf.page.flow import Draw, Item, Place, headed
-from actors.pdf.product.measure import Scale
-from actors.pdf.prose import height_of, plain_lines, put
-from actors.pdf.scales import Track
+from actors.pdf.drawing.charts.parts import Chart, Datum, Room, highest, most_lines
+from actors.pdf.drawing.prose import height_of, plain_lines, put
+from actors.pdf.drawing.scales import Track
+from actors.pdf.page.flow import Draw, Item, Place
 from actors.pdf.style import DEEP, GRID, HALF, INK, LABEL, LABEL_STRONG, WHITE
 from actors.pdf.text.linebreak import Line
 
@@ -27,22 +16,17 @@ PROFILE_HEIGHT = 34 * GRID
 _STRIP = 14.0  # points: the bands of a row with a name
 
 
-def profile_items(
-    title: str, data: Sequence[Datum], scale: Scale, measure: float, reference: float | None = None
-) -> list[Item]:
+def profile_items(chart: Chart) -> list[Item]:
     """Bipolar rows: where somebody stands between two poles, with a line from row to row unless the rows have names."""
-    named = any(datum.name for datum in data)
-    pole = measure * (0.21 if named else 0.25)
-    right_pole = pole if any(datum.opposite for datum in data) else 0.0
-    room = room_for(data, scale)
-    track = measure - 2 * 10 - pole - right_pole - room.whole
+    named = any(datum.name for datum in chart.data)
+    pole = chart.measure * (0.21 if named else 0.25)
+    right_pole = pole if any(datum.opposite for datum in chart.data) else 0.0
+    room = chart.room()
+    track = chart.measure - 2 * 10 - pole - right_pole - room.whole
     widths = _Widths(pole, pole + 10, track, right_pole, named, room)
-    parts = []
-    for rows in _profile_parts([_profile_row(datum, widths) for datum in data]):
-        part = Item(sum(row.height for row in rows), _profile_drawing(rows, scale, widths, reference))
-        parts.append(part)
-    items = headed(scale_head(scale, widths.left, widths.track), figure(parts, title, data, scale))
-    return with_foot(items, scale, widths.left, widths.track, measure, reference)
+    parts = _profile_parts([_profile_row(datum, widths) for datum in chart.data])
+    drawn = [Item(sum(row.height for row in rows), _profile_drawing(rows, chart, widths)) for rows in parts]
+    return chart.rows(drawn, widths.left, track)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +70,15 @@ def _profile_row(datum: Datum, widths: _Widths) -> _Row:
     return _Row(datum, name, label, opposite, max(4 * HALF, math.ceil((text + 7) / HALF) * HALF))
 
 
-def _profile_drawing(rows: Sequence[_Row], scale: Scale, widths: _Widths, reference: float | None) -> Draw:
+def _profile_drawing(rows: Sequence[_Row], chart: Chart, widths: _Widths) -> Draw:
     def draw(place: Place, x: float, top: float) -> None:
-        canvas, points, y = place.canvas, list[tuple[float, float] | None](), top
-        left, height = x + widths.left, sum(row.height for row in rows)
-        track = Track(place, scale, left, widths.track)
+        canvas, points, y = place.canvas, list[tuple[float | None, float]](), top
+        left, height, type_ = x + widths.left, sum(row.height for row in rows), LABEL if widths.named else LABEL_STRONG
+        right = left + widths.track + 10
+        track = Track(place, chart.scale, left, widths.track)
         if not widths.named:
             track.bands(top, height)
-            track.lines(top, height, reference)
+            track.lines(top, height, chart.reference)
         for row in rows:
             name_height = height_of(row.name, LABEL_STRONG)
             middle = y + (row.height + name_height) / 2
@@ -101,27 +86,20 @@ def _profile_drawing(rows: Sequence[_Row], scale: Scale, widths: _Widths, refere
                 above = middle - _STRIP / 2 - name_height - 1
                 put(place, row.name, LABEL_STRONG, left, above, widths.track, "center")
                 track.bands(middle - _STRIP / 2, _STRIP)
-                track.lines(middle - _STRIP / 2, _STRIP, reference)
+                track.lines(middle - _STRIP / 2, _STRIP, chart.reference)
             else:
                 canvas.rule(left, middle, left + widths.track, middle, WHITE, 0.6)
             track.interval(row.datum.span, middle, 9)
-            _profile_labels(place, row, scale, widths, x, middle)
-            value = row.datum.value
-            points.append(None if value is None else (track.at(value), middle))
+            put(place, row.label, type_, x, middle - height_of(row.label, type_) / 2, widths.pole, "right")
+            put(place, row.opposite, LABEL, right, middle - height_of(row.opposite, LABEL) / 2, widths.right_pole)
+            widths.room.put(place, row.datum, right + widths.right_pole, middle, INK)
+            points.append((row.datum.value, middle))
             y += row.height
-        for start, end in pairwise(() if widths.named else points):
-            if start and end:
-                canvas.rule(*start, *end, DEEP, 1.4)
-        for row, point in zip(rows, points, strict=True):
-            if point and row.datum.value is not None:
-                track.mark(row.datum.value, point[1], 4.2)
+        for (first, above), (second, below) in pairwise(() if widths.named else points):
+            if first is not None and second is not None:
+                canvas.rule(track.at(first), above, track.at(second), below, DEEP, 1.4)
+        for value, middle in points:
+            if value is not None:
+                track.mark(value, middle, 4.2)
 
     return draw
-
-
-def _profile_labels(place: Place, row: _Row, scale: Scale, widths: _Widths, x: float, middle: float) -> None:
-    type_ = LABEL if widths.named else LABEL_STRONG
-    put(place, row.label, type_, x, middle - height_of(row.label, type_) / 2, widths.pole, "right")
-    edge = x + widths.left + widths.track + 10
-    put(place, row.opposite, LABEL, edge, middle - height_of(row.opposite, LABEL) / 2, widths.right_pole)
-    put_value(place, row.datum, scale, widths.room, edge + widths.right_pole, middle, INK)

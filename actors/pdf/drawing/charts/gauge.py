@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from actors.pdf.charts.parts import Datum, figure, key_items, legends
+from actors.pdf.drawing.charts.parts import Chart, Datum
+from actors.pdf.drawing.prose import height_of, plain_lines, put
+from actors.pdf.drawing.scales import INTERVAL, share, stretches
 from actors.pdf.page.flow import Item, Place
 from actors.pdf.product.filters import interval_words, reading, score_of
 from actors.pdf.product.measure import Scale, band_of, known
-from actors.pdf.prose import height_of, plain_lines, put
-from actors.pdf.scales import INTERVAL, share, stretches
 from actors.pdf.style import BANDS, DEEP, GRID, HALF, INK, LABEL, LABEL_STRONG, RULE, SMALL, WHITE
 from actors.pdf.text.linebreak import Line
 
@@ -19,8 +19,9 @@ _NAME_WIDTH = 60.0
 _Name = tuple[list[Line], float, float, str]  # a band's name, x and y from the ring's middle, and its alignment
 
 
-def gauge_items(datum: Datum, scale: Scale, measure: float, reference: float | None = None) -> list[Item]:
+def gauge_items(chart: Chart) -> list[Item]:
     """A half circle of bands with a hand; an inner arc is the interval. Names that would touch go into a legend."""
+    scale, measure, (datum,) = chart.scale, chart.measure, chart.data
     radius = min(84.0, measure / 2 - 50)
     measured = known(scale) or datum.span is not None
     height = math.ceil((radius + 38 + (LABEL.leading if measured else 0)) / HALF) * HALF
@@ -47,9 +48,9 @@ def gauge_items(datum: Datum, scale: Scale, measure: float, reference: float | N
             canvas.ring_part(middle, base, radius * 0.60, radius * 0.68, low, max(high, low + 0.02), INTERVAL, WHITE)
         if known(scale) and scale.mean is not None:
             radial(scale.mean, 0.58, 1.0, 0.6)
-        if reference is not None:
+        if chart.reference is not None:
             for part in (0.70, 0.80, 0.90):
-                radial(reference, part, part + 0.06, 1.0)
+                radial(chart.reference, part, part + 0.06, 1.0)
         if datum.value is not None:
             angle = share(scale, datum.value) * math.pi
             tip = (middle - radius * 0.93 * math.cos(angle), base - radius * 0.93 * math.sin(angle))
@@ -61,9 +62,8 @@ def gauge_items(datum: Datum, scale: Scale, measure: float, reference: float | N
         put(place, plain_lines(first_line, big, measure, 1), big, x, base + 8, measure, "center")
         put(place, plain_lines(second, LABEL, measure, 1), LABEL, x, base + 8 + GRID, measure, "center")
 
-    items = figure([Item(height, draw, before=HALF, keep=True)], datum.label, [datum], scale)
-    items += legends(scale, measure) if crowded else []
-    items += key_items(scale, measure, reference)
+    items = chart.figure([Item(height, draw, before=HALF, keep=True)])
+    items += [*(chart.legends() if crowded else ()), *chart.key()]
     items[-1].keep = False
     return items
 

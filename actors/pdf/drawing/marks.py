@@ -7,9 +7,9 @@ from itertools import groupby
 
 import segno
 
+from actors.pdf.drawing.pictures import Drawing, figure_tag
+from actors.pdf.drawing.prose import height_of, plain_lines, put
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, total
-from actors.pdf.pictures import Drawing, figure_tag
-from actors.pdf.prose import height_of, plain_lines, put
 from actors.pdf.style import BODY, CAPTION, GRID, HALF, INK, RULE, sheet
 
 QR_BYTES = 600  # of a code's content: with more its squares are too small for a telephone

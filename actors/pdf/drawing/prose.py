@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, keep, keep_ends
 from actors.pdf.page.flow import draw as draw_column
-from actors.pdf.style import ACCENT, BODY, CAPTION, GRID, HALF, HEADINGS, LEAD, SMALL, TINT, Colour, Type
+from actors.pdf.style import ACCENT, BODY, CAPTION, GRID, HALF, HEADINGS, LEAD, SMALL, TINT, Type
 from actors.pdf.text.linebreak import Line, justified, ragged
 from actors.pdf.text.words import LONGEST, PLAIN, Chunk, emphasis, longest, measured, right_to_left, unmarked
 
@@ -45,20 +45,13 @@ def line_items(lines: Sequence[Line], type_: Type, name: str = "P") -> list[Item
 
 
 def put(
-    place: Place,
-    lines: Sequence[Line],
-    type_: Type,
-    x: float,
-    top: float,
-    width: float = 0.0,
-    align: str = "left",
-    colour: Colour | None = None,
+    place: Place, lines: Sequence[Line], type_: Type, x: float, top: float, width: float = 0.0, align: str = "left"
 ) -> float:
     """Draw lines below each other, aligned within `width` points from `x`; returns the top of the next."""
     down = baseline(type_)
     for line in lines:
         shift = {"left": 0.0, "center": (width - line.width) / 2, "right": width - line.width}[align]
-        place.canvas.line(x + shift, top + down, line, colour)
+        place.canvas.line(x + shift, top + down, line)
         top += type_.leading + line.below
     return top
 

@@ -7,12 +7,12 @@ from itertools import chain
 
 from msgspec import structs
 
+from actors.pdf.drawing.prose import height_of, put, snapped, text_lines
+from actors.pdf.drawing.scales import Track
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, headed, keep, keep_rows
 from actors.pdf.product.blocks import Column
 from actors.pdf.product.filters import spoken
 from actors.pdf.product.measure import Scale, Span
-from actors.pdf.prose import height_of, put, snapped, text_lines
-from actors.pdf.scales import Track
 from actors.pdf.style import CELL, CELL_HEAD, CELL_STRONG, DEEP, GRID, HALF, PALE, RULE, Type, sheet
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import emphasis, measured
@@ -37,10 +37,14 @@ class Cell:
     span: Span | None = None
 
 
+Row = Sequence[Cell]
+
+
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Where the cells of a table stand, in points, and how they are set."""
+    """The columns of a table: where their cells stand, in points, and how they are set."""
 
+    columns: Sequence[Column]
     widths: Sequence[float]
     measure: float
     plain: Type
@@ -49,10 +53,14 @@ class _Grid:
     pad: float
 
     @classmethod
-    def of(cls, widths: Sequence[float], measure: float, size: float) -> "_Grid":
-        """Set in a part of the usual size; lines keep their distance."""
+    def of(cls, columns: Sequence[Column], rows: Sequence[Row], sums: Row, measure: float) -> "_Grid":
+        """With room for the cells, set in the part of the usual size that this takes; lines keep their distance."""
+        widths, size = roomy(columns, rows, sums, measure)
         plain, strong, head = (replace(one, size=one.size * size) for one in (CELL, CELL_STRONG, CELL_HEAD))
-        return cls(widths, measure, plain, strong, head, pad(size))
+        return cls(columns, widths, measure, plain, strong, head, pad(size))
+
+    def type_of(self, column: Column) -> Type:
+        return self.strong if column.strong else self.plain
 
     def room(self, width: float) -> float:
         """What a column's padding leaves for its text."""
@@ -69,23 +77,18 @@ def column_widths(columns: Sequence[Column], measure: float) -> list[float]:
     return [share / sum(shares) * measure for share in shares]
 
 
-def pad(size: float = 1.0) -> float:
+def pad(size: float) -> float:
     """Points between a column's edge and its text, which is set in a part of the usual size."""
     return 3.0 if sheet().narrow or size < 1.0 else 5.0
 
 
-def roomy(
-    columns: Sequence[Column],
-    rows: Sequence[Sequence[Cell]],
-    sums: Sequence[Cell],
-    widths: Sequence[float],
-    measure: float,
-) -> tuple[Sequence[float], float]:
+def roomy(columns: Sequence[Column], rows: Sequence[Row], sums: Row, measure: float) -> tuple[Sequence[float], float]:
     """Columns as wide as their widest words and numbers, at the expense of the others, and the size that this takes.
 
     Words that find no room are divided. For numbers, which are not, the size falls, as a part of the usual one. What
     finds no room in the least size is broken, and the columns share that evenly.
     """
+    widths = column_widths(columns, measure)
     words, numbers = list[float](), list[float]()
     for place, column in enumerate(columns):
         type_ = CELL_STRONG if column.strong else CELL
@@ -112,24 +115,20 @@ def roomy(
     return [measure * need / sum(needs) for need in needs], SIZES[-1]
 
 
-def table_items(
-    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], measure: float, totals: Sequence[Cell] = ()
-) -> list[Item]:
+def table_items(columns: Sequence[Column], rows: Sequence[Row], measure: float, totals: Row = ()) -> list[Item]:
     """The head, the rows, and the totals of the last columns after their label, which spans the others.
 
     Only a row that is taller than a page is divided.
     """
-    widths: Sequence[float] = column_widths(columns, measure)
     span = len(columns) - len(totals) + 1
     sums = [Cell()] * span + list(totals[1:]) if totals else []
-    widths, size = roomy(columns, rows, sums, widths, measure)
-    table, grid = Tag("Table"), _Grid.of(widths, measure, size)
-    head = _head(columns, grid, Tag("TR", table))
-    parts = [part for row in rows for part in _row(columns, row, grid, Tag("TR", table), head.height)]
+    table, grid = Tag("Table"), _Grid.of(columns, rows, sums, measure)
+    head = _head(grid, Tag("TR", table))
+    parts = [part for row in rows for part in _row(row, grid, Tag("TR", table), head.height)]
     if totals:
         joined = [structs.replace(column, strong=True) for column in (columns[0], *columns[span:])]
-        whole = replace(grid, widths=[sum(widths[:span]), *widths[span:]])
-        last = _row(joined, totals, whole, Tag("TR", table), head.height, span)
+        whole = replace(grid, columns=joined, widths=[sum(grid.widths[:span]), *grid.widths[span:]])
+        last = _row(totals, whole, Tag("TR", table), head.height, span)
         _ruled(last[0], 0.0, measure, 0.5)
         keep(parts[-1:])
         parts += last
@@ -151,11 +150,11 @@ def _ruled(item: Item, down: float, measure: float, width: float) -> None:
     item.draw = draw
 
 
-def _head(columns: Sequence[Column], grid: _Grid, row: Tag) -> Item:
-    tags = [Tag("TH", row, attributes="<</O/Table/Scope/Column>>") for _ in columns]
+def _head(grid: _Grid, row: Tag) -> Item:
+    tags = [Tag("TH", row, attributes="<</O/Table/Scope/Column>>") for _ in grid.columns]
     type_, measure = grid.head, grid.measure
     rooms = [grid.room(width) for width in grid.widths]
-    cells = [text_lines(column.title, type_, room) for column, room in zip(columns, rooms, strict=True)]
+    cells = [text_lines(column.title, type_, room) for column, room in zip(grid.columns, rooms, strict=True)]
     tallest = max(height_of(lines, type_) for lines in cells)
     height = math.ceil((tallest + 7) / HALF) * HALF
 
@@ -166,7 +165,7 @@ def _head(columns: Sequence[Column], grid: _Grid, row: Tag) -> Item:
             canvas.rule(x, top, x + measure, top, DEEP, 1.1)
             canvas.rule(x, top + height, x + measure, top + height, DEEP, 0.5)
         left = x
-        for lines, column, width, room, tag in zip(cells, columns, grid.widths, rooms, tags, strict=True):
+        for lines, column, width, room, tag in zip(cells, grid.columns, grid.widths, rooms, tags, strict=True):
             block = height_of(lines, type_)
             with place.tagged(tag):
                 put(place, lines, type_, left + grid.pad, top + height - block - 3, room, column.align)
@@ -176,22 +175,14 @@ def _head(columns: Sequence[Column], grid: _Grid, row: Tag) -> Item:
     return Item(height, draw, before=HALF, keep=True)
 
 
-def _row(
-    columns: Sequence[Column],
-    row: Sequence[Cell],
-    grid: _Grid,
-    whole: Tag,
-    head: float,
-    label: int = 0,
-) -> list[Item]:
+def _row(row: Row, grid: _Grid, whole: Tag, head: float, label: int = 0) -> list[Item]:
     """A row, in parts that fit below a head of `head` points; its first cell may be the `label` of that many columns."""
     tags = [Tag("TD", whole) for _ in row]
     if label:
         tags[0] = Tag("TH", whole, attributes=f"<</O/Table/Scope/Row/ColSpan {label}>>")
-    types = [grid.strong if column.strong else grid.plain for column in columns]
     cells = [
-        [] if cell.scale else text_lines(cell.text, type_, grid.room(width))
-        for cell, type_, width in zip(row, types, grid.widths, strict=True)
+        [] if cell.scale else text_lines(cell.text, grid.type_of(column), grid.room(width))
+        for cell, column, width in zip(row, grid.columns, grid.widths, strict=True)
     ]
     tallest = max((len(lines) for lines in cells), default=1) or 1
     deepest = max((line.below for lines in cells for line in lines), default=0.0)
@@ -199,19 +190,11 @@ def _row(
     items: list[Item] = []
     for first in range(0, tallest, fitting):
         part = [lines[first : first + fitting] for lines in cells]
-        meters = row if first == 0 else ()
-        items.append(_row_part(columns, part, meters, types, grid, tags))
+        items.append(_row_part(part, () if first else row, grid, tags))
     return items
 
 
-def _row_part(
-    columns: Sequence[Column],
-    cells: Sequence[Sequence[Line]],
-    row: Sequence[Cell],
-    types: Sequence[Type],
-    grid: _Grid,
-    tags: Sequence[Tag],
-) -> Item:
+def _row_part(cells: Sequence[Sequence[Line]], meters: Row, grid: _Grid, tags: Sequence[Tag]) -> Item:
     tallest = max(CELL.leading, *(height_of(lines, CELL) for lines in cells))
     height = math.ceil((LEAST_ROW - CELL.leading + tallest) / QUARTER) * QUARTER
     above = (height - tallest) / 2
@@ -220,13 +203,14 @@ def _row_part(
         with place.tagged(ARTIFACT):
             place.canvas.rule(x, top + height, x + grid.measure, top + height, RULE, 0.35)
         left = x
-        for number, (lines, column, type_, width) in enumerate(zip(cells, columns, types, grid.widths, strict=True)):
+        for number, (lines, column, width) in enumerate(zip(cells, grid.columns, grid.widths, strict=True)):
             place.document.structure.element(tags[number])  # an empty cell is a cell
             if lines:
                 with place.tagged(tags[number]):
-                    put(place, lines, type_, left + grid.pad, top + above, grid.room(width), column.align)
-            elif row and (scale := row[number].scale):
-                cell = row[number]
+                    type_, room = grid.type_of(column), grid.room(width)
+                    put(place, lines, type_, left + grid.pad, top + above, room, column.align)
+            elif meters and (scale := meters[number].scale):
+                cell = meters[number]
                 with place.tagged(Tag("Figure", tags[number], spoken(scale, cell.value, cell.span))):
                     middle = top + above + CELL.leading / 2
                     _draw_meter(place, cell, left + grid.pad, middle, width - 2 * grid.pad)
