@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
 import os
-import socket
 import sys
 import xmlrpc.client
 from collections.abc import Mapping
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from supervisor.xmlrpc import SupervisorTransport
 
 from ops.processes import full_name
 from ops.servers.process import Server, listens
@@ -70,10 +69,14 @@ class Supervised(Server):
         return ready and listens(self.processes(), self._port)
 
     def _ask(self, method: str, *arguments: Any) -> Any:
-        """One call of supervisor's XML-RPC interface."""
-        path = str(Path(self._environ["REPORTQ_RUN_DIR"]) / "supervisor.sock")
-        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=_UnixTransport(path)) as proxy:
-            return getattr(proxy.supervisor, method)(*arguments)
+        """One call of supervisor's XML-RPC interface; its socket is reached through its folder: a deep path does no harm."""
+        folder = os.open(self._environ["REPORTQ_RUN_DIR"], os.O_RDONLY)
+        try:
+            transport = SupervisorTransport(None, None, f"unix:///proc/self/fd/{folder}/supervisor.sock")
+            with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as proxy:
+                return getattr(proxy.supervisor, method)(*arguments)
+        finally:
+            os.close(folder)
 
     def pid_of(self, program: str) -> int:
         """The process id of a program; 0 while it does not run."""
@@ -96,30 +99,3 @@ def first_key(environ: Mapping[str, str]) -> dict[str, str]:
     """The header with the first configured API key, if there is one."""
     first = environ.get("REPORTQ_API_KEYS", "").split(",")[0]
     return {"X-API-Key": first.split(":", 2)[2]} if first else {}
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over supervisor's socket, reached through its folder so that a deep path does no harm."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=90)
-        self._path = path
-
-    def connect(self) -> None:
-        folder = os.open(os.path.dirname(self._path), os.O_RDONLY)
-        try:
-            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self.sock.connect(f"/proc/self/fd/{folder}/{os.path.basename(self._path)}")
-        finally:
-            os.close(folder)
-
-
-class _UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._path = path
-
-    def make_connection(self, host: Any) -> _UnixConnection:
-        connection = _UnixConnection(self._path)
-        self._connection = host, connection  # where close() looks for it
-        return connection
