@@ -10,6 +10,7 @@ from pathlib import Path
 
 import requests
 
+from ops.bench import rows
 from ops.servers.process import wait_until
 from ops.servers.redis import Redis
 from ops.stack import Stack
@@ -53,18 +54,11 @@ class Ours:
     def count(self, where: str) -> int:
         return int(self.db.scalar(f"SELECT COUNT(*) FROM pdf_job_results WHERE {where}"))
 
-    def lay_out(self, jobs: int, *, products: int = 3, name: str = "01K") -> None:
+    def lay_out(self, jobs: int, *, name: str = "01K") -> None:
         """Write so many waiting jobs of all three priorities, by the server itself. Their ids begin with `name`, whose
         characters are those of ids."""
-        self.db.execute(
-            "INSERT INTO pdf_job_results (job_id, code, product_id, priority, turn, callback, fingerprint, requested_at, "
-            f"run_at) SELECT CONCAT('pdf_', %s, LPAD(seq, {26 - len(name)}, '0')), CONCAT('code', seq), "
-            "CONCAT('product', seq %% %s), "
-            "ELT(1 + seq %% 3, 9, 5, 0), ELT(1 + seq %% 3, 0, 4, 9), %s, '', "
-            "UTC_TIMESTAMP(6) - INTERVAL (%s - seq) MICROSECOND, UTC_TIMESTAMP(6) "
-            f"FROM seq_1_to_{jobs}",
-            (name, products, CALLBACK, jobs),
-        )
+        places = {"name": name, "digits": 26 - len(name), "callback": CALLBACK}
+        rows.lay_out(self.db, "waiting", range(1, jobs + 1), part=jobs, **places)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from ulid import ULID
 
 from actors.housekeeping.retention import Retention
 from ops.bench.frame import parser, percentile
+from ops.bench.rows import lay_out
 from ops.servers.mariadb import MariaDB
 from schema.rows import jobs
 from schema.rows.jobs import NewJob
@@ -99,29 +100,5 @@ class Load:
 
 def fill(db: Database, rows: int, old: int) -> None:
     """Completed jobs with what hangs on each: an attempt and a delivered callback; the first `old` ended long ago."""
-    size = 5000
-    for start in range(0, rows, size):
-        ended = db.later(-2 * _KEEP if start < old else -1)
-        # In the order of their keys, as they come in life. MariaDB's sequence engine makes the numbers.
-        source = f"FROM seq_{start}_to_{min(start + size, rows) - 1}"
-        key = "CONCAT('pdf_01J', LPAD(seq, 23, '0'))"
-        delivery = "CONCAT('dlv_01J', LPAD(seq, 23, '0'))"
-        db.execute(
-            "INSERT INTO pdf_job_results (job_id, code, product_id, status, requested_at, run_at, ended_at, completed_at, "
-            f"progress, start_no, fingerprint) SELECT {key}, CONCAT('K', seq), 'minatBakatUmum', 'completed', {ended}, "
-            f"{ended}, {ended}, {ended}, 100, 1, SHA2(seq, 256) {source}"
-        )
-        db.execute(
-            "INSERT INTO attempts (job_id, number, round, started_at, ended_at, outcome) "
-            f"SELECT {key}, 1, 1, {ended}, {ended}, 'completed' {source}"
-        )
-        db.execute(
-            "INSERT INTO deliveries (delivery_id, job_id, round, status, event, url, host, record, owed_at, run_at, "
-            f"recorded_at, ended_at, tries) SELECT {delivery}, {key}, 1, 'delivered', 'completed', "
-            f"'https://n8n.example.com/webhook/done', 'n8n.example.com:443', '{{}}', {ended}, {ended}, {ended}, {ended}, 1 "
-            f"{source}"
-        )
-        db.execute(
-            "INSERT INTO delivery_attempts (delivery_id, number, started_at, ended_at, outcome, status) "
-            f"SELECT {delivery}, 1, {ended}, {ended}, 'delivered', 200 {source}"
-        )
+    for numbers, ended in ((range(old), -2 * _KEEP), (range(old, rows), -1.0)):
+        lay_out(db, "finished", numbers, ended=db.later(ended))
