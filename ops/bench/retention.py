@@ -10,6 +10,7 @@ import multiprocessing
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ulid import ULID
@@ -77,25 +78,24 @@ class Load:
 
     def __init__(self, url: str, clients: int) -> None:
         self._db = Database(url)
-        self._times: list[list[float]] = [[] for _ in range(clients)]
         self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._submit, args=(times,)) for times in self._times]
-        for thread in self._threads:
-            thread.start()
+        self._pool = ThreadPoolExecutor(clients)
+        self._clients = [self._pool.submit(self._submit) for _ in range(clients)]
 
-    def _submit(self, times: list[float]) -> None:
+    def _submit(self) -> list[float]:
+        times = []
         while not self._stopping.wait(_EVERY):
             job = NewJob(f"pdf_{ULID()}", "bench", "minatBakatUmum", callback="https://n8n.example.com/webhook/done")
             began = time.perf_counter()
             jobs.submit(self._db, job)
             times.append(time.perf_counter() - began)
         self._db.close()
+        return times
 
     def stop(self) -> list[float]:
         self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-        return [seconds for times in self._times for seconds in times]
+        self._pool.shutdown()
+        return [seconds for client in self._clients for seconds in client.result()]
 
 
 def fill(db: Database, rows: int, old: int) -> None:
