@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ops.servers.kinds import HttpServer
 from ops.servers.loopback_http import told
-from ops.servers.process import HttpServer
 
 SILENT = """\
 route: {receiver: nobody, group_wait: 1s, group_interval: 1s}

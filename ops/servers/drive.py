@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ops.servers.drive_api import DriveExchange
 from ops.servers.drive_state import DriveState
+from ops.servers.kinds import ModuleServer
 from ops.servers.loopback_http import call, serve, told
-from ops.servers.process import ModuleServer, listening, wait_until, write_private
+from ops.servers.process import listening, wait_until, write_private
 
 ACCOUNT = "reportq@trial.iam.gserviceaccount.com"
 

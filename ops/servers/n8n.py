@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from ops.servers.kinds import HttpServer
 from ops.servers.loopback_http import call
 from ops.servers.n8n_install import install
-from ops.servers.process import HttpServer, ServerFailed, free_port, output_of, password, wait_until
+from ops.servers.process import ServerFailed, free_port, output_of, password, wait_until
 
 _OFF = ["DIAGNOSTICS", "VERSION_NOTIFICATIONS", "TEMPLATES", "PERSONALIZATION", "COMMUNITY_PACKAGES", "DYNAMIC_BANNERS"]
 # Whatever n8n still wants from its makers goes to a port where nobody listens: no name is looked up, nothing leaves.

@@ -18,11 +18,9 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from ops.servers import leash
-from ops.servers.loopback_http import call
 from ops.servers.packages import need
 
 T = TypeVar("T", int, str)
-REPOSITORY = Path(__file__).parents[2]
 
 _given_ports: set[int] = set()
 _ports_lock = threading.Lock()
@@ -256,31 +254,6 @@ class Server:
             self._leash.stdin.close()
         self._leash = None
         self.pid = None
-
-
-class HttpServer(Server):
-    """A server that says over HTTP, at the path `ready`, whether it does its work."""
-
-    ready = "/-/ready"
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def answers(self) -> bool:
-        return call("GET", self.url + self.ready).ok
-
-
-class ModuleServer(Server):
-    """A server that is a module of ours, run as `python -m MODULE FOLDER PORT`."""
-
-    module = ""
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", self.module, str(self.folder), str(self.port)]
-
-    def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
 
 
 def _stands(pid: int) -> bool:

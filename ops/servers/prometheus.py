@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
+from ops.servers.kinds import HttpServer
 from ops.servers.loopback_http import call, told
-from ops.servers.process import HttpServer, ServerFailed, output_of
+from ops.servers.process import ServerFailed, output_of
 
 
 class Prometheus(HttpServer):

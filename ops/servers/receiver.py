@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ops.servers.kinds import ModuleServer
 from ops.servers.loopback_http import Exchange, Unanswered, Waiting, call, serve
-from ops.servers.process import ModuleServer, listening, wait_until
+from ops.servers.process import listening, wait_until
 
 STEP = {
     "status": 200,
