@@ -36,13 +36,11 @@ class Supervised(Server):
         self._port = port
         self._modules = dict(modules)
         self._variables = {program: dict(chosen) for program, chosen in variables.items()}
-        self._config = ROOT / "ops" / "supervisord.conf"
+        self._config = self.folder / "supervisord.conf"
 
     def prepare(self) -> None:
-        """With other entry modules or variables: the shipped configuration with them in it."""
-        if not self._modules and not self._variables:
-            return
-        text = self._config.read_text().replace("%(here)s/..", str(ROOT))
+        """The shipped configuration, with other entry modules and variables in it where they are wanted."""
+        text = (ROOT / "ops" / "supervisord.conf").read_text().replace("%(here)s/..", str(ROOT))
         for shipped, other in self._modules.items():
             if shipped not in text:
                 raise ValueError(f"ops/supervisord.conf starts no {shipped}")
@@ -50,9 +48,7 @@ class Supervised(Server):
         for program, chosen in self._variables.items():
             line = "environment=" + ",".join(f'{name}="{value}"' for name, value in chosen.items())
             text = text.replace(f"[program:{program}]\n", f"[program:{program}]\n{line}\n")
-        self._config = self.folder / "supervisord.conf"
         self._config.write_text(text)
-        self._modules, self._variables = {}, {}
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)]
