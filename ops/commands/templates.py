@@ -155,7 +155,3 @@ def check(
         typer.echo(f"{product}: ok, sample drawn in {len(pdf) / 1024:.0f} kB")
     if wrong:
         raise typer.Exit(1)
-
-
-single = typer.Typer()
-single.command("render")(render)
