@@ -20,7 +20,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -179,10 +178,8 @@ def play(stack: Stack, prometheus: Prometheus, fault: Fault, chosen: argparse.Na
     fault.begin(stack)
     try:
         rang = ""
-        while time.monotonic() - began < chosen.after:
-            time.sleep(1)
-        with ThreadPoolExecutor(1) as pool:  # one after the other: a person asks one
-            told = {face: pool.submit(ask, stack, face).result() for face in FACES}
+        time.sleep(max(0.0, chosen.after - (time.monotonic() - began)))
+        told = {face: ask(stack, face) for face in FACES}  # one after the other: a person asks one
         say(f"{fault.name}: " + ", ".join(f"{face} {one.state} {one.seconds:.1f} s" for face, one in told.items()))
         while not chosen.no_alerts and not rang:
             if severity := rings(prometheus, fault.alert):
@@ -212,7 +209,6 @@ def main() -> int:
     names = chosen.only.split(",") if chosen.only else [fault.name for fault in FAULTS]
     if unknown := set(names) - {fault.name for fault in FAULTS}:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
-    rows = []
     with tempfile.TemporaryDirectory(prefix="drill-") as folder, running(Path(folder)) as (stack, prometheus):
         say("everything runs")
         rows = [(fault, *play(stack, prometheus, fault, chosen)) for fault in FAULTS if fault.name in names]
