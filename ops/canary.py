@@ -15,8 +15,6 @@ often as ended rows are cleaned away, dead letters included. A canary that fails
 can look at it.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

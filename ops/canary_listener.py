@@ -1,7 +1,5 @@
 """What receives the canary's callbacks: a small HTTP server on an address of its own."""
 
-from __future__ import annotations
-
 import http.server
 import json
 import queue

@@ -4,8 +4,6 @@ debootstrap makes it in the cache, and what is installed in it stays there, so t
 machine itself only debootstrap is installed.
 """
 
-from __future__ import annotations
-
 import os
 import shlex
 import subprocess

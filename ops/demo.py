@@ -8,8 +8,6 @@ of Google Drive, and the processes of production under supervisor. Option `--onc
 if its PDF and its callback arrived. A start that cannot work is refused at once, in one sentence.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

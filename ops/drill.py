@@ -7,8 +7,6 @@ shipped rules: critical ones within two minutes, warnings within seven. Exit cod
 time. All rows take about 15 minutes; a row without its alert takes two.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json

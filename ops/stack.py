@@ -7,8 +7,6 @@
 Everything lives in `folder`, listens on loopback, and ends with the process that made it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os

@@ -7,8 +7,6 @@ ops/test crashes --times 10     options behind a stage go to pytest
 ops/test --setup                packages only (done before this module runs)
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

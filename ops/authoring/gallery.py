@@ -1,7 +1,5 @@
 """Product folders made of the example blocks in gallery.yaml: of a single block, or of all of them."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

@@ -8,8 +8,6 @@ A turn is four loads, each over new connections. gunicorn's processes share kept
 all sixteen runs at half the speed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import statistics
 

@@ -6,8 +6,6 @@ The 202's of a low job is worse by nature: who overtakes it was not there yet. W
 Drive's double allows so many writes a second; the limit is found while the system warms up.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import statistics

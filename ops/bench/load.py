@@ -1,7 +1,5 @@
 """Load by wrk: submissions as quickly as they are answered, over a fixed number of connections."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

@@ -8,8 +8,6 @@ proportional share (PSS) divides pages among those who use them. The whole unit'
 which only starts and watches.
 """
 
-from __future__ import annotations
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -3,8 +3,6 @@
 Everything else is production's: claim, lease, heartbeat, guarded writes, attempt, delivery row, metrics, logs.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Our side of every bench: the whole system as it is shipped, asked in SQL from outside."""
 
-from __future__ import annotations
-
 import contextlib
 import tempfile
 import time

@@ -1,7 +1,5 @@
 """The content of the reference report: the same words, rows and values for every contender."""
 
-from __future__ import annotations
-
 import random
 from datetime import UTC, datetime
 from pathlib import Path

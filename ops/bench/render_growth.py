@@ -5,8 +5,6 @@ divided by the time at 2×: 2 when time is linear. Then the slowest ones are dra
 fills more pages than a report may have is refused; that is timed as well.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from pathlib import Path

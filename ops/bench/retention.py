@@ -4,8 +4,6 @@ Prints how long a submission's row takes at the 99th percentile without and with
 under 2). The submissions are the API's own single INSERT; the cleaning is the leader's own step, in its own process.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import tempfile
 import threading

@@ -1,7 +1,5 @@
 """Rows by the million, which MariaDB's sequence engine makes itself; the statements stand in `ops/bench/sql`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from string import Template
 

@@ -16,8 +16,6 @@ as rows). Timed are a relay's look, a retention sweep's letters, the letters to 
 replay's siblings. The gauges are timed too; they count what waits and may therefore take longer.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import http.client

@@ -6,8 +6,6 @@ The last line is the verdict; the exit code is 0 only when its zeros are zeros, 
 seed makes the same schedule.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import shutil

@@ -1,7 +1,5 @@
 """Full disks: the run folder's, MariaDB's, and the one where the embedded default keeps its PDFs."""
 
-from __future__ import annotations
-
 import time
 
 import pymysql

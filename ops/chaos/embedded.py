@@ -4,8 +4,6 @@ Drive is the store of the others, and its files cannot fill a disk of ours. A fo
 PDFs in; so its full disk is done here, to real reports of real size.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import threading

@@ -1,7 +1,5 @@
 """The planned faults strike, in lanes side by side, while the system gets work done in between; what happened is counted."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import time

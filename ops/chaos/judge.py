@@ -4,8 +4,6 @@ The words are those of RabbitMQ's Jepsen tests: an operation is attempted, ackno
 acknowledged and cannot be found is lost.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Callers who submit until enough jobs are accepted, cancel some, replay some, and remember what they were promised."""
 
-from __future__ import annotations
-
 import re
 import threading
 import time

@@ -3,8 +3,6 @@
 Faults run in lanes, side by side; within a lane one after the other, so that one program is not struck twice at once.
 """
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass
 

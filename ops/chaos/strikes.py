@@ -3,8 +3,6 @@
 Every function below strikes, lasts, ends what it began, and returns how often it struck: 0 when there was nobody to strike.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import random

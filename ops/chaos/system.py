@@ -1,8 +1,6 @@
 """The system under test: production's programs on private real servers, a misbehaving network between them, and clocks
 that can be turned."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import platform
@@ -10,7 +8,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pymongo
 
@@ -106,7 +104,7 @@ class System:
         )
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[System]:
+    def running(self) -> Iterator[Self]:
         """Start everything and put the reports into MongoDB; end everything."""
         try:
             with self.run_disk, self.rows_disk, self.embedded.disk, self._logs_kept(), self.stack, self.embedded.api:

@@ -1,7 +1,5 @@
 """Many dead letters at once: the question before, the progress bar, the summary after, the exit code."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Iterator

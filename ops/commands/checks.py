@@ -1,7 +1,5 @@
 """What the settings name is asked here, once, for `config check` and for `doctor`, so that neither knows a fault alone."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """`reportq dead-letters`: what died, grouped by why; replay and discard."""
 
-from __future__ import annotations
-
 import sys
 import time
 from dataclasses import dataclass

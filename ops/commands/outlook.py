@@ -1,7 +1,5 @@
 """The verdict for commands: asked side by side and in bounded time, whatever is frozen."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Commands for template authors: `render` draws one report, `templates check|list` looks after products."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What all commands share: the open database, who acts, tables and JSON, failures as sentences."""
 
-from __future__ import annotations
-
 import getpass
 import json
 import os

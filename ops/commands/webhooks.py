@@ -1,7 +1,5 @@
 """`reportq webhooks`: the delivery log, sending again, and a signed example to try a receiver with."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

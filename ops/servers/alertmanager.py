@@ -1,7 +1,5 @@
 """A private Alertmanager, alone in its cluster."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -4,8 +4,6 @@ Production talks to Google; trials and tests talk to this, through PyDrive2 and 
 Files survive kill -9; fault rules live in the process and end with it.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What all connections to the Drive double share: files, faults, counts, settings, tokens, and how files are shown."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -1,7 +1,5 @@
 """Two kinds of private servers: one is asked over HTTP whether it does its work, one is a module of ours."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the HTTP doubles stand on: a threaded HTTP/1.1 server on loopback, and calls that ignore proxies."""
 
-from __future__ import annotations
-
 import http.server
 import json
 import socket

@@ -3,8 +3,6 @@
 TEST_MYSQL_ROOT makes it MySQL: the root of another Debian (`ops.servers.other_debian`).
 """
 
-from __future__ import annotations
-
 import getpass
 import hashlib
 import os

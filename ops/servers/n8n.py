@@ -1,7 +1,5 @@
 """A private n8n, the real one, headless: workflows imported and published, executions read from its database."""
 
-from __future__ import annotations
-
 import json
 import os
 import sqlite3

@@ -7,8 +7,6 @@ left out. The one native part that is needed, sqlite3, is built by itself. Its h
 npm.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -7,8 +7,6 @@ Nothing of it is installed: the packages' scripts are not run, and root is not n
 needed as if nothing were there. It checks Debian's signature on what it fetches. The result is run by `inside`.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

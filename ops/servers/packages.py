@@ -1,7 +1,5 @@
 """Debian packages that trials and tests need: installed when missing, without starting their services."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

@@ -1,7 +1,5 @@
 """The base of every private server: one process in a folder, on ports of its own, bound to loopback."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """A private Prometheus that scrapes what it is told and evaluates the project's rules."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

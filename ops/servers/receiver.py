@@ -4,8 +4,6 @@ Keeps every POST as one JSON line in `posts.jsonl` before it answers, and answer
 by default 200 with a JSON body. Scripts live in the process and end with it; posts survive kill -9.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import sys

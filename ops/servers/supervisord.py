@@ -1,7 +1,5 @@
 """Production's programs under supervisor, started from this checkout, and its XML-RPC interface."""
 
-from __future__ import annotations
-
 import os
 import sys
 import xmlrpc.client

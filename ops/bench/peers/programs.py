@@ -1,7 +1,5 @@
 """Starts the peers' web servers and workers: two processes each, as many threads as ours."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess
