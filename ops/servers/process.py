@@ -11,8 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from string import Template
 from typing import Any, Self, TypeVar
 
 from ops.servers import leash
@@ -67,6 +68,13 @@ def output_of(command: Sequence[str], what: str, **options: Any) -> str:
     if done.returncode:
         raise ServerFailed(f"{what}: {done.stdout}{done.stderr}")
     return str(done.stdout)
+
+
+def filled(file: Path, places: Mapping[str, object]) -> dict[str, str]:
+    """The `NAME=value` lines of a file of settings, with these values at its `$places`; a # begins a comment's line."""
+    lines = Template(file.read_text()).substitute(places).splitlines()
+    pairs = (line.partition("=") for line in lines if not line.startswith("#"))
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def write_private(file: Path, text: str) -> Path:

@@ -17,7 +17,7 @@ from ops.servers.epmd import ROOT, Epmd
 from ops.servers.loopback_http import call, told
 from ops.servers.other_debian import inside
 from ops.servers.packages import need
-from ops.servers.process import Server, free_port, listening, output_of, password, wait_until, write_private
+from ops.servers.process import Server, filled, free_port, listening, output_of, password, wait_until, write_private
 
 BIN = Path("/usr/lib/rabbitmq/bin")  # past Debian's wrapper, which changes the user and the folder
 PRODUCTION = Path(__file__).parent.parent / "rabbitmq"
@@ -76,28 +76,7 @@ class RabbitMQ(Server):
         return inside(self.root, str(BIN / "rabbitmq-server"))
 
     def environment(self) -> dict[str, str]:
-        loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
-        return {
-            "HOME": str(self.folder),  # where Erlang looks for its cookie
-            "LC_ALL": "C.UTF-8",
-            "ERL_EPMD_PORT": str(self._epmd_port),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "detached": "1",  # the script then becomes the node instead of guarding it: `pid` is the node
-            "RABBITMQ_NODENAME": self.node,
-            "RABBITMQ_DIST_PORT": str(self.dist_port),
-            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
-            "RABBITMQ_CONFIG_FILES": str(self.folder / "none"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "none.config"),
-            "RABBITMQ_CONF_ENV_FILE": str(self.folder / "none.env"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
-            "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
-            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
-            "RABBITMQ_LOGS": "-",
-            "RABBITMQ_PID_FILE": str(self.folder / "node.pid"),
-            # Idle schedulers of many nodes would spin and take the processors from what is measured.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{loopback} +sbwt none +sbwtdcpu none +sbwtdio none",
-            "RABBITMQ_CTL_ERL_ARGS": loopback,
-        }
+        return filled(Path(__file__).with_suffix(".env"), vars(self))
 
     def prepare(self) -> None:
         self._epmd_port = Epmd.use(self.node)
@@ -106,17 +85,7 @@ class RabbitMQ(Server):
         write_private(cookie, COOKIE)
         (self.folder / "enabled_plugins").write_text((PRODUCTION / "enabled_plugins").read_text())
         self._write_definitions()
-        own = {
-            "listeners.tcp.local": f"127.0.0.1:{self.port}",
-            "management.tcp.ip": "127.0.0.1",
-            "management.tcp.port": str(self.management_port),
-            "prometheus.tcp.ip": "127.0.0.1",
-            "prometheus.tcp.port": str(self.prometheus_port),
-            "load_definitions": str(self.folder / "definitions.json"),
-            "disk_free_limit.absolute": "50MB",
-            "collect_statistics_interval": "1000",  # the management API's numbers are at most a second old
-            **self.settings,
-        }
+        own = filled(Path(__file__).with_suffix(".conf"), vars(self)) | self.settings
         shipped = (PRODUCTION / "rabbitmq.conf").read_text().splitlines()
         lines = [line for line in shipped if line.partition("=")[0].strip() not in own]
         lines += [f"{key} = {value}" for key, value in own.items()]
