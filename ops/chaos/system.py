@@ -16,7 +16,7 @@ from ops.chaos.embedded import Embedded
 from ops.chaos.sabotage import VARIABLE
 from ops.chaos.schedule import LEASE
 from ops.servers.packages import need
-from ops.servers.process import Server
+from ops.servers.process import Server, filled
 from ops.servers.small_disk import SmallDisk
 from ops.servers.tcp_proxy import TcpProxy
 from ops.stack import ROOT, Stack
@@ -28,32 +28,7 @@ MODULES = {
     "actors.relay": "ops.chaos.relay",
     "service.wsgi:app": "ops.chaos.api:app",
 }
-# Seconds unless said otherwise. What is scaled down is scaled for all, and their order is production's. A statement
-# (10 s) is shorter than a lease, a call to Drive shorter than a job. A talk with the broker is shorter than the time after
-# which a relay counts as stuck.
-CLOCKS = {
-    "REPORTQ_LEASE": f"{LEASE:g}",
-    "REPORTQ_HEARTBEAT": "2",
-    "REPORTQ_SWEEP": "0.5",
-    "REPORTQ_RELAY_HOLD": "4",
-    "REPORTQ_RELAY_STUCK": "15",
-    "REPORTQ_BROKER_TIMEOUT": "4",
-    "REPORTQ_LOST_HINT_AFTER": "5",
-    "REPORTQ_PROMOTE_AFTER": "30",
-    "REPORTQ_JOB_TIMEOUT": "40",
-    "REPORTQ_RETRY_BACKOFF": "0.2",
-    "REPORTQ_RETRY_BACKOFF_MAX": "2",
-    "REPORTQ_SWITCH_POLL": "0.5",
-    "REPORTQ_PROBE_EVERY": "1",
-    "REPORTQ_OUTAGE_WINDOW": "2",
-    "REPORTQ_HOST_PROBE_EVERY": "1",
-    "REPORTQ_GDRIVE_TIMEOUT": "3",
-    "REPORTQ_WEBHOOK_TIMEOUT": "2",
-    "REPORTQ_WEBHOOK_SCALE": "0.02",
-    "REPORTQ_MAX_BATCH": "5000",  # jobs
-}
-
-
+CLOCKS = filled(Path(__file__).with_name("clocks.env"), {"LEASE": f"{LEASE:g}"})
 RUN_DISK = 128 << 20  # bytes: everybody's logs, too
 ROWS_DISK = 768 << 20  # of which MariaDB takes a fifth before the first row
 
