@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 
 from ops.bench import rows
-from ops.servers.process import wait_until
+from ops.servers.process import filled, wait_until
 from ops.servers.redis import Redis
 from ops.stack import Stack
 from schema.rows import pauses
@@ -72,15 +72,7 @@ def opened(
 
     `lean` hides numpy: benches install it, production does not, and fpdf2 would load it.
     """
-    chosen = {
-        "REPORTQ_PROFILE": "production",
-        "REPORTQ_LOG_FORMAT": "json",
-        "REPORTQ_MAX_BACKLOG": "10000000",  # a bench fills the queue on purpose
-        "REPORTQ_SWITCH_POLL": str(_LOOK),
-        "REPORTQ_CLEANUP_COMPLETED_AFTER": "86400",
-        "REPORTQ_WEBHOOK_ALLOW": "127.0.0.0/8",
-        **(settings or {}),
-    }
+    chosen = filled(Path(__file__).with_suffix(".env"), {"look": _LOOK}) | dict(settings or {})
     with tempfile.TemporaryDirectory(prefix="reportq-bench-") as name:
         folder = Path(name)
         if lean:
