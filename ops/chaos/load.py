@@ -1,6 +1,8 @@
 """Callers who submit until enough jobs are accepted, cancel some, replay some, and remember what they were promised."""
 
+import contextlib
 import re
+import sched
 import threading
 import time
 from collections import Counter
@@ -59,7 +61,7 @@ class Load:
         self.replays = 0
         self.cancels: dict[str, str] = {}
         self._threads: list[threading.Thread] = []
-        self._later: list[tuple[float, Callable[[requests.Session], None]]] = []
+        self._later, self._acting = sched.scheduler(), _session()
 
     def start(self) -> None:
         """Begin to submit."""
@@ -181,29 +183,19 @@ class Load:
             self._plan(2.0, partial(self._act_on, batch_id, "cancel"))
 
     def _plan(self, after: float, act: Callable[[requests.Session], None]) -> None:
-        with self._mutex:
-            self._later.append((time.monotonic() + after, act))
+        self._later.enter(after, 0, self._act, (act,))
+
+    def _act(self, act: Callable[[requests.Session], None]) -> None:
+        with contextlib.suppress(requests.RequestException):  # a caller who gets no answer lets it be
+            act(self._acting)
 
     def _act_on(self, batch_id: str, act: str, session: requests.Session) -> None:
         answer = session.post(f"{self._system.stack.url}/api/batches/{batch_id}/{act}", timeout=60)
         self.acts[f"{act} {answer.status_code}"] += 1
 
     def _act_later(self) -> None:
-        session = _session()
-        while not self._stop.is_set():
-            with self._mutex:
-                now = time.monotonic()
-                due = [act for at, act in self._later if at <= now]
-                self._later = [(at, act) for at, act in self._later if at > now]
-                done = len(self.accepted) >= self._jobs and not self._later
-            for act in due:
-                try:
-                    act(session)
-                except requests.RequestException:
-                    continue  # a caller who gets no answer lets it be
-            if done:
-                return
-            self._stop.wait(0.1)
+        while not self._stop.wait(0.1) and (len(self.accepted) < self._jobs or not self._later.empty()):
+            self._later.run(blocking=False)
 
     def _cancel(self, job_id: str, session: requests.Session) -> None:
         answer = session.post(f"{self._system.stack.url}/api/jobs/{job_id}/cancel", timeout=10)
