@@ -17,11 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
-import pika
 import pymongo
 import requests
 
-from middleware.rabbitmq.broker import encode
 from ops.servers import leash
 from ops.servers.drive import DriveDouble
 from ops.servers.loopback_http import call
@@ -31,8 +29,6 @@ from ops.servers.process import Server, free_port, wait_until
 from ops.servers.rabbitmq import RabbitMQ
 from ops.servers.receiver import Receiver
 from ops.servers.supervisord import Supervised, first_key
-from schema.ports import Message
-from schema.rows import messages
 from schema.sql.database import Database
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -136,14 +132,6 @@ class Stack:
         }
         return chosen | self._given
 
-    def stop(self) -> None:
-        """Stop the programs in order, then the servers."""
-        if self._programs is not None:
-            self._programs.stop(timeout=90)
-        self._database.close()
-        with ThreadPoolExecutor(5) as pool:
-            list(pool.map(lambda server: server.stop(), self.servers().values()))
-
     def __enter__(self) -> Self:
         try:
             return self.start()
@@ -246,12 +234,6 @@ class Stack:
     def sql_write(self, statement: str, *values: object) -> int:
         """A statement that changes MariaDB behind everybody's back."""
         return self._database.execute(statement, values)
-
-    def publish(self, queue: str, key: str, **options: Any) -> None:
-        """Put a hint into RabbitMQ by hand: a duplicate, a stale copy."""
-        body = encode(Message(queue, messages.ACTORS[queue], key, options=options))
-        with self.rabbitmq.channel() as channel:
-            channel.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, priority=5))
 
     def save_report(self, code: str, product_id: str, report: Mapping[str, Any]) -> None:
         """Put a source document into MongoDB."""
