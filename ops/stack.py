@@ -40,8 +40,6 @@ class Stack:
 
     `settings` are REPORTQ_ variables beside or instead of the usual ones. `modules` replaces entry modules in the
     supervisor's commands (`{"actors.worker": "tests.crashes.worker"}`): production has no switch for a broken part.
-    `variables` are environment variables of single programs (`{"render": {"TZ": "UTC"}}`; supervisor's own expansions,
-    `%(process_num)d` and the like, work in them).
     """
 
     def __init__(
@@ -53,7 +51,6 @@ class Stack:
         port: int | None = None,
         drive: bool = True,
         modules: Mapping[str, str] | None = None,
-        variables: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.folder = Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +67,7 @@ class Stack:
         self._given = dict(settings or {})
         self._drive_used = drive
         self._modules = dict(modules or {})
-        self._variables = dict(variables or {})
+        self._variables: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
         self._programs: Supervised | None = None
 
@@ -85,7 +82,10 @@ class Stack:
         return self
 
     def configure(self, settings: Mapping[str, str], variables: Mapping[str, Mapping[str, str]]) -> None:
-        """Further settings and variables of programs, which need the servers' ports; before anything is started."""
+        """Further settings, and environment variables of single programs; before anything is started.
+
+        They may need the servers' ports. Supervisor's own expansions, `%(process_num)d` and the like, work in variables.
+        """
         self._given |= settings
         self._variables |= {program: dict(chosen) for program, chosen in variables.items()}
 
