@@ -59,12 +59,11 @@ class Web(Program):
         return listening(self.port) and requests.post(self.url, json=body, timeout=30).status_code == 202
 
 
-def celery_worker(
-    folder: Path, app: str, queue: str, environ: Mapping[str, str], processes: int, name: str = "celery-worker"
-) -> Program:
+def celery_worker(folder: Path, app: str, queue: str, environ: Mapping[str, str], processes: int) -> Program:
     """One worker with so many child processes, as `celery worker` is run."""
     command = ["celery", "-A", f"{app}:celery", "worker", "--concurrency", str(processes), "--loglevel", "WARNING"]
-    return Program(folder, name, [*command, "--queues", queue, "--without-gossip", "--without-mingle"], environ)
+    command += ["--queues", queue, "--without-gossip", "--without-mingle"]
+    return Program(folder, "celery-worker", command, environ)
 
 
 @contextlib.contextmanager
