@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import requests
@@ -171,38 +170,38 @@ class Load:
 
     def _plan_second_thoughts(self, job_id: str, wanted: Order) -> None:
         if wanted.cancel_after is not None:
-            self._plan(wanted.cancel_after, partial(self._cancel, job_id))
+            self._plan(wanted.cancel_after, self._cancel, job_id)
         elif wanted.product in ("bad", "missing") and wanted.number % 2:
-            self._plan(3.0, partial(self._replay, job_id))
+            self._plan(3.0, self._replay, job_id)
 
     def _plan_batch(self, batch_id: str, wanted: Order) -> None:
         """One batch of three is replayed as far as it has failed, one of four cancelled as far as that goes."""
         if wanted.batch % 3 == 0:
-            self._plan(6.0, partial(self._act_on, batch_id, "replay"))
+            self._plan(6.0, self._act_on, batch_id, "replay")
         if wanted.batch % 4 == 1:
-            self._plan(2.0, partial(self._act_on, batch_id, "cancel"))
+            self._plan(2.0, self._act_on, batch_id, "cancel")
 
-    def _plan(self, after: float, act: Callable[[requests.Session], None]) -> None:
-        self._later.enter(after, 0, self._act, (act,))
+    def _plan(self, after: float, act: Callable[..., None], *about: str) -> None:
+        self._later.enter(after, 0, self._tried, (act, *about))
 
-    def _act(self, act: Callable[[requests.Session], None]) -> None:
+    def _tried(self, act: Callable[..., None], *about: str) -> None:
         with contextlib.suppress(requests.RequestException):  # a caller who gets no answer lets it be
-            act(self._acting)
+            act(*about)
 
-    def _act_on(self, batch_id: str, act: str, session: requests.Session) -> None:
-        answer = session.post(f"{self._system.stack.url}/api/batches/{batch_id}/{act}", timeout=60)
+    def _act_on(self, batch_id: str, act: str) -> None:
+        answer = self._acting.post(f"{self._system.stack.url}/api/batches/{batch_id}/{act}", timeout=60)
         self.acts[f"{act} {answer.status_code}"] += 1
 
     def _act_later(self) -> None:
         while not self._stop.wait(0.1) and (len(self.accepted) < self._jobs or not self._later.empty()):
             self._later.run(blocking=False)
 
-    def _cancel(self, job_id: str, session: requests.Session) -> None:
-        answer = session.post(f"{self._system.stack.url}/api/jobs/{job_id}/cancel", timeout=10)
+    def _cancel(self, job_id: str) -> None:
+        answer = self._acting.post(f"{self._system.stack.url}/api/jobs/{job_id}/cancel", timeout=10)
         self.cancels[job_id] = str(answer.status_code)
 
-    def _replay(self, job_id: str, session: requests.Session) -> None:
-        answer = session.post(f"{self._system.stack.url}/api/jobs/{job_id}/replay", json={}, timeout=10)
+    def _replay(self, job_id: str) -> None:
+        answer = self._acting.post(f"{self._system.stack.url}/api/jobs/{job_id}/replay", json={}, timeout=10)
         self.replays += answer.status_code == 202
 
 
