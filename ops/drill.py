@@ -24,6 +24,7 @@ from pathlib import Path
 import requests
 import yaml
 
+from ops.sample_report import SAMPLE
 from ops.servers.process import wait_until
 from ops.servers.prometheus import Prometheus
 from ops.servers.receiver import ALL
@@ -32,7 +33,6 @@ from ops.stack import ROOT, Stack
 FACES = ("status", "doctor", "/readyz", "/api/overview")  # the last one is what the console draws
 _IN_TIME = {"critical": 120.0, "warning": 420.0}  # seconds until an alert rings
 _EVERY = 0.5  # seconds between two jobs of the load
-_SAMPLE = ROOT / "actors" / "pdf" / "templates" / "minatBakatUmum" / "sample.json"
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def commands(runbook: str) -> list[str]:
 @contextlib.contextmanager
 def load(stack: Stack) -> Iterator[None]:
     """A job with a callback every half second; what is refused meanwhile is part of the drill."""
-    done, data = threading.Event(), json.loads(_SAMPLE.read_text())
+    done, data = threading.Event(), json.loads(SAMPLE.read_text())
 
     def run() -> None:
         number = 0

@@ -28,8 +28,6 @@ PATIENCE = 5.0  # times the planned seconds, for a slow machine
 # Seconds the system may need to come to rest once the faults have stopped, and more for each job.
 REST, REST_A_JOB = 300.0, 0.5
 EMBEDDED = 20  # one job of so many, beside the others, for the embedded default
-
-
 VOID = 3  # exit code of a run that says nothing
 _BROKEN = ("index corruption", "Out of disk space) in rollback")
 
