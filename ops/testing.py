@@ -172,29 +172,21 @@ def main(argv: list[str]) -> int:
 
 def _everything(options: list[str]) -> list[Result]:
     """Every stage that is not on request. Two lanes take them side by side; each stage starts its own servers."""
-    n8n = _install_n8n_early()
+    installing = _install_n8n_early()
     # lint first: most mistakes show there. Then the longest; one that nobody has measured counts as long.
     waiting = [name for name in STAGES if name not in KNOWN["on_request"]]
     waiting.sort(key=lambda name: (name != "lint", -KNOWN["seconds"].get(name, 600)))
-    taking, results = threading.Lock(), list[Result]()
+    # n8n takes minutes to install the first time: two long stages run meanwhile.
+    waiting.remove("n8n")
+    waiting.insert(3, "n8n")
 
-    def lane() -> None:
-        while True:
-            with taking:
-                if not waiting:
-                    return
-                # n8n takes minutes to install the first time: other stages run meanwhile.
-                ready = [name for name in waiting if name != "n8n" or n8n.poll() is not None]
-                name = (ready or waiting)[0]
-                waiting.remove(name)
-            if name == "n8n":
-                n8n.wait()
-            results.append(_stage(name, options, shown=False))
+    def run(name: str) -> Result:
+        if name == "n8n":
+            installing.wait()
+        return _stage(name, options, shown=False)
 
     with ThreadPoolExecutor(2) as lanes:
-        for running in [lanes.submit(lane) for _ in range(2)]:
-            running.result()
-    return results
+        return list(lanes.map(run, waiting))
 
 
 def _stage(name: str, options: list[str], *, shown: bool) -> Result:
