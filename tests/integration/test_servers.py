@@ -33,7 +33,6 @@ from pydrive2.auth import GoogleAuth
 from pydrive2.drive import GoogleDrive
 
 from actors.deliver.sender import SignedSender
-from ops.servers.alertmanager import Alertmanager
 from ops.servers.drive import DriveDouble
 from ops.servers.epmd import ROOT
 from ops.servers.mariadb import MariaDB, switch
@@ -48,6 +47,7 @@ from ops.servers.tcp_proxy import TcpProxy
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.verdicts import History, judge
 from schema.ports import Post
+from tests.observability.alertmanager import Alertmanager
 
 REPOSITORY = Path(__file__).parents[2]
 
