@@ -220,7 +220,7 @@ def _print_whole(output: bytes) -> None:
 
 
 def _install_n8n_early() -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "ops.servers.n8n_install"], cwd=ROOT)
+    return subprocess.Popen([sys.executable, "-m", "tests.n8n.install"], cwd=ROOT)
 
 
 def _summary(results: list[Result], took: float) -> None:

@@ -12,11 +12,11 @@ from typing import Any, Self
 
 from ops.servers.kinds import HttpServer
 from ops.servers.loopback_http import call
-from ops.servers.n8n_install import install
 from ops.servers.process import ServerFailed, filled, free_port, output_of, password, wait_until
+from tests.n8n.install import install
 
 ENDED = ("success", "error", "crashed", "canceled")
-NODE = Path(__file__).parents[1] / "n8n" / "node"  # the package n8n-nodes-reportq
+NODE = Path(__file__).parents[2] / "ops" / "n8n" / "node"  # the package n8n-nodes-reportq
 _LISTENING = ("n8n-nodes-base.webhook", "n8n-nodes-reportq.reportqTrigger")
 
 

@@ -1,6 +1,6 @@
 """Installs the pinned n8n from npm into a cache outside the checkout: about 5 minutes and 3 GB, once a machine.
 
-    python -m ops.servers.n8n_install
+    python -m tests.n8n.install
 
 n8n's own install scripts fail without a network to GitHub: they build a native part that is not needed. So they are
 left out. The one native part that is needed, sqlite3, is built by itself. Its headers come with Node's package from
