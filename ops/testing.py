@@ -172,7 +172,7 @@ def main(argv: list[str]) -> int:
 
 def _everything(options: list[str]) -> list[Result]:
     """Every stage that is not on request. Two lanes take them side by side; each stage starts its own servers."""
-    installing = _install_n8n_early()
+    installing = subprocess.Popen([sys.executable, "-m", "tests.n8n.install"], cwd=ROOT)
     # lint first: most mistakes show there. Then the longest; one that nobody has measured counts as long.
     waiting = [name for name in STAGES if name not in KNOWN["on_request"]]
     waiting.sort(key=lambda name: (name != "lint", -KNOWN["seconds"].get(name, 600)))
@@ -217,10 +217,6 @@ def _print_whole(output: bytes) -> None:
     with _printing:
         sys.stdout.write(output.decode(errors="replace"))
         sys.stdout.flush()
-
-
-def _install_n8n_early() -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "tests.n8n.install"], cwd=ROOT)
 
 
 def _summary(results: list[Result], took: float) -> None:
