@@ -94,18 +94,17 @@ class MariaDB(Server):
                     os.posix_fallocate(opened.fileno(), 0, size)
 
     def _install(self, rows: Path) -> None:
-        output_of(self._installation(rows), "a new data folder")
-
-    def _installation(self, rows: Path) -> list[str]:
-        """The command that fills an empty data folder."""
+        """Fill an empty data folder by the server's own command."""
         user = getpass.getuser()
         # Two set-ups at one moment would take each other's tables out of /tmp.
         common = ["--no-defaults", f"--datadir={rows}", f"--tmpdir={self.temporary}", f"--user={user}"]
         if MYSQL_ROOT:
             own = ["--initialize-insecure", "--secure-file-priv=NULL"]
-            return inside(MYSQL_ROOT, "/usr/sbin/mysqld", *common, *own)
-        owner = f"--auth-root-socket-user={user}"
-        return ["mariadb-install-db", *common, "--skip-test-db", "--auth-root-authentication-method=socket", owner]
+            command = inside(MYSQL_ROOT, "/usr/sbin/mysqld", *common, *own)
+        else:
+            owner = ["--auth-root-authentication-method=socket", f"--auth-root-socket-user={user}"]
+            command = ["mariadb-install-db", *common, "--skip-test-db", *owner]
+        output_of(command, "a new data folder")
 
     def answers(self) -> bool:
         return listening(self.port) and bool(self.query("SELECT 1"))
