@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 import pika
@@ -84,14 +84,15 @@ class RabbitMQ(Server):
         cookie.unlink(missing_ok=True)
         write_private(cookie, COOKIE)
         (self.folder / "enabled_plugins").write_text((PRODUCTION / "enabled_plugins").read_text())
-        self._write_definitions()
+        self.write_definitions()
         own = filled(Path(__file__).with_suffix(".conf"), vars(self)) | self.settings
         shipped = (PRODUCTION / "rabbitmq.conf").read_text().splitlines()
         lines = [line for line in shipped if line.partition("=")[0].strip() not in own]
         lines += [f"{key} = {value}" for key, value in own.items()]
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
 
-    def _write_definitions(self) -> None:
+    def write_definitions(self) -> None:
+        """Users and queues, imported at each start."""
         text = (PRODUCTION / "definitions.json").read_text()
         for name, value in (("ADMIN", self.admin_password), ("REPORTQ", self.password)):
             text = text.replace(f"@{name}_PASSWORD@", value)
@@ -117,33 +118,6 @@ class RabbitMQ(Server):
         command = inside(self.root, str(BIN / "rabbitmqctl"), "--node", self.node, *arguments)
         environment = {**os.environ, **self.environment()}
         return output_of(command, f"rabbitmqctl {' '.join(arguments)}", env=environment, timeout=timeout)
-
-    @classmethod
-    def cluster(cls, folder: Path | str, size: int = 3, timeout: float = 120) -> list[Self]:
-        """So many fresh nodes that find each other while they start: quicker than one `join` after the other."""
-        nodes = [cls(Path(folder) / f"node-{number}") for number in range(size)]
-        found = {"cluster_formation.peer_discovery_backend": "classic_config"}
-        for number, node in enumerate(nodes, 1):
-            found[f"cluster_formation.classic_config.nodes.{number}"] = node.node
-        for node in nodes:
-            node.settings |= found
-            node.password, node.admin_password = nodes[0].password, nodes[0].admin_password
-            node.launch()
-        for node in nodes:
-            node.wait_ready(timeout)
-        first = nodes[0]
-        wait_until(lambda: len(first.api("GET", "nodes")) == size, timeout, f"a cluster of {size} nodes")
-        return nodes
-
-    def join(self, other: RabbitMQ, timeout: float = 60) -> None:
-        """Make this fresh node a member of the other's cluster; its users are the other's from then on."""
-        self.ctl("stop_app")
-        self.ctl("reset")
-        self.ctl("join_cluster", other.node)
-        self.password, self.admin_password = other.password, other.admin_password
-        self._write_definitions()  # imported at each start: its passwords must be the cluster's
-        self.ctl("start_app")
-        wait_until(self.answers, timeout, f"{self.node} in the cluster")
 
     def api(self, method: str, path: str, body: object = None) -> Any:
         """One call of the management API as administrator: the decoded answer, None when it is empty."""
