@@ -1,7 +1,5 @@
 """A private RabbitMQ node with management, Prometheus and shovel plugins; several can form a cluster."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import secrets
