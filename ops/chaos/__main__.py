@@ -81,7 +81,7 @@ def run(
         load.wait(most)
         for lane in lanes:
             lane.join(most)
-        faults.stop()
+        faults.stopping.set()
         beside.join(most)
         embedded = system.embedded
         tell(

@@ -66,10 +66,6 @@ class Embedded:
             else:
                 self.unconfirmed += answer.status_code >= 500
 
-    def burst(self) -> None:
-        """Enough at once for an outage to be known."""
-        self.submit(BURST)
-
     def trickle(self, jobs: int, share: Callable[[], float], stop: threading.Event) -> threading.Thread:
         """Submit so many while the faults last."""
 

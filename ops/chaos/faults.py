@@ -57,10 +57,6 @@ class Faults:
             thread.start()
         return threads
 
-    def stop(self) -> None:
-        """Strike no more."""
-        self.stopping.set()
-
     @property
     def share(self) -> float:
         """How much of the plan is done, 0 to 1."""
