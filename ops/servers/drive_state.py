@@ -89,7 +89,7 @@ class DriveState:
             head, claims, signature = fields["assertion"].split(".")
             issuer = json.loads(_unpadded(claims))["iss"]
             key = (self.keys / f"{issuer}.pem").read_bytes()
-            if not verify_signature(f"{head}.{claims}", _unpadded(signature), key):
+            if not verify_signature(f"{head}.{claims}", _unpadded(signature), key):  # type: ignore[no-untyped-call]
                 return None
         except (KeyError, ValueError, OSError):
             return None
