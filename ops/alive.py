@@ -5,8 +5,6 @@
 A worker beats every few seconds in the database, and no longer once it has no thread to work with.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import sys

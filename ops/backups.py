@@ -9,8 +9,6 @@ one statement a line: the database's own client can read it. `manifest.json` is 
 its SHA-256 and every table with its rows: without it a backup is unfinished.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -15,31 +15,24 @@ often as ended rows are cleaned away, dead letters included. A canary that fails
 can look at it.
 """
 
-from __future__ import annotations
-
-import http.server
 import json
 import os
-import queue
 import signal
-import socket
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import peewee
 import requests
 import structlog
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from actors.desk import erasure
 from actors.process.logs import set_up
 from actors.process.runtime import build
 from middleware.meters.counters import Meters, folder_of
 from middleware.meters.exposition import FileCollector
+from ops.canary_listener import Listener
 from ops.servers.loopback_http import call
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.urls import HOW_TO_ALLOW
@@ -58,18 +51,8 @@ PRODUCT = "minatBakatUmum"
 SAMPLE = Path(__file__).resolve().parents[1] / "actors" / "pdf" / "templates" / PRODUCT / "sample.json"
 PATIENCE = 45.0  # seconds; a high job that waits for 60 is an alert of its own, for users' jobs
 _CALL = 10.0  # seconds the API has to answer
-_MAX_BODY = 64 * 1024  # bytes of a callback
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 _TIDY = 15.0  # seconds to wait for a callback that is just being sent, before all is erased
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One callback: which job, which end, and whether its signature was right."""
-
-    job_id: str
-    status: str
-    signed: bool
 
 
 class Missed(Exception):
@@ -78,75 +61,6 @@ class Missed(Exception):
     def __init__(self, result: str, detail: str) -> None:
         super().__init__(detail)
         self.result = result
-
-
-class Listener(http.server.ThreadingHTTPServer):
-    """Receives callbacks on (host, port). Takes every one with 204: what is wrong with it is the canary's verdict, and a
-    refusal would only be sent again. Raises OSError when the address cannot be had."""
-
-    daemon_threads = True
-
-    def __init__(self, settings: Settings) -> None:
-        self.secrets = settings.signing_secrets
-        self.url = f"{origin(settings.canary_host, settings.canary_port)}/canary"
-        self.address_family = socket.AF_INET6 if ":" in settings.canary_host else socket.AF_INET
-        self._came: queue.SimpleQueue[Told] = queue.SimpleQueue()
-        super().__init__((settings.canary_host, settings.canary_port), _Callback)
-        threading.Thread(target=self.serve_forever, name="listener", daemon=True).start()
-
-    def came(self, body: bytes, headers: dict[str, str]) -> None:
-        """Keep one callback; raises ValueError for what is none."""
-        told = json.loads(body)
-        if not isinstance(told, dict):
-            raise ValueError("no object")
-        self._came.put(Told(str(told.get("job_id")), str(told.get("status")), self._signed(body, headers)))
-
-    def wait(self, job_id: str, seconds: float) -> Told | None:
-        """The callback of this job; None when it does not come in time. Those of earlier ones are forgotten."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            try:
-                told = self._came.get(timeout=left)
-            except queue.Empty:
-                break
-            if told.job_id == job_id:
-                return told
-        return None
-
-    def close(self) -> None:
-        """Stop listening."""
-        self.shutdown()
-        self.server_close()
-
-    def _signed(self, body: bytes, headers: dict[str, str]) -> bool:
-        """Whether one of our secrets has signed it; without secrets nothing is signed, and nothing is to be checked."""
-        for secret in self.secrets:
-            try:
-                Webhook(secret).verify(body, headers, json_parse=False)
-                return True
-            except (WebhookVerificationError, ValueError):
-                continue
-        return not self.secrets
-
-
-class _Callback(http.server.BaseHTTPRequestHandler):
-    server: Listener
-    timeout = 10  # seconds a silent connection may stay
-
-    def do_POST(self) -> None:
-        size = self.headers.get("Content-Length", "")
-        status = 413
-        if size.isdigit() and int(size) <= _MAX_BODY:
-            try:
-                self.server.came(self.rfile.read(int(size)), dict(self.headers))
-                status = 204
-            except ValueError:
-                status = 400
-        self.send_response(status)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: what came of the canary is logged."""
 
 
 class Canary:

@@ -1,7 +1,5 @@
 """What a start must have to itself, asked before anything is started: a folder and a port."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

@@ -4,8 +4,6 @@ Exit codes: 0 done · 1 nothing there, or refused · 2 wrong usage · 3 somethin
 or the settings cannot be used · 130 interrupted.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import os

@@ -4,8 +4,6 @@ Files that are there already are kept, so that running it again changes nothing.
 files inside are readable, since the containers read them as users of their own.
 """
 
-from __future__ import annotations
-
 import base64
 import secrets
 import sys

@@ -4,25 +4,16 @@ debootstrap makes it in the cache, and what is installed in it stays there, so t
 machine itself only debootstrap is installed.
 """
 
-from __future__ import annotations
-
 import os
 import shlex
 import subprocess
 from pathlib import Path
 
 from ops.servers.packages import cache, made_once, need, run
+from ops.servers.process import filled
 
 ROOT = Path(__file__).resolve().parents[1]
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-NETWORK = ("/etc/resolv.conf", "/etc/hosts", str(CERTIFICATES))
-# Seen by the shell alone: what it mounts and starts ends with it. $0 is the tree, $1 the project.
-ENTER = """
-mount -t proc proc "$0/proc"; mount --rbind /dev "$0/dev"; mount --bind "$1" "$0/srv/reportq"
-mount --bind "$0/var/lib/reportq" "$0/srv/reportq/var"
-for file in $NETWORK; do if [ -e "$file" ]; then touch "$0$file"; mount --bind "$file" "$0$file"; fi; done
-tree=$0; shift; exec chroot "$tree" "$@"
-"""
 
 
 def debootstrapped(release: str, *packages: str) -> Path:
@@ -55,18 +46,10 @@ def test(options: list[str]) -> bool:
 
 def _inside(tree: Path, command: str) -> bool:
     """One shell command in the project's folder of that Debian, with processes of its own."""
-    environment = {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": "/root",
-        "LANG": "C.UTF-8",
-        "NETWORK": " ".join(NETWORK),
-        "PIP_CERT": str(CERTIFICATES),  # what this machine believes, Debian 13 believes
-        "PIP_NO_CACHE_DIR": "1",
-        "PYTHONHASHSEED": "0",
-        "REPORTQ_VENV": "/opt/reportq",
-        **{name: os.environ[name] for name in ("PIP_INDEX_URL", "http_proxy", "https_proxy") if name in os.environ},
-    }
+    given = {name: os.environ[name] for name in ("PIP_INDEX_URL", "http_proxy", "https_proxy") if name in os.environ}
+    environment = filled(Path(__file__).with_suffix(".env"), {"certificates": CERTIFICATES}) | given
+    script = Path(__file__).with_suffix(".sh").read_text()
     print(f"Debian 13: {command}", flush=True)
     shell = f"set -eu; cd /srv/reportq; {command}"
-    enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", ENTER, str(tree), str(ROOT)]
+    enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", script, str(tree), str(ROOT)]
     return subprocess.run([*enter, "bash", "-c", shell], env=environment, check=False).returncode == 0

@@ -8,8 +8,6 @@ of Google Drive, and the processes of production under supervisor. Option `--onc
 if its PDF and its callback arrived. A start that cannot work is refused at once, in one sentence.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os
@@ -19,7 +17,8 @@ from pathlib import Path
 
 from ops.claims import Refused, claim_port, claimed
 from ops.sample_report import CODE, PRODUCT, SAMPLE, console, invite, key_of, show_one_job, stay
-from ops.servers.process import HttpServer, ServerFailed, listening, listens
+from ops.servers.kinds import HttpServer
+from ops.servers.process import ServerFailed, listening, listens
 from ops.servers.receiver import Receiver
 from schema.documents import open_documents
 from schema.errors import ReportqError

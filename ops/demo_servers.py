@@ -1,7 +1,5 @@
 """`ops/run --servers`: the sample report's way through the whole system on real servers, checked from outside."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import time

@@ -7,8 +7,6 @@ shipped rules: critical ones within two minutes, warnings within seven. Exit cod
 time. All rows take about 15 minutes; a row without its alert takes two.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json
@@ -20,13 +18,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
 import yaml
 
+from ops.sample_report import SAMPLE
 from ops.servers.process import wait_until
 from ops.servers.prometheus import Prometheus
 from ops.servers.receiver import ALL
@@ -35,7 +33,6 @@ from ops.stack import ROOT, Stack
 FACES = ("status", "doctor", "/readyz", "/api/overview")  # the last one is what the console draws
 _IN_TIME = {"critical": 120.0, "warning": 420.0}  # seconds until an alert rings
 _EVERY = 0.5  # seconds between two jobs of the load
-_SAMPLE = ROOT / "actors" / "pdf" / "templates" / "minatBakatUmum" / "sample.json"
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,7 @@ def commands(runbook: str) -> list[str]:
 @contextlib.contextmanager
 def load(stack: Stack) -> Iterator[None]:
     """A job with a callback every half second; what is refused meanwhile is part of the drill."""
-    done, data = threading.Event(), json.loads(_SAMPLE.read_text())
+    done, data = threading.Event(), json.loads(SAMPLE.read_text())
 
     def run() -> None:
         number = 0
@@ -179,10 +176,8 @@ def play(stack: Stack, prometheus: Prometheus, fault: Fault, chosen: argparse.Na
     fault.begin(stack)
     try:
         rang = ""
-        while time.monotonic() - began < chosen.after:
-            time.sleep(1)
-        with ThreadPoolExecutor(1) as pool:  # one after the other: a person asks one
-            told = {face: pool.submit(ask, stack, face).result() for face in FACES}
+        time.sleep(max(0.0, chosen.after - (time.monotonic() - began)))
+        told = {face: ask(stack, face) for face in FACES}  # one after the other: a person asks one
         say(f"{fault.name}: " + ", ".join(f"{face} {one.state} {one.seconds:.1f} s" for face, one in told.items()))
         while not chosen.no_alerts and not rang:
             if severity := rings(prometheus, fault.alert):
@@ -212,7 +207,6 @@ def main() -> int:
     names = chosen.only.split(",") if chosen.only else [fault.name for fault in FAULTS]
     if unknown := set(names) - {fault.name for fault in FAULTS}:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
-    rows = []
     with tempfile.TemporaryDirectory(prefix="drill-") as folder, running(Path(folder)) as (stack, prometheus):
         say("everything runs")
         rows = [(fault, *play(stack, prometheus, fault, chosen)) for fault in FAULTS if fault.name in names]

@@ -1,7 +1,5 @@
 """`--help` while packages are not installed: read from the sources, by Python's own library alone."""
 
-from __future__ import annotations
-
 import ast
 import importlib.util
 import sys

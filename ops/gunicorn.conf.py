@@ -1,7 +1,5 @@
 """How gunicorn serves the API; what differs between hosts comes from the REPORTQ_ settings."""
 
-from __future__ import annotations
-
 import os
 import socket
 import struct

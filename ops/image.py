@@ -5,8 +5,6 @@ names, which no registry of packages has. Then every command of docker-compose.y
 servers. One job goes the whole way, a canary comes through, and a backup is made, verified and restored.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import json

@@ -6,8 +6,6 @@
 The hashes are of the files that pip takes for CPython 3.11 on Linux, for Intel and for Arm.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -9,8 +9,6 @@ NAME: api, relay, render (all render processes), render-0 ..., webhook, canary, 
 the service: ops/runbooks/README.md.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

@@ -1,7 +1,5 @@
 """The sample report and its way through a running system, told step by step; then what to try next."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import time

@@ -4,8 +4,6 @@ What is written is what the servers' own tools write, without the tools: they ar
 two servers. Rows are read and written as they come, so that memory stays small whatever the table's size.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

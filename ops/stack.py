@@ -7,8 +7,6 @@
 Everything lives in `folder`, listens on loopback, and ends with the process that made it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os
@@ -19,11 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
-import pika
 import pymongo
 import requests
 
-from middleware.rabbitmq.broker import encode
 from ops.servers import leash
 from ops.servers.drive import DriveDouble
 from ops.servers.loopback_http import call
@@ -33,8 +29,6 @@ from ops.servers.process import Server, free_port, wait_until
 from ops.servers.rabbitmq import RabbitMQ
 from ops.servers.receiver import Receiver
 from ops.servers.supervisord import Supervised, first_key
-from schema.ports import Message
-from schema.rows import messages
 from schema.sql.database import Database
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,8 +40,6 @@ class Stack:
 
     `settings` are REPORTQ_ variables beside or instead of the usual ones. `modules` replaces entry modules in the
     supervisor's commands (`{"actors.worker": "tests.crashes.worker"}`): production has no switch for a broken part.
-    `variables` are environment variables of single programs (`{"render": {"TZ": "UTC"}}`; supervisor's own expansions,
-    `%(process_num)d` and the like, work in them).
     """
 
     def __init__(
@@ -59,7 +51,6 @@ class Stack:
         port: int | None = None,
         drive: bool = True,
         modules: Mapping[str, str] | None = None,
-        variables: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.folder = Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +67,7 @@ class Stack:
         self._given = dict(settings or {})
         self._drive_used = drive
         self._modules = dict(modules or {})
-        self._variables = dict(variables or {})
+        self._variables: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
         self._programs: Supervised | None = None
 
@@ -91,7 +82,10 @@ class Stack:
         return self
 
     def configure(self, settings: Mapping[str, str], variables: Mapping[str, Mapping[str, str]]) -> None:
-        """Further settings and variables of programs, which need the servers' ports; before anything is started."""
+        """Further settings, and environment variables of single programs; before anything is started.
+
+        They may need the servers' ports. Supervisor's own expansions, `%(process_num)d` and the like, work in variables.
+        """
         self._given |= settings
         self._variables |= {program: dict(chosen) for program, chosen in variables.items()}
 
@@ -137,14 +131,6 @@ class Stack:
             "REPORTQ_CANARY_PORT": str(self.canary_port),
         }
         return chosen | self._given
-
-    def stop(self) -> None:
-        """Stop the programs in order, then the servers."""
-        if self._programs is not None:
-            self._programs.stop(timeout=90)
-        self._database.close()
-        with ThreadPoolExecutor(5) as pool:
-            list(pool.map(lambda server: server.stop(), self.servers().values()))
 
     def __enter__(self) -> Self:
         try:
@@ -248,12 +234,6 @@ class Stack:
     def sql_write(self, statement: str, *values: object) -> int:
         """A statement that changes MariaDB behind everybody's back."""
         return self._database.execute(statement, values)
-
-    def publish(self, queue: str, key: str, **options: Any) -> None:
-        """Put a hint into RabbitMQ by hand: a duplicate, a stale copy."""
-        body = encode(Message(queue, messages.ACTORS[queue], key, options=options))
-        with self.rabbitmq.channel() as channel:
-            channel.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, priority=5))
 
     def save_report(self, code: str, product_id: str, report: Mapping[str, Any]) -> None:
         """Put a source document into MongoDB."""

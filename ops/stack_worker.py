@@ -6,8 +6,6 @@ TRIAL_RENDERS names a file that gets a line for each render. Like actors/worker.
 environment and sets the broker.
 """
 
-from __future__ import annotations
-
 import os
 
 from actors.process.logs import set_up

@@ -7,8 +7,6 @@ ops/test crashes --times 10     options behind a stage go to pytest
 ops/test --setup                packages only (done before this module runs)
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
@@ -18,7 +16,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -28,6 +28,7 @@ from ops.servers.packages import PackagesMissing
 from ops.servers.rabbitmq import version
 
 ROOT = Path(__file__).resolve().parents[1]
+KNOWN: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
 VENV_313 = ROOT / "var" / "venv-3.13"
 console = Console(highlight=False, soft_wrap=True)
 Result = tuple[str, bool, float]  # of a stage: its name, whether it passed, its seconds
@@ -77,12 +78,12 @@ def _rabbitmq4(options: list[str]) -> bool:
     """What speaks with RabbitMQ once more, on version 4 of a newer Debian; only when it is named."""
     root = other_debian.install("rabbitmq")
     console.print(f"RabbitMQ {version(root)} in {root}")
-    return _pytest(*WITH_RABBITMQ, *options, TEST_RABBITMQ_ROOT=str(root))
+    return _pytest(*KNOWN["rabbitmq4"], *options, TEST_RABBITMQ_ROOT=str(root))
 
 
 def _mysql(options: list[str]) -> bool:
     """contracts, protocol, api and crashes once more on MySQL 9, from Debian's unstable release."""
-    return _pytest(*WITH_SQL, *options, TEST_MYSQL_ROOT=str(other_debian.install("mysql")))
+    return _pytest(*KNOWN["mysql"], *options, TEST_MYSQL_ROOT=str(other_debian.install("mysql")))
 
 
 def _debian13(options: list[str]) -> bool:
@@ -120,7 +121,7 @@ def _quick(options: list[str]) -> bool:
         return done.returncode == 0 or (bool(options) and done.returncode == NONE_CHOSEN)
 
     with ThreadPoolExecutor(2) as lanes:
-        lint, *parts = lanes.submit(_lint, []), *(lanes.submit(tests, part) for part in QUICK)
+        lint, *parts = lanes.submit(_lint, []), *(lanes.submit(tests, part) for part in KNOWN["quick"])
         return all([lint.result(), *(part.result() for part in parts)])
 
 
@@ -143,38 +144,6 @@ STAGES: dict[str, Callable[[list[str]], bool]] = {
     "quick": _quick,
 }  # fmt: skip
 
-
-WITH_RABBITMQ = (
-    "tests/contracts/test_publisher.py",
-    "tests/integration/test_servers.py::TestRabbitMQ",
-    "tests/integration/test_servers.py::test_three_nodes_form_a_cluster_that_survives_the_loss_of_one",
-    "tests/integration/test_publisher_failover.py",
-    "tests/integration/test_desk.py",
-    "tests/e2e/test_order.py",
-    "tests/cluster",
-)
-WITH_SQL = ("tests/contracts", "tests/protocol", "tests/api", "tests/crashes")
-# Processes of `ops/test quick`, the longest first.
-QUICK = (
-    ("tests/unit/pdf",),
-    ("tests/unit", "--ignore=tests/unit/pdf", "tests/contracts", "tests/protocol"),
-)
-# Not part of `ops/test`, and why; run before an issue is done.
-ON_REQUEST = {
-    "soak": "every chaos seed that found something, 30 minutes without Drive, 3,600 reports in veraPDF, 9,400 people; 90 minutes",
-    "python313": "debian13 runs the same there; about 6 minutes",
-    "rabbitmq4": "fetches packages of another Debian; about 6 minutes",
-    "mysql": "fetches a server of another Debian; 28 minutes on a busy machine",
-    "debian13": "makes a Debian of its own, 2 GB; 10 minutes on a busy machine",
-    "image": "makes a base of its own, 1 GB; 7 minutes on a busy machine",
-    "drill": "waits for each alert as long as it takes; about 15 minutes, `--only relay --no-alerts` two",
-    "quick": "a part of the others, for while you work",
-}
-# How long each stage takes beside another one. The longest begin first, so that the two lanes end together.
-SECONDS = {
-    "n8n": 600, "e2e": 570, "api": 560, "integration": 470, "chaos": 450, "protocol": 350, "unit": 310,
-    "observability": 300, "cluster": 140, "browser": 130, "contracts": 120, "verapdf": 70, "crashes": 50,
-}  # fmt: skip
 NONE_CHOSEN = 5  # pytest's exit code
 _printing = threading.Lock()
 
@@ -186,7 +155,7 @@ def main(argv: list[str]) -> int:
     if argv and argv[0] in ("-h", "--help"):
         console.print((__doc__ or "").strip() + "\n\nStages:")
         for name, run in STAGES.items():
-            asked = f" (on request: {ON_REQUEST[name]})" if name in ON_REQUEST else ""
+            asked = f" (on request: {KNOWN['on_request'][name]})" if name in KNOWN["on_request"] else ""
             console.print(f"  {name:14} {(run.__doc__ or '').splitlines()[0]}{asked}")
         return 0
     wanted = [word for word in argv if word in STAGES]
@@ -203,29 +172,21 @@ def main(argv: list[str]) -> int:
 
 def _everything(options: list[str]) -> list[Result]:
     """Every stage that is not on request. Two lanes take them side by side; each stage starts its own servers."""
-    n8n = _install_n8n_early()
+    installing = subprocess.Popen([sys.executable, "-m", "tests.n8n.install"], cwd=ROOT)
     # lint first: most mistakes show there. Then the longest; one that nobody has measured counts as long.
-    waiting = [name for name in STAGES if name not in ON_REQUEST]
-    waiting.sort(key=lambda name: (name != "lint", -SECONDS.get(name, 600)))
-    taking, results = threading.Lock(), list[Result]()
+    waiting = [name for name in STAGES if name not in KNOWN["on_request"]]
+    waiting.sort(key=lambda name: (name != "lint", -KNOWN["seconds"].get(name, 600)))
+    # n8n takes minutes to install the first time: two long stages run meanwhile.
+    waiting.remove("n8n")
+    waiting.insert(3, "n8n")
 
-    def lane() -> None:
-        while True:
-            with taking:
-                if not waiting:
-                    return
-                # n8n takes minutes to install the first time: other stages run meanwhile.
-                ready = [name for name in waiting if name != "n8n" or n8n.poll() is not None]
-                name = (ready or waiting)[0]
-                waiting.remove(name)
-            if name == "n8n":
-                n8n.wait()
-            results.append(_stage(name, options, shown=False))
+    def run(name: str) -> Result:
+        if name == "n8n":
+            installing.wait()
+        return _stage(name, options, shown=False)
 
     with ThreadPoolExecutor(2) as lanes:
-        for running in [lanes.submit(lane) for _ in range(2)]:
-            running.result()
-    return results
+        return list(lanes.map(run, waiting))
 
 
 def _stage(name: str, options: list[str], *, shown: bool) -> Result:
@@ -256,10 +217,6 @@ def _print_whole(output: bytes) -> None:
     with _printing:
         sys.stdout.write(output.decode(errors="replace"))
         sys.stdout.flush()
-
-
-def _install_n8n_early() -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "ops.servers.n8n_install"], cwd=ROOT)
 
 
 def _summary(results: list[Result], took: float) -> None:

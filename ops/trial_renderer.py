@@ -3,8 +3,6 @@
 What it does with a report is chosen by the product's name, a key of `BEHAVIOURS`; any other name is drawn as `short`.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import signal

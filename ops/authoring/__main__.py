@@ -1,7 +1,5 @@
 """`python -m ops.authoring [pages|sheets|fonts]` makes what template authors look at; by default pages and sheets."""
 
-from __future__ import annotations
-
 import sys
 
 from ops.authoring import fonts, pages, sheets

@@ -5,8 +5,6 @@ nothing depends on what a machine has installed. Hinting is dropped: it is half 
 PDF viewers use it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from fontTools import subset

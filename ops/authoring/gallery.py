@@ -1,20 +1,16 @@
 """Product folders made of the example blocks in gallery.yaml: of a single block, or of all of them."""
 
-from __future__ import annotations
-
 import base64
-import io
 import json
-import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from PIL import Image, ImageDraw
 
 SOURCE = Path(__file__).parent / "gallery.yaml"
+EMBLEM = SOURCE.with_name("emblem.png")
 SCHEMA = {"type": "object", "required": ["nama", "sumbu", "baris"]}
 
 
@@ -33,8 +29,8 @@ def examples() -> Sequence[Mapping[str, Any]]:
 
 def sample() -> dict[str, Any]:
     """Data that every example can be filled with."""
-    pictures = {"foto": _emblem(), "tanda_tangan": _scribble()}
-    coded = {name: base64.b64encode(picture).decode() for name, picture in pictures.items()}
+    pictures = {"foto": EMBLEM, "tanda_tangan": EMBLEM.with_name("scribble.png")}
+    coded = {name: base64.b64encode(picture.read_bytes()).decode() for name, picture in pictures.items()}
     return {**gallery()["sample"], **coded}
 
 
@@ -53,32 +49,8 @@ def make_product(folder: Path, names: Sequence[str] = (), brand: Mapping[str, An
     (home / "template.yaml").write_text(yaml.safe_dump(layout, allow_unicode=True, sort_keys=False), "utf-8")
     (home / "schema.json").write_text(json.dumps(SCHEMA), "utf-8")
     (home / "sample.json").write_text(json.dumps(sample(), ensure_ascii=False), "utf-8")
-    (home / "lambang.png").write_bytes(_emblem())
+    (home / "lambang.png").write_bytes(EMBLEM.read_bytes())
     if brand is not None:
         (folder / "brand.yaml").write_text(yaml.safe_dump(dict(brand)), "utf-8")
-        (folder / "logo.png").write_bytes(_emblem())
+        (folder / "logo.png").write_bytes(EMBLEM.read_bytes())
     return product
-
-
-def _emblem() -> bytes:
-    picture = Image.new("RGB", (240, 120), (243, 241, 236))
-    pen = ImageDraw.Draw(picture)
-    pen.ellipse((70, 10, 170, 110), outline=(29, 63, 85), width=6)
-    pen.line((120, 30, 120, 90), fill=(164, 83, 42), width=6)
-    return _saved(picture)
-
-
-def _scribble() -> bytes:
-    picture = Image.new("LA", (300, 120), (0, 0))
-    steps = [step / 40 for step in range(400)]
-    points = [
-        (20 + 26 * step + 18 * math.sin(5 * step), 60 + 40 * math.sin(3 * step) * (1 - step / 12)) for step in steps
-    ]
-    ImageDraw.Draw(picture).line(points, fill=(40, 255), width=3)
-    return _saved(picture)
-
-
-def _saved(picture: Image.Image) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return out.getvalue()

@@ -1,7 +1,5 @@
 """The page for template authors: every block with its source and a picture of it, which the renderer draws."""
 
-from __future__ import annotations
-
 import string
 import tempfile
 from pathlib import Path

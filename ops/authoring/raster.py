@@ -1,7 +1,5 @@
 """PDF pages as pictures, by poppler's pdftoppm."""
 
-from __future__ import annotations
-
 import subprocess
 import tempfile
 from pathlib import Path

@@ -3,8 +3,6 @@
 `python -m ops.authoring sheets [--into FOLDER] [--dpi N] [PRODUCT …]`
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from datetime import UTC, datetime

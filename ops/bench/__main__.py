@@ -1,7 +1,5 @@
 """`python -m ops.bench NAME [options]` runs the module of that name beside this one; `NAME --help` says what it measures."""
 
-from __future__ import annotations
-
 import importlib
 import sys
 from pathlib import Path

@@ -8,8 +8,6 @@ A turn is four loads, each over new connections. gunicorn's processes share kept
 all sixteen runs at half the speed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import statistics
 
@@ -43,7 +41,7 @@ def main(argv: list[str]) -> int:
 
         def post(url: str) -> Figures:
             how = {"seconds": asked.seconds / LOADS, "connections": asked.connections}
-            loads = [load.submit(url, folder, **how) for _ in range(LOADS)]
+            loads = [load.submit(url, **how) for _ in range(LOADS)]
             together = {figure: statistics.fmean(one[figure] for one in loads) for figure in loads[0]}
             return {**together, "accepted": sum(one["accepted"] for one in loads)}
 
@@ -73,7 +71,7 @@ def main(argv: list[str]) -> int:
         contenders = {OURS: us, RQ: flask}
         contenders |= {CELERY: broker("celery_bench", celery.url), BARE: broker("bare_bench", bare.url)}
         for url in (f"{ours.stack.url}{load.SUBMIT}", rq.url, celery.url, bare.url):
-            load.submit(url, folder, seconds=2, connections=asked.connections)  # threads and connections are there
+            load.submit(url, seconds=2, connections=asked.connections)  # threads and connections are there
         results = take_turns(contenders, asked.turns)
     title = f"Accepted requests, {asked.connections} connections, {asked.turns} turns"
     results.show(asked, title, "accepted_per_s", "Accepted requests a second")

@@ -5,8 +5,6 @@ Processor time is the kernel's count for each program with its children, less wh
 jobs. Unlike seconds it hardly depends on what else the machine does.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path

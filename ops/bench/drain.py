@@ -6,8 +6,6 @@ are written and not sent. Ours is counted by the rows' own end times, Celery by 
 finished jobs. Bare Dramatiq knows nothing of its jobs: the messages that are left count.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import time

@@ -6,14 +6,11 @@ The 202's of a low job is worse by nature: who overtakes it was not there yet. W
 Drive's double allows so many writes a second; the limit is found while the system warms up.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import statistics
 import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -23,6 +20,7 @@ from ops.servers.process import wait_until
 from ops.stack import ROOT, Stack
 
 TARGET = 0.25
+Asked = dict[str, tuple[datetime, str | None]]  # job id → when it was asked for its estimate, and what it said
 
 
 def main(argv: list[str]) -> int:
@@ -61,16 +59,14 @@ def main(argv: list[str]) -> int:
 
 def _samples(stack: Stack) -> list[tuple[str, str]]:
     pairs = []
-    for path in sorted(Path(ROOT / "actors" / "pdf" / "templates").glob("*/sample.json")):
+    for path in sorted((ROOT / "actors" / "pdf" / "templates").glob("*/sample.json")):
         stack.save_report("sample", path.parent.name, json.loads(path.read_text()))
         pairs.append(("sample", path.parent.name))
     return pairs
 
 
-def _submit(
-    stack: Stack, samples: list[tuple[str, str]], count: int, chance: random.Random
-) -> dict[str, tuple[datetime, str | None]]:
-    asked = {}
+def _submit(stack: Stack, samples: list[tuple[str, str]], count: int, chance: random.Random) -> Asked:
+    asked: Asked = {}
     for _ in range(count):
         code, product = chance.choice(samples)
         priority = chance.choices(["high", "normal", "low"], [1, 6, 3])[0]
@@ -84,7 +80,7 @@ def _open(stack: Stack) -> int:
     return int(stack.sql("SELECT COUNT(*) AS n FROM pdf_job_results WHERE status IN ('queued','processing')")[0]["n"])
 
 
-def _errors(asked: dict[str, tuple[datetime, str | None]], ends: dict[str, datetime]) -> dict[str, float]:
+def _errors(asked: Asked, ends: dict[str, datetime]) -> dict[str, float]:
     """The error of each estimate, without jobs that had ended before they were asked for it."""
     found = {}
     for job_id, (at, estimate) in asked.items():

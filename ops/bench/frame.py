@@ -4,8 +4,6 @@ A turn runs every contender once, so that whatever else the machine does slows a
 by turn; the result is their median.
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 from collections.abc import Callable, Mapping, Sequence

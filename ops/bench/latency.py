@@ -7,8 +7,6 @@ of the answer too. A job is submitted after the end of the one before and a paus
 that no poll's phase is met twice.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import random

@@ -5,8 +5,6 @@ The jobs die of a renderer that is broken, each with its letter and its copy in 
 end. The count must be exact: each job has two rounds, one failed attempt and one completed, and one replayed letter.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

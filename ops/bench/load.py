@@ -1,9 +1,8 @@
 """Load by wrk: submissions as quickly as they are answered, over a fixed number of connections."""
 
-from __future__ import annotations
-
 import http.client
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -22,18 +21,6 @@ BODY = {
     "callback": "http://127.0.0.1:5678/webhook/pdf-complete",
 }
 
-# wrk tells percentiles in its own units; a done() hook gives microseconds and the answers that were no 2xx.
-_SCRIPT = """
-wrk.method = "POST"
-wrk.body = [==[{body}]==]
-wrk.headers["Content-Type"] = "application/json"
-function done(summary, latency, requests)
-  io.write(string.format("figures %d %d %d %d %d %d\\n", summary.requests, summary.duration,
-    latency:percentile(50), latency:percentile(99), summary.errors.status,
-    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout))
-end
-"""
-
 
 def ask(client: http.client.HTTPConnection, path: str) -> Any:
     """What one request over a kept connection is answered, read to its end; RuntimeError when it was refused."""
@@ -48,18 +35,14 @@ def ask(client: http.client.HTTPConnection, path: str) -> Any:
     return json.loads(body)
 
 
-def submit(url: str, folder: Path, *, seconds: float, connections: int) -> Figures:
+def submit(url: str, *, seconds: float, connections: int) -> Figures:
     """Accepted requests a second and the times to answer; RuntimeError when any answer was no 2xx."""
     need("wrk")
-    script = folder / "submit.lua"
-    script.write_text(_SCRIPT.format(body=json.dumps(BODY)))
+    script, lasting = Path(__file__).with_name("submit.lua"), f"-d{max(1, round(seconds))}s"
     done = subprocess.run(
-        ["wrk", "-t1", "--timeout", "10s", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(script), url],
-        capture_output=True,
-        text=True,
-        timeout=seconds + 60,
-        check=False,
-    )
+        ["wrk", "-t1", "--timeout", "10s", f"-c{connections}", lasting, "-s", str(script), url],
+        env={**os.environ, "BODY": json.dumps(BODY)}, capture_output=True, text=True, timeout=seconds + 60, check=False,
+    )  # fmt: skip
     found = re.search(r"figures (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", done.stdout)
     if found is None:
         raise RuntimeError(f"wrk: {done.stdout}{done.stderr}")

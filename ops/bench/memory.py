@@ -8,8 +8,6 @@ proportional share (PSS) divides pages among those who use them. The whole unit'
 which only starts and watches.
 """
 
-from __future__ import annotations
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,12 +32,16 @@ def main(argv: list[str]) -> int:
     results = Results()
     for _ in range(asked.turns):
         with opened(render_workers=1, drive=True, lean=True) as ours:
-            before = {unit: _rss(_worker(ours.stack, unit)) for unit in UNITS}
+            before = {unit: megabytes(_worker(ours.stack, unit), "Rss:") for unit in UNITS}
             work(ours, asked.jobs)
             for unit in UNITS:
                 pid, above = _worker(ours.stack, unit), ours.stack.pid(UNITS[unit])
                 whole = [above, *leash.descendants(above)]
-                figures = {"rss_mb": _rss(pid), "at_first_mb": before[unit], "pss_mb": megabytes(pid, "Pss:")}
+                figures = {
+                    "rss_mb": megabytes(pid, "Rss:"),
+                    "at_first_mb": before[unit],
+                    "pss_mb": megabytes(pid, "Pss:"),
+                }
                 results.add(unit, figures | {"unit_pss_mb": sum(megabytes(one, "Pss:") for one in whole)})
     after = f"after {asked.jobs:,} jobs"
     results.show(asked, f"Memory {after}", "rss_mb", f"MB of resident memory {after}")
@@ -72,11 +74,7 @@ def work(ours: Ours, jobs: int) -> None:
 
 def _worker(stack: Stack, unit: str) -> int:
     """The process that works: the largest of the unit's."""
-    return max(leash.descendants(stack.pid(UNITS[unit])), key=_rss)
-
-
-def _rss(pid: int) -> float:
-    return megabytes(pid, "Rss:")
+    return max(leash.descendants(stack.pid(UNITS[unit])), key=lambda pid: megabytes(pid, "Rss:"))
 
 
 def megabytes(pid: int, name: str) -> float:

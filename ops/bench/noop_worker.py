@@ -3,10 +3,8 @@
 Everything else is production's: claim, lease, heartbeat, guarded writes, attempt, delivery row, metrics, logs.
 """
 
-from __future__ import annotations
-
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from actors.process.logs import set_up
 from actors.process.runtime import build
 from ops.trial_renderer import Progress, TrialRenderer
 from schema.errors import Permanent
-from schema.ports import End, RenderRequest
+from schema.ports import RenderRequest
 from schema.settings import Settings
 
 
@@ -36,35 +34,19 @@ class Nowhere:
 
     dependency = "folder"
 
+    def nothing(self, *_: Any, **__: Any) -> None:
+        """Keeps, finds and does nothing, as quickly as that goes."""
+
+    record_end = find_end = save_report = put = delete = ping = close = nothing
+
     def find_report(self, code: str, product_id: str) -> dict[str, Any] | None:
         return {}
-
-    def record_end(self, end: End) -> None:
-        pass
-
-    def find_end(self, job_id: str) -> End | None:
-        return None
-
-    def save_report(self, code: str, product_id: str, report: Mapping[str, Any]) -> None:
-        pass
 
     def reserve(self) -> str:
         return "none"
 
-    def put(self, artifact_id: str, filename: str, pdf: bytes, *, replace: bool, labels: Mapping[str, str]) -> None:
-        pass
-
     def read(self, artifact_id: str) -> Iterator[bytes]:
         return iter(())
-
-    def delete(self, artifact_id: str) -> None:
-        pass
-
-    def ping(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 settings = Settings.from_env(os.environ)

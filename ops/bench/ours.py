@@ -1,7 +1,5 @@
 """Our side of every bench: the whole system as it is shipped, asked in SQL from outside."""
 
-from __future__ import annotations
-
 import contextlib
 import tempfile
 import time
@@ -10,7 +8,8 @@ from pathlib import Path
 
 import requests
 
-from ops.servers.process import wait_until
+from ops.bench import rows
+from ops.servers.process import filled, wait_until
 from ops.servers.redis import Redis
 from ops.stack import Stack
 from schema.rows import pauses
@@ -53,18 +52,11 @@ class Ours:
     def count(self, where: str) -> int:
         return int(self.db.scalar(f"SELECT COUNT(*) FROM pdf_job_results WHERE {where}"))
 
-    def lay_out(self, jobs: int, *, products: int = 3, name: str = "01K") -> None:
+    def lay_out(self, jobs: int, *, name: str = "01K") -> None:
         """Write so many waiting jobs of all three priorities, by the server itself. Their ids begin with `name`, whose
         characters are those of ids."""
-        self.db.execute(
-            "INSERT INTO pdf_job_results (job_id, code, product_id, priority, turn, callback, fingerprint, requested_at, "
-            f"run_at) SELECT CONCAT('pdf_', %s, LPAD(seq, {26 - len(name)}, '0')), CONCAT('code', seq), "
-            "CONCAT('product', seq %% %s), "
-            "ELT(1 + seq %% 3, 9, 5, 0), ELT(1 + seq %% 3, 0, 4, 9), %s, '', "
-            "UTC_TIMESTAMP(6) - INTERVAL (%s - seq) MICROSECOND, UTC_TIMESTAMP(6) "
-            f"FROM seq_1_to_{jobs}",
-            (name, products, CALLBACK, jobs),
-        )
+        places = {"name": name, "digits": 26 - len(name), "callback": CALLBACK}
+        rows.lay_out(self.db, "waiting", range(1, jobs + 1), part=jobs, **places)
 
 
 @contextlib.contextmanager
@@ -80,15 +72,7 @@ def opened(
 
     `lean` hides numpy: benches install it, production does not, and fpdf2 would load it.
     """
-    chosen = {
-        "REPORTQ_PROFILE": "production",
-        "REPORTQ_LOG_FORMAT": "json",
-        "REPORTQ_MAX_BACKLOG": "10000000",  # a bench fills the queue on purpose
-        "REPORTQ_SWITCH_POLL": str(_LOOK),
-        "REPORTQ_CLEANUP_COMPLETED_AFTER": "86400",
-        "REPORTQ_WEBHOOK_ALLOW": "127.0.0.0/8",
-        **(settings or {}),
-    }
+    chosen = filled(Path(__file__).with_suffix(".env"), {"look": _LOOK}) | dict(settings or {})
     with tempfile.TemporaryDirectory(prefix="reportq-bench-") as name:
         folder = Path(name)
         if lean:

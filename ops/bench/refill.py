@@ -6,8 +6,6 @@ a passive declare on a connection of its own. The database is asked how many row
 §2.8). In a sample with no message ready, a worker that asks gets nothing.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable

@@ -6,8 +6,6 @@ values; the running text is the same, as it is in practice. "fresh words" emptie
 every report, which is the first report after a start.
 """
 
-from __future__ import annotations
-
 import io
 import statistics
 import time

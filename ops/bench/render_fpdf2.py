@@ -1,7 +1,5 @@
 """The reference report by plain fpdf2, the way its documentation shows: add_font, multi_cell, table."""
 
-from __future__ import annotations
-
 import math
 from datetime import UTC, datetime
 from typing import Any

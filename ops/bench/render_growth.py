@@ -5,12 +5,12 @@ divided by the time at 2×: 2 when time is linear. Then the slowest ones are dra
 fills more pages than a report may have is refused; that is timed as well.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.table import Table
 
 from actors.pdf.renderer import PdfRenderer
@@ -25,35 +25,7 @@ TOO_SHORT = 0.02  # seconds beside an empty report: no growth can be read from l
 SLOWEST = 4  # texts that are drawn from a whole megabyte
 MEGABYTE = 1_000_000
 
-TEXTS = {
-    "words": "Hasil pemeriksaan menunjukkan kemampuan yang baik, ",
-    "latin, one word": "Kepribadian",
-    "digits": "1234567890",
-    "hyphens": "ab-cd-",
-    "soft hyphens": "ke\u00ad",
-    "emoji": "👨\u200d👩\u200d👧\u200d👦",
-    "arabic": "محمدبنرشيد",
-    "arabic words": "محمد بن رشيد ",
-    "arabic with marks": "مُحَمَّد",
-    "hebrew": "שלוםעולם",
-    "devanagari": "क्षत्रियाणाम्",
-    "javanese": "ꦱꦸꦭꦠꦤ꧀",
-    "han": "王小明",
-    "kana and marks": "か\u3099",
-    "marks on one letter": "\u0301\u0323\u0308",
-    "marks on each letter": "a\u0301\u0323\u0308\u0316",
-    "joiners": "\u200d",
-    "no width": "\u203f",
-    "han without width": "\u41a1",
-    "arabic without width": "\ufc5e",
-    "mixed directions": "abc محمد 12 ",
-    "mixed word": "aم1",
-    "no font": "\U0001e900",
-    "brackets": "([{",
-    "line breaks": "a\u2028",
-    "spaces": "a    ",
-    "one letter": "a ",
-}
+TEXTS: dict[str, str] = yaml.safe_load(Path(__file__).with_name("growth.yaml").read_text("utf-8"))
 # Where one long text may stand, and where many short ones may.
 ONE = ("judul", "nama", "rincian", "kepala", "catatan", "kotak", "sumbu", "sempit")
 MANY = ("bagian", "alinea", "daftar", "baris", "batang", "jari", "kutub")

@@ -4,8 +4,6 @@
 filled as they would be over weeks. Last line: `render_memory peak_mb=… growth_after_200=…% cjk_mb=…`.
 """
 
-from __future__ import annotations
-
 import argparse
 import random
 from pathlib import Path

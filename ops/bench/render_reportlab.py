@@ -1,7 +1,5 @@
 """The reference report by ReportLab's platypus: same faces, text, charts and pages, drawn the way its guide shows."""
 
-from __future__ import annotations
-
 import io
 import math
 from typing import Any

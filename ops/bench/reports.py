@@ -10,8 +10,6 @@ long, as long as it takes to write all reports at once. The share used is of the
 bucket's first 10 come on top.
 """
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import time

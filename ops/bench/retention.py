@@ -4,18 +4,18 @@ Prints how long a submission's row takes at the 99th percentile without and with
 under 2). The submissions are the API's own single INSERT; the cleaning is the leader's own step, in its own process.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ulid import ULID
 
 from actors.housekeeping.retention import Retention
 from ops.bench.frame import parser, percentile
+from ops.bench.rows import lay_out
 from ops.servers.mariadb import MariaDB
 from schema.rows import jobs
 from schema.rows.jobs import NewJob
@@ -76,52 +76,27 @@ class Load:
 
     def __init__(self, url: str, clients: int) -> None:
         self._db = Database(url)
-        self._times: list[list[float]] = [[] for _ in range(clients)]
         self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._submit, args=(times,)) for times in self._times]
-        for thread in self._threads:
-            thread.start()
+        self._pool = ThreadPoolExecutor(clients)
+        self._clients = [self._pool.submit(self._submit) for _ in range(clients)]
 
-    def _submit(self, times: list[float]) -> None:
+    def _submit(self) -> list[float]:
+        times = []
         while not self._stopping.wait(_EVERY):
             job = NewJob(f"pdf_{ULID()}", "bench", "minatBakatUmum", callback="https://n8n.example.com/webhook/done")
             began = time.perf_counter()
             jobs.submit(self._db, job)
             times.append(time.perf_counter() - began)
         self._db.close()
+        return times
 
     def stop(self) -> list[float]:
         self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-        return [seconds for times in self._times for seconds in times]
+        self._pool.shutdown()
+        return [seconds for client in self._clients for seconds in client.result()]
 
 
 def fill(db: Database, rows: int, old: int) -> None:
     """Completed jobs with what hangs on each: an attempt and a delivered callback; the first `old` ended long ago."""
-    size = 5000
-    for start in range(0, rows, size):
-        ended = db.later(-2 * _KEEP if start < old else -1)
-        # In the order of their keys, as they come in life. MariaDB's sequence engine makes the numbers.
-        source = f"FROM seq_{start}_to_{min(start + size, rows) - 1}"
-        key = "CONCAT('pdf_01J', LPAD(seq, 23, '0'))"
-        delivery = "CONCAT('dlv_01J', LPAD(seq, 23, '0'))"
-        db.execute(
-            "INSERT INTO pdf_job_results (job_id, code, product_id, status, requested_at, run_at, ended_at, completed_at, "
-            f"progress, start_no, fingerprint) SELECT {key}, CONCAT('K', seq), 'minatBakatUmum', 'completed', {ended}, "
-            f"{ended}, {ended}, {ended}, 100, 1, SHA2(seq, 256) {source}"
-        )
-        db.execute(
-            "INSERT INTO attempts (job_id, number, round, started_at, ended_at, outcome) "
-            f"SELECT {key}, 1, 1, {ended}, {ended}, 'completed' {source}"
-        )
-        db.execute(
-            "INSERT INTO deliveries (delivery_id, job_id, round, status, event, url, host, record, owed_at, run_at, "
-            f"recorded_at, ended_at, tries) SELECT {delivery}, {key}, 1, 'delivered', 'completed', "
-            f"'https://n8n.example.com/webhook/done', 'n8n.example.com:443', '{{}}', {ended}, {ended}, {ended}, {ended}, 1 "
-            f"{source}"
-        )
-        db.execute(
-            "INSERT INTO delivery_attempts (delivery_id, number, started_at, ended_at, outcome, status) "
-            f"SELECT {delivery}, 1, {ended}, {ended}, 'delivered', 200 {source}"
-        )
+    for numbers, ended in ((range(old), -2 * _KEEP), (range(old, rows), -1.0)):
+        lay_out(db, "finished", numbers, ended=db.later(ended))

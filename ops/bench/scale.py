@@ -16,8 +16,6 @@ as rows). Timed are a relay's look, a retention sweep's letters, the letters to 
 replay's siblings. The gauges are timed too; they count what waits and may therefore take longer.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import http.client
@@ -34,6 +32,7 @@ from ops.bench.frame import Contender, Figures, console, last_line, over, parser
 from ops.bench.load import SUBMIT, ask
 from ops.bench.ours import Ours, opened
 from ops.bench.retention import fill
+from ops.bench.rows import lay_out
 from schema.metrics import gauges
 from schema.rows import letter_search, letters, pauses
 from schema.rows.listing import cursor_after
@@ -47,7 +46,6 @@ LETTERS = (200, 5000)
 ERRORS = 8
 RARE, RARE_JOBS = "profilLangka", 60
 AWAY = "away.example.com:443"
-CHUNK = 50_000  # rows of one statement
 POOL = 2 * 1024**3  # bytes
 NEWER = "pdf_01M"  # what the API gives out is newer than what was laid out
 
@@ -70,56 +68,14 @@ class Asked:
         self._ours.hold("pdf", "webhooks")
         fill(db, self._ended, 0)
         self._ours.lay_out(self._queued)
-        step = self._ended // RARE_JOBS
-        db.execute(
-            "UPDATE pdf_job_results SET product_id=%s WHERE job_id IN "
-            f"(SELECT CONCAT('pdf_01J', LPAD(seq, 23, '0')) FROM seq_0_to_{self._ended - 1}_step_{step})",
-            (RARE,),
-        )
-        step = self._ended // self._letters
-        db.execute(
-            "INSERT INTO dead_letters (dead_letter_id, queue, kind, job_id, code, product_id, error_code, error_message, "
-            "fingerprint, traceback, attempts, first_failed_at, last_failed_at, version, run_at, published_at) SELECT "
-            "CONCAT('dl_01J', LPAD(seq, 23, '0')), 'pdf', 'job', CONCAT('pdf_01J', LPAD(seq, 23, '0')), CONCAT('K', seq), "
-            "'minatBakatUmum', 'report_not_found', CONCAT('There is no report with code K', seq), "
-            "LEFT(SHA2(letter %% %s, 256), 16), REPEAT('x', 2000), 1, UTC_TIMESTAMP(6) - INTERVAL seq MICROSECOND, "
-            "UTC_TIMESTAMP(6) - INTERVAL seq MICROSECOND, '1.0.0', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) "
-            f"FROM (SELECT seq * {step} AS seq, seq AS letter FROM seq_0_to_{self._letters - 1}) AS numbers",
-            (ERRORS,),
-        )
-        db.execute(
-            "UPDATE pdf_job_results j JOIN dead_letters d ON d.job_id=j.job_id SET j.status='failed', "
-            "j.error_code='report_not_found'"
-        )
-        self._lay_out_the_rest()
+        ended, step = self._ended, self._ended // RARE_JOBS
+        lay_out(db, "rare", range(ended), part=ended, product=RARE, step=step)
+        lay_out(db, "letters", range(self._letters), step=ended // self._letters, errors=ERRORS)
+        pauses.pause(db, f"host:{AWAY}", reason="bench", by="bench")
+        lay_out(db, "owed", range(self._rows // 2), host=AWAY)
+        lay_out(db, "resolved", range(self._rows), errors=ERRORS)
         for table in ("pdf_job_results", "attempts", "deliveries", "delivery_attempts", "dead_letters"):
             db.fetch_all(f"ANALYZE TABLE {table}")
-
-    def _lay_out_the_rest(self) -> None:
-        """Callbacks that are owed to a paused host, due for a minute, and resolved letters, swept from `.XQ`."""
-        db = self._ours.db
-        pauses.pause(db, f"host:{AWAY}", reason="bench", by="bench")
-        for start in range(0, self._rows // 2, CHUNK):
-            db.execute(
-                "INSERT INTO deliveries (delivery_id, job_id, round, event, url, host, record, owed_at, run_at, turn) SELECT "
-                "CONCAT('dlv_01L', LPAD(seq, 23, '0')), CONCAT('pdf_01L', LPAD(seq, 23, '0')), 1, 'completed', "
-                "'https://away.example.com/x', %s, '{}', UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE - INTERVAL seq MICROSECOND, "
-                "UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE - INTERVAL seq MICROSECOND, ELT(1 + seq %% 3, 0, 4, 9) "
-                f"FROM seq_{start}_to_{min(start + CHUNK, self._rows // 2) - 1}",
-                (AWAY,),
-            )
-        for start in range(0, self._rows, CHUNK):
-            db.execute(
-                "INSERT INTO dead_letters (dead_letter_id, status, queue, kind, job_id, error_code, error_message, "
-                "fingerprint, traceback, attempts, first_failed_at, last_failed_at, version, run_at, published_at, "
-                "resolved_at, resolved_by, swept_at) SELECT CONCAT('dl_01L', LPAD(seq, 23, '0')), 'replayed', 'pdf', 'job', "
-                "CONCAT('pdf_01L', LPAD(seq, 23, '0')), 'x', 'x', LEFT(SHA2(seq %% %s, 256), 16), REPEAT('x', 300), 1, "
-                "{0}, {0}, '1.0.0', {0}, {0}, {0}, 'bench', {0} ".replace(
-                    "{0}", "UTC_TIMESTAMP(6) - INTERVAL seq MICROSECOND"
-                )
-                + f"FROM seq_{start}_to_{min(start + CHUNK, self._rows) - 1}",
-                (ERRORS,),
-            )
 
     def by_itself(self) -> dict[str, Callable[[], object]]:
         """What runs without being asked, by its name."""

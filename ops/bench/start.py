@@ -5,8 +5,6 @@ every 10 ms. Every run begins in a copy of the checkout without `var/`: the data
 anew. The first run of a copy has also none of our modules compiled; it is told apart (`fresh_checkout_s`).
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

@@ -5,8 +5,6 @@
 The command runs as a person types it, its start included; `doctor` beside it also tries the PDF store.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

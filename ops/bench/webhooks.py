@@ -11,8 +11,6 @@ The dead host accepts connections and never answers, which is the worst a host c
 deliveries are due before the good host's 200.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable

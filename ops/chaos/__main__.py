@@ -6,8 +6,6 @@ The last line is the verdict; the exit code is 0 only when its zeros are zeros, 
 seed makes the same schedule.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import shutil
@@ -30,8 +28,6 @@ PATIENCE = 5.0  # times the planned seconds, for a slow machine
 # Seconds the system may need to come to rest once the faults have stopped, and more for each job.
 REST, REST_A_JOB = 300.0, 0.5
 EMBEDDED = 20  # one job of so many, beside the others, for the embedded default
-
-
 VOID = 3  # exit code of a run that says nothing
 _BROKEN = ("index corruption", "Out of disk space) in rollback")
 
@@ -85,7 +81,7 @@ def run(
         load.wait(most)
         for lane in lanes:
             lane.join(most)
-        faults.stop()
+        faults.stopping.set()
         beside.join(most)
         embedded = system.embedded
         tell(

@@ -1,7 +1,5 @@
 """The API under test: production's, with one broken guard when a sabotage is asked for."""
 
-from __future__ import annotations
-
 from ops.chaos.sabotage import apply
 
 apply()

@@ -1,7 +1,5 @@
 """What people and strangers do to RabbitMQ by hand: letters moved to the wrong queue, messages that are none of ours."""
 
-from __future__ import annotations
-
 import json
 import time
 from typing import Any

@@ -1,12 +1,11 @@
 """Full disks: the run folder's, MariaDB's, and the one where the embedded default keeps its PDFs."""
 
-from __future__ import annotations
-
 import time
 
 import pymysql
 import requests
 
+from ops.chaos.embedded import BURST
 from ops.chaos.schedule import Fault
 from ops.chaos.strikes import Strikes
 from ops.servers.process import wait_until
@@ -27,7 +26,7 @@ def _run(strikes: Strikes, fault: Fault) -> int:
     disk = strikes.system.run_disk
     try:
         disk.fill()
-        strikes.wait(fault.seconds)
+        strikes.stop.wait(fault.seconds)
         return int(disk.left() == 0)
     finally:
         disk.free()
@@ -44,7 +43,7 @@ def _mariadb(strikes: Strikes, fault: Fault) -> int:
         try:
             disk.fill()
             met = _refuses(strikes) and _met(strikes)
-            strikes.wait(fault.seconds)
+            strikes.stop.wait(fault.seconds)
         finally:
             disk.free()
         strikes.system.ensure(server)
@@ -71,12 +70,12 @@ def _met(strikes: Strikes) -> int:
     full = [{**asked, "data": {"text": "x" * 6_000}}, {**asked, "meta": {"text": "x" * 3_000}}]
     until = time.monotonic() + PATIENCE
     refused = 0
-    while refused < len(full) and time.monotonic() < until and not strikes.stopped:
+    while refused < len(full) and time.monotonic() < until and not strikes.stop.is_set():
         try:
             answer = strikes.stack.call("POST", "/api/reports/generate-async", json=full[refused], timeout=10)
             refused += answer.status_code != 202
         except requests.RequestException:
-            strikes.wait(0.2)
+            strikes.stop.wait(0.2)
     return int(refused > 0)
 
 
@@ -85,9 +84,9 @@ def _pdfs(strikes: Strikes, fault: Fault) -> int:
     embedded = strikes.system.embedded
     try:
         embedded.disk.fill(leave=ROOM[fault.luck % len(ROOM)])
-        embedded.burst()
-        wait_until(lambda: strikes.stopped or embedded.paused(), OUTAGE, "an outage of the PDF folder")
-        strikes.wait(fault.seconds)
+        embedded.submit(BURST)
+        wait_until(lambda: strikes.stop.is_set() or embedded.paused(), OUTAGE, "an outage of the PDF folder")
+        strikes.stop.wait(fault.seconds)
         return int(embedded.paused())
     finally:
         embedded.disk.free()

@@ -4,8 +4,6 @@ Drive is the store of the others, and its files cannot fill a disk of ours. A fo
 PDFs in; so its full disk is done here, to real reports of real size.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import threading
@@ -21,7 +19,7 @@ from ops.chaos.judge import TABLES
 from ops.demo import Api
 from ops.sample_report import PRODUCT, SAMPLE
 from ops.servers.loopback_http import call
-from ops.servers.process import free_port
+from ops.servers.process import filled, free_port
 from ops.servers.receiver import Receiver
 from ops.servers.small_disk import SmallDisk
 from schema.sql.database import Database
@@ -46,19 +44,8 @@ class Embedded:
         self.accepted: list[str] = []
         self.unconfirmed = 0
         port = free_port()
-        self.api = Api(
-            folder / "api", port,
-            {
-                **clocks,
-                "REPORTQ_CONCURRENT_WORKERS": "2",
-                "REPORTQ_CANARY_EVERY": "0",
-                "REPORTQ_DATABASE_URL": self._url,
-                "REPORTQ_ARTIFACTS_URL": f"file:{self.disk.folder}",
-                "REPORTQ_RUN_DIR": str(folder / "run"),
-                "REPORTQ_PORT": str(port),
-                "REPORTQ_WEBHOOK_ALLOW": f"127.0.0.1:{receiver.port}",
-            },
-        )  # fmt: skip
+        places = {**vars(self), "folder": folder, "port": port, "pdfs": self.disk.folder, "receiver": receiver.port}
+        self.api = Api(folder / "api", port, {**clocks, **filled(Path(__file__).with_suffix(".env"), places)})
 
     def submit(self, count: int) -> None:
         """So many reports, one after the other; who is not answered lets it be."""
@@ -78,10 +65,6 @@ class Embedded:
                     self.accepted.append(str(answer.json()["job_id"]))
             else:
                 self.unconfirmed += answer.status_code >= 500
-
-    def burst(self) -> None:
-        """Enough at once for an outage to be known."""
-        self.submit(BURST)
 
     def trickle(self, jobs: int, share: Callable[[], float], stop: threading.Event) -> threading.Thread:
         """Submit so many while the faults last."""

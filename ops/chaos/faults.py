@@ -1,7 +1,5 @@
 """The planned faults strike, in lanes side by side, while the system gets work done in between; what happened is counted."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import time
@@ -58,10 +56,6 @@ class Faults:
         for thread in threads:
             thread.start()
         return threads
-
-    def stop(self) -> None:
-        """Strike no more."""
-        self.stopping.set()
 
     @property
     def share(self) -> float:

@@ -4,8 +4,7 @@ The words are those of RabbitMQ's Jepsen tests: an operation is attempted, ackno
 acknowledged and cannot be found is lost.
 """
 
-from __future__ import annotations
-
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -285,8 +284,6 @@ def left_in_queues(stack: Stack, patience: float = 15.0) -> dict[str, int]:
         found.update({queue: int(queues[queue].get("messages") or 0) for queue in QUEUES})
         return not any(found.values())
 
-    try:
+    with contextlib.suppress(TimeoutError):
         wait_until(none, patience, "empty queues")
-    except TimeoutError:
-        return {queue: count for queue, count in found.items() if count}
-    return {}
+    return {queue: count for queue, count in found.items() if count}

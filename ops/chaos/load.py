@@ -1,14 +1,13 @@
 """Callers who submit until enough jobs are accepted, cancel some, replay some, and remember what they were promised."""
 
-from __future__ import annotations
-
+import contextlib
 import re
+import sched
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import requests
@@ -61,7 +60,7 @@ class Load:
         self.replays = 0
         self.cancels: dict[str, str] = {}
         self._threads: list[threading.Thread] = []
-        self._later: list[tuple[float, Callable[[requests.Session], None]]] = []
+        self._later, self._acting = sched.scheduler(), _session()
 
     def start(self) -> None:
         """Begin to submit."""
@@ -171,48 +170,38 @@ class Load:
 
     def _plan_second_thoughts(self, job_id: str, wanted: Order) -> None:
         if wanted.cancel_after is not None:
-            self._plan(wanted.cancel_after, partial(self._cancel, job_id))
+            self._plan(wanted.cancel_after, self._cancel, job_id)
         elif wanted.product in ("bad", "missing") and wanted.number % 2:
-            self._plan(3.0, partial(self._replay, job_id))
+            self._plan(3.0, self._replay, job_id)
 
     def _plan_batch(self, batch_id: str, wanted: Order) -> None:
         """One batch of three is replayed as far as it has failed, one of four cancelled as far as that goes."""
         if wanted.batch % 3 == 0:
-            self._plan(6.0, partial(self._act_on, batch_id, "replay"))
+            self._plan(6.0, self._act_on, batch_id, "replay")
         if wanted.batch % 4 == 1:
-            self._plan(2.0, partial(self._act_on, batch_id, "cancel"))
+            self._plan(2.0, self._act_on, batch_id, "cancel")
 
-    def _plan(self, after: float, act: Callable[[requests.Session], None]) -> None:
-        with self._mutex:
-            self._later.append((time.monotonic() + after, act))
+    def _plan(self, after: float, act: Callable[..., None], *about: str) -> None:
+        self._later.enter(after, 0, self._tried, (act, *about))
 
-    def _act_on(self, batch_id: str, act: str, session: requests.Session) -> None:
-        answer = session.post(f"{self._system.stack.url}/api/batches/{batch_id}/{act}", timeout=60)
+    def _tried(self, act: Callable[..., None], *about: str) -> None:
+        with contextlib.suppress(requests.RequestException):  # a caller who gets no answer lets it be
+            act(*about)
+
+    def _act_on(self, batch_id: str, act: str) -> None:
+        answer = self._acting.post(f"{self._system.stack.url}/api/batches/{batch_id}/{act}", timeout=60)
         self.acts[f"{act} {answer.status_code}"] += 1
 
     def _act_later(self) -> None:
-        session = _session()
-        while not self._stop.is_set():
-            with self._mutex:
-                now = time.monotonic()
-                due = [act for at, act in self._later if at <= now]
-                self._later = [(at, act) for at, act in self._later if at > now]
-                done = len(self.accepted) >= self._jobs and not self._later
-            for act in due:
-                try:
-                    act(session)
-                except requests.RequestException:
-                    continue  # a caller who gets no answer lets it be
-            if done:
-                return
-            self._stop.wait(0.1)
+        while not self._stop.wait(0.1) and (len(self.accepted) < self._jobs or not self._later.empty()):
+            self._later.run(blocking=False)
 
-    def _cancel(self, job_id: str, session: requests.Session) -> None:
-        answer = session.post(f"{self._system.stack.url}/api/jobs/{job_id}/cancel", timeout=10)
+    def _cancel(self, job_id: str) -> None:
+        answer = self._acting.post(f"{self._system.stack.url}/api/jobs/{job_id}/cancel", timeout=10)
         self.cancels[job_id] = str(answer.status_code)
 
-    def _replay(self, job_id: str, session: requests.Session) -> None:
-        answer = session.post(f"{self._system.stack.url}/api/jobs/{job_id}/replay", json={}, timeout=10)
+    def _replay(self, job_id: str) -> None:
+        answer = self._acting.post(f"{self._system.stack.url}/api/jobs/{job_id}/replay", json={}, timeout=10)
         self.replays += answer.status_code == 202
 
 

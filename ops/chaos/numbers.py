@@ -1,8 +1,6 @@
 """What the metrics say after a run, beside what the rows say. Gauges are the truth. A counter may miss one event for
 each time a process was killed, or lost its connection, between a commit and its count."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The relay under test: production's, with one broken guard when a sabotage is asked for."""
 
-from __future__ import annotations
-
 from actors.relay import main
 from ops.chaos.sabotage import apply
 

@@ -4,8 +4,6 @@ Each function below patches the process it is called in, before its parts are bu
 call `apply`; production's entries know nothing of it.
 """
 
-from __future__ import annotations
-
 import os
 import queue
 import threading

@@ -3,8 +3,6 @@
 Faults run in lanes, side by side; within a lane one after the other, so that one program is not struck twice at once.
 """
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass
 
@@ -142,16 +140,3 @@ def order(seed: int, number: int) -> Order:
         chance.uniform(0.0, 2.0) if chance.random() < 0.04 else None,
         random.Random(f"batch {seed} {number}").randint(2, 12) if number % BATCH_EVERY == BATCH_EVERY - 1 else 0,
     )
-
-
-# Seeds that `ops/test soak` runs: seed → why it is here. One that ever failed stays, with what it found.
-SEEDS: dict[int, str] = {
-    1: "a purge of both queues left one accepted job queued for ever: idle threads were taken for hints in flight",
-    3: "with 2,000 jobs: a worker whose parent was killed while it started hung in its log, and its callbacks with it",
-    4: "with 2,000 jobs: a callback was never rescued, most probably because of one row that somebody else still held",
-    5: "with 2,000 jobs: the same as 3",
-    7: "with 2,000 jobs: the same as 4, two callbacks",
-}
-FIRST = 1  # which `ops/test chaos` runs, with fewer jobs
-# A sabotage and the seed that shows it; the others are shown by hand, see RESULTS.md.
-SABOTAGES: dict[str, int] = {"no-reserved-id": 11, "post-again": 11}

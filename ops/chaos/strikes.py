@@ -3,8 +3,6 @@
 Every function below strikes, lasts, ends what it began, and returns how often it struck: 0 when there was nobody to strike.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import random
@@ -42,16 +40,7 @@ class Strikes:
         self.stack = system.stack
         self.receiver_back: Callable[[], None] = lambda: None  # its scripts died with it
         self.alone: dict[str, threading.Lock] = defaultdict(threading.Lock)  # by the server that is struck
-        self._stop = stop
-
-    @property
-    def stopped(self) -> bool:
-        """Whether faults are to end early."""
-        return self._stop.is_set()
-
-    def wait(self, seconds: float) -> None:
-        """Let a fault last."""
-        self._stop.wait(seconds)
+        self.stop = stop
 
     # -- programs and servers -----------------------------------------------------------------------------------
 
@@ -62,7 +51,7 @@ class Strikes:
         strike = {"kill": server.kill, "term": server.stop, "stop": server.suspend}[how]
         with self.alone[target]:
             strike()
-            self.wait(fault.seconds)
+            self.stop.wait(fault.seconds)
             server.resume() if how == "stop" else server.start()
         return 1
 
@@ -87,7 +76,7 @@ class Strikes:
         pid = self.stack.pid(program)
         if not self.stack.kill(program, signal.SIGSTOP):
             return 0
-        self.wait(fault.seconds)
+        self.stop.wait(fault.seconds)
         if self.stack.pid(program) == pid:
             self.stack.kill(program, signal.SIGCONT)
         return 1
@@ -123,8 +112,8 @@ class Strikes:
         operation = "insert"  # a report is stored by one request
         met_before = self._met()
         drive.fail(operation, kind)
-        self.wait(fault.seconds)
-        wait_until(lambda: self._stop.is_set() or self._met() > met_before, 60, f"an {operation} that meets {kind}")
+        self.stop.wait(fault.seconds)
+        wait_until(lambda: self.stop.is_set() or self._met() > met_before, 60, f"an {operation} that meets {kind}")
         met = self._met() - met_before
         drive.clear(operation)
         return met
@@ -178,13 +167,13 @@ class Strikes:
 
     def _last(self, fault: Fault, met: Callable[[], bool]) -> None:
         """Let a trouble last, and, when it has met nobody by then, up to 20 s longer."""
-        self.wait(fault.seconds)
+        self.stop.wait(fault.seconds)
         self.until(met)
 
     def until(self, look: Callable[[], T], seconds: float = 20, pause: float = 0.02) -> T:
         """Look again until there is something, for so long at most; what was seen last."""
         until = time.monotonic() + seconds
-        while not (found := look()) and time.monotonic() < until and not self._stop.wait(pause):
+        while not (found := look()) and time.monotonic() < until and not self.stop.wait(pause):
             pass
         return found
 
@@ -239,6 +228,6 @@ class Strikes:
         names = [clock.name for clock in self.system.clocks.iterdir() if "." not in clock.name]
         program = sorted(names)[fault.luck % len(names)]
         self.system.turn_clock(program, DAY * (1 + fault.luck % 30) * (1 if way == "forward" else -1))
-        self.wait(fault.seconds)
+        self.stop.wait(fault.seconds)
         self.system.turn_clock(program, 0)
         return 1

@@ -1,8 +1,6 @@
 """The system under test: production's programs on private real servers, a misbehaving network between them, and clocks
 that can be turned."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import platform
@@ -10,7 +8,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pymongo
 
@@ -18,7 +16,7 @@ from ops.chaos.embedded import Embedded
 from ops.chaos.sabotage import VARIABLE
 from ops.chaos.schedule import LEASE
 from ops.servers.packages import need
-from ops.servers.process import Server
+from ops.servers.process import Server, filled
 from ops.servers.small_disk import SmallDisk
 from ops.servers.tcp_proxy import TcpProxy
 from ops.stack import ROOT, Stack
@@ -30,32 +28,7 @@ MODULES = {
     "actors.relay": "ops.chaos.relay",
     "service.wsgi:app": "ops.chaos.api:app",
 }
-# Seconds unless said otherwise. What is scaled down is scaled for all, and their order is production's. A statement
-# (10 s) is shorter than a lease, a call to Drive shorter than a job. A talk with the broker is shorter than the time after
-# which a relay counts as stuck.
-CLOCKS = {
-    "REPORTQ_LEASE": f"{LEASE:g}",
-    "REPORTQ_HEARTBEAT": "2",
-    "REPORTQ_SWEEP": "0.5",
-    "REPORTQ_RELAY_HOLD": "4",
-    "REPORTQ_RELAY_STUCK": "15",
-    "REPORTQ_BROKER_TIMEOUT": "4",
-    "REPORTQ_LOST_HINT_AFTER": "5",
-    "REPORTQ_PROMOTE_AFTER": "30",
-    "REPORTQ_JOB_TIMEOUT": "40",
-    "REPORTQ_RETRY_BACKOFF": "0.2",
-    "REPORTQ_RETRY_BACKOFF_MAX": "2",
-    "REPORTQ_SWITCH_POLL": "0.5",
-    "REPORTQ_PROBE_EVERY": "1",
-    "REPORTQ_OUTAGE_WINDOW": "2",
-    "REPORTQ_HOST_PROBE_EVERY": "1",
-    "REPORTQ_GDRIVE_TIMEOUT": "3",
-    "REPORTQ_WEBHOOK_TIMEOUT": "2",
-    "REPORTQ_WEBHOOK_SCALE": "0.02",
-    "REPORTQ_MAX_BATCH": "5000",  # jobs
-}
-
-
+CLOCKS = filled(Path(__file__).with_name("clocks.env"), {"LEASE": f"{LEASE:g}"})
 RUN_DISK = 128 << 20  # bytes: everybody's logs, too
 ROWS_DISK = 768 << 20  # of which MariaDB takes a fifth before the first row
 
@@ -106,7 +79,7 @@ class System:
         )
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[System]:
+    def running(self) -> Iterator[Self]:
         """Start everything and put the reports into MongoDB; end everything."""
         try:
             with self.run_disk, self.rows_disk, self.embedded.disk, self._logs_kept(), self.stack, self.embedded.api:

@@ -1,7 +1,5 @@
 """The workers under test: the trial renderer, and one broken guard when a sabotage is asked for."""
 
-from __future__ import annotations
-
 from ops.chaos.sabotage import apply
 
 apply()

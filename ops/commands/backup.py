@@ -1,7 +1,5 @@
 """`reportq backup`: the rows (and the embedded default's PDFs) into a folder, and back."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`reportq batches`: jobs that were asked for together; look at one, list, cancel, replay what failed."""
 
-from __future__ import annotations
-
 import contextlib
 
 import msgspec

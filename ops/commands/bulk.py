@@ -1,12 +1,10 @@
 """Many dead letters at once: the question before, the progress bar, the summary after, the exit code."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -25,48 +23,35 @@ _SETTLE = 15.0  # seconds to wait for the ends of what went without a trial
 
 @dataclass(frozen=True)
 class Asked:
-    """How a bulk act was asked for; `trial` to `skip_newer` say how letters are replayed."""
+    """How a bulk act was asked for."""
 
     act: str  # replay | discard
-    why: str | None
     everything: bool
-    dry_run: bool
     yes: bool
     as_json: bool
-    rate: float | None = None
-    trial: int = bulk_replays.TRIAL
-    patience: float = 120.0
-    skip_newer: bool = False
 
 
-def run(here: Desk, wanted: LetterFilter, asked: Asked) -> int:
-    """A bulk act with its question, progress bar and summary; the exit code."""
+def run(here: Desk, wanted: LetterFilter, asked: Asked, how: Manner) -> int:
+    """A bulk act with its question, progress bar and summary; the exit code. `how` is completed with what this adds."""
     if not wanted.narrows and not asked.everything:
         raise typer.BadParameter("name letters, a filter, or --all")
     matched = letter_search.count(here.db, wanted)
     if not matched:
-        print_json(_shown(Summary(dry_run=asked.dry_run))) if asked.as_json else out.print("No open letter matches.")
+        print_json(_shown(Summary(dry_run=how.dry_run))) if asked.as_json else out.print("No open letter matches.")
         return REFUSED
-    if not (asked.yes or asked.dry_run or asked.as_json) and (matched > 1 or asked.act == "discard"):
+    if not (asked.yes or how.dry_run or asked.as_json) and (matched > 1 or asked.act == "discard"):
         typer.confirm(f"{asked.act.capitalize()} {counted(matched, 'dead letter')}?", abort=True)
     stop = threading.Event()
     with _signals(stop), _bar(asked, matched) as progress:
-        manner = Manner(
-            by=here.by, why=asked.why, dry_run=asked.dry_run, rate=asked.rate, trial=asked.trial,
-            patience=asked.patience, settle=_settle(here, asked), skip_newer=asked.skip_newer, stopping=stop.is_set,
-            progress=progress, wake=here.wake,
-        )  # fmt: skip
+        # Without a worker nothing would end, however long one waits.
+        settle = min(how.patience, _SETTLE) if workers.live(here.db, here.settings.lease) else 0.0
+        manner = replace(how, settle=settle, stopping=stop.is_set, progress=progress, wake=here.wake)
         act = bulk_replays.replay_matching if asked.act == "replay" else bulk_replays.discard_matching
         summary = act(here.db, wanted, manner)
     print_json(_shown(summary)) if asked.as_json else _print_summary(summary)
     if summary.interrupted:
         return INTERRUPTED
     return REMAINS if summary.stopped or summary.died_again else 0
-
-
-def _settle(here: Desk, asked: Asked) -> float:
-    """Without a worker nothing would end, however long one waits."""
-    return min(asked.patience, _SETTLE) if workers.live(here.db, here.settings.lease) else 0.0
 
 
 def _shown(summary: Summary) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """What the settings name is asked here, once, for `config check` and for `doctor`, so that neither knows a fault alone."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +7,7 @@ from dataclasses import dataclass
 import peewee
 
 from actors.process.runtime import Runtime
-from ops.commands.outlook import side_by_side
+from ops.commands.outlook import begin
 from ops.commands.terminal import there, words_of
 from schema.callbacks.receiver_headers import ReceiverHeaders
 from schema.errors import ReportqError
@@ -49,7 +47,7 @@ def faults(runtime: Runtime, wait: float = 60.0) -> dict[Ask, str | None]:
     def alone(one: Ask) -> Callable[[], None]:
         return lambda: found.__setitem__(one, _fault(one, runtime))
 
-    side_by_side({"": in_turn} | {one.name: alone(one) for one in ASKS if one not in first}, until)
+    begin({"": in_turn} | {one.name: alone(one) for one in ASKS if one not in first})(until)
     late = f"It has not answered within {wait:.1f} s."
     told = dict(found)
     if any(one not in told for one in first):  # only the first of them was waited for

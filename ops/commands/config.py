@@ -1,7 +1,5 @@
 """`reportq config`: what the settings say, and whether they can be used."""
 
-from __future__ import annotations
-
 import os
 
 import typer

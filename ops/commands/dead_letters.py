@@ -1,7 +1,5 @@
 """`reportq dead-letters`: what died, grouped by why; replay and discard."""
 
-from __future__ import annotations
-
 import sys
 import time
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from actors.desk import bulk_replays
+from actors.desk.bulk_replays import TRIAL, Manner
 from ops.commands.bulk import Asked, run
 from ops.commands.options import Code, DryRun, Error, Json, Limit, Product, Rate, Trial, Why, Yes, one_of, with_options
 from ops.commands.terminal import Desk, counted, desk, out, print_json, print_pairs, print_table, short, told
@@ -108,7 +106,7 @@ def replay(
     chosen: Chosen,
     dry_run: DryRun = False,
     rate: Rate = None,
-    trial: Trial = bulk_replays.TRIAL,
+    trial: Trial = TRIAL,
     patience: Annotated[float, typer.Option(help="Seconds to wait for the first ones to end.")] = 120.0,
     skip_newer: Annotated[bool, typer.Option("--skip-newer", help="Leave out what a newer job has completed.")] = False,
     why: Why = None,
@@ -122,11 +120,10 @@ def replay(
     trial takes are sent whole. Their ends are waited for 15 seconds at most; the exit code is 3 when one died again.
     """
     with desk() as here:
-        asked = Asked(
-            "replay", why, everything, dry_run, yes, as_json,
-            rate=rate, trial=trial, patience=patience, skip_newer=skip_newer,
-        )  # fmt: skip
-        code = run(here, chosen.letters(here, ids), asked)
+        how = Manner(
+            by=here.by, why=why, dry_run=dry_run, rate=rate, trial=trial, patience=patience, skip_newer=skip_newer
+        )
+        code = run(here, chosen.letters(here, ids), Asked("replay", everything, yes, as_json), how)
     raise typer.Exit(code)
 
 
@@ -146,7 +143,8 @@ def discard(
     if not (why or "").strip() and not dry_run:
         why = _asked_why()
     with desk() as here:
-        code = run(here, chosen.letters(here, ids), Asked("discard", why, everything, dry_run, yes, as_json))
+        how = Manner(by=here.by, why=why, dry_run=dry_run)
+        code = run(here, chosen.letters(here, ids), Asked("discard", everything, yes, as_json), how)
     raise typer.Exit(code)
 
 

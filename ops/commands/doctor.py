@@ -4,8 +4,6 @@ What `config check` asks comes first, then the checks of `findings`, then the ve
 fails or hangs keeps none of the others from being made.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """`reportq erase`: everything of a person, on request."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Annotated
 

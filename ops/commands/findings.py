@@ -3,8 +3,6 @@
 Nothing is only pinged where more can be known: a small file is really created in the PDF store, read back and deleted.
 """
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """`reportq jobs`: look at one, list, cancel, replay."""
 
-from __future__ import annotations
-
 import contextlib
 from dataclasses import asdict
 from pathlib import Path

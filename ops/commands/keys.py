@@ -1,7 +1,5 @@
 """`reportq keys`: make, list and revoke API keys while everything runs; need none again."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

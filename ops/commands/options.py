@@ -1,7 +1,5 @@
 """The options that several commands have, and what checks them."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass

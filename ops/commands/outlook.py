@@ -1,7 +1,5 @@
 """The verdict for commands: asked side by side and in bounded time, whatever is frozen."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -67,13 +65,9 @@ def holding(verdict: Verdict, queue: str) -> list[str]:
     return [f"{fact.means}{since(fact)}" for fact in found]
 
 
-def side_by_side(works: Mapping[str, Callable[[], T]], until: float) -> dict[str, T]:
-    """The results of those that are done at the monotonic moment `until`; the others go on and are not waited for."""
-    return begin(works)(until)
-
-
 def begin(works: Mapping[str, Callable[[], T]]) -> Callable[[float], dict[str, T]]:
-    """Start all of them now; what is returned gives the results of those that are done at a monotonic moment."""
+    """Start all of them now; what is returned gives the results of those that are done at a monotonic moment. The others
+    go on and are not waited for."""
     done: dict[str, T] = {}
 
     def run(name: str, work: Callable[[], T]) -> None:

@@ -1,7 +1,5 @@
 """`reportq queues`: how they stand, pause, drain, resume."""
 
-from __future__ import annotations
-
 import time
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """`reportq rollout`: the migration from the synchronous to the asynchronous endpoint (ops/MIGRATION.md)."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 import typer

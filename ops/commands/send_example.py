@@ -1,7 +1,5 @@
 """`reportq webhooks send-example URL`: signs and posts an example, and explains what was answered."""
 
-from __future__ import annotations
-
 import os
 from datetime import UTC, datetime
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`reportq status`: everything at one glance."""
 
-from __future__ import annotations
-
 import os
 
 from ops.commands.options import Json

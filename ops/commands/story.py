@@ -4,8 +4,6 @@ The console tells the same events from the API's answers (service/console/story.
 them capabilities.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Commands for template authors: `render` draws one report, `templates check|list` looks after products."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Sequence
@@ -155,7 +153,3 @@ def check(
         typer.echo(f"{product}: ok, sample drawn in {len(pdf) / 1024:.0f} kB")
     if wrong:
         raise typer.Exit(1)
-
-
-single = typer.Typer()
-single.command("render")(render)

@@ -1,7 +1,5 @@
 """What all commands share: the open database, who acts, tables and JSON, failures as sentences."""
 
-from __future__ import annotations
-
 import getpass
 import json
 import os
@@ -202,7 +200,7 @@ def told(as_json: bool, document: object, shown: str | Callable[[], object]) -> 
         shown()
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table that keeps its columns' order; nothing in a cell is read as markup, no word of it is ever cut.
 
     Where it is too wide for the terminal even with its cells broken between words, each row becomes a few lines.
@@ -213,9 +211,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
         for n, name in enumerate(columns)
     ]
     if sum(words) + len(words) - 1 > out.width:
-        _print_rows(columns, cells, title)
+        _print_rows(columns, cells)
         return
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for name, least in zip(columns, words, strict=True):
         table.add_column(name, overflow="fold", min_width=least, no_wrap=name in _IDS)
     for row in cells:
@@ -231,10 +229,8 @@ def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
         out.print(f"{name:{width}} {value}", markup=False)
 
 
-def _print_rows(columns: Sequence[str], rows: list[list[str]], title: str | None) -> None:
+def _print_rows(columns: Sequence[str], rows: list[list[str]]) -> None:
     """Each row: its ids, then everything else that it holds, with the names of the columns."""
-    if title:
-        out.print(title, markup=False)
     for row in rows:
         held = [(name, cell) for name, cell in zip(columns, row, strict=True) if cell]
         ids = [cell for name, cell in held if name in _IDS]

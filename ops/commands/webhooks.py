@@ -1,12 +1,10 @@
 """`reportq webhooks`: the delivery log, sending again, and a signed example to try a receiver with."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer
 
-from actors.desk import bulk_replays
+from actors.desk.bulk_replays import TRIAL, Manner
 from ops.commands.bulk import Asked, run
 from ops.commands.options import DryRun, Error, Json, Rate, Trial, Why, Yes
 from ops.commands.send_example import send_example
@@ -56,7 +54,7 @@ def resend_failed(
     error: Error = None,
     dry_run: DryRun = False,
     rate: Rate = None,
-    trial: Trial = bulk_replays.TRIAL,
+    trial: Trial = TRIAL,
     why: Why = None,
     yes: Yes = False,
     as_json: Json = False,
@@ -64,7 +62,8 @@ def resend_failed(
     """Every callback that died since a moment, without rendering again."""
     with desk() as here:
         wanted = LetterFilter(kind="delivery", error=error, since=moment_of(since, here.db.clock()))
-        code = run(here, wanted, Asked("replay", why, False, dry_run, yes, as_json, rate=rate, trial=trial))
+        how = Manner(by=here.by, why=why, dry_run=dry_run, rate=rate, trial=trial, patience=120.0)
+        code = run(here, wanted, Asked("replay", False, yes, as_json), how)
     raise typer.Exit(code)
 
 

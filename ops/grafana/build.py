@@ -4,8 +4,6 @@ What they show stands in the YAML files beside this one. Rates are taken over `$
 at least four scrapes. Gauges of the rows are the same from every API: `max` over instances. Counters are summed over hosts.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What every panel of our dashboards has: a title a manager understands, a unit, a description, and expressions."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping
 

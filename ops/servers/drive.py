@@ -4,8 +4,6 @@ Production talks to Google; trials and tests talk to this, through PyDrive2 and 
 Files survive kill -9; fault rules live in the process and end with it.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path
@@ -16,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ops.servers.drive_api import DriveExchange
 from ops.servers.drive_state import DriveState
+from ops.servers.kinds import ModuleServer
 from ops.servers.loopback_http import call, serve, told
-from ops.servers.process import ModuleServer, listening, wait_until, write_private
+from ops.servers.process import listening, wait_until, write_private
 
 ACCOUNT = "reportq@trial.iam.gserviceaccount.com"
 

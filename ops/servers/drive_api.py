@@ -4,8 +4,6 @@ Written from the bundled discovery document (drive v2) and from what the clients
 Errors have Google's shape: `{"error": {"code", "message", "errors": [{"domain", "reason", "message"}]}}`.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import secrets

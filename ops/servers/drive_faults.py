@@ -1,7 +1,5 @@
 """Troubles of Google Drive on demand: which operation, what happens, how often."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The double's files: an append-only journal on disk; kill -9 loses nothing and the past can be listed."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -3,8 +3,6 @@
 A session is two files: what was announced (and, once it is done, what was answered) and the bytes that have arrived.
 """
 
-from __future__ import annotations
-
 import email
 import email.policy
 import json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import threading
 from typing import ClassVar
@@ -47,7 +48,5 @@ class Epmd(Server):
             cls._users.discard(node)
             if cls._shared is not None and not cls._users:
                 cls._shared.stop()
-                for file in cls._shared.folder.iterdir():
-                    file.unlink()
-                cls._shared.folder.rmdir()
+                shutil.rmtree(cls._shared.folder)
                 cls._shared = None

@@ -6,8 +6,6 @@ holds the other end of our standard input: end of file, or another parent, means
 (PR_SET_PDEATHSIG is not enough: it fires when the *thread* that forked ends, and only for the child.)
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import select

@@ -1,7 +1,5 @@
 """What the HTTP doubles stand on: a threaded HTTP/1.1 server on loopback, and calls that ignore proxies."""
 
-from __future__ import annotations
-
 import http.server
 import json
 import socket
@@ -108,9 +106,8 @@ class Exchange(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers_with(body)
 
-    def answer_json(self, status: int, content: object, headers: Mapping[str, str] | None = None) -> None:
-        kind = {"Content-Type": "application/json; charset=UTF-8"}
-        self.answer(status, json.dumps(content).encode(), {**kind, **(headers or {})})
+    def answer_json(self, status: int, content: object) -> None:
+        self.answer(status, json.dumps(content).encode(), {"Content-Type": "application/json; charset=UTF-8"})
 
     def end_headers_with(self, body: bytes) -> None:
         self._headers_buffer: list[bytes]

@@ -3,20 +3,19 @@
 TEST_MYSQL_ROOT makes it MySQL: the root of another Debian (`ops.servers.other_debian`).
 """
 
-from __future__ import annotations
-
 import getpass
 import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from string import Template
 
 import pymysql
 
 from ops.servers.other_debian import inside
 from ops.servers.packages import cache, made_once
-from ops.servers.process import Server, ServerFailed, listening, output_of, password, write_private
+from ops.servers.process import Server, ServerFailed, filled, listening, output_of, password, write_private
 
 MYSQL_ROOT = os.environ.get("TEST_MYSQL_ROOT")
 PROGRAM = "/usr/sbin/mariadbd"
@@ -58,22 +57,8 @@ class MariaDB(Server):
         return f"mysql://{self.user}:{self.password}@127.0.0.1:{port}/{self.database}"
 
     def command(self) -> list[str]:
-        options = {
-            "datadir": self.rows,
-            "socket": self.socket,
-            "pid-file": self.folder / "mariadb.pid",
-            "tmpdir": self.temporary,
-            "init-file": self.folder / "users.sql",
-            "user": getpass.getuser(),  # root must say that it means it
-            "bind-address": "127.0.0.1",
-            "port": self.port,
-            "character-set-server": "utf8mb4",
-            "collation-server": "utf8mb4_unicode_ci",
-            "max-connections": 300,
-            "innodb-buffer-pool-size": "128M",
-            **{key.replace("_", "-"): value for key, value in DURABLE.items()},
-            **self.settings,
-        }
+        shipped = filled(Path(__file__).with_suffix(".cnf"), {**vars(self), "account": getpass.getuser()})
+        options = shipped | {name.replace("_", "-"): value for name, value in DURABLE.items()} | self.settings
         own = ["--secure-file-priv=NULL", "--mysqlx=OFF"] if MYSQL_ROOT else []
         return inside(
             MYSQL_ROOT,
@@ -90,14 +75,8 @@ class MariaDB(Server):
         if not (self.rows / "mysql").exists():
             self._make_rows()
         # One statement a line: that is how the server reads this file, at each start.
-        write_private(
-            self.folder / "users.sql",
-            f"CREATE DATABASE IF NOT EXISTS {self.database};\n"
-            f"CREATE USER IF NOT EXISTS '{self.user}'@'127.0.0.1' IDENTIFIED BY '{self.password}';\n"
-            f"GRANT ALL PRIVILEGES ON {self.database}.* TO '{self.user}'@'127.0.0.1';\n"
-            f"CREATE USER IF NOT EXISTS '{self.admin}'@'127.0.0.1' IDENTIFIED BY '{self.admin_password}';\n"
-            f"GRANT ALL PRIVILEGES ON *.* TO '{self.admin}'@'127.0.0.1' WITH GRANT OPTION;\n",
-        )
+        users = Template(Path(__file__).with_suffix(".sql").read_text()).substitute(vars(self))
+        write_private(self.folder / "users.sql", users)
 
     def _make_rows(self) -> None:
         """Fill an empty data folder: MariaDB's with a copy, since its set-up takes longer than its start."""
@@ -115,18 +94,17 @@ class MariaDB(Server):
                     os.posix_fallocate(opened.fileno(), 0, size)
 
     def _install(self, rows: Path) -> None:
-        output_of(self._installation(rows), "a new data folder")
-
-    def _installation(self, rows: Path) -> list[str]:
-        """The command that fills an empty data folder."""
+        """Fill an empty data folder by the server's own command."""
         user = getpass.getuser()
         # Two set-ups at one moment would take each other's tables out of /tmp.
         common = ["--no-defaults", f"--datadir={rows}", f"--tmpdir={self.temporary}", f"--user={user}"]
         if MYSQL_ROOT:
             own = ["--initialize-insecure", "--secure-file-priv=NULL"]
-            return inside(MYSQL_ROOT, "/usr/sbin/mysqld", *common, *own)
-        owner = f"--auth-root-socket-user={user}"
-        return ["mariadb-install-db", *common, "--skip-test-db", "--auth-root-authentication-method=socket", owner]
+            command = inside(MYSQL_ROOT, "/usr/sbin/mysqld", *common, *own)
+        else:
+            owner = ["--auth-root-authentication-method=socket", f"--auth-root-socket-user={user}"]
+            command = ["mariadb-install-db", *common, "--skip-test-db", *owner]
+        output_of(command, "a new data folder")
 
     def answers(self) -> bool:
         return listening(self.port) and bool(self.query("SELECT 1"))

@@ -1,9 +1,8 @@
 """A private server that speaks MongoDB's wire protocol (SecantusDB: tests and trials only)."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
+from typing import Self
 
 import pymongo
 import pymongo.errors
@@ -42,7 +41,7 @@ class MongoWire(Server):
             "--storage-path", str(self.folder / "documents"), *(["--auth"] if self._known.exists() else []),
         ]  # fmt: skip
 
-    def start(self, timeout: float = 60) -> MongoWire:
+    def start(self, timeout: float = 60) -> Self:
         super().start(timeout)
         if not self._known.exists():
             with self._open(f"mongodb://127.0.0.1:{self.port}/") as client:

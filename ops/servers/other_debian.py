@@ -7,13 +7,12 @@ Nothing of it is installed: the packages' scripts are not run, and root is not n
 needed as if nothing were there. It checks Debian's signature on what it fetches. The result is run by `inside`.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path
 
 from ops.servers.packages import APT, PackagesMissing, cache, made_once, run
+from ops.servers.process import filled
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # By name: the Debian that has it, and its packages. All but a server itself are essential, so that nothing depends on
@@ -56,17 +55,8 @@ def _fetch(place: Path, release: str, packages: tuple[str, ...]) -> list[Path]:
         sources["debian-security"] = f"{release}-security"
     lines = [f"deb [signed-by={KEYRING}] http://deb.debian.org/{part} {name} main\n" for part, name in sources.items()]
     (place / "sources.list").write_text("".join(lines))
-    options = {
-        "Dir::Etc::SourceList": place / "sources.list",
-        "Dir::Etc::SourceParts": place / "none",
-        "Dir::Etc::PreferencesParts": place / "none",
-        "Dir::State": place,
-        "Dir::State::Status": place / "status",  # an empty one: whatever is needed is missing
-        "Dir::Cache": place,
-        "Dir::Cache::Archives": place / "archives",
-        "APT::Keep-Downloaded-Packages": "true",
-        "APT::Sandbox::User": os.environ.get("USER", "root"),  # apt's own user could not write to a cache of ours
-    }
+    places = {"place": place, "user": os.environ.get("USER", "root")}
+    options = filled(Path(__file__).with_suffix(".conf"), places)
     apt = [*APT, *(f"-o{name}={value}" for name, value in options.items())]
     run(*apt, "--error-on=any", "update")
     run(*apt, "--download-only", "install", *packages)

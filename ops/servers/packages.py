@@ -1,7 +1,5 @@
 """Debian packages that trials and tests need: installed when missing, without starting their services."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os
@@ -61,9 +59,9 @@ def cache() -> Path:
 def made_once(place: Path, make: Callable[[Path], None]) -> Path:
     """A folder, made now when it is not there yet: `make` fills another one, which takes its name once it is whole."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    with locked(place.with_suffix(".lock")):
+    with locked(place.with_name(f"{place.name}.lock")):
         if not place.exists():
-            unfinished = place.with_suffix(".unfinished")
+            unfinished = place.with_name(f"{place.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             make(unfinished)
             unfinished.rename(place)

@@ -1,7 +1,5 @@
 """The base of every private server: one process in a folder, on ports of its own, bound to loopback."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -13,16 +11,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from string import Template
 from typing import Any, Self, TypeVar
 
 from ops.servers import leash
-from ops.servers.loopback_http import call
 from ops.servers.packages import need
 
 T = TypeVar("T", int, str)
-REPOSITORY = Path(__file__).parents[2]
 
 _given_ports: set[int] = set()
 _ports_lock = threading.Lock()
@@ -71,6 +68,13 @@ def output_of(command: Sequence[str], what: str, **options: Any) -> str:
     if done.returncode:
         raise ServerFailed(f"{what}: {done.stdout}{done.stderr}")
     return str(done.stdout)
+
+
+def filled(file: Path, places: Mapping[str, object]) -> dict[str, str]:
+    """The `NAME=value` lines of a file of settings, with these values at its `$places`; a # begins a comment's line."""
+    lines = Template(file.read_text()).substitute(places).splitlines()
+    pairs = (line.partition("=") for line in lines if not line.startswith("#"))
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def write_private(file: Path, text: str) -> Path:
@@ -256,31 +260,6 @@ class Server:
             self._leash.stdin.close()
         self._leash = None
         self.pid = None
-
-
-class HttpServer(Server):
-    """A server that says over HTTP, at the path `ready`, whether it does its work."""
-
-    ready = "/-/ready"
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def answers(self) -> bool:
-        return call("GET", self.url + self.ready).ok
-
-
-class ModuleServer(Server):
-    """A server that is a module of ours, run as `python -m MODULE FOLDER PORT`."""
-
-    module = ""
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", self.module, str(self.folder), str(self.port)]
-
-    def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
 
 
 def _stands(pid: int) -> bool:

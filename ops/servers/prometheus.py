@@ -1,15 +1,14 @@
 """A private Prometheus that scrapes what it is told and evaluates the project's rules."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ops.servers.kinds import HttpServer
 from ops.servers.loopback_http import call, told
-from ops.servers.process import HttpServer, ServerFailed, output_of
+from ops.servers.process import ServerFailed, output_of
 
 
 class Prometheus(HttpServer):

@@ -1,14 +1,12 @@
 """A private RabbitMQ node with management, Prometheus and shovel plugins; several can form a cluster."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 import pika
@@ -17,7 +15,7 @@ from ops.servers.epmd import ROOT, Epmd
 from ops.servers.loopback_http import call, told
 from ops.servers.other_debian import inside
 from ops.servers.packages import need
-from ops.servers.process import Server, free_port, listening, output_of, password, wait_until, write_private
+from ops.servers.process import Server, filled, free_port, listening, output_of, password, wait_until, write_private
 
 BIN = Path("/usr/lib/rabbitmq/bin")  # past Debian's wrapper, which changes the user and the folder
 PRODUCTION = Path(__file__).parent.parent / "rabbitmq"
@@ -76,28 +74,7 @@ class RabbitMQ(Server):
         return inside(self.root, str(BIN / "rabbitmq-server"))
 
     def environment(self) -> dict[str, str]:
-        loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
-        return {
-            "HOME": str(self.folder),  # where Erlang looks for its cookie
-            "LC_ALL": "C.UTF-8",
-            "ERL_EPMD_PORT": str(self._epmd_port),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "detached": "1",  # the script then becomes the node instead of guarding it: `pid` is the node
-            "RABBITMQ_NODENAME": self.node,
-            "RABBITMQ_DIST_PORT": str(self.dist_port),
-            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
-            "RABBITMQ_CONFIG_FILES": str(self.folder / "none"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "none.config"),
-            "RABBITMQ_CONF_ENV_FILE": str(self.folder / "none.env"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
-            "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
-            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
-            "RABBITMQ_LOGS": "-",
-            "RABBITMQ_PID_FILE": str(self.folder / "node.pid"),
-            # Idle schedulers of many nodes would spin and take the processors from what is measured.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{loopback} +sbwt none +sbwtdcpu none +sbwtdio none",
-            "RABBITMQ_CTL_ERL_ARGS": loopback,
-        }
+        return filled(Path(__file__).with_suffix(".env"), vars(self))
 
     def prepare(self) -> None:
         self._epmd_port = Epmd.use(self.node)
@@ -105,24 +82,15 @@ class RabbitMQ(Server):
         cookie.unlink(missing_ok=True)
         write_private(cookie, COOKIE)
         (self.folder / "enabled_plugins").write_text((PRODUCTION / "enabled_plugins").read_text())
-        self._write_definitions()
-        own = {
-            "listeners.tcp.local": f"127.0.0.1:{self.port}",
-            "management.tcp.ip": "127.0.0.1",
-            "management.tcp.port": str(self.management_port),
-            "prometheus.tcp.ip": "127.0.0.1",
-            "prometheus.tcp.port": str(self.prometheus_port),
-            "load_definitions": str(self.folder / "definitions.json"),
-            "disk_free_limit.absolute": "50MB",
-            "collect_statistics_interval": "1000",  # the management API's numbers are at most a second old
-            **self.settings,
-        }
+        self.write_definitions()
+        own = filled(Path(__file__).with_suffix(".conf"), vars(self)) | self.settings
         shipped = (PRODUCTION / "rabbitmq.conf").read_text().splitlines()
         lines = [line for line in shipped if line.partition("=")[0].strip() not in own]
         lines += [f"{key} = {value}" for key, value in own.items()]
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
 
-    def _write_definitions(self) -> None:
+    def write_definitions(self) -> None:
+        """Users and queues, imported at each start."""
         text = (PRODUCTION / "definitions.json").read_text()
         for name, value in (("ADMIN", self.admin_password), ("REPORTQ", self.password)):
             text = text.replace(f"@{name}_PASSWORD@", value)
@@ -148,33 +116,6 @@ class RabbitMQ(Server):
         command = inside(self.root, str(BIN / "rabbitmqctl"), "--node", self.node, *arguments)
         environment = {**os.environ, **self.environment()}
         return output_of(command, f"rabbitmqctl {' '.join(arguments)}", env=environment, timeout=timeout)
-
-    @classmethod
-    def cluster(cls, folder: Path | str, size: int = 3, timeout: float = 120) -> list[Self]:
-        """So many fresh nodes that find each other while they start: quicker than one `join` after the other."""
-        nodes = [cls(Path(folder) / f"node-{number}") for number in range(size)]
-        found = {"cluster_formation.peer_discovery_backend": "classic_config"}
-        for number, node in enumerate(nodes, 1):
-            found[f"cluster_formation.classic_config.nodes.{number}"] = node.node
-        for node in nodes:
-            node.settings |= found
-            node.password, node.admin_password = nodes[0].password, nodes[0].admin_password
-            node.launch()
-        for node in nodes:
-            node.wait_ready(timeout)
-        first = nodes[0]
-        wait_until(lambda: len(first.api("GET", "nodes")) == size, timeout, f"a cluster of {size} nodes")
-        return nodes
-
-    def join(self, other: RabbitMQ, timeout: float = 60) -> None:
-        """Make this fresh node a member of the other's cluster; its users are the other's from then on."""
-        self.ctl("stop_app")
-        self.ctl("reset")
-        self.ctl("join_cluster", other.node)
-        self.password, self.admin_password = other.password, other.admin_password
-        self._write_definitions()  # imported at each start: its passwords must be the cluster's
-        self.ctl("start_app")
-        wait_until(self.answers, timeout, f"{self.node} in the cluster")
 
     def api(self, method: str, path: str, body: object = None) -> Any:
         """One call of the management API as administrator: the decoded answer, None when it is empty."""

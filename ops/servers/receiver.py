@@ -4,8 +4,6 @@ Keeps every POST as one JSON line in `posts.jsonl` before it answers, and answer
 by default 200 with a JSON body. Scripts live in the process and end with it; posts survive kill -9.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import sys
@@ -16,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ops.servers.kinds import ModuleServer
 from ops.servers.loopback_http import Exchange, Unanswered, Waiting, call, serve
-from ops.servers.process import ModuleServer, listening, wait_until
+from ops.servers.process import listening, wait_until
 
 STEP = {
     "status": 200,

@@ -1,7 +1,5 @@
 """A private Redis, for comparisons with queues that need one; reportq itself does not."""
 
-from __future__ import annotations
-
 import socket
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A disk of a few megabytes that can be filled and freed: a tmpfs, which needs the right to mount (root)."""
 
-from __future__ import annotations
-
 import errno
 import os
 import subprocess

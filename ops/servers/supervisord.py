@@ -1,10 +1,6 @@
 """Production's programs under supervisor, started from this checkout, and its XML-RPC interface."""
 
-from __future__ import annotations
-
-import http.client
 import os
-import socket
 import sys
 import xmlrpc.client
 from collections.abc import Mapping
@@ -12,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from supervisor.xmlrpc import SupervisorTransport
 
 from ops.processes import full_name
 from ops.servers.process import Server, listens
@@ -37,13 +34,11 @@ class Supervised(Server):
         self._port = port
         self._modules = dict(modules)
         self._variables = {program: dict(chosen) for program, chosen in variables.items()}
-        self._config = ROOT / "ops" / "supervisord.conf"
+        self._config = self.folder / "supervisord.conf"
 
     def prepare(self) -> None:
-        """With other entry modules or variables: the shipped configuration with them in it."""
-        if not self._modules and not self._variables:
-            return
-        text = self._config.read_text().replace("%(here)s/..", str(ROOT))
+        """The shipped configuration, with other entry modules and variables in it where they are wanted."""
+        text = (ROOT / "ops" / "supervisord.conf").read_text().replace("%(here)s/..", str(ROOT))
         for shipped, other in self._modules.items():
             if shipped not in text:
                 raise ValueError(f"ops/supervisord.conf starts no {shipped}")
@@ -51,9 +46,7 @@ class Supervised(Server):
         for program, chosen in self._variables.items():
             line = "environment=" + ",".join(f'{name}="{value}"' for name, value in chosen.items())
             text = text.replace(f"[program:{program}]\n", f"[program:{program}]\n{line}\n")
-        self._config = self.folder / "supervisord.conf"
         self._config.write_text(text)
-        self._modules, self._variables = {}, {}
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)]
@@ -70,10 +63,14 @@ class Supervised(Server):
         return ready and listens(self.processes(), self._port)
 
     def _ask(self, method: str, *arguments: Any) -> Any:
-        """One call of supervisor's XML-RPC interface."""
-        path = str(Path(self._environ["REPORTQ_RUN_DIR"]) / "supervisor.sock")
-        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=_UnixTransport(path)) as proxy:
-            return getattr(proxy.supervisor, method)(*arguments)
+        """One call of supervisor's XML-RPC interface; its socket is reached through its folder: a deep path does no harm."""
+        folder = os.open(self._environ["REPORTQ_RUN_DIR"], os.O_RDONLY)
+        try:
+            transport = SupervisorTransport(None, None, f"unix:///proc/self/fd/{folder}/supervisor.sock")
+            with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as proxy:
+                return getattr(proxy.supervisor, method)(*arguments)
+        finally:
+            os.close(folder)
 
     def pid_of(self, program: str) -> int:
         """The process id of a program; 0 while it does not run."""
@@ -96,30 +93,3 @@ def first_key(environ: Mapping[str, str]) -> dict[str, str]:
     """The header with the first configured API key, if there is one."""
     first = environ.get("REPORTQ_API_KEYS", "").split(",")[0]
     return {"X-API-Key": first.split(":", 2)[2]} if first else {}
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over supervisor's socket, reached through its folder so that a deep path does no harm."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=90)
-        self._path = path
-
-    def connect(self) -> None:
-        folder = os.open(os.path.dirname(self._path), os.O_RDONLY)
-        try:
-            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self.sock.connect(f"/proc/self/fd/{folder}/{os.path.basename(self._path)}")
-        finally:
-            os.close(folder)
-
-
-class _UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._path = path
-
-    def make_connection(self, host: Any) -> _UnixConnection:
-        connection = _UnixConnection(self._path)
-        self._connection = host, connection  # where close() looks for it
-        return connection

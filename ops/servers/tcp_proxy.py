@@ -1,7 +1,5 @@
 """A TCP proxy in this process that can be slow, silent or cut: networks that misbehave on demand."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket

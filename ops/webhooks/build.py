@@ -1,7 +1,5 @@
 """Writes the JSON Schemas of the callbacks' bodies: `python -m ops.webhooks.build`. A test compares the files with it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.chaos.schedule import FIRST, KINDS, RECEIVERS, SABOTAGES, order, plan
-from tests.chaos.runs import ends_well, run
+from ops.chaos.schedule import KINDS, RECEIVERS, order, plan
+from tests.chaos.runs import FIRST, SABOTAGES, ends_well, run
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -18,6 +18,7 @@ from ops.servers.process import Server, free_port, wait_until
 from ops.servers.rabbitmq import RabbitMQ
 from ops.servers.supervisord import Supervised
 from ops.stack import Stack
+from tests.cluster.nodes import cluster
 
 JOBS = 1000
 CALLERS = 4
@@ -60,7 +61,7 @@ class TwoHosts(Stack):
 
 
 def test_nothing_is_lost_while_two_of_three_nodes_die_under_load(tmp_path: Path) -> None:
-    nodes = RabbitMQ.cluster(tmp_path / "rabbitmq")
+    nodes = cluster(tmp_path / "rabbitmq")
     try:
         with TwoHosts(tmp_path / "stack", nodes) as stack:
             stack.second.start(timeout=120)

@@ -17,7 +17,8 @@ import requests
 from actors.process.runtime import build
 from middleware.meters.counters import Meters, folder_of
 from ops import canary
-from ops.canary import CODE, Canary, Listener, last_success
+from ops.canary import CODE, Canary, last_success
+from ops.canary_listener import Listener, Told
 from ops.demo import ROOT, Api
 from ops.servers.process import free_port, wait_until
 from schema.metrics import table as metrics
@@ -152,7 +153,7 @@ def test_a_callback_that_we_have_not_signed_is_not_believed(trial: Trial, monkey
 def test_a_pdf_that_is_not_there_is_missed(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     wait = trial.listener.wait
 
-    def told(job_id: str, seconds: float) -> canary.Told | None:
+    def told(job_id: str, seconds: float) -> Told | None:
         found = wait(job_id, seconds)
         for pdf in trial.left()["pdfs"]:
             pdf.unlink()

@@ -33,7 +33,6 @@ from pydrive2.auth import GoogleAuth
 from pydrive2.drive import GoogleDrive
 
 from actors.deliver.sender import SignedSender
-from ops.servers.alertmanager import Alertmanager
 from ops.servers.drive import DriveDouble
 from ops.servers.epmd import ROOT
 from ops.servers.mariadb import MariaDB, switch
@@ -48,6 +47,8 @@ from ops.servers.tcp_proxy import TcpProxy
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.verdicts import History, judge
 from schema.ports import Post
+from tests.cluster.nodes import cluster, join
+from tests.observability.alertmanager import Alertmanager
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -287,9 +288,9 @@ class TestRabbitMQ:
 def test_three_nodes_form_a_cluster_that_survives_the_loss_of_one(tmp_path: Path) -> None:
     nodes = [RabbitMQ(tmp_path / "joins").start()]
     try:
-        nodes += RabbitMQ.cluster(tmp_path, size=2)
+        nodes += cluster(tmp_path, size=2)
         three, one, two = nodes
-        three.join(one)
+        join(three, one)
         assert len(two.api("GET", "nodes")) == 3
         with contextlib.closing(pika.BlockingConnection(pika.URLParameters(three.amqp_url))) as connection:
             channel = connection.channel()

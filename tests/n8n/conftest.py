@@ -15,7 +15,6 @@ import pytest
 from ops.demo import Api
 from ops.sample_report import SAMPLE
 from ops.servers.mariadb import MariaDB
-from ops.servers.n8n import N8n
 from ops.servers.process import free_port, wait_until
 from ops.servers.receiver import Receiver
 from ops.servers.tcp_proxy import TcpProxy
@@ -25,6 +24,7 @@ from schema.sql.database import Database
 from tests.embedded import own
 from tests.n8n import node_flows, workflows
 from tests.n8n.breaking_proxy import BreakingProxy
+from tests.n8n.server import N8n
 
 PRODUCT = "minatBakatUmum"
 SECRET_TEXT = "0123456789abcdef0123456789abcdef"

@@ -13,9 +13,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ops.servers.n8n import NODE
-from ops.servers.n8n_install import install
 from ops.servers.packages import cache
+from tests.n8n.install import install
+from tests.n8n.server import NODE
 
 TOOL = "0.48.3"  # of @n8n/node-cli; the others are those that it names
 PARTS = (

@@ -17,12 +17,12 @@ from standardwebhooks.webhooks import Webhook
 from ops.demo import Api
 from ops.sample_report import SAMPLE
 from ops.servers.loopback_http import call
-from ops.servers.n8n import Execution, N8n
 from ops.servers.process import wait_until
 from ops.servers.receiver import Receiver
 from ops.servers.tcp_proxy import TcpProxy
 from tests.n8n import node_flows
 from tests.n8n.conftest import KEY, OTHER_SECRET, PATIENCE, PRODUCT, SECRET, System
+from tests.n8n.server import Execution, N8n
 from tests.n8n.test_workflows import BODY, ordered
 
 pytestmark = pytest.mark.timeout(1200)

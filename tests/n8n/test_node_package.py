@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.servers.n8n import NODE
-from ops.servers.n8n_install import install
+from tests.n8n.install import install
 from tests.n8n.linter import lint
+from tests.n8n.server import NODE
 
 SOURCES = sorted(NODE.rglob("*.js"))
 REPORTQ = NODE / "dist/nodes/Reportq"

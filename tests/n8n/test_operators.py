@@ -8,13 +8,13 @@ import pytest
 
 from actors.deliver.sender import SignedSender
 from actors.housekeeping.news import News
-from ops.servers.n8n import N8n
 from schema.callbacks.allow_list import AllowList
 from schema.rows import pauses
 from schema.settings import Settings
 from schema.sql.database import Database
 from tests.n8n import workflows
 from tests.n8n.conftest import SECRET, System
+from tests.n8n.server import N8n
 from tests.n8n.test_workflows import Runs
 
 pytestmark = pytest.mark.timeout(1200)

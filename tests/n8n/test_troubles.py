@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 
 from actors.deliver.sender import SignedSender
-from ops.servers.n8n import N8n
 from ops.servers.process import wait_until
 from schema.callbacks.allow_list import AllowList
 from schema.callbacks.verdicts import History, judge
@@ -16,6 +15,7 @@ from schema.ports import Post
 from tests.n8n import workflows
 from tests.n8n.breaking_proxy import BreakingProxy
 from tests.n8n.conftest import PATIENCE, PRODUCT, SECRET, System
+from tests.n8n.server import N8n
 from tests.n8n.test_workflows import Runs, downloaded, ordered
 
 pytestmark = pytest.mark.timeout(1200)

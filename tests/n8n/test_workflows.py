@@ -11,12 +11,12 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from ops.servers.loopback_http import call
-from ops.servers.n8n import Execution, N8n
 from ops.servers.process import wait_until
 from ops.servers.receiver import Receiver
 from tests.n8n import workflows
 from tests.n8n.breaking_proxy import BreakingProxy
 from tests.n8n.conftest import OTHER_SECRET, PATIENCE, PRODUCT, SECRET, System
+from tests.n8n.server import Execution, N8n
 
 pytestmark = pytest.mark.timeout(1200)
 

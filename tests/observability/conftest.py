@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.servers.alertmanager import Alertmanager
 from ops.servers.prometheus import Prometheus
 from ops.servers.receiver import Receiver
 from ops.stack import ROOT, Stack
+from tests.observability.alertmanager import Alertmanager
 from tests.observability.expressions import OPS, RULES
 
 SAMPLE = json.loads((ROOT / "actors" / "pdf" / "templates" / "minatBakatUmum" / "sample.json").read_text())

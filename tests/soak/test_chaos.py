@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.chaos.schedule import SEEDS
-from tests.chaos.runs import ends_well
+from tests.chaos.runs import SEEDS, ends_well
 
 pytestmark = pytest.mark.timeout(1800)
 

@@ -1,7 +1,5 @@
 """Bare Falcon + Dramatiq: a message with a confirm for each request, no database, no state."""
 
-from __future__ import annotations
-
 import os
 import uuid
 

@@ -1,7 +1,5 @@
 """FastAPI + Celery on RabbitMQ, set up for jobs that must not be lost: confirms, late acks, results in MariaDB."""
 
-from __future__ import annotations
-
 import os
 import uuid
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Flask + RQ: the plan's own stack. One enqueue into Redis (append-only file) for each request."""
 
-from __future__ import annotations
-
 import os
 import uuid
 from typing import Any

@@ -3,8 +3,6 @@
 RQ runs it as the plan says, in worker processes that fork for each job; Celery runs the same in its child processes.
 """
 
-from __future__ import annotations
-
 import functools
 import io
 import os

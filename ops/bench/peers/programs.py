@@ -1,7 +1,5 @@
 """Starts the peers' web servers and workers: two processes each, as many threads as ours."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from ops.servers.process import Server, free_port, listening
+from ops.servers.process import Server, listening
 
 ROOT = Path(__file__).resolve().parents[3]
 PEERS = "ops.bench.peers"
@@ -46,11 +44,10 @@ class Program(Server):
 
 
 class Web(Program):
-    """A peer's web server."""
+    """A peer's web server; `{port}` in its command is the one it has chosen."""
 
-    def __init__(self, folder: Path, name: str, command: Sequence[str], environ: Mapping[str, str], port: int) -> None:
-        super().__init__(folder, name, command, environ)
-        self.port = port
+    def command(self) -> list[str]:
+        return [part.format(port=self.port) for part in super().command()]
 
     @property
     def url(self) -> str:
@@ -62,12 +59,11 @@ class Web(Program):
         return listening(self.port) and requests.post(self.url, json=body, timeout=30).status_code == 202
 
 
-def celery_worker(
-    folder: Path, app: str, queue: str, environ: Mapping[str, str], processes: int, name: str = "celery-worker"
-) -> Program:
+def celery_worker(folder: Path, app: str, queue: str, environ: Mapping[str, str], processes: int) -> Program:
     """One worker with so many child processes, as `celery worker` is run."""
     command = ["celery", "-A", f"{app}:celery", "worker", "--concurrency", str(processes), "--loglevel", "WARNING"]
-    return Program(folder, name, [*command, "--queues", queue, "--without-gossip", "--without-mingle"], environ)
+    command += ["--queues", queue, "--without-gossip", "--without-mingle"]
+    return Program(folder, "celery-worker", command, environ)
 
 
 @contextlib.contextmanager
@@ -82,14 +78,11 @@ def rq_workers(folder: Path, url: str, queue: str, environ: Mapping[str, str], p
 
 def gunicorn(folder: Path, name: str, module: str, environ: Mapping[str, str]) -> Web:
     """Under gunicorn as ours is: 2 processes of 8 threads, connections kept."""
-    port = free_port()
     command = ["gunicorn", "-k", "gthread", "-w", "2", "--threads", "8", "--keep-alive", "15"]
-    command += ["-b", f"127.0.0.1:{port}", "--no-control-socket", f"{module}:app"]
-    return Web(folder, name, command, environ, port)
+    return Web(folder, name, [*command, "-b", "127.0.0.1:{port}", "--no-control-socket", f"{module}:app"], environ)
 
 
 def uvicorn(folder: Path, name: str, module: str, environ: Mapping[str, str]) -> Web:
     """Under uvicorn with uvloop, 2 processes, no access log."""
-    port = free_port()
-    command = ["uvicorn", "--workers", "2", "--host", "127.0.0.1", "--port", str(port), "--no-access-log"]
-    return Web(folder, name, [*command, "--log-level", "warning", f"{module}:app"], environ, port)
+    command = ["uvicorn", "--workers", "2", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log"]
+    return Web(folder, name, [*command, "--log-level", "warning", f"{module}:app"], environ)

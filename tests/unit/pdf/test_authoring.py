@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import typer
 from typer.testing import CliRunner
 
 from actors.pdf.drawing.marks import QR_BYTES
@@ -15,9 +16,11 @@ from actors.pdf.product.values import MOST_BITS
 from ops.authoring.gallery import examples
 from ops.authoring.pages import HERE, PAGE, text
 from ops.bench.__main__ import names, run
-from ops.commands.templates import app, single
+from ops.commands.templates import app, render
 
 CLI = CliRunner()
+single = typer.Typer()
+single.command("render")(render)
 
 
 def test_render_draws_a_file(tmp_path: Path) -> None:

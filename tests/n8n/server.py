@@ -1,7 +1,5 @@
 """A private n8n, the real one, headless: workflows imported and published, executions read from its database."""
 
-from __future__ import annotations
-
 import json
 import os
 import sqlite3
@@ -12,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from ops.servers.kinds import HttpServer
 from ops.servers.loopback_http import call
-from ops.servers.n8n_install import install
-from ops.servers.process import HttpServer, ServerFailed, free_port, output_of, password, wait_until
+from ops.servers.process import ServerFailed, filled, free_port, output_of, password, wait_until
+from tests.n8n.install import install
 
-_OFF = ["DIAGNOSTICS", "VERSION_NOTIFICATIONS", "TEMPLATES", "PERSONALIZATION", "COMMUNITY_PACKAGES", "DYNAMIC_BANNERS"]
-# Whatever n8n still wants from its makers goes to a port where nobody listens: no name is looked up, nothing leaves.
-_NOWHERE = "http://127.0.0.1:9"
 ENDED = ("success", "error", "crashed", "canceled")
-NODE = Path(__file__).parents[1] / "n8n" / "node"  # the package n8n-nodes-reportq
+NODE = Path(__file__).parents[2] / "ops" / "n8n" / "node"  # the package n8n-nodes-reportq
 _LISTENING = ("n8n-nodes-base.webhook", "n8n-nodes-reportq.reportqTrigger")
 
 
@@ -67,25 +63,7 @@ class N8n(HttpServer):
         return [str(self.installed.node), str(self.installed.n8n), "start"]
 
     def environment(self) -> dict[str, str]:
-        return {
-            "N8N_USER_FOLDER": str(self.folder),
-            "N8N_LISTEN_ADDRESS": "127.0.0.1",
-            "N8N_PORT": str(self.port),
-            "N8N_RUNNERS_BROKER_PORT": str(self._broker_port),
-            "N8N_ENCRYPTION_KEY": self._key,
-            "WEBHOOK_URL": f"{self.url}/",
-            "DB_TYPE": "sqlite",
-            "EXECUTIONS_DATA_SAVE_ON_SUCCESS": "all",
-            "N8N_DISABLE_UI": "true",
-            "N8N_PUBLIC_API_DISABLED": "true",
-            "N8N_DEFAULT_BINARY_DATA_MODE": "filesystem",
-            "N8N_GRACEFUL_SHUTDOWN_TIMEOUT": "10",
-            "N8N_DISABLED_MODULES": "mcp-registry",
-            "NODE_OPTIONS": "",
-            **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), _NOWHERE),
-            **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
-            **{f"N8N_{feature}_ENABLED": "false" for feature in _OFF},
-        }
+        return filled(Path(__file__).with_suffix(".env"), vars(self))
 
     def start(self, timeout: float = 300) -> Self:
         """n8n needs ten seconds on an idle machine and minutes on a busy one."""

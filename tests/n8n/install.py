@@ -1,13 +1,11 @@
 """Installs the pinned n8n from npm into a cache outside the checkout: about 5 minutes and 3 GB, once a machine.
 
-    python -m ops.servers.n8n_install
+    python -m tests.n8n.install
 
 n8n's own install scripts fail without a network to GitHub: they build a native part that is not needed. So they are
 left out. The one native part that is needed, sqlite3, is built by itself. Its headers come with Node's package from
 npm.
 """
-
-from __future__ import annotations
 
 import os
 import shutil
@@ -15,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.servers.packages import cache, locked
+from ops.servers.packages import cache, made_once
 
 VERSION = "2.41.1"
 NODE_VERSION = "24.21.0"
@@ -39,28 +37,16 @@ class Installed:
     def n8n(self) -> Path:
         return self.folder / "node_modules/n8n/bin/n8n"
 
-    @property
-    def complete(self) -> bool:
-        return (self.folder / "complete").exists()
 
-
-def install(folder: Path | None = None) -> Installed:
+def install() -> Installed:
     """n8n, installed now when it is not yet there; a second caller waits for the first. Raises InstallFailed."""
-    place = Installed(folder or cache() / f"n8n-{VERSION}")
-    if place.complete:
-        return place
-    place.folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(place.folder.parent / f"{place.folder.name}.lock"):
-        if not place.complete:
-            _install(place)
-    return place
+    return Installed(made_once(cache() / f"n8n-{VERSION}", _install))
 
 
-def _install(place: Installed) -> None:
+def _install(folder: Path) -> None:
     if shutil.which("npm") is None:
         raise InstallFailed("npm is missing: install Debian's packages nodejs and npm (any version; Node 24 follows).")
-    shutil.rmtree(place.folder, ignore_errors=True)
-    runtime = place.folder / "runtime"
+    runtime = folder / "runtime"
     runtime.mkdir(parents=True)
     quiet = ("--no-audit", "--no-fund", "--no-progress")
     _run(runtime, "npm", "install", f"node@{NODE_VERSION}", *quiet)
@@ -68,13 +54,12 @@ def _install(place: Installed) -> None:
     if headers is None:
         raise InstallFailed(f"node@{NODE_VERSION} came without its headers.")
     node = headers.parents[2]
-    (place.folder / "package.json").write_text('{"private": true}')
+    (folder / "package.json").write_text('{"private": true}')
     path = f"{node / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    _run(place.folder, "npm", "install", f"n8n@{VERSION}", "--ignore-scripts", *quiet, PATH=path)
-    _run(place.folder, "npm", "rebuild", "sqlite3", PATH=path, npm_config_nodedir=str(node))
-    if not any(place.folder.glob("node_modules/sqlite3/build/Release/*.node")):
+    _run(folder, "npm", "install", f"n8n@{VERSION}", "--ignore-scripts", *quiet, PATH=path)
+    _run(folder, "npm", "rebuild", "sqlite3", PATH=path, npm_config_nodedir=str(node))
+    if not any(folder.glob("node_modules/sqlite3/build/Release/*.node")):
         raise InstallFailed("sqlite3 was not built: a C++ compiler, make and python3 are needed.")
-    (place.folder / "complete").touch()
 
 
 def _run(folder: Path, *command: str, **variables: str) -> None:

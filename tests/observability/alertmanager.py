@@ -1,12 +1,10 @@
 """A private Alertmanager, alone in its cluster."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
+from ops.servers.kinds import HttpServer
 from ops.servers.loopback_http import told
-from ops.servers.process import HttpServer
 
 SILENT = """\
 route: {receiver: nobody, group_wait: 1s, group_interval: 1s}
