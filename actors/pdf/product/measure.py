@@ -136,7 +136,8 @@ def margin(scale: Scale, other: Scale | None = None) -> float | None:
 def outstanding(rows: Sequence[Any], count: int, key: str, scale: Scale, sign: int) -> list[Any]:
     """The elements that differ for certain from all others: the strong ones (`sign` 1) or the weak ones (-1).
 
-    They are as many as possible up to `count`. A greater tie is told whole or not at all; never more than half is told.
+    At most `count` of them. When only a larger group stands apart, this whole group, but never more than half of the
+    rows.
     """
     least = margin(scale)
     ranked = sorted((row for row in rows if row.get(key) is not None), key=lambda row: -sign * row[key])
