@@ -14,7 +14,7 @@ from schema.ports import Answer
 
 _TITLE = re.compile(r"<title\b[^<>]*>[^<]*</title>", re.I)
 _TAG = re.compile(r"<[^<>]*>")
-_SHORT = 300  # characters: a workflow that tells of n8n's start-up says more
+_SHORT = 300  # characters: a workflow's own text about n8n's start-up is longer
 # "n8n is starting up. Please wait" (packages/cli/src/abstract-server.ts), alone, as a page's text or in an object.
 _STARTING = re.compile(
     r"\W*(?:(?:n8n|code|status|message|error|\d+)\W+)*n8n is (?:\w+ )?(?:starting|booting|initiali[sz]ing|migrating)(?: up)?"
@@ -64,11 +64,11 @@ class Rule:
     answer: str  # the stable name of this kind of answer, kept in the attempt row
     matches: Callable[[Answer], bool]
     ladder: Ladder | None = None
-    code: str | None = None  # of the stop, at once or when the ladder has ended.
-    hint: str | None = None  # of the stop: what a workflow's builder or an operator can do about it.
-    trying: str | None = None  # the hint while tries go on, where the stop's would claim too much.
-    why: str | None = None  # stands before either hint, unless the answer itself says what happened.
-    proves_earlier: bool = False  # after an unknown outcome, this answer shows that the earlier try arrived
+    code: str | None = None  # The code of the stop, at once or when the ladder has ended.
+    hint: str | None = None  # What a workflow's builder or an operator can do after a stop.
+    trying: str | None = None  # The hint while tries go on, when the stop's hint would claim too much.
+    why: str | None = None  # Begins both hints, unless the answer itself says what happened.
+    proves_earlier: bool = False  # After an unknown outcome, this answer proves that the earlier try arrived.
 
 
 def _status(*codes: int) -> Callable[[Answer], bool]:

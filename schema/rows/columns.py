@@ -176,8 +176,8 @@ class HeldDelivery(StartColumns):
     job_id: JobId  # Of a batch's delivery: the batch's id.
     round: int  # The round whose end it tells.
     status: DeliveryStatus
-    url: str | None  # Where to POST, byte for byte; NULL: only the permanent record is owed.
-    host: str  # `host:port` of the URL, for shares and pauses; or its lane; empty without a URL.
+    url: str | None  # Where to POST, byte for byte; NULL when only the permanent record is owed.
+    host: str  # The URL's `host:port` or lane, for shares and pauses; empty without a URL.
     record: str  # JSON of the end as it is recorded for good.
     owed_at: Moment  # When the round ended.
     budget_at: Moment | None  # When an operator's resend or replay began a new budget; NULL: there was none.
