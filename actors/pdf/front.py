@@ -34,9 +34,9 @@ from actors.pdf.style import (
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import unmarked
 
-DETAIL, LEAST_DETAIL = 150.0, 110.0  # points: what a detail of the cover takes beside others; two may stand closer
-LOGO_WIDTH = 0.35  # of the measure, at most
-SMALLEST = 9.0  # points: a name or a title is never set smaller
+DETAIL, LEAST_DETAIL = 150.0, 110.0  # Points for a detail of the cover beside others; the least for two.
+LOGO_WIDTH = 0.35  # At most this share of the measure.
+SMALLEST = 9.0  # Points; no name or title is set smaller.
 
 
 def cover_item(

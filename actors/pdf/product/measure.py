@@ -11,8 +11,8 @@ from actors.pdf.product.psychometrics import critical_difference, interval, perc
 from schema.prepared import prepare
 
 Span = tuple[float, float]
-MOST_BANDS = 2  # that an interval may touch before its score has no category
-MOST_COMPARED = 60  # scores that are compared each with each; more are no profile, and cost a square of time
+MOST_BANDS = 2  # When an interval touches more bands, its score has no category.
+MOST_COMPARED = 60  # Most scores that are compared each with each, because the time grows with the square.
 
 
 class Band(Strict, frozen=True, kw_only=True):

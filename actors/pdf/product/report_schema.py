@@ -23,9 +23,9 @@ from referencing import Registry
 from actors.pdf.product.source import dotted, invalid
 from actors.pdf.product.values import is_day
 
-_NAMED = 5  # keys that an error names
-_GREAT = 1e300  # numbers beyond it are refused when they are drawn
-_QUOTED, _SHOWN = 60, 200  # characters of a wrong value that an error may quote, and of a rule that it shows
+_NAMED = 5  # An error names so many keys.
+_GREAT = 1e300  # Larger numbers are refused when they are drawn.
+_QUOTED, _SHOWN = 60, 200  # Most characters that an error quotes of a wrong value, and shows of a rule.
 _TYPES = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
 
