@@ -56,9 +56,9 @@ log = structlog.get_logger()
 CODE = f"reportq-canary-{fit(os.uname().nodename, 64)}"  # canaries of several hosts do not erase each other
 PRODUCT = "minatBakatUmum"
 SAMPLE = Path(__file__).resolve().parents[1] / "actors" / "pdf" / "templates" / PRODUCT / "sample.json"
-PATIENCE = 45.0  # seconds; a high job that waits for 60 is an alert of its own, for users' jobs
-_CALL = 10.0  # seconds the API has to answer
-_MAX_BODY = 64 * 1024  # bytes of a callback
+PATIENCE = 45.0  # Seconds. Users' high jobs that wait for 60 have an alert of their own.
+_CALL = 10.0  # Seconds the API has to answer.
+_MAX_BODY = 64 * 1024  # Bytes of a callback.
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 _TIDY = 15.0  # seconds to wait for a callback that is just being sent, before all is erased
 
