@@ -44,10 +44,10 @@ ENDED = ("completed", "failed", "cancelled")
 class Stack:
     """The system and its servers.
 
-    `settings` are REPORTQ_ variables beside or instead of the usual ones. `modules` replaces entry modules in the
-    supervisor's commands (`{"actors.worker": "tests.crashes.worker"}`): production has no switch for a broken part.
-    `variables` are environment variables of single programs (`{"render": {"TZ": "UTC"}}`; supervisor's own expansions,
-    `%(process_num)d` and the like, work in them).
+    The `settings` are REPORTQ_ variables beside or instead of the usual ones. The `modules` replace entry modules in
+    the supervisor's commands (`{"actors.worker": "tests.crashes.worker"}`), since production has no switch for a broken
+    part. The `variables` are environment variables of single programs (`{"render": {"TZ": "UTC"}}`). Supervisor's own
+    expansions, `%(process_num)d` and the like, work in them.
     """
 
     def __init__(

@@ -34,9 +34,9 @@ File = dict[str, Any]
 class GoogleDrive:
     """One file per job, under an id reserved beforehand. One object serves many threads.
 
-    An insert with an id cannot happen twice; a search would not see a file that was written just now. The file has
-    its content's MD5 as a property, so a whole file can be told from one cut short. `put` returns only when Drive
-    reports the whole content.
+    An insert with an id cannot happen twice; a search would not see a file that was written just now. The file has its
+    content's MD5 as a property, so a whole file can be told from one cut short. A `put` returns only when Drive reports
+    the whole content.
     """
 
     dependency = "drive"

@@ -14,7 +14,7 @@ from actors.pdf.style import BODY, CAPTION, GRID, HALF, INK, RULE, sheet
 
 QR_BYTES = 600  # Most bytes in a code. With more, its squares are too small for a telephone.
 QUIET_ZONE = 4  # Squares that must stay white around a code (ISO/IEC 18004).
-LEAST_SQUARE = 0.85  # Points of a square. Telephones cannot read smaller ones, so such a code is drawn wider than asked.
+LEAST_SQUARE = 0.85  # Points of a square. Telephones cannot read smaller ones, so a code may be wider than asked.
 TALLEST_LINE = 1.5 * GRID  # A line with a name in a script that reaches far down.
 SIGNATURE, WIDE = 4 * GRID, 240.0  # Room to sign in: its height and its greatest width.
 

@@ -1,6 +1,6 @@
 """The answers to a callback's POST, told apart: one table, top to bottom, first match wins (DESIGN §6).
 
-Each row names one kind of answer, the ladder of waits that it climbs, and what people are told of it. n8n's 409 is three
+Each row names one kind of answer, its ladder of waits, and what people are told about it. A 409 of n8n is one of three
 kinds: the workflow still runs, it has finished, or it says something else.
 """
 

@@ -4,8 +4,8 @@
                                             ▲                                                           │
                                             └──────────────── put_back: Drive's rate limit ─────────────┘
 
-A kept PDF waits while `store_at` is set. When its attempt fails, the job goes back to the queue and the bytes stay, with
-`store_at` NULL: the next attempt of the round hands them over again and renders nothing.
+A kept PDF waits while `store_at` is set. When its attempt fails, the job goes back to the queue and the bytes stay,
+with `store_at` NULL. The next attempt of the round hands them over again and renders nothing.
 """
 
 from __future__ import annotations

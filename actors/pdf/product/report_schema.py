@@ -3,10 +3,10 @@
 For `uniqueItems` jsonschema compares every element of a list with every other one. For `unevaluatedItems` and
 `unevaluatedProperties` it looks up each element and each key in a list.
 
-JSON Schema cannot compare two values of a report. For that there are four keywords of our own. `x-ascending` holds
-lists of names whose values must not fall, such as `["low", "score", "high"]`; missing ones are passed over. `x-sum` says
-for a name which others add up to it. `x-unique` names the field in which the elements of a list must differ. `x-date`
-refuses a text that is written like a date and names no day of the calendar.
+JSON Schema cannot compare two values of a report. For that there are four keywords of our own. With `x-ascending`
+values must not fall: it lists names, such as `["low", "score", "high"]`; missing ones are ignored. With `x-sum` a
+name's value must be the sum of others. With `x-unique` the elements of a list must differ in the named field. The
+keyword `x-date` refuses a text that is written like a date and names no day of the calendar.
 """
 
 import json
