@@ -146,7 +146,7 @@ def _callback(db: Database, row: DeliveryRow, replays: Sequence[datetime]) -> It
         ))  # fmt: skip
     ended = as_time(row["ended_at"])
     if row["status"] == "not_sent":
-        yield Event(ended, 7, "Callback not sent", _lines(row["hint"] or "The resume URL has done its work."))
+        yield Event(ended, 7, "Callback not sent", _lines(row["hint"] or "The resume URL was used before."))
     elif row["status"] == "superseded":
         ended = next((moment for moment in replays if moment and ended and moment >= ended), ended)
         yield Event(ended, 7, f"Callback of round {row['round']} superseded by a newer round")

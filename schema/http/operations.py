@@ -201,7 +201,7 @@ OPERATIONS: list[Operation] = [
     Operation(
         "POST", "/api/jobs/{job_id}/deliveries/{delivery_id}/resend", "resendDelivery", "Send a callback once more",
         "operate", {202: Success("It is on its way", responses.Resent)},
-        detail="One that was delivered needs `force`; a resume URL that has done its work is never sent again.",
+        detail="A delivered one needs `force`. Nothing is ever sent again to a resume URL that was used before.",
         body=requests.Resend, body_required=False, example={"force": False, "why": "the receiver was repaired"},
         problems=(*_BODY, "delivery_not_found", "needs_force", "not_resendable"), tag="deliveries",
     ),
