@@ -126,7 +126,7 @@ class Renderer(Protocol):
         """A hash that changes with the product's template. Raises as `render` does."""
 
     def original(self, product_id: str) -> str:
-        """The product whose reports an edition draws, too; of any other product itself. Raises as `render` does."""
+        """An edition's original, whose reports it draws, too; else the product itself. Raises as `render` does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class Example(Struct):
 
 
 class LetterGroup(Struct):
-    """Letters that died of the same thing."""
+    """Letters that have the same cause."""
 
     fingerprint: str
     queue: str

@@ -113,7 +113,7 @@ OPERATIONS: list[Operation] = [
     Operation("GET", "/api/batches/{batch_id}/download", "downloadBatch", "Get every PDF of a batch", "read",
         {200: Success("A ZIP archive; `missing.txt` in it names the jobs without a PDF", ZIP)},
         problems=("batch_not_found", "not_ready", "storage_unavailable"), tag="batches"),
-    Operation("POST", "/api/batches/{batch_id}/cancel", "cancelBatch", "Cancel what has not ended of a batch", "submit",
+    Operation("POST", "/api/batches/{batch_id}/cancel", "cancelBatch", "Cancel the jobs of a batch that have not ended", "submit",
         {
             200: Success("What was cancelled", batch_responses.BatchCancelled),
             202: Success("Some stop at their next checkpoint", batch_responses.BatchCancelled),
@@ -261,7 +261,7 @@ _ROLES = {(operation.method, operation.path): operation.role for operation in OP
 
 
 def role_of(method: str, template: str) -> str | None:
-    """The role a call needs; None when any caller may make it. What is not in the table is the operators'."""
+    """The role a call needs; None when any caller may make it. A call that is not in the table needs `operate`."""
     if method == "OPTIONS":
         return None
     known = _ROLES.get((method, template), "")

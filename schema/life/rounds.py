@@ -26,7 +26,7 @@ CancelOutcome = Literal["cancelled", "requested", "too_late", "cancelled_before"
 ReplayOutcome = Literal["replayed", "not_ended", "completed", "unknown", "resolved"]
 
 MAX_CRASHES = 3
-MOST_RETURNS = 20  # Times a job may be given back. What needs longer than that is the job's own fault.
+MOST_RETURNS = 20  # Times a job may be given back. After so many the fault is the job's own.
 
 
 @transactional

@@ -113,7 +113,7 @@ class JobRow(HeldJob, ListedJob, LeaseColumns, PublishedColumns):
 
 
 class KnownJob(TypedDict):
-    """What is told to who sends an Idempotency-Key again."""
+    """The answer to a caller who sends an Idempotency-Key again."""
 
     job_id: JobId
     status: JobStatus
@@ -214,7 +214,7 @@ class PostRow(TypedDict):
 
 
 class LetterColumns(TypedDict):
-    """What a dead letter speaks of."""
+    """What a dead letter is about."""
 
     queue: str  # Whose `.XQ` holds its copy.
     kind: LetterKind
@@ -225,10 +225,10 @@ class LetterColumns(TypedDict):
 
 
 class DiedLetter(LetterColumns):
-    """The columns that tell whether two letters died of the same thing."""
+    """The columns that tell whether two letters have the same cause."""
 
     round: int
-    fingerprint: str  # Letters that died of the same thing share it.
+    fingerprint: str  # Letters with the same cause share it.
 
 
 class CopiedLetter(LetterColumns):
@@ -266,7 +266,7 @@ class PauseRow(TypedDict):
 
 
 class PaceRow(TypedDict):
-    """What is known of how fast a service may be written to (table `paces`)."""
+    """How fast a service may be written to, as far as it is known (table `paces`)."""
 
     scope: str  # The service: `drive`.
     pace: str  # JSON of schema.rows.pacer.Pace.
@@ -274,7 +274,7 @@ class PaceRow(TypedDict):
 
 
 class WorkerRow(TypedDict):
-    """A worker process that was heard of (table `workers`)."""
+    """A worker process that has sent a heartbeat (table `workers`)."""
 
     worker_id: str
     kind: str  # The queue it serves.

@@ -37,7 +37,7 @@ def priority_word(number: int) -> str:
 
 
 def is_preview(job_id: str) -> bool:
-    """Whether this job is a preview: who asked for it waits for it, and nothing of it stays."""
+    """Whether this job is a preview: its caller waits for it, and nothing of it is kept."""
     return job_id.startswith(PREVIEW)
 
 

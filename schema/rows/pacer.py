@@ -1,7 +1,7 @@
 """Finds how many writes a second a service allows, from which of them it refuses. No I/O: the caller brings the time.
 
-A service like Drive gives each account a bucket of writes that refills at some rate; it tells neither. A refusal tells
-that the bucket is empty. So what was written between two refusals, over the time between them, is the rate itself.
+A service like Drive gives each account a bucket of writes that refills at some rate. It publishes neither. A refusal
+shows that the bucket is empty. So the rate is the writes between two refusals, divided by the time between them.
 
 Until the first refusal the pace doubles with every burst, and waits for each burst's outcome before the next. After a
 refusal it keeps to the measured rate, and leaves a small reserve in the bucket against the unevenness of the network.
@@ -19,8 +19,8 @@ from schema.prepared import prepare
 SLOWEST, FASTEST = 0.1, 1000.0  # Writes a second.
 RESERVE = 1.0  # Writes left in the service's bucket after a refusal.
 SLOT, LONGEST_SLOT = 1.0, 2.8  # Seconds that a burst covers, and most seconds to wait for its outcome.
-# Writes of each burst beyond the rate. The first are few: where the limit is what it was, one of them is refused. Once
-# all have gone well, the limit must be another.
+# Writes of each burst beyond the rate. The first are few: while the limit is unchanged, one of them is refused. When
+# all have gone well, the limit has changed.
 PROBES = (1.0, 2.0, 3.0)
 KEPT = 0.9  # Share of a good burst's rate that goes on during the wait for the next burst's outcome.
 GROWTH = 0.5  # The bursts after the probes add at least this share of the rate.

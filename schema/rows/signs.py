@@ -1,4 +1,4 @@
-"""The signs by which the rows tell how things stand: read here, judged in `schema/rows/verdict.py`.
+"""Signs of how the system stands: read here from the rows, judged in `schema/rows/verdict.py`.
 
 Each look reads what is small, one index of what waits, and the last few hundred ends and posts.
 """
@@ -42,7 +42,7 @@ class Post(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What the rows tell, all of one moment."""
+    """What the rows show, all at one moment."""
 
     at: datetime  # The moment, by the database's clock.
     skew: float  # Seconds by which the database's clock is ahead of this process's.
