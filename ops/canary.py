@@ -1,4 +1,4 @@
-"""The canary: a report that nobody asked for goes the whole way, so that it is noticed when reports do not arrive.
+"""The canary: a report that nobody asked for goes the whole way. It fails when users' reports do not arrive either.
 
     python -m ops.canary
 
@@ -258,7 +258,7 @@ def last_success(run_dir: str, part: str) -> float:
 
 
 def tell_the_verdict(settings: Settings, note: Callable[[Database, str], None]) -> None:
-    """Note what the verdict tells of this host's canary; while the database is away, that is what the verdict tells."""
+    """Note for the verdict how this host's canary went; while the database is away, the verdict reports only that."""
     db = Database(settings.database_url)
     try:
         note(db, os.uname().nodename)
@@ -280,7 +280,7 @@ def main() -> None:
         meters.note(metrics.CANARY_SUCCESS, 0)  # or the alert would go on about one from before
         tell_the_verdict(settings, news.forget_canary)
         log.info("canary.off")
-        signal.sigwait(_ENDS)  # supervisor would start again whoever ends by itself
+        signal.sigwait(_ENDS)  # supervisor would start a process again that ends by itself
         return
     listener = Listener(settings)
     canary = Canary(settings, meters, listener)

@@ -139,7 +139,7 @@ class Stack:
         return chosen | self._given
 
     def stop(self) -> None:
-        """Stop the programs in order, then the servers."""
+        """Stop the programs in order, then stop the servers."""
         if self._programs is not None:
             self._programs.stop(timeout=90)
         self._database.close()

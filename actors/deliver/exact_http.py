@@ -160,7 +160,7 @@ def _connected(addresses: Sequence[Address], policy: Policy, options: Any, deadl
         try:
             return connect([address], policy=policy, timeout=share, socket_options=options)
         except OSError as error:
-            if isinstance(failed, TimeoutError):  # a refusal tells more than silence
+            if isinstance(failed, TimeoutError):  # a refusal says more than silence
                 failed = error
     raise failed
 

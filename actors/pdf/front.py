@@ -140,7 +140,7 @@ def _rows(
 ) -> list[tuple[list[tuple[str, list[Line]]], float]]:
     """The cover's details in rows, each with its height; values have fewer lines where all would not fit otherwise.
 
-    What finds no room even so is left out.
+    Details without room are left out.
     """
     rows: list[tuple[list[tuple[str, list[Line]]], float]] = []
     for most in (3, 2, 1):
@@ -161,7 +161,7 @@ def _rows(
 
 
 def furniture(header: str, document_id: str, footer: str, logo: Drawing | None) -> Callable[[Place], None]:
-    """What draws the head and foot of a page: whose report this is, the document's id, the page number.
+    """A function that draws the head and foot of a page: whose report it is, the document's id, the page number.
 
     The logo stands small at the right of the head; the footer's lines, two at most, stand below the id.
     """
@@ -191,7 +191,7 @@ def furniture(header: str, document_id: str, footer: str, logo: Drawing | None) 
 
 
 def watermark_of(language: str) -> str:
-    """What a preview says of itself on every page, in the template's language."""
+    """The watermark of a preview on every page, in the template's language."""
     return "CONTOH" if language.lower().partition("-")[0] == "id" else "PREVIEW"
 
 

@@ -83,8 +83,8 @@ def roomy(
 ) -> tuple[Sequence[float], float]:
     """Columns as wide as their widest words and numbers, at the expense of the others, and the size that this takes.
 
-    Words that find no room are divided. For numbers, which are not, the size falls, as a part of the usual one. What
-    finds no room in the least size is broken, and the columns share that evenly.
+    Words without room are divided. For numbers, which are never divided, the size falls to a part of the usual one. A
+    number without room in the least size is broken, and the columns share that evenly.
     """
     words, numbers = list[float](), list[float]()
     for place, column in enumerate(columns):

@@ -202,7 +202,7 @@ class Load:
                 try:
                     act(session)
                 except requests.RequestException:
-                    continue  # a caller who gets no answer lets it be
+                    continue  # a caller who gets no answer stops
             if done:
                 return
             self._stop.wait(0.1)

@@ -30,9 +30,9 @@ MODULES = {
     "actors.relay": "ops.chaos.relay",
     "service.wsgi:app": "ops.chaos.api:app",
 }
-# Seconds unless said otherwise. What is scaled down is scaled for all, and their order is production's. A statement
-# (10 s) is shorter than a lease, a call to Drive shorter than a job. A talk with the broker is shorter than the time after
-# which a relay counts as stuck.
+# Seconds unless said otherwise. All are scaled down alike, so their order is production's. A statement (10 s) is
+# shorter than a lease, a call to Drive shorter than a job. A talk with the broker is shorter than the time after which
+# a relay counts as stuck.
 CLOCKS = {
     "REPORTQ_LEASE": f"{LEASE:g}",
     "REPORTQ_HEARTBEAT": "2",

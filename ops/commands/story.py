@@ -196,7 +196,7 @@ def _next(
 
 
 def _redrawn(job: JobRow, current: str | None) -> Iterator[Event]:
-    """What a replay, or the try that comes next, would draw with: not with the template of before."""
+    """A warning that a replay, or the next try, would draw with another template than before."""
     if job["status"] != "completed" and current and job["template_version"] not in (None, current):
         before = f"template {job['template_version']} until now, template {current} from now on"
         yield Event(None, 10, "The template has changed: a further try draws another report", (before,))

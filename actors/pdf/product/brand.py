@@ -67,7 +67,7 @@ def files_of(folder: Path) -> Sequence[Path]:
 
 
 def merged(usual: Any, own: Any) -> Any:
-    """A template's own content, and what it does not say as its brand or its original says it."""
+    """A template's own content, completed by its brand or its original."""
     if not isinstance(usual, Mapping) or not isinstance(own, Mapping):
         return own
     both = {**usual, **own}

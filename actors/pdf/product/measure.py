@@ -1,4 +1,4 @@
-"""Scales, as templates describe them, and what each lets be said of a score: where it lies, what it differs from."""
+"""Scales, as templates describe them, and what a report may claim of a score: where it lies, what it differs from."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ def beyond(scale: Scale, value: float) -> int:
 def span_of(
     scale: Scale, value: float | None, low: float | None = None, high: float | None = None, *, retest: bool = False
 ) -> Span | None:
-    """The interval around the printed score: the given ends, or what the reliability makes of it; None if unknown.
+    """The interval around the printed score: the given ends, or ends from the reliability; None if unknown.
 
     With `retest` it is the interval of the score of a second test, wider by the square root of two.
     """
@@ -174,7 +174,7 @@ def differences(rows: Sequence[Any], key: str, scale: Scale) -> list[Mapping[str
 
 
 def mismeasured(scale: Scale) -> str:
-    """What contradicts itself in how a scale says that it measures."""
+    """A contradiction in a scale's description of how it measures."""
     least, most = ends(scale)
     if scale.kind == "norm" and not all(band.label for band in scale.bands):
         return "every band needs a `label`; only the bands of `kind: raw` may go without"
