@@ -1,4 +1,4 @@
-"""What a scale lets be said: intervals, categories, who is stronger than whom, and what `templates check` refuses."""
+"""What a report may say of a scale: intervals, categories, comparisons; and what `templates check` refuses."""
 
 from __future__ import annotations
 
