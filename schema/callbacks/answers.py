@@ -31,8 +31,8 @@ SCHEDULE: tuple[float, ...] = (0, 5, 30, 300, 1800, 7200, 10800, *[21600] * 11)
 class Ladder:
     """Waits between tries of one kind of answer: `waits[n-1]` after the n-th, then `every` (None: give up).
 
-    All tries lie within `within` seconds of the kind's first answer. An answer of the long ladder ends that time: when
-    n8n starts twice in an hour, it did not give the same answer for an hour.
+    All tries lie within `within` seconds of the kind's first answer. An answer of the long ladder ends that time: an
+    n8n that starts twice in an hour gave another answer in between.
     """
 
     name: str

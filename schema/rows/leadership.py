@@ -1,5 +1,5 @@
-"""Three rows of `switches`, by the database's clock: the housekeeper, the moment from which rescue is safe, and a
-relay's last look (DESIGN §2.6, §2.7).
+"""Three rows of `switches`, by the database's clock: who does the housekeeping, from when rescue is safe, a relay's
+last look (DESIGN §2.6, §2.7).
 
 While the database is away, live workers cannot beat. So rescue waits a whole lease after such a time.
 That moment is kept in a row: a new process goes on waiting where the last one stopped, and does not begin anew.
