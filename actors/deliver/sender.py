@@ -43,8 +43,7 @@ class SignedSender:
 
     Each of the `secrets` (`whsec_…`, or plain base64) signs every POST, so that secrets can be rotated. One whole
     exchange takes at most `timeout` seconds. A `resolver` replaces socket.getaddrinfo, and its answers are checked too.
-    The option `verify` is requests' own: True, or the path of your own authority's certificates. Each of the `headers`
-    goes to its origin alone.
+    For `verify` see requests: True, or the path of an authority's certificates. Each header goes to its origin alone.
     """
 
     def __init__(

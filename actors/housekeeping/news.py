@@ -51,8 +51,8 @@ class News:
     _failures: int = 0
 
     def step(self, *, leads: bool) -> None:
-        """Look, and tell what has changed. A relay that does not lead only tells that the database is back, if it told
-        the loss."""
+        """Look, and tell what has changed. Without the lead only tell that the database is back, after news of its
+        loss."""
         if not (leads or self._away):
             self._since.clear()
         elif self.clock() >= self._look_at:

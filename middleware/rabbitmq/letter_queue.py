@@ -127,8 +127,7 @@ class LetterQueue:
         return taken
 
     def _sorted(self, channel: Any, taken: list[tuple[Any, bytes]], resolved: set[str], whole: bool) -> set[str]:
-        """Put back what stays; returns the letters whose copies leave. Only a `whole` look asks where letters
-        belong."""
+        """Put back what stays; returns the letters whose copies leave. Only a `whole` look asks where they belong."""
         found = [(meaning(body), properties, body) for properties, body in taken]
         copies = [message.dead_letter_id for message, _, _ in found if isinstance(message, Letter)]
         homes = letters.homes(self.db, copies) if whole else {}

@@ -136,8 +136,7 @@ def margin(scale: Scale, other: Scale | None = None) -> float | None:
 def outstanding(rows: Sequence[Any], count: int, key: str, scale: Scale, sign: int) -> list[Any]:
     """The elements that differ for certain from all others: the strong ones (`sign` 1) or the weak ones (-1).
 
-    At most `count` of them. When only a larger group stands apart, this whole group, but never more than half of the
-    rows.
+    At most `count` of them. When only a larger group stands apart, all of it, but never more than half of the rows.
     """
     least = margin(scale)
     ranked = sorted((row for row in rows if row.get(key) is not None), key=lambda row: -sign * row[key])
