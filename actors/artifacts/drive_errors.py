@@ -93,11 +93,12 @@ def sort(error: BaseException, action: str, missing: str) -> ReportqError:
 
 def until_reset(now: datetime | None = None) -> float:
     """Seconds until Google resets the limits of a day: midnight in California, where summer time holds from March to
-    November. On a day when the clocks change it may be an hour more, and is never less.""" at = now or
-    datetime.now(UTC) summer = datetime(at.year, 3, 8 + (6 - datetime(at.year, 3, 8).weekday()), 10, tzinfo=UTC) winter
-    = datetime(at.year, 11, 1 + (6 - datetime(at.year, 11, 1).weekday()), 9, tzinfo=UTC) here = at - timedelta(hours=7
-    if summer <= at < winter else 8) return 86400.0 - (here - here.replace(hour=0, minute=0, second=0,
-    microsecond=0)).total_seconds()
+    November. On a day when the clocks change it may be an hour more, and is never less."""
+    at = now or datetime.now(UTC)
+    summer = datetime(at.year, 3, 8 + (6 - datetime(at.year, 3, 8).weekday()), 10, tzinfo=UTC)
+    winter = datetime(at.year, 11, 1 + (6 - datetime(at.year, 11, 1).weekday()), 9, tzinfo=UTC)
+    here = at - timedelta(hours=7 if summer <= at < winter else 8)
+    return 86400.0 - (here - here.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
 
 
 def refusal_of(error: HttpError) -> str:
