@@ -1,4 +1,4 @@
-"""What every actor is given: it claims a row under a lease, works, and writes what became of it."""
+"""The parts that every actor gets: it claims a row under a lease, works, and writes the outcome."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

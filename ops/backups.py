@@ -1,8 +1,8 @@
 """Backup and restore of what cannot be made again: the rows, and in the embedded default the PDFs beside them.
 
-MongoDB and Google Drive are others' and backed up with their own means. A backup is taken while everything runs; it is
-one moment's picture (a single transaction, or SQLite's own online backup). A restore is done with everything stopped;
-afterwards every waiting row is published again, since the broker knows nothing of that moment.
+MongoDB and Google Drive are backed up with their own tools. A backup is taken while everything runs; it shows one
+moment (a single transaction, or SQLite's own online backup). A restore needs everything stopped. Afterwards every
+waiting row is published again, since the broker knows nothing of that moment.
 
 No tool of a database is needed, so that it works in the image too, and on MySQL as on MariaDB. The file of rows is SQL,
 one statement a line: the database's own client can read it. `manifest.json` is written last. It names every file with

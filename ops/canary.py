@@ -1,4 +1,4 @@
-"""The canary: a report that nobody asked for goes the whole way, so that it is noticed when reports do not arrive.
+"""The canary: a report that nobody asked for goes the whole way. It fails when users' reports do not arrive either.
 
     python -m ops.canary
 
@@ -49,8 +49,8 @@ log = structlog.get_logger()
 CODE = f"reportq-canary-{fit(os.uname().nodename, 64)}"  # canaries of several hosts do not erase each other
 PRODUCT = "minatBakatUmum"
 SAMPLE = Path(__file__).resolve().parents[1] / "actors" / "pdf" / "templates" / PRODUCT / "sample.json"
-PATIENCE = 45.0  # seconds; a high job that waits for 60 is an alert of its own, for users' jobs
-_CALL = 10.0  # seconds the API has to answer
+PATIENCE = 45.0  # Seconds. Users' high jobs that wait for 60 have an alert of their own.
+_CALL = 10.0  # Seconds the API has to answer.
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 _TIDY = 15.0  # seconds to wait for a callback that is just being sent, before all is erased
 
@@ -172,7 +172,7 @@ def last_success(run_dir: str, part: str) -> float:
 
 
 def tell_the_verdict(settings: Settings, note: Callable[[Database, str], None]) -> None:
-    """Note what the verdict tells of this host's canary; while the database is away, that is what the verdict tells."""
+    """Note for the verdict how this host's canary went; while the database is away, the verdict reports only that."""
     db = Database(settings.database_url)
     try:
         note(db, os.uname().nodename)
@@ -194,7 +194,7 @@ def main() -> None:
         meters.note(metrics.CANARY_SUCCESS, 0)  # or the alert would go on about one from before
         tell_the_verdict(settings, news.forget_canary)
         log.info("canary.off")
-        signal.sigwait(_ENDS)  # supervisor would start again whoever ends by itself
+        signal.sigwait(_ENDS)  # supervisor would start a process again that ends by itself
         return
     listener = Listener(settings)
     canary = Canary(settings, meters, listener)

@@ -1,4 +1,4 @@
-"""What a start must have to itself, asked before anything is started: a folder and a port."""
+"""A folder and a port that a start must have for itself, checked before anything is started."""
 
 import contextlib
 import fcntl

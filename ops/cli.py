@@ -1,6 +1,6 @@
 """`ops/reportq`: the operator's command line. It works on the database itself, so it needs neither API nor broker.
 
-Exit codes: 0 done · 1 nothing there, or refused · 2 wrong usage · 3 something remains, or died again · 4 the database
+Exit codes: 0 done · 1 nothing there, or refused · 2 wrong usage · 3 something remains, or failed again · 4 the database
 or the settings cannot be used · 130 interrupted.
 """
 

@@ -1,10 +1,10 @@
-"""The on-call drill: break one thing at a time on private servers, and see whether every face tells it.
+"""The on-call drill: break one part at a time on private servers, and see whether every face shows it.
 
     python -m ops.drill [--only relay,broker] [--no-alerts] [--after 45] [--limit 3]
 
-Under a light load each fault lasts until all faces were asked (45 s in) and its alert rings on a real Prometheus with the
-shipped rules: critical ones within two minutes, warnings within seven. Exit code 0 only if every face told every fault in
-time. All rows take about 15 minutes; a row without its alert takes two.
+Under a light load each fault lasts until all faces were asked (45 s in) and its alert rings. The alerts ring on a real
+Prometheus with the shipped rules: critical ones within two minutes, warnings within seven. Exit code 0 only if every
+face showed every fault in time. All rows take about 15 minutes; a row without its alert takes two.
 """
 
 import argparse

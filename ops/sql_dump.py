@@ -1,7 +1,7 @@
 """The rows of a MySQL or MariaDB database as SQL, one statement a line, and back.
 
-What is written is what the servers' own tools write, without the tools: they are large, and each is made for one of the
-two servers. Rows are read and written as they come, so that memory stays small whatever the table's size.
+The text is the same that the servers' own tools write. Those tools are large, and each is made for one of the two
+servers. Rows are read and written as they come, so that memory stays small whatever the table's size.
 """
 
 import re

@@ -38,8 +38,9 @@ ENDED = ("completed", "failed", "cancelled")
 class Stack:
     """The system and its servers.
 
-    `settings` are REPORTQ_ variables beside or instead of the usual ones. `modules` replaces entry modules in the
-    supervisor's commands (`{"actors.worker": "tests.crashes.worker"}`): production has no switch for a broken part.
+    The `settings` are REPORTQ_ variables beside or instead of the usual ones. The `modules` replace entry modules in
+    the supervisor's commands (`{"actors.worker": "tests.crashes.worker"}`), since production has no switch for a broken
+    part.
     """
 
     def __init__(

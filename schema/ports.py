@@ -15,18 +15,18 @@ class End:
     product_id: str
     round: int
     status: str  # completed | failed | cancelled
-    requested_at: datetime  # UTC, aware; of this round
+    requested_at: datetime  # UTC, aware: when this round was requested
     ended_at: datetime  # UTC, aware
     google_drive_link: str | None = None
     artifact_id: str | None = None
     error_code: str | None = None
     error_message: str | None = None
     retry_count: int = 0
-    meta: Any = None  # what the caller sent: any JSON value
-    file_name: str | None = None  # what the caller wanted the PDF to be called
-    template_version: str | None = None  # hash of the template that drew the PDF, or refused its data
-    batch_id: str | None = None  # the batch that the job was a member of
-    callback: str | None = None  # "not_sent": the resume URL was used up by an earlier round
+    meta: Any = None  # What the caller sent: any JSON value.
+    file_name: str | None = None  # What the caller wanted the PDF to be called.
+    template_version: str | None = None  # Hash of the template that drew the PDF or refused the data.
+    batch_id: str | None = None  # The batch that the job was a member of.
+    callback: str | None = None  # With "not_sent" an earlier round has used up the resume URL.
 
 
 class EndsWanted(TypedDict, total=False):
@@ -35,8 +35,8 @@ class EndsWanted(TypedDict, total=False):
     product_id: str | None
     status: str | None
     since: str  # the least job id
-    before: str | None  # what job ids are below
-    limit: int  # at most so many; 50 unless said
+    before: str | None  # only job ids below this one
+    limit: int  # at most so many; 50 by default
 
 
 class Documents(Protocol):
@@ -106,10 +106,10 @@ class RenderRequest:
 
     product_id: str
     report: Mapping[str, Any]
-    document_id: str  # printed small and kept in the metadata: the job id
-    requested_at: datetime  # UTC, aware; the document's date
-    preview: bool = False  # with a watermark on every page
-    password: str | None = field(default=None, repr=False)  # without it nobody opens the PDF
+    document_id: str  # Printed small and kept in the metadata: the job id.
+    requested_at: datetime  # UTC, aware; the document's date.
+    preview: bool = False  # Each page has a watermark.
+    password: str | None = field(default=None, repr=False)  # Nobody opens the PDF without it.
 
 
 class Renderer(Protocol):
@@ -124,7 +124,7 @@ class Renderer(Protocol):
         """A hash that changes with the product's template. Raises as `render` does."""
 
     def original(self, product_id: str) -> str:
-        """The product whose reports an edition draws, too; of any other product itself. Raises as `render` does."""
+        """An edition's original, whose reports it draws, too; else the product itself. Raises as `render` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +171,8 @@ class Message:
     key: str  # job_id, delivery_id or (for .XQ copies) the id the copy speaks of
     priority: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
-    raw: bytes | None = None  # the body itself, for a raw dead letter; else the body is made from the key
-    traceparent: str | None = None  # of the row, where the relay has read it; it is not sent
+    raw: bytes | None = None  # The body itself, for a raw dead letter; else the body is made from the key.
+    traceparent: str | None = None  # The row's, when the relay has read it; the message does not carry it.
 
 
 class Publisher(Protocol):

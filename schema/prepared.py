@@ -1,7 +1,7 @@
 """Structs made ready to be decoded while their module is imported.
 
-msgspec makes a struct's plan when the struct is first decoded, and shows it to other threads before it is whole: two that
-meet a struct for the first time at once crash the interpreter. An import is one thread's work, whoever waits for it.
+msgspec plans a struct when it is first decoded, and shows the plan to other threads before it is finished. Without this
+module, two threads that decode a struct first at once crash the interpreter. An import is one thread's work.
 """
 
 import sys

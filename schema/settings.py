@@ -107,7 +107,7 @@ class Settings:
 
     # Callbacks.
     webhook_threads: int = setting(16, "callbacks sent at the same time by one webhook worker", least=1, most=256)
-    webhook_host_share: int = setting(8, "of these, at most so many to one host", least=1, most=256)
+    webhook_host_share: int = setting(8, "most callbacks sent at the same time to one host", least=1, most=256)
     webhook_timeout: float = setting(30.0, "seconds a receiver has to answer", least=0.1, most=300)
     webhook_secrets: str = setting(
         "", "comma-separated whsec_… secrets; the first signs, all of them while rotating", secret=True, separator=","
@@ -145,7 +145,7 @@ class Settings:
     )
     relay_hold: float = setting(10.0, "seconds a relay may hold rows it is publishing", least=0.5)
     relay_stuck: float = setting(30.0, "seconds after which a stuck publisher ends its process", least=1)
-    lost_hint_after: float = setting(60.0, "seconds hints must be missing before they are sent again", least=0.2)
+    lost_hint_after: float = setting(60.0, "seconds messages must be missing before they are sent again", least=0.2)
     promote_after: float = setting(600.0, "seconds after which low and normal jobs are promoted", least=0.1)
     retry_backoff: float = setting(5.0, "seconds before the first retry; doubles, with full jitter", least=0)
     retry_backoff_max: float = setting(300.0, "most seconds between two retries", least=0)
@@ -153,17 +153,17 @@ class Settings:
     probe_every: float = setting(5.0, "seconds between probes of a paused dependency", least=0.05)
     outage_window: float = setting(10.0, "seconds of errors from one job that count as an outage", least=0.1)
     host_probe_every: float = setting(30.0, "seconds between probes of a paused webhook host", least=0.05)
-    delivery_deadline: float = setting(OWED_FOR, "seconds after which an owed callback dies", least=1)
+    delivery_deadline: float = setting(OWED_FOR, "seconds after which an owed callback is given up", least=1)
 
     # Workers and broker.
     queue_type: str = setting("classic", "RabbitMQ queue type", choices=("classic", "quorum"))
     broker_timeout: float = setting(10.0, "seconds one conversation with the broker may take", least=0.5, most=300)
-    metrics_port: int = setting(9191, "port on which the relay shows the workers' metrics; 0: not", least=0, most=65535)
-    metrics_host: str = setting("127.0.0.1", "address of that port")
+    metrics_port: int = setting(9191, "port on which the relay shows the workers' metrics; 0: off", least=0, most=65535)
+    metrics_host: str = setting("127.0.0.1", "address on which the relay shows these metrics")
     worker_memory: int = setting(0, "most MB of memory a render process may use; 0: no limit", least=0)
     uploads: int = setting(10, "uploads to Google Drive at the same time by one render worker", least=1, most=64)
     keep_rendered: int = setting(2000, "most rendered PDFs that wait for their upload", least=1)
-    keep_rendered_mb: int = setting(512, "most MB of such PDFs", least=8)
+    keep_rendered_mb: int = setting(512, "most MB of rendered PDFs that wait for their upload", least=8)
 
     # The canary (ops/canary.py).
     canary_every: float = setting(
@@ -172,12 +172,12 @@ class Settings:
     canary_api: str = setting("", "URL of the API the canary asks; empty: http://<host>:<port>")
     canary_key: str = setting("", "the canary's API key, role submit; empty: none needed", secret=True)
     canary_host: str = setting("127.0.0.1", "where the canary is called back; must be in REPORTQ_WEBHOOK_ALLOW")
-    canary_port: int = setting(9192, "port of that", least=1, most=65535)
+    canary_port: int = setting(9192, "port where the canary is called back", least=1, most=65535)
 
     # Files, logs and traces.
     run_dir: str = setting("var/run", "sockets, locks, process ids, counters of metrics")
     templates_dir: str = setting("", "further folders with report templates, separated by ':'", separator=":")
-    time_zone: str = setting("Asia/Jakarta", "whose days reports print, unless their template names a zone")
+    time_zone: str = setting("Asia/Jakarta", "zone whose days reports print, unless their template names another")
     log_level: str = setting("info", "least severe log event", choices=("debug", "info", "warning", "error"))
     log_format: str = setting("console", "json for machines, console for people", choices=("console", "json"))
     tracing: bool = setting(False, "send spans by OpenTelemetry; the variables OTEL_EXPORTER_OTLP_… say where to")

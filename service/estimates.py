@@ -64,9 +64,9 @@ class _Picture:
     threads: int = 0
     durations: dict[str, float] = field(default_factory=dict)  # product → seconds
     mean: float = _DEFAULT
-    stored: dict[int, int] = field(default_factory=dict)  # turn → kept PDFs that wait for the store
-    upload: float = 0.0  # seconds of one upload; 0: the render threads store by themselves
-    stores: float = float("inf")  # uploads/s that places and the store's pace allow
+    stored: dict[int, int] = field(default_factory=dict)  # For each turn: kept PDFs that wait for the store.
+    upload: float = 0.0  # Seconds of one upload; 0 when the render threads store by themselves.
+    stores: float = float("inf")  # Uploads a second that places and the store's pace allow.
 
     def after(self, drawn: float, ahead: int) -> str:
         """When a PDF is stored that is drawn in `drawn` seconds, with `ahead` others to be stored before it."""

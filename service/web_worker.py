@@ -10,8 +10,8 @@ that wakes first would take all of them. The other process would stay idle for a
 A body that nobody wanted (too large, or without a key) *is read before the answer is sent*. A caller that is cut off
 while it sends sees no answer; and gunicorn closes a connection that it has promised to keep.
 
-A connection that is not kept *closes at once*. Plain gunicorn waits up to two seconds for the caller's goodbye, in the one
-thread that watches all connections: callers who never say it keep everybody waiting.
+A connection that is not kept *closes at once*. Plain gunicorn waits up to two seconds until the caller closes it, in
+the one thread that watches all connections. Callers who do not close keep all others waiting.
 
 It also stops work in order. The work beside the requests (the embedded default's workers) is told to stop as soon as
 the process is. It gets its time to end, whatever ends the process.

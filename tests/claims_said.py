@@ -22,9 +22,9 @@ class Said:
     abilities: tuple[str, str]
     higher: str
     code: str
-    code_letters: str  # as printed, for those of the data: RIASEK
-    stronger: tuple[str, str, str]  # where the comparisons begin, what is between two, where they end
-    strong: tuple[str, ...]  # where the strong ones begin, and the possible ends
+    code_letters: str  # The printed letters, in the order of the data's RIASEK.
+    stronger: tuple[str, str, str]  # The begin of the comparisons, the text between two, and their end.
+    strong: tuple[str, ...]  # The begin of the strong ones, and the possible ends.
     weak: tuple[str, ...]
     named: str
     table: tuple[str, str]

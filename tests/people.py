@@ -1,8 +1,8 @@
 """Real answers as reports: 2,800 Big Five questionnaires and 1,525 ability tests, scored here, names invented.
 
-The data are `bfi`, `bfi.dictionary` and `ability` of R's psych package, read out of the archive inside the pydataset
-package (no file of theirs is kept here, nothing is unpacked). The dictionary says which items belong to which scale
-and which are reversed; a blank is a missing answer and stays one: it is never guessed.
+The data are `bfi`, `bfi.dictionary` and `ability` of R's psych package. They are read out of the archive inside the
+pydataset package; no file of theirs is kept here or unpacked. The dictionary says which items belong to which scale and
+which are reversed. A blank is a missing answer and is never guessed.
 
     python -m tests.people [--every N] [--save DIR]     draw them all, or each Nth; keep ten of them as PDF
 

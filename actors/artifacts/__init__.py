@@ -28,7 +28,7 @@ def open_artifacts(settings: Settings) -> Artifacts:
 
 
 def try_out(store: Artifacts, name: str, size: int = 0) -> bool:
-    """Store a file of at least `size` bytes, read it back, delete it: a ping tells nothing of quota and little of rights.
+    """Store a file of at least `size` bytes, read it back, delete it: a ping shows no quota and few rights.
 
     Returns whether it came back whole; raises as the store does. `name` stands in the file's name and its labels.
     """

@@ -18,11 +18,11 @@ from schema.settings import Settings
 
 PDF = "application/pdf"
 FOLDER = "application/vnd.google-apps.folder"
-CHUNK = 1024 * 1024  # bytes per download request
-ONE_REQUEST = 5_000_000  # bytes that Drive takes together with their description
-IDS = 100  # reserved at once
-REPAIRS = 2  # uploads again of content that did not arrive whole, within one put
-PROPERTY_BYTES = 124  # Drive's limit for one property's key and value together
+CHUNK = 1024 * 1024  # Bytes per download request.
+ONE_REQUEST = 5_000_000  # Most bytes that Drive takes in one request with their description.
+IDS = 100  # So many are reserved at once.
+REPAIRS = 2  # One put uploads incomplete content again, at most so often.
+PROPERTY_BYTES = 124  # Drive's limit for one property's key and value together.
 _ID = re.compile(r"[0-9A-Za-z_-]{8,200}")
 _MD5 = "content_md5"
 # How Drive is asked about files: with all that `put` looks at.
@@ -37,9 +37,9 @@ File = dict[str, Any]
 class GoogleDrive:
     """One file per job, under an id reserved beforehand. One object serves many threads.
 
-    An insert with an id cannot happen twice; a search would not see a file that was written just now. The file has
-    its content's MD5 as a property, so a whole file can be told from one cut short. `put` returns only when Drive
-    reports the whole content.
+    An insert with an id cannot happen twice; a search would not see a file that was written just now. The file has its
+    content's MD5 as a property, so a whole file can be told from one cut short. A `put` returns only when Drive reports
+    the whole content.
     """
 
     dependency = "drive"

@@ -48,7 +48,7 @@ REFUSED_GRANTS = (
 
 
 class Refusal(enum.Enum):
-    """What a person has to put right: code, whether to try again, sentence."""
+    """What a person must correct: code, whether to try again, sentence."""
 
     PERMISSION = (
         "drive_permission_denied",
@@ -93,7 +93,7 @@ def sort(error: BaseException, action: str, missing: str) -> ReportqError:
 
 
 def until_reset(now: datetime | None = None) -> float:
-    """Seconds until Google resets the limits of a day, at midnight in California. On a day that turns the clocks it may be
+    """Seconds until Google resets the limits of a day, at midnight in California. On a day when the clocks change it may be
     an hour more, and is never less."""
     here = (now or datetime.now(UTC)).astimezone(ZoneInfo("America/Los_Angeles"))
     return 86400.0 - (here - here.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()

@@ -21,9 +21,9 @@ LARGE = 4 * 1024 * 1024  # Bytes of a large PDF. A folder without room for one i
 LEFTOVER_AGE = 3600.0  # Seconds after which the writer of a temporary file is certainly gone.
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-# What the system refuses is no report's fault, so jobs wait until a person acts. There may be no room (full disk, quota),
-# or the folder is unusable (read-only, no permission, unmounted, a failing disk). What only this process has used up
-# pauses nothing: it costs the job a try, and another worker makes the next one.
+# When the system refuses a file, no report is at fault, so jobs wait until a person acts. There may be no room (full
+# disk, quota), or the folder is unusable (read-only, no permission, unmounted, a failing disk). What only this process
+# has used up pauses nothing: it costs the job a try, and another worker makes the next one.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _OURS = frozenset({errno.EMFILE, errno.ENOMEM})
 

@@ -66,7 +66,7 @@ class Delivering(Actor):
     def _give_back(self, held: DeliveryClaim) -> None:
         """Return a delivery while the database is away; that costs no try.
 
-        One that may have been posted has a `sending` row. It stays until its lease runs out: rescue decides about it.
+        One that may have been posted has a `sending` row. It stays until its lease runs out, and rescue decides.
         """
 
         def work() -> None:
@@ -127,7 +127,7 @@ class Delivering(Actor):
         self.wake()
 
     def _batch(self, held: DeliveryClaim) -> bytes | None:
-        """The body of a batch's callback; None when it has to wait, or when a newer round of the batch tells."""
+        """The body of a batch's callback; None when it has to wait, or when a newer round of the batch replaces it."""
         try:
             body = batch_body(self.db, self.documents, held.row, self.settings.links_base)
         except DependencyDown as error:
@@ -185,7 +185,7 @@ class Delivering(Actor):
             verdict=verdict.kind,
             seconds=round(answer.duration, 3),
         )
-        # A 2xx must be written down, however long that takes: if it is forgotten, the receiver is told twice.
+        # A 2xx must be written down, however long that takes. Without it the receiver is told twice.
         patience = self.settings.lease * (_KEEP_TRYING if verdict.kind == "delivered" else 1)
         stopped = patiently(lambda: self._write(held, number, answer, verdict), patience)
         self.meters.posted(row, verdict, answer)

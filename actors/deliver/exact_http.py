@@ -2,13 +2,12 @@
 
 `requests` and `ssrfguard` do the HTTP and the guarding. This module adds, on the connection alone, what neither offers:
 
-- The request target goes out as it was given. urllib3 would change `%2f` or `..`, but a resume URL's signature
-  covers its bytes.
+- The request target goes out as it was given. If `%2f` or `..` changed, as in urllib3, a resume URL's signature breaks.
 - A whole exchange ends at its deadline. A socket's own timeout starts anew with every byte.
 - Every address of a name is tried within that time.
-- A status counts as soon as the final answer's head is there, whatever is wrong with the rest.
+- A status counts as soon as the final answer's head is there, even when the rest is broken.
 - A connection is not reused when it was idle longer than Node keeps one, or holds unread bytes. The next exchange would
-  take those for its own answer.
+  take those bytes for its own answer.
 """
 
 import contextlib
@@ -161,7 +160,7 @@ def _connected(addresses: Sequence[Address], policy: Policy, options: Any, deadl
         try:
             return connect([address], policy=policy, timeout=share, socket_options=options)
         except OSError as error:
-            if isinstance(failed, TimeoutError):  # a refusal tells more than silence
+            if isinstance(failed, TimeoutError):  # a refusal says more than silence
                 failed = error
     raise failed
 

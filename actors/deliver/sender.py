@@ -41,9 +41,9 @@ _SPEAKS_TLS = "The port speaks TLS: the URL must begin with https://."
 class SignedSender:
     """The Sender port over HTTP. Threads may share it; `connections` should be their number.
 
-    Each of the `secrets` (`whsec_…`, or plain base64) signs every POST, so that secrets can be rotated. `timeout` bounds
-    one whole exchange, in seconds. `resolver` replaces socket.getaddrinfo, and its answers are checked too. `verify` is
-    requests' own option: True, or the path of your own authority's certificates. `headers` go to their origins alone.
+    Each of the `secrets` (`whsec_…`, or plain base64) signs every POST, so that secrets can be rotated. One whole
+    exchange takes at most `timeout` seconds. A `resolver` replaces socket.getaddrinfo, and its answers are checked too.
+    For `verify` see requests: True, or the path of an authority's certificates. Each header goes to its origin alone.
     """
 
     def __init__(

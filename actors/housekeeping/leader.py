@@ -44,7 +44,7 @@ class Housekeeper:
     def loop(self, step: Callable[[], None]) -> None:
         """Do `sweep`, `ask_around` or `tell` every `sweep` seconds until stopped.
 
-        Each has a thread of its own: what hangs outside delays no rescue, and a receiver that hangs delays no probe.
+        Each has a thread of its own: a server that hangs delays no rescue, and a receiver that hangs delays no probe.
         """
         while not self.stopping.is_set():
             try:

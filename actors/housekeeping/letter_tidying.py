@@ -1,4 +1,4 @@
-"""Tidies `.XQ`: copies of resolved dead letters leave it at once, and strangers in it get a row (DESIGN §7)."""
+"""Tidies `.XQ`: copies of resolved dead letters leave it at once, and strange messages in it get a row (DESIGN §7)."""
 
 import time
 from dataclasses import dataclass, field
@@ -68,7 +68,7 @@ class _Queue:
         if not self._sought and not self._looking:
             return
         turn = self.letters.turn(self._sought, whole=self._looking)
-        # What was not found in the whole queue has no copy any more.
+        # A letter that was not found in the whole queue has no copy any more.
         letters.note_swept(self.db, sorted(self._sought if turn.whole else turn.dropped))
         self._sought = set() if turn.whole else self._sought - turn.dropped
         if turn.whole and self._looking:

@@ -1,8 +1,8 @@
 """News: operators' own webhook is told of trouble, of its end, and of each new kind of dead letter.
 
-Troubles are the verdict's bad facts, pauses, and away receivers, as the rows tell them. What operators know is kept in a
-row, so a restart repeats nothing. Changes that last are told in one message, at most one a minute. A message that is not
-taken is tried again by later looks, more and more rarely. It becomes no row and no dead letter, so it causes no news.
+Troubles are the verdict's bad facts, pauses, and absent receivers, read from the rows. A row holds what operators know,
+so a restart repeats nothing. Lasting changes go out in one message, at most one a minute. When it is not accepted,
+later looks try again, more and more rarely. A message becomes no row and no dead letter, so it causes no news.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ _STATES = {"bad": "does not work", "warn": "works, with trouble", "good": "works
 
 @dataclass
 class News:
-    """Compares how things stand with what operators know. Without it, only Prometheus tells them at night."""
+    """Compares the state with what operators know. Without it, only Prometheus tells them at night."""
 
     settings: Settings
     db: Database
@@ -51,7 +51,8 @@ class News:
     _failures: int = 0
 
     def step(self, *, leads: bool) -> None:
-        """Look, and tell what has changed. Who does not lead only tells that the database is back, if it told of it."""
+        """Look, and tell what has changed. Without the lead only tell that the database is back, after news of its
+        loss."""
         if not (leads or self._away):
             self._since.clear()
         elif self.clock() >= self._look_at:
@@ -114,7 +115,7 @@ class News:
         return Fact(_LETTER, "warn", cause, means, to_do, at, "ops/runbooks/ReportqDeadLettersGrowing.md")
 
     def _send(self, verdict: Verdict, changes: list[dict[str, Any]], told: news.Told | None) -> bool:
-        """One signed POST. What is tried again has the same id."""
+        """One signed POST. A repeated one has the same id."""
         url = self.settings.operations_webhook
         lines = [f"reportq {_STATES[verdict.state]} ({self.settings.links_base})", *map(_line, changes[:_SHOWN])]
         if len(changes) > _SHOWN:

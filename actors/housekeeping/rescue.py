@@ -77,7 +77,7 @@ class Rescue:
         self.meters.rescued(job, became, code, age_of(job, self.db.clock()))
 
     def _orphan(self, job: JobRow) -> None:
-        """A job that waits for the store without its PDF is drawn again."""
+        """A job is drawn again when it waits for the store and its PDF is gone."""
         became = rounds.give_back(self.db, job)
         log.warning("job.kept_pdf_missing", job_id=job["job_id"], attempt=job["start_no"], outcome=became)
 

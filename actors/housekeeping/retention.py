@@ -1,4 +1,4 @@
-"""When the rows of ended jobs go: in small batches, with pauses; which go, and the SQL, say `schema/life/retention.py`."""
+"""Removes the rows of ended jobs in small batches, with pauses; `schema/life/retention.py` says which rows, by SQL."""
 
 import time
 

@@ -258,8 +258,8 @@ class Composer(Filling):
     def _append(self, column: list[Item], block: b.Block, at: Spot, starts: bool) -> bool:
         """Add a block's items, on a new page with `starts`; returns whether the next block must still start that page.
 
-        What closes a report stands below three lines of text at least: a line in small type, and a signature, also one
-        of several in `columns`, or one that `when` lets in.
+        Three lines of text at least stand above the last block: a line in small type, or a signature. That includes
+        signatures in `columns` or in `when`.
         """
         if isinstance(block, b.PageBreak):
             return True

@@ -29,9 +29,9 @@ COMPOSED, DRAWN = 60, 95  # per cent of the work after composing the blocks and 
 class PdfRenderer(Templates):
     """Draws reports. Days are those of `time_zone`, unless the template names another.
 
-    Where a character has no font, the report shows its number, [U+738B]; `missing` is told the id and the scripts.
-    `cut_short` is told the id, and the numbers of pages that a `page_break` leaves nearly empty.
-    Raises Permanent as `Templates` does, and with code invalid_data.
+    Where a character has no font, the report shows its number, [U+738B], and `missing` gets the id and the scripts. The
+    callback `cut_short` gets the id, and the numbers of pages that a `page_break` leaves nearly empty. Raises Permanent
+    as `Templates` does, and with code invalid_data.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """The typographic scale: one grid, a few sizes, a restrained palette that survives a black-and-white printer.
 
 Lengths are PDF points (1/72 inch); y grows downwards from the page's top edge. Every vertical measure is a multiple of
-half a body line, so that lines of facing pages stand at the same heights. `looking` chooses the sheet and a brand's own
-colours for one rendering and its thread; outside of one a page is an upright A4 in the house's colours.
+half a body line, so that lines of facing pages stand at the same heights. The function `looking` sets sheet and brand
+colours for one rendering and its thread. Without it a page is an upright A4 in the house's colours.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
 """Logs are events: JSON for machines, columns for people. Lines of libraries take the same shape.
 
-While a thread works on a request, a job or a delivery, each of its lines names its ids, round and attempt.
-`service/app.py` and `middleware/hooks/lifecycle.py` bind them. No line holds a secret, a resume URL or a report's contents.
+While a thread works on a request, a job or a delivery, each of its lines names its ids, round and attempt. They are
+bound by `service/app.py` and `middleware/hooks/lifecycle.py`. No line holds a secret, a resume URL or report contents.
 """
 
 import functools

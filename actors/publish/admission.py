@@ -90,7 +90,7 @@ class Relay:
             listener.close()
 
     def _note(self, trouble: str) -> None:
-        """Tell in a row that this relay looks, and what keeps it from publishing; the verdict knows it from there."""
+        """Note in a row that this relay looks, and what keeps it from publishing; the verdict reads this row."""
         now = time.monotonic()
         told, at = self._noted
         if trouble == told and now - at < _NOTED_EVERY:

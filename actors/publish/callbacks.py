@@ -1,8 +1,8 @@
 """Which owed callbacks are published next: no host gets more than its share (DESIGN §2.10).
 
 A look reads the oldest due callbacks. When too few of them may go (their hosts are paused or have their share), it goes
-from host to host. What it meets of a paused path it puts into that path's lane, which is as good as a host of its own;
-host and lanes have one share together.
+from host to host. It moves the callbacks of a paused path into this path's lane, which counts as a host. A host and its
+lanes have one share together.
 """
 
 from collections import defaultdict

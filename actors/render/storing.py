@@ -1,7 +1,7 @@
 """The uploaders: threads of a render process that store kept PDFs while its render thread draws on (DESIGN §2.2).
 
-They take kept PDFs from the rows, in order of rank, whoever has drawn them. Without them a render thread would sleep
-through each upload with a whole renderer in its hands. An attempt ends here as one of `rendering.py` does.
+They take kept PDFs from the rows, in order of rank, whichever process has drawn them. Without them a render thread
+sleeps through each upload, and its renderer is idle. An attempt ends here as one of `rendering.py` does.
 """
 
 import threading
@@ -119,7 +119,7 @@ class Storing(Actor):
         return None
 
     def _ask_leave(self) -> float | None:
-        """Get leave for one write, unless there is one; else the seconds until it is worth asking again."""
+        """Get leave for one write, unless some is left; else the seconds until it is worth asking again."""
         if self._leave is None:
             grant = pace.take(self.db, self.artifacts.dependency, 1, start=self.settings.drive_writes)
             if not grant.count:
@@ -169,7 +169,7 @@ class Storing(Actor):
                 raise Returned("The worker is being stopped.")
 
     def _put(self, held: jobs.Claim, pdf: bytes, leave: pace.Grant | None) -> tuple[float, str]:
-        """Put the bytes into the store; seconds, and the link. A refusal is told to the pace at once."""
+        """Put the bytes into the store; seconds, and the link. A refusal goes to the pace at once."""
         began = time.monotonic()
         try:
             link = put_pdf(self.db, self.settings, self.artifacts, held, pdf)
@@ -183,7 +183,7 @@ class Storing(Actor):
         return seconds, link
 
     def _note(self, leave: pace.Grant, **became: Any) -> None:
-        """Tell the pace what became of a write. It may be lost: the outcome of a job hangs on it in no case."""
+        """Tell the pace what became of a write. The report may be lost: no job's outcome depends on it."""
         try:
             pace.note(self.db, self.artifacts.dependency, leave, **became)
         except DatabaseDown:

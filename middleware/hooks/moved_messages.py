@@ -1,7 +1,7 @@
 """Messages that a person has moved with RabbitMQ's "Move messages"; no actor sees them (DESIGN §7).
 
 The copy of an open dead letter asks for a replay. Without this middleware it names no row that waits, and is dropped. A
-message in the other queue's way goes out again, to its own queue. Without that, its row waits until its message is missed.
+message that was moved into the other queue is published to its own. Without that, its row waits until it is missed.
 """
 
 from collections.abc import Callable

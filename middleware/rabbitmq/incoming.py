@@ -104,7 +104,7 @@ def _is_id(value: object) -> bool:
 class Consumer(_RabbitmqConsumer):
     """Dramatiq's consumer, which gets our own new messages in place of those that came.
 
-    A stranger is rejected, which needs no database. RabbitMQ puts it into `.XQ`, where housekeeping gives it a row.
+    A strange message is rejected without the database. RabbitMQ puts it into `.XQ`, where housekeeping gives it a row.
     """
 
     def __init__(self, broker: Any, queue_name: str, prefetch: int, timeout: int) -> None:

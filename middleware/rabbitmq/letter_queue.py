@@ -1,12 +1,12 @@
 """Keeps `.XQ` in step with the dead letters' rows by rotating the queue (DESIGN §7).
 
-RabbitMQ cannot delete one message. So a chunk is taken from the head, what must stay is put back at the tail, and the
-chunk is acked, in one AMQP transaction. A rotation ends when it has looked at every message, or has found every copy that
-it looks for. A crash puts the chunk back. Measured on RabbitMQ 3.10: about 5,000 messages a second; with one `basic_get`
-and one confirm for each message it is ten times slower.
+RabbitMQ cannot delete one message. So one AMQP transaction takes a chunk from the head, puts the messages that must
+stay back at the tail, and acks the chunk. A rotation ends when it has looked at every message, or has found every copy
+that it looks for. A crash puts the chunk back. Measured on RabbitMQ 3.10: about 5,000 messages a second; with one
+`basic_get` and one confirm for each message it is ten times slower.
 
-A stranger among the copies gets a row, and the row's copy replaces it. A stranger that cannot get a row stays. A job's or
-delivery's message that was moved here goes out again. A copy that was moved to the other `.XQ` goes home.
+A strange message among the copies gets a row, and the row's copy replaces it. One that cannot get a row stays. A job's
+or delivery's message that was moved here is published again. A copy in the wrong `.XQ` goes back to its own.
 """
 
 import contextlib
@@ -125,7 +125,7 @@ class LetterQueue:
         return taken
 
     def _sorted(self, channel: Any, taken: list[tuple[Any, bytes]], resolved: set[str], whole: bool) -> set[str]:
-        """Put back what stays; returns the letters whose copies do not. Only a `whole` look asks where letters belong."""
+        """Put back what stays; returns the letters whose copies leave. Only a `whole` look asks where they belong."""
         found = [(meaning(body), properties, body) for properties, body in taken]
         copies = [message.dead_letter_id for message, _, _ in found if isinstance(message, Letter)]
         homes = letters.homes(self.db, copies) if whole else {}

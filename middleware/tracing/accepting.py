@@ -12,7 +12,7 @@ from schema.http import queries
 if TYPE_CHECKING:  # workers, which serve no requests, do not load it
     import falcon
 
-_MADE = {"pdf_": "reportq.job_id", "bat_": "reportq.batch_id"}  # How an id begins, and the attribute that tells it.
+_MADE = {"pdf_": "reportq.job_id", "bat_": "reportq.batch_id"}  # How an id begins, and the attribute that holds it.
 
 
 class Accepting:

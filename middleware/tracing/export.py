@@ -1,7 +1,7 @@
 """Where spans go: to a collector by OTLP over HTTP, from a thread beside the work.
 
-The SDK reads its own variables (`OTEL_…`): endpoint, headers, timeouts, sampler, size of the queue. A collector that hangs
-or is away costs spans, never time: a full queue drops them, and the end of a process waits two seconds for the last ones.
+The SDK reads its own variables (`OTEL_…`): endpoint, headers, timeouts, sampler, size of the queue. When a collector
+hangs or is away, spans are lost, never time: a full queue drops them. The last ones get two seconds at the end.
 """
 
 from multiprocessing.util import Finalize

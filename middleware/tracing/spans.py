@@ -1,8 +1,8 @@
 """The spans of one job: its sending, each attempt with its stages, the upload, each POST, a rescue.
 
-The job's row is their carrier. Its column `traceparent` names the request that made the job, so all spans of a job stand in
-one trace as children of that request. Those of attempts link to it too: it produced what they consume. Messages carry no
-trace, because a message is a hint and the row is the truth.
+The job's row is their carrier. Its column `traceparent` names the request that made the job, so all spans of a job
+stand in one trace as children of that request. The spans of attempts also link to that request, because it produced the
+job that they consume. Messages carry no trace, because a message is a hint and the row is the truth.
 
 Spans hold ids, numbers, codes and the receiver's host, never what somebody sent.
 """
@@ -48,7 +48,7 @@ def carried(span: Span) -> dict[str, str]:
 
 
 def inside(span: Span) -> Context:
-    """The context of what is a part of this span."""
+    """The context for the parts of this span."""
     return trace.set_span_in_context(span, Context())
 
 

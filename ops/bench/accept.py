@@ -4,8 +4,8 @@ wrk posts the plan's request over 16 connections. Everybody has two web processe
 with relay, metrics and logs; its answers are counted as rows in SQL. A peer's 202 means: RQ, written to Redis, on
 disk within a second (`--redis always`: on disk); Celery and bare Dramatiq, confirmed by RabbitMQ.
 
-A turn is four loads, each over new connections. gunicorn's processes share kept connections by chance; one process with
-all sixteen runs at half the speed.
+A turn is four loads, each over new connections. Chance decides how gunicorn's processes share kept connections, and one
+process with all sixteen runs at half the speed.
 """
 
 import contextlib

@@ -2,9 +2,9 @@
 
 MariaDB, RabbitMQ, gunicorn, relay and one worker with nothing to draw, as shipped. A job begins at its row's
 `attempt_started_at`. The 202 ends when the client has read it. Both are by the clock of this one host. A claim may be
-written before the client has its answer. `row_ms`, from the row's `requested_at`, is never negative; it holds the way
-of the answer too. A job is submitted after the end of the one before and a pause. Each pause has another length, so
-that no poll's phase is met twice.
+written before the client has its answer. So there is `row_ms`, from the row's `requested_at`: never negative, but with
+the way of the answer in it. A job is submitted after the end of the one before and a pause. Each pause has another
+length, so that no poll's phase is met twice.
 """
 
 import contextlib

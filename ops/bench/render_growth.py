@@ -20,9 +20,9 @@ from schema.errors import Permanent
 from schema.ports import RenderRequest
 
 STEPS = (1, 2, 4)
-MOST_GROWTH, MOST_SECONDS = 3.0, 100.0  # promised: linear, and a third of the shortest time limit of a job
-TOO_SHORT = 0.02  # seconds beside an empty report: no growth can be read from less
-SLOWEST = 4  # texts that are drawn from a whole megabyte
+MOST_GROWTH, MOST_SECONDS = 3.0, 100.0  # The promise: linear time, and a third of the shortest time limit of a job.
+TOO_SHORT = 0.02  # Seconds above an empty report. Shorter times show no growth.
+SLOWEST = 4  # So many of the slowest texts are drawn from a whole megabyte.
 MEGABYTE = 1_000_000
 
 TEXTS: dict[str, str] = yaml.safe_load(Path(__file__).with_name("growth.yaml").read_text("utf-8"))

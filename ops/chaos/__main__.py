@@ -24,7 +24,7 @@ from ops.chaos.sabotage import SABOTAGES
 from ops.chaos.schedule import KINDS, RECEIVERS, length, plan
 from ops.chaos.system import System
 
-PATIENCE = 5.0  # times the planned seconds, for a slow machine
+PATIENCE = 5.0  # A slow machine gets this multiple of the planned seconds.
 # Seconds the system may need to come to rest once the faults have stopped, and more for each job.
 REST, REST_A_JOB = 300.0, 0.5
 EMBEDDED = 20  # one job of so many, beside the others, for the embedded default

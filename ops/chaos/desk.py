@@ -1,4 +1,4 @@
-"""What people and strangers do to RabbitMQ by hand: letters moved to the wrong queue, messages that are none of ours."""
+"""What people and other programs do to RabbitMQ: letters moved to the wrong queue, messages that are none of ours."""
 
 import json
 import time

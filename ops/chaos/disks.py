@@ -10,11 +10,11 @@ from ops.chaos.schedule import Fault
 from ops.chaos.strikes import Strikes
 from ops.servers.process import wait_until
 
-ROOM = (0, 4_096, 20_000, 60_000)  # bytes that are left beside the PDFs: none of them is enough for one
-OUTAGE = 30.0  # seconds within which so many failures are known as an outage
-PATIENCE = 20.0  # seconds for callers to meet a database without room
-ROWS = 500  # of 1 kB: more than the free pages of a table hold
-FULL = (1114, 1021, 3)  # the table is full, the disk is full, a write failed
+ROOM = (0, 4_096, 20_000, 60_000)  # Bytes that are left beside the PDFs; none of these is enough for a PDF.
+OUTAGE = 30.0  # Within so many seconds the failures count as an outage.
+PATIENCE = 20.0  # Callers get so many seconds to meet a database without room.
+ROWS = 500  # Rows of 1 kB; so many do not fit into the free pages of a table.
+FULL = (1114, 1021, 3)  # The numbers for a full table, a full disk and a failed write.
 
 
 def full(strikes: Strikes, fault: Fault, what: str) -> int:

@@ -1,7 +1,7 @@
 """The embedded default beside production's programs: SQLite, the in-process broker, and PDFs in a folder on a small disk.
 
-Drive is the store of the others, and its files cannot fill a disk of ours. A folder is what the embedded default keeps its
-PDFs in; so its full disk is done here, to real reports of real size.
+The other programs store in Drive, whose files cannot fill a disk of ours. The embedded default keeps its PDFs in a
+folder. So its disk is filled here, with real reports of real size.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ class Embedded:
         self.api = Api(folder / "api", port, {**clocks, **filled(Path(__file__).with_suffix(".env"), places)})
 
     def submit(self, count: int) -> None:
-        """So many reports, one after the other; who is not answered lets it be."""
+        """So many reports, one after the other; a caller without an answer stops."""
         for _ in range(count):
             with self._mutex:
                 self._number += 1

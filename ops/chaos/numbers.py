@@ -16,10 +16,10 @@ from schema.metrics.labels import code_label
 from schema.rows.columns import IS_OPEN
 from schema.rows.jobs import priority_word
 
-Series = Mapping[tuple[str, ...], float]  # label values, in the order of the names below → value
-PATIENCE = 40.0  # seconds a gauge may lag: readings are kept for a while, and leases must run out
+Series = Mapping[tuple[str, ...], float]  # From label values, in the order of the names below, to the value.
+PATIENCE = 40.0  # Seconds that a gauge may lag, because readings are kept and leases must run out.
 
-# gauge → its labels here with the columns that tell them, and the rows that it tells of
+# For each gauge: its labels here with their columns, and the rows that it counts.
 GAUGES: dict[str, tuple[Mapping[str, str], str]] = {
     "reportq_jobs": ({"status": "status", "priority": "priority"}, f"pdf_job_results WHERE {IS_OPEN}"),
     "reportq_deliveries": ({"status": "status"}, f"deliveries WHERE {IS_OPEN}"),
@@ -43,8 +43,8 @@ COUNTERS: dict[str, tuple[tuple[tuple[str, Mapping[str, str]], ...], str]] = {
     "cancelled": (((_ENDED, {"status": "cancelled"}), (_CANCELLED, {})), "deliveries WHERE event='cancelled'"),
     "buried": ((("reportq_jobs_failed_total", {}),), "dead_letters WHERE kind='job'"),
 }
-HELD = 10  # events that a process may hold for a full run folder when it is killed
-# Faults after which a process may have committed what it never counts: it is gone, or took the answer for lost.
+HELD = 10  # A killed process may lose so many events that it held because the run folder was full.
+# After these faults a process may have committed an event that it never counts: it died, or took the answer for lost.
 _COSTLY = (*(f"kill:{part}" for part in PARTS), "stop:render", "stop:relay", "mariadb", ":database-")
 
 

@@ -15,7 +15,7 @@ VARIABLE = "CHAOS_SABOTAGE"
 
 
 def no_rescue() -> None:
-    """Whoever dies takes the job along."""
+    """A worker that dies takes its job along."""
     from actors.housekeeping.rescue import Rescue
 
     Rescue.step = lambda self: 0  # type: ignore[method-assign]
@@ -98,7 +98,7 @@ def no_lease_guard() -> None:
 
 
 def post_again() -> None:
-    """A stale hint of a told delivery is enough to tell it again: a POST after a recorded 2xx."""
+    """A stale message of a delivered callback is enough to send it again: a POST after a recorded 2xx."""
     from schema.rows import deliveries
 
     claim = deliveries.claim

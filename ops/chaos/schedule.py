@@ -106,10 +106,10 @@ class Order:
     number: int
     priority: str
     product: str
-    receiver: str  # "" answers 200
-    keyed: bool  # with an Idempotency-Key, sent again when the answer was lost
-    cancel_after: float | None  # seconds
-    batch: int = 0  # so many jobs together, which are orders of their own; 0: a single one
+    receiver: str  # An empty one answers 200.
+    keyed: bool  # It has an Idempotency-Key, and is sent again when the answer was lost.
+    cancel_after: float | None  # Seconds until it is cancelled.
+    batch: int = 0  # The number of jobs in a batch, each an order of its own; 0 for a single job.
 
 
 BATCH_EVERY = 24  # of so many submissions one is a batch

@@ -72,7 +72,7 @@ class Strikes:
         return int(self.stack.kill(program, signal.SIGTERM, whole=False))
 
     def _freeze(self, fault: Fault, program: str) -> int:
-        """SIGSTOP, later SIGCONT: whoever wakes up does not know that time has passed."""
+        """SIGSTOP, later SIGCONT: a process that wakes up does not know that time has passed."""
         pid = self.stack.pid(program)
         if not self.stack.kill(program, signal.SIGSTOP):
             return 0

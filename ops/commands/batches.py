@@ -51,7 +51,7 @@ def show(batch_id: str, status: Status = None, as_json: Json = False) -> None:
 
 @app.command()
 def cancel(batch_id: str, as_json: Json = False) -> None:
-    """Cancel what has not ended of a batch."""
+    """Cancel the jobs of a batch that have not ended."""
     with desk() as here:
         done = cancel_batch(here.db, batch_id)
         here.wake()

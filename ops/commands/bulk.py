@@ -91,11 +91,11 @@ def _print_summary(summary: Summary) -> None:
         out.print(f"Of {letters} {would or 'none would be touched'}. Nothing was changed.")
     else:
         done = ", ".join(f"{n} {outcome}" for outcome, n in outcomes) or "nothing done"
-        died = f"; {summary.died_again} died again" if summary.died_again else ""
+        died = f"; {summary.died_again} failed again" if summary.died_again else ""
         out.print(f"{done}{died}; {summary.still_open} of {summary.matched} remain open.")
     if summary.unfinished:
         have = "has" if summary.unfinished == 1 else "have"
-        where = "what dies again is shown by ops/reportq dead-letters list."
+        where = "ops/reportq dead-letters list shows what fails again."
         out.print(f"{summary.unfinished} {have} not ended yet; {where}")
     elif summary.died_again and not summary.stopped:
         out.print("See ops/reportq dead-letters list for why.")

@@ -1,4 +1,4 @@
-"""What the settings name is asked here, once, for `config check` and for `doctor`, so that neither knows a fault alone."""
+"""Asks everything that the settings name, for `config check` and for `doctor`, so that both find the same faults."""
 
 import time
 from collections.abc import Callable

@@ -117,7 +117,7 @@ def replay(
 
     A callback's letter is sent again without rendering. The first letters of each error go ahead. When they fail again
     in the same way, the rest of that error is left alone and the exit code is 3. Errors with no more letters than a
-    trial takes are sent whole. Their ends are waited for 15 seconds at most; the exit code is 3 when one died again.
+    trial takes are sent whole. Their ends are waited for 15 seconds at most; the exit code is 3 when one failed again.
     """
     with desk() as here:
         how = Manner(

@@ -47,7 +47,7 @@ def _settings(runtime: Runtime) -> Iterator[Finding]:
     if not s.webhook_secrets:
         yield Finding("signatures", "warning", "Callbacks are not signed.", "Set REPORTQ_WEBHOOK_SECRETS.")
     if s.profile == "production" and s.embedded:
-        said = "The broker lives in the API's process; its worth ends with one machine."
+        said = "The broker lives in the API's process, so it serves one machine only."
         to_do = "Set REPORTQ_BROKER_URL to RabbitMQ and REPORTQ_DATABASE_URL to MariaDB."
         yield Finding("mode", "warning", said, to_do)
     if s.artifacts_url.startswith("gdrive:") and not s.public_url and s.profile == "production":
@@ -60,7 +60,7 @@ def _keys(runtime: Runtime) -> Iterator[Finding]:
         return
     state = "warning" if runtime.settings.profile == "production" else "good"
     said = "None is needed: every program of this machine is an operator. No proxy may stand in front of the API."
-    yield Finding("keys", state, said, "Before one does, make a key: ops/reportq keys make NAME --role operate.")
+    yield Finding("keys", state, said, "Before you add one, make a key: ops/reportq keys make NAME --role operate.")
 
 
 def _run_dir(runtime: Runtime) -> Iterator[Finding]:
@@ -88,8 +88,8 @@ def _database(runtime: Runtime) -> Iterator[Finding]:
         said = f"Its clock is {skew:+.0f} s from this machine's; only the database's decides."
         yield Finding("clock", "warning", said, "Let both follow a time server: log times will not match.")
     if behind := signs.clock_behind(db, runtime.settings):
-        said = f"The database's clock was set back by {behind:.0f} s: what was submitted before waits so long."
-        to_do = "Let a time server put it right; see ops/runbooks/ReportqClockSetBack.md."
+        said = f"The database's clock was set back by {behind:.0f} s: earlier jobs wait so long."
+        to_do = "Let a time server correct it; see ops/runbooks/ReportqClockSetBack.md."
         yield Finding("clock set back", "bad", said, to_do)
     if db.dialect == "mysql":
         yield from _durability(runtime)
@@ -175,7 +175,7 @@ def _templates(runtime: Runtime) -> Iterator[Finding]:
         yield Finding("templates", "good", ", ".join(products))
     elif not products:
         to_do = "Set REPORTQ_TEMPLATES_DIR, or restore actors/pdf/templates."
-        yield Finding("templates", "bad", "There is not one.", to_do)
+        yield Finding("templates", "bad", "There is no template.", to_do)
 
 
 def _fonts(_runtime: Runtime) -> Iterator[Finding]:
@@ -186,7 +186,7 @@ def _fonts(_runtime: Runtime) -> Iterator[Finding]:
         yield Finding("fonts", "good", said + found[0].name)
     else:
         said += "none, shown as [U+738B]"
-        yield Finding("fonts", "good", said, "Where such names occur: apt-get install fonts-droid-fallback.")
+        yield Finding("fonts", "good", said, "For such names: apt-get install fonts-droid-fallback.")
 
 
 def _processes(runtime: Runtime) -> Iterator[Finding]:
@@ -200,7 +200,7 @@ def _processes(runtime: Runtime) -> Iterator[Finding]:
     versions = sorted({str(worker["version"]) for worker in live} - {VERSION})
     if versions:
         said = f"Workers of {', '.join(versions)} run beside {VERSION}."
-        yield Finding("releases", "warning", said, "Restart them once the release is to be finished.")
+        yield Finding("releases", "warning", said, "Restart them to finish the release.")
 
 
 def _start(runtime: Runtime, queue: str) -> str:

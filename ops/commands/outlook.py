@@ -27,7 +27,7 @@ _MARKS = {"bad": "✘", "warn": "!", "info": "·"}
 
 
 def quick(settings: Settings) -> Database:
-    """The database for who waits at a terminal."""
+    """The database for a person who waits at a terminal."""
     return Database(settings.database_url, **QUICK)
 
 

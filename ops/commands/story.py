@@ -144,7 +144,7 @@ def _callback(db: Database, row: DeliveryRow, replays: Sequence[datetime]) -> It
         ))  # fmt: skip
     ended = as_time(row["ended_at"])
     if row["status"] == "not_sent":
-        yield Event(ended, 7, "Callback not sent", _lines(row["hint"] or "The resume URL has done its work."))
+        yield Event(ended, 7, "Callback not sent", _lines(row["hint"] or "The resume URL was used before."))
     elif row["status"] == "superseded":
         ended = next((moment for moment in replays if moment and ended and moment >= ended), ended)
         yield Event(ended, 7, f"Callback of round {row['round']} superseded by a newer round")
@@ -194,7 +194,7 @@ def _next(
 
 
 def _redrawn(job: JobRow, current: str | None) -> Iterator[Event]:
-    """What a replay, or the try that comes next, would draw with: not with the template of before."""
+    """A warning that a replay, or the next try, would draw with another template than before."""
     if job["status"] != "completed" and current and job["template_version"] not in (None, current):
         before = f"template {job['template_version']} until now, template {current} from now on"
         yield Event(None, 10, "The template has changed: a further try draws another report", (before,))

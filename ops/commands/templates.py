@@ -132,9 +132,9 @@ def check(
     products: Annotated[list[str] | None, typer.Argument(help="Products to check; all if none is named.")] = None,
     templates_dir: Folders = None,
 ) -> None:
-    """Read every template and draw its sample; the first line of each answer says ok, or where it is
-    wrong. What a template says of scores without a ground is wrong here, although a worker draws it.
-    A page that a page_break leaves nearly empty is named in a warning.
+    """Read every template and draw its sample; the first line of each answer says ok, or where it is wrong. An
+    unfounded claim about scores is an error here, although a worker draws it. A page that a page_break leaves nearly
+    empty is named in a warning.
     """
     renderer = PdfRenderer(_folders(templates_dir), _tell_missing, cut_short=_tell_cut_short)
     wrong = 0

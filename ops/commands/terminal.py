@@ -54,9 +54,9 @@ _INSTEAD = {
     "storage_unavailable": "Give the same command again once it answers.",
     "mongodb_unavailable": "Give the same command again once MongoDB answers.",
     "drive_unavailable": "Give the same command again once Google Drive answers.",
-    "folder_unavailable": "Put right its disk, mount or permissions, then give the same command again.",
+    "folder_unavailable": "Repair its disk, mount or permissions, then give the same command again.",
     "dependency_unavailable": "See ops/reportq doctor, then give the same command again.",
-    "temporary_failure": "Give the same command again once what it names is put right.",
+    "temporary_failure": "Correct what it names, then give the same command again.",
 }
 
 # Columns that are copied from the screen into the next command.

@@ -41,7 +41,7 @@ def resend(
     why: Why = None,
     as_json: Json = False,
 ) -> None:
-    """Send one callback again (dlv_…); never a resume URL that has done its work."""
+    """Send one callback again (dlv_…); never to a resume URL that was used before."""
     with desk() as here:
         resend_one(here.db, delivery_id, by=here.by, why=why, force=force)
         here.wake()

@@ -24,11 +24,11 @@ REFUSALS = {
 }
 KINDS = (
     *REFUSALS,
-    "html",  # 502 with an HTML page
-    "hang",  # accept, read, and say nothing until cleared; then drop
-    "drop",  # close before anything was done
-    "lost_answer",  # do it, then close without an answer
-    "delay",  # wait `seconds`, then do it
+    "html",  # 502 with an HTML page.
+    "hang",  # Accept, read, and say nothing until cleared; then drop.
+    "drop",  # Close before anything was done.
+    "lost_answer",  # Do it, then close without an answer.
+    "delay",  # Wait `seconds`, then do it.
 )
 
 

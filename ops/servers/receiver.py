@@ -23,13 +23,13 @@ STEP = {
     "body": '{"message":"received"}',
     "content_type": "application/json",
     "headers": {},  # Retry-After, Location …
-    "delay": 0.0,  # seconds before the answer
-    "drip": 0.0,  # seconds between two bytes of the body
-    "size": 0,  # answer so many bytes instead of `body`
-    "reset": False,  # cut the connection once the request was read
-    "hang": False,  # read the request and never answer
-    "interim": [],  # the status codes of interim answers before this one
-    "told": True,  # a 2xx means that somebody took it; False: a page that anybody is given
+    "delay": 0.0,  # Seconds before the answer.
+    "drip": 0.0,  # Seconds between two bytes of the body.
+    "size": 0,  # Answer so many bytes instead of `body`.
+    "reset": False,  # Cut the connection once the request was read.
+    "hang": False,  # Read the request and never answer.
+    "interim": [],  # The status codes of interim answers before this one.
+    "told": True,  # A 2xx means that somebody took the callback. False marks a page that everybody gets.
 }
 #: What n8n answers to every request while it migrates its database.
 START_PAGE = {"body": "n8n is starting up. Please wait", "content_type": "text/html; charset=utf-8", "told": False}

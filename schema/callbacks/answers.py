@@ -1,6 +1,6 @@
 """The answers to a callback's POST, told apart: one table, top to bottom, first match wins (DESIGN §6).
 
-Each row names one kind of answer, the ladder of waits that it climbs, and what people are told of it. n8n's 409 is three
+Each row names one kind of answer, its ladder of waits, and what people are told about it. A 409 of n8n is one of three
 kinds: the workflow still runs, it has finished, or it says something else.
 """
 
@@ -12,7 +12,7 @@ from schema.ports import Answer
 
 _TITLE = re.compile(r"<title\b[^<>]*>[^<]*</title>", re.I)
 _TAG = re.compile(r"<[^<>]*>")
-_SHORT = 300  # characters: a workflow that tells of n8n's start-up says more
+_SHORT = 300  # characters: a workflow's own text about n8n's start-up is longer
 # "n8n is starting up. Please wait" (packages/cli/src/abstract-server.ts), alone, as a page's text or in an object.
 _STARTING = re.compile(
     r"\W*(?:(?:n8n|code|status|message|error|\d+)\W+)*n8n is (?:\w+ )?(?:starting|booting|initiali[sz]ing|migrating)(?: up)?"
@@ -31,7 +31,7 @@ class Ladder:
     """Waits between tries of one kind of answer: `waits[n-1]` after the n-th, then `every` (None: give up).
 
     All tries lie within `within` seconds of the kind's first answer. An answer of the long ladder ends that time: an
-    n8n that starts twice in an hour did not say the same for an hour.
+    n8n that starts twice in an hour gave another answer in between.
     """
 
     name: str
@@ -63,11 +63,11 @@ class Rule:
     answer: str  # the stable name of this kind of answer, kept in the attempt row
     matches: Callable[[Answer], bool]
     ladder: Ladder | None = None
-    code: str | None = None  # of the stop, at once or when the ladder has ended.
-    hint: str | None = None  # of the stop: what a workflow's builder or an operator can do about it.
-    trying: str | None = None  # the hint while tries go on, where the stop's would claim too much.
-    why: str | None = None  # stands before either hint, unless the answer itself says what happened.
-    proves_earlier: bool = False  # after an unknown outcome, this answer shows that the earlier try arrived
+    code: str | None = None  # The code of the stop, at once or when the ladder has ended.
+    hint: str | None = None  # What a workflow's builder or an operator can do after a stop.
+    trying: str | None = None  # The hint while tries go on, when the stop's hint would claim too much.
+    why: str | None = None  # Begins both hints, unless the answer itself says what happened.
+    proves_earlier: bool = False  # After an unknown outcome, this answer proves that the earlier try arrived.
 
 
 def _status(*codes: int) -> Callable[[Answer], bool]:

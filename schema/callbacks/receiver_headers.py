@@ -19,7 +19,7 @@ from schema.environment.variables import SettingsError
 _ENTRY = re.compile(
     r"(?P<origin>https?://[^\s/?#@]+)/? +(?P<name>[\w!#$%&'*+.^`|~-]+): *(?P<value>[!-~](?:[ -~]*[!-~])?)", re.A | re.I
 )
-_LEAST = 8  # characters: a shorter value cannot be told from other text in an answer, so it could not be hidden there
+_LEAST = 8  # Characters. A shorter value could not be hidden in an answer: it looks like other text.
 # What each POST has by itself, and what would change how it is read.
 _OURS = re.compile(
     r"host|connection|keep-alive|content-.*|transfer-encoding|te|trailer|upgrade|expect|accept(-encoding)?|user-agent|"

@@ -1,4 +1,4 @@
-"""Callback URLs as text: which one is told of a failure, what may be shown of one, which are refused unseen.
+"""Callback URLs as text: which URL is told of a failure, what may be shown of it, and which URLs are refused at once.
 
 Nothing here touches the network. A URL is never rebuilt from its parts: n8n's resume URLs are capabilities
 whose signature covers the exact bytes (DESIGN §3).
@@ -125,7 +125,7 @@ def check_literal(url: str, allow: AllowList, *, field: str = "callback") -> Non
 
 
 class _Fault(NamedTuple):
-    """Why a URL is refused, and what puts it right. Neither quotes more of the URL than its host."""
+    """Why a URL is refused, and what corrects it. Neither quotes more of the URL than its host."""
 
     detail: str
     next_step: str
@@ -175,7 +175,7 @@ def _fault(url: str, allow: AllowList) -> _Fault | None:
 
 @lru_cache(maxsize=1024)  # callbacks differ in their paths; their hosts are few
 def _host_fault(host: str, port: int, allow: AllowList) -> _Fault | None:
-    """What is wrong with a literal address, or with a name that is one in disguise."""
+    """What is wrong with a literal address, or with a name that stands for one."""
     policy = allow.policy_for(host, port)
     name = host.rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):

@@ -1,7 +1,7 @@
 """Why a body or a query cannot be used, in words for people who write no Python: every field at fault, and what it needs.
 
 The validator's own messages speak of its types ("Expected `str | null`, got `int`"); nothing of them is shown. Faults
-are looked for one by one and no further than they are told, so that a refusal costs no more than what it refuses.
+are searched one by one, and only as many as the answer names. So a refusal costs no more than the request.
 """
 
 import re
@@ -81,7 +81,7 @@ def not_json(body: bytes, error: Exception) -> Refused:
 def faults(raw: Mapping[str, Any], kind: type[Any], *, query: bool = False) -> dict[str, str]:
     """Each field of one object (or parameter of a query) that cannot be used, with what is expected.
 
-    Of many the first ones, one more than `invalid` names.
+    When there are many, only the first ones: one more than `invalid` names.
     """
     return dict(islice(_faults(raw, kind, query), _MOST_NAMED + 1))
 

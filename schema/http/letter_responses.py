@@ -61,7 +61,7 @@ class Example(Struct):
 
 
 class LetterGroup(Struct):
-    """Letters that died of the same thing."""
+    """Letters that have the same cause."""
 
     fingerprint: str
     queue: str

@@ -111,7 +111,7 @@ OPERATIONS: list[Operation] = [
     Operation("GET", "/api/batches/{batch_id}/download", "downloadBatch", "Get every PDF of a batch", "read",
         {200: Success("A ZIP archive; `missing.txt` in it names the jobs without a PDF", ZIP)},
         problems=("batch_not_found", "not_ready", "storage_unavailable"), tag="batches"),
-    Operation("POST", "/api/batches/{batch_id}/cancel", "cancelBatch", "Cancel what has not ended of a batch", "submit",
+    Operation("POST", "/api/batches/{batch_id}/cancel", "cancelBatch", "Cancel the jobs of a batch that have not ended", "submit",
         {
             200: Success("What was cancelled", batch_responses.BatchCancelled),
             202: Success("Some stop at their next checkpoint", batch_responses.BatchCancelled),
@@ -199,7 +199,7 @@ OPERATIONS: list[Operation] = [
     Operation(
         "POST", "/api/jobs/{job_id}/deliveries/{delivery_id}/resend", "resendDelivery", "Send a callback once more",
         "operate", {202: Success("It is on its way", responses.Resent)},
-        detail="One that was delivered needs `force`; a resume URL that has done its work is never sent again.",
+        detail="A delivered one needs `force`. Nothing is ever sent again to a resume URL that was used before.",
         body=requests.Resend, body_required=False, example={"force": False, "why": "the receiver was repaired"},
         problems=(*_BODY, "delivery_not_found", "needs_force", "not_resendable"), tag="deliveries",
     ),
@@ -259,7 +259,7 @@ _ROLES = {(operation.method, operation.path): operation.role for operation in OP
 
 
 def role_of(method: str, template: str) -> str | None:
-    """The role a call needs; None when any caller may make it. What is not in the table is the operators'."""
+    """The role a call needs; None when any caller may make it. A call that is not in the table needs `operate`."""
     if method == "OPTIONS":
         return None
     known = _ROLES.get((method, template), "")

@@ -1,4 +1,4 @@
-"""Previews: jobs that leave nothing (DESIGN §2.16). A worker keeps the PDF in its row; who waits takes it from there.
+"""Previews: jobs that leave nothing (DESIGN §2.16). A worker keeps the PDF in its row; the waiting request takes it.
 
 A preview is claimed, leased, retried, rescued and ended as every job is. It has no delivery, no record and no dead letter.
 """
@@ -21,7 +21,7 @@ def finish(db: Database, held: Claim, pdf: bytes) -> bool:
 
 @transactional
 def take(db: Database, job_id: str) -> tuple[JobRow | None, bytes | None]:
-    """What a preview has become, and its PDF. What has ended is removed; what has not is cancelled, as nobody waits."""
+    """A preview's state and PDF. An ended one is removed. Any other is cancelled, because nobody waits any more."""
     rounds.cancel(db, job_id)
     row = jobs.find(db, job_id, db.lock())
     pdf = db.scalar("SELECT pdf FROM rendered WHERE job_id=%s", (job_id,))

@@ -104,7 +104,7 @@ def _refusal(db: Database, row: DeliveryRow | None, force: bool) -> Refusal | No
 def _again(db: Database, row: DeliveryRow, by: str, why: str | None) -> bool:
     """The delivery waits again, due now and with a fresh budget; inside the caller's transaction.
 
-    A forced resend stays forced until it has arrived: else the 2xx that it repeats would keep it from being sent.
+    A forced resend stays forced until it has arrived. Otherwise the earlier 2xx would stop it.
     """
     delivery_id, status = row["delivery_id"], row["status"]
     forced = status == "delivered"

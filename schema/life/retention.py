@@ -55,7 +55,7 @@ class EndedRows:
             remove(self.db, untaken)
 
     def remove_batches(self) -> None:
-        """Batches that ended long enough ago and of whose jobs no row is left; a page at each call."""
+        """Batches that ended long enough ago and whose jobs have no row left; a page at each call."""
         further, params = beyond(self._batches_after, "ended_at", "batch_id")
         page = self.db.fetch_all(
             f"SELECT * FROM batches WHERE ended_at <= {self.db.later(-self.keep)}{further} "
@@ -104,7 +104,7 @@ class _Owed(TypedDict):
 
 @transactional
 def _clean(db: Database, keep: float, ids: Sequence[str]) -> int:
-    """Remove those of these jobs to whom nothing is owed; how many."""
+    """Remove the jobs among these that owe nothing to anybody; returns how many."""
     jobs = db.fetch_all(
         "SELECT job_id, round, status, idempotency_key, fingerprint FROM pdf_job_results "
         f"WHERE job_id IN ({marks(ids)}) AND status IN {_ENDED} "

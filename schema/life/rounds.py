@@ -23,7 +23,7 @@ CancelOutcome = Literal["cancelled", "requested", "too_late", "cancelled_before"
 ReplayOutcome = Literal["replayed", "not_ended", "completed", "unknown", "resolved"]
 
 MAX_CRASHES = 3
-MOST_RETURNS = 20  # Times a job may be given back. What needs longer than that is the job's own fault.
+MOST_RETURNS = 20  # Times a job may be given back. After so many the fault is the job's own.
 
 
 @transactional
@@ -167,8 +167,8 @@ def spared(job: ExpiredJob) -> bool:
 def rescue(db: Database, job: ExpiredJob, policy: RetryPolicy) -> Failed | GivenBack:
     """Decide about a job whose worker was not heard of for a whole lease.
 
-    An upload does not end its process: what died with one is given back, or a report that kills its process would
-    spend the crashes of others (DESIGN §2.6).
+    An upload does not kill its process, so a job that died in its upload is given back. Otherwise a report that kills
+    its process would cost other jobs a crash (DESIGN §2.6).
     """
     if job["overdue"]:
         return fail(db, job, TIMEOUT, policy)

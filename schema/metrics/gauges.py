@@ -73,7 +73,7 @@ def _deliveries(db: Database) -> Iterator[Reading]:
 
 
 def _relay(db: Database, settings: Settings, kept: list[rendered.Waiting]) -> Iterator[Reading]:
-    """What is due, what is out, and how long the relay has left a row waiting that nothing holds back."""
+    """How much is due, how much is published, and how long the relay has left a free row waiting."""
     paused = pauses.in_force(db)
     for scope in metrics.PAUSED.labels["scope"] or ():
         yield Reading(metrics.PAUSED, {"scope": scope}, int(scope in paused))

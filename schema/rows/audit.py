@@ -35,5 +35,5 @@ def of(db: Database, subject: str) -> list[ActRow]:
 
 
 def subject_of(code: str) -> str:
-    """How the audit, which outlives an erasure, names the report code that it must not name."""
+    """A report code as the audit may name it: the audit outlives an erasure, so it holds only a hash."""
     return f"code sha256:{hashlib.sha256(code.encode()).hexdigest()[:16]}"

@@ -23,7 +23,7 @@ _RANGE = "job_id >= %s AND job_id <= %s"
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
-    """What a batch is told of itself, ready to become a row."""
+    """A new batch, ready to become a row."""
 
     batch_id: str
     owner: str = ""
@@ -91,7 +91,7 @@ def unended(db: Database, ids: Sequence[str]) -> set[str]:
 def count_end(db: Database, batch_id: str, status: JobEnd, turn: int) -> None:
     """Count the end of a member's round, in the transaction that writes it; the last one ends the batch's round.
 
-    Then that same transaction owes the batch's delivery, when anybody wants to be told.
+    If the batch has a callback, that transaction also owes its delivery.
     """
     # The write locks the row, so that of two last ends the later one sees the other's.
     db.defer(f"UPDATE batches SET open=open-1, {status}={status}+1 WHERE batch_id=%s", (batch_id,))
@@ -114,7 +114,7 @@ def count_end(db: Database, batch_id: str, status: JobEnd, turn: int) -> None:
 def reopen(db: Database, batch_id: str, status: JobStatus, by: str) -> None:
     """A member that had ended as `status` is replayed: in the same transaction the batch is open again.
 
-    One that had ended begins its next round, which tells anew: an owed delivery and a dead letter of the last one close.
+    A batch that had ended begins its next round. The last round's owed delivery and dead letter close.
     """
     db.execute(
         f"UPDATE batches SET open=open+1, {status}={status}-1, "
@@ -155,7 +155,7 @@ def members(db: Database, documents: Documents, batch: BatchRow, first: int, cou
 
 
 def _recorded(end: End | None) -> Member | None:
-    """What a record tells of a job: it has all that a member's row has, and more."""
+    """A job as its record shows it: all that a member's row has, and more."""
     return None if end is None else cast(Member, asdict(end))
 
 

@@ -116,7 +116,7 @@ class JobRow(HeldJob, ListedJob, LeaseColumns, PublishedColumns):
 
 
 class KnownJob(TypedDict):
-    """What is told to who sends an Idempotency-Key again."""
+    """The answer to a caller who sends an Idempotency-Key again."""
 
     job_id: JobId
     status: JobStatus
@@ -179,8 +179,8 @@ class HeldDelivery(StartColumns):
     job_id: JobId  # Of a batch's delivery: the batch's id.
     round: int  # The round whose end it tells.
     status: DeliveryStatus
-    url: str | None  # Where to POST, byte for byte; NULL: only the permanent record is owed.
-    host: str  # `host:port` of the URL, for shares and pauses; or its lane; empty without a URL.
+    url: str | None  # Where to POST, byte for byte; NULL when only the permanent record is owed.
+    host: str  # The URL's `host:port` or lane, for shares and pauses; empty without a URL.
     record: str  # JSON of the end as it is recorded for good.
     owed_at: Moment  # When the round ended.
     budget_at: Moment | None  # When an operator's resend or replay began a new budget; NULL: there was none.
@@ -217,7 +217,7 @@ class PostRow(TypedDict):
 
 
 class LetterColumns(TypedDict):
-    """What a dead letter speaks of."""
+    """What a dead letter is about."""
 
     queue: str  # Whose `.XQ` holds its copy.
     kind: LetterKind
@@ -228,10 +228,10 @@ class LetterColumns(TypedDict):
 
 
 class DiedLetter(LetterColumns):
-    """The columns that tell whether two letters died of the same thing."""
+    """The columns that tell whether two letters have the same cause."""
 
     round: int
-    fingerprint: str  # Letters that died of the same thing share it.
+    fingerprint: str  # Letters with the same cause share it.
 
 
 class CopiedLetter(LetterColumns):
@@ -269,7 +269,7 @@ class PauseRow(TypedDict):
 
 
 class WorkerRow(TypedDict):
-    """A worker process that was heard of (table `workers`)."""
+    """A worker process that has sent a heartbeat (table `workers`)."""
 
     worker_id: str
     kind: str  # The queue it serves.

@@ -198,7 +198,7 @@ def forbids(row: HeldDelivery, attempt: PostRow, kind: PostKind) -> bool:
 
 
 def overtaken(db: Database, row: HeldDelivery) -> bool:
-    """Whether the job (or a job of the batch) was replayed since: then a newer round's delivery tells.
+    """Whether the job (or a job of the batch) was replayed since: then a newer round's delivery replaces this one.
 
     Locks the job's or the batch's row in a transaction.
     """
@@ -252,7 +252,7 @@ def wait(
 
 
 def supersede(db: Database, job_id: str) -> None:
-    """Close deliveries of earlier rounds that still wait: a replay tells anew. One that is being posted ends by itself."""
+    """Close waiting deliveries of earlier rounds: the replay has its own. One that is being posted ends by itself."""
     db.execute(
         f"UPDATE deliveries SET status='superseded', ended_at={db.now()} WHERE job_id=%s AND status='queued'", (job_id,)
     )

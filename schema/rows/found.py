@@ -33,7 +33,7 @@ def page(db: Database, documents: Documents, query: listing.Wanted) -> tuple[Seq
     if len(ends) > query.limit:
         del ends[query.limit :]
         floor = max(floor, ends[-1].job_id)
-    # Asked last: a job whose row the first question passed over (it is in another state) is not told by its record.
+    # Asked last: the record of a job must not appear when its row was left out because it is in another state.
     ids = [end.job_id for end in ends]
     alive = set(db.column(f"SELECT job_id FROM pdf_job_results WHERE job_id IN ({marks(ids)})", ids)) if ids else set()
     found: dict[str, Mapping[str, Any]] = {end.job_id: _listed(end) for end in ends if end.job_id not in alive}

@@ -19,8 +19,8 @@ PRIORITIES: dict[Literal["high", "normal", "low"], int] = {"high": 9, "normal": 
 HIGHEST = 9
 PROMOTED = 7
 PREVIEW = "pre_"  # Begins a preview's id. A report's id begins with `pdf_`, and sorts before it.
-REPORTS = f"job_id < '{PREVIEW}'"  # SQL: no preview
-# What an attempt needs of its row, from the claim to the end: each further column costs the client as much as a statement.
+REPORTS = f"job_id < '{PREVIEW}'"  # SQL that leaves out previews.
+# The columns that an attempt needs. Each further column costs the client as much as a statement.
 NEEDED = (
     "job_id, code, product_id, priority, turn, status, requested_at, round, start_no, tries, crashes, returns, retry_count, "
     "worker_id, callback, failure_callback, meta, file_name, inline_data, artifact_id, request_id, traceparent, batch_id, "
@@ -34,7 +34,7 @@ def priority_word(number: int) -> str:
 
 
 def is_preview(job_id: str) -> bool:
-    """Whether this job is a preview: who asked for it waits for it, and nothing of it stays."""
+    """Whether this job is a preview: its caller waits for it, and nothing of it is kept."""
     return job_id.startswith(PREVIEW)
 
 

@@ -1,7 +1,7 @@
-"""Who keeps house, from when rescue is safe, and when a relay last looked: three rows of `switches`, by the database's
-clock (DESIGN §2.6, §2.7).
+"""Three rows of `switches`, by the database's clock: who does the housekeeping, from when rescue is safe, a relay's
+last look (DESIGN §2.6, §2.7).
 
-Workers cannot beat while the database is away, and live all the same. So rescue waits a whole lease after such a time.
+While the database is away, live workers cannot beat. So rescue waits a whole lease after such a time.
 That moment is kept in a row: a new process goes on waiting where the last one stopped, and does not begin anew.
 """
 

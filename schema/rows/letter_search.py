@@ -71,14 +71,14 @@ class LetterFilter:
 
 
 class Appeared(TypedDict):
-    """The first letter that died of something."""
+    """The first letter with a cause."""
 
     at: Moment
     version: str
 
 
 class FoundGroup(TypedDict):
-    """Letters that died of the same thing; `groups` adds the last two."""
+    """Letters that have the same cause; `groups` adds the last two."""
 
     fingerprint: str
     letters: int
@@ -133,7 +133,7 @@ def sizes(db: Database, wanted: LetterFilter) -> dict[str, int]:
 
 
 def groups(db: Database, wanted: LetterFilter, limit: int = 100) -> list[FoundGroup]:
-    """Letters that died of the same thing, the most frequent first.
+    """Letters that have the same cause, the most frequent first.
 
     They are counted on an index alone, unless `code` or `product_id` narrow them. So only what differs from letter to
     letter is counted: the newest letter of a group tells the rest.
@@ -207,7 +207,7 @@ def each(db: Database, wanted: LetterFilter) -> Iterator[FoundLetter]:
 
 
 def lately_replayed(db: Database, mark: str, seconds: float = 600.0, limit: int = 20) -> list[DiedLetter]:
-    """Letters of a fingerprint that were replayed in the last `seconds`, oldest first: the others will fare as they did."""
+    """Letters of a fingerprint that were replayed in the last `seconds`, oldest first: a forecast for the others."""
     return db.fetch_all(
         "SELECT kind, queue, job_id, delivery_id, round, error_code, fingerprint, last_failed_at FROM dead_letters "
         f"WHERE status='replayed' AND fingerprint=%s AND resolved_at >= {db.later(-seconds)} "

@@ -23,7 +23,7 @@ TOO_LARGE = "message_too_large"  # the code of letters that keep only the head o
 
 
 def cause(queue: str, error_code: str, message: str) -> str:
-    """What letters share that died of the same thing: a hash of code and sentence, without numbers and quoted values."""
+    """What letters with the same cause share: a hash of code and sentence, without numbers and quoted values."""
     skeleton = _VARIABLE.sub("…", message)[:200]
     return hashlib.sha256(f"{queue}\0{error_code}\0{skeleton}".encode()).hexdigest()[:16]
 

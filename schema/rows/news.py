@@ -32,7 +32,7 @@ def note_told(db: Database, names: Set[str]) -> None:
 
 
 def forget(db: Database, names: Set[str]) -> None:
-    """Keep only these names, though nobody was told: what comes again is news again."""
+    """Keep only these names, without a message: a trouble that comes again is news again."""
     db.execute(f"UPDATE switches SET value=%s WHERE name='{_TOLD}'", ("\n".join(sorted(names)),))
 
 

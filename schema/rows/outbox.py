@@ -1,7 +1,7 @@
 """Rows that are published as messages: jobs, deliveries, and the `.XQ` copies of dead letters (DESIGN §2.1).
 
-A row is its own outbox: a relay takes due rows for a short while, publishes a message for each with confirm, and marks those
-confirmed. `PublishedColumns` (schema/rows/columns.py) says by which columns.
+A row is its own outbox. A relay takes due rows for a short while, publishes a message for each with confirm, and marks
+the confirmed ones. The columns for this are `PublishedColumns` (schema/rows/columns.py).
 """
 
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Which owed callbacks go next, read off the indexes: a look costs what it finds, not what waits (DESIGN §2.8, §2.10).
+"""Which owed callbacks go next, read from the indexes. Waiting ones make a look no dearer (DESIGN §2.8, §2.10).
 
 Rows that wait for a later try or for a closed host stand between the rows that may go. So each query here reads one
 range without them: one turn, one host, or a page of the oldest.

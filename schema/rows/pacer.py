@@ -1,7 +1,7 @@
 """Finds how many writes a second a service allows, from which of them it refuses. No I/O: the caller brings the time.
 
-A service like Drive gives each account a bucket of writes that refills at some rate; it tells neither. A refusal tells
-that the bucket is empty. So what was written between two refusals, over the time between them, is the rate itself.
+A service like Drive gives each account a bucket of writes that refills at some rate. It publishes neither. A refusal
+shows that the bucket is empty. So the rate is the writes between two refusals, divided by the time between them.
 
 Until the first refusal the pace doubles with every burst, and waits for each burst's outcome before the next. After a
 refusal it keeps to the measured rate, and leaves a small reserve in the bucket against the unevenness of the network.
@@ -14,44 +14,44 @@ import msgspec
 
 from schema.prepared import prepare
 
-SLOWEST, FASTEST = 0.1, 1000.0  # writes/s
-RESERVE = 1.0  # writes left in the service's bucket after a refusal
-SLOT, LONGEST_SLOT = 1.0, 2.8  # seconds a burst stands for; and most seconds that its outcome is waited for
-# Writes of each burst beyond the rate. The first are few: where the limit is what it was, one of them is refused. Once
-# all have gone well, the limit must be another.
+SLOWEST, FASTEST = 0.1, 1000.0  # Writes a second.
+RESERVE = 1.0  # Writes left in the service's bucket after a refusal.
+SLOT, LONGEST_SLOT = 1.0, 2.8  # Seconds that a burst covers, and most seconds to wait for its outcome.
+# Writes of each burst beyond the rate. The first are few: while the limit is unchanged, one of them is refused. When
+# all have gone well, the limit has changed.
 PROBES = (1.0, 2.0, 3.0)
-KEPT = 0.9  # of the rate of a burst that went well: so much goes on while the next one's outcome is awaited
-GROWTH = 0.5  # least share of the rate in the bursts after these
-SPREAD = 0.3  # seconds over which a burst of more than one is spread, for services with a small bucket
-OUTGROWN = 12.0  # writes beyond the rate, and twice the rate, tell that there is no limit
-FIRST_PROBE, OFTENEST, RAREST = 6.0, 4.2, 16.0  # seconds from a refusal to the next burst beyond the rate
-FORGETTING = 0.99  # of the highest rate, at each refusal
-LOOK = 0.5  # most seconds until a writer asks again, so that a burst finds writers
-LONGEST_HOLD = 16.0  # seconds between two trials while everything is refused
+KEPT = 0.9  # Share of a good burst's rate that goes on during the wait for the next burst's outcome.
+GROWTH = 0.5  # The bursts after the probes add at least this share of the rate.
+SPREAD = 0.3  # A burst of several writes takes so many seconds, for services with a small bucket.
+OUTGROWN = 12.0  # So many writes beyond the rate, and twice the rate, prove that there is no limit.
+FIRST_PROBE, OFTENEST, RAREST = 6.0, 4.2, 16.0  # Seconds from a refusal to the next burst beyond the rate.
+FORGETTING = 0.99  # Each refusal multiplies the highest rate by this.
+LOOK = 0.5  # Most seconds until a writer asks again, so that a burst has writers.
+LONGEST_HOLD = 16.0  # Seconds between two trials while everything is refused.
 
 
 class Pace(msgspec.Struct):
     """What is known of one service's limit. Moments are seconds of one clock; `…_no` counts the granted writes."""
 
-    rate: float  # writes/s
+    rate: float  # Writes a second.
     mode: Literal["new", "starting", "steady", "probing"] = "new"
     limited: bool = False  # whether a limit is known
     number: int = 0  # writes granted so far
     written: int = 0
     refused: int = 0
-    credit: float = 0.0  # writes that may go at once
-    at: float = 0.0  # when the credit was counted
-    held_until: float = 0.0  # nothing goes before
-    # the present burst; of a probe, what goes beyond the rate
-    burst: float = 0.0  # its writes
-    burst_at: float = 0.0  # when it began
-    burst_no: int = 0  # the last write before it
-    spent_no: int = 0  # its last write, once it is used up
-    due: float = 0.0  # what of it is not in the credit yet, while it is spread
-    done: int = 0  # how many of its writes had their outcome
-    bursts: int = 0  # how many before it went well, one after another
-    passed: float = 0.0  # writes/s of the last of these
-    probe_at: float = 0.0  # when the next probe is due
+    credit: float = 0.0  # Writes that may go at once.
+    at: float = 0.0  # When the credit was counted.
+    held_until: float = 0.0  # No write goes before this moment.
+    # The present burst; of a probe, only the writes beyond the rate.
+    burst: float = 0.0  # Its writes.
+    burst_at: float = 0.0  # When it began.
+    burst_no: int = 0  # The last write before it.
+    spent_no: int = 0  # Its last write, once it is used up.
+    due: float = 0.0  # The part of a spread burst that is not in the credit yet.
+    done: int = 0  # How many of its writes have an outcome.
+    bursts: int = 0  # How many bursts before it went well, one after another.
+    passed: float = 0.0  # Writes a second of the last good burst.
+    probe_at: float = 0.0  # When the next probe is due.
     interval: float = FIRST_PROBE
     best: float = 0.0  # the highest rate that was measured, forgotten slowly
     # the last refusal
@@ -59,10 +59,10 @@ class Pace(msgspec.Struct):
     empty_no: int = 0
     cut_at: float = 0.0  # when a refusal was last judged; refusals of older writes only correct that judgement
     cut_no: int = 0
-    unexpected: bool = False  # whether it came without a probe
-    lesson: float = 0.0  # writes/s that each such correction takes off the rate
-    floor: float = 0.0  # the least that they leave
-    streak: int = 0  # refusals judged since anything was written
+    unexpected: bool = False  # Whether the refusal came without a probe.
+    lesson: float = 0.0  # Writes a second by which each such correction lowers the rate.
+    floor: float = 0.0  # No correction goes below this rate.
+    streak: int = 0  # Refusals judged since the last successful write.
 
 
 def grant(pace: Pace, now: float, wanted: int) -> tuple[int, float]:

@@ -18,7 +18,7 @@ from schema.sql.database import Database, DatabaseDown, marks, once_more, put, t
 
 P = TypeVar("P")
 
-OUTAGE = "outage"  # set_by of a pause that an outage set
+OUTAGE = "outage"  # The value of `set_by` when an outage set the pause.
 STREAK = 3  # Consecutive outage-like errors that pause a dependency …
 OWNERS = 2  # … from so many jobs or deliveries, or from one of them over the outage window.
 

@@ -4,8 +4,8 @@
                                             ▲                                                           │
                                             └──────────────── put_back: Drive's rate limit ─────────────┘
 
-A kept PDF waits while `store_at` is set. When its attempt fails, the job goes back to the queue and the bytes stay, with
-`store_at` NULL: the next attempt of the round hands them over again and renders nothing.
+A kept PDF waits while `store_at` is set. When its attempt fails, the job goes back to the queue and the bytes stay,
+with `store_at` NULL. The next attempt of the round hands them over again and renders nothing.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from schema.settings import Settings
 from schema.sql.cached import Cached
 from schema.sql.database import Database, transactional
 
-MOST_KEPT = 7_500_000  # bytes; escaped in a statement they may be twice as many, and servers take 16 MB by default
-HIGH_ONLY = 0.8  # Part of the bound from which the relay admits high jobs only, so that workers seldom give jobs back.
+MOST_KEPT = 7_500_000  # Bytes. Escaping in a statement may double them, and servers take 16 MB by default.
+HIGH_ONLY = 0.8  # From this part of the bound on the relay admits only high jobs, so workers seldom give jobs back.
 _EVERY = 0.5  # Seconds between looks at what waits.
 _WAITS = "status='processing' AND stage='storing' AND lease_until IS NULL"
 

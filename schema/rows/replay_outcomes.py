@@ -1,4 +1,4 @@
-"""What became of dead letters that were replayed: ended well, died again (in the same way?), or not ended yet."""
+"""What became of dead letters that were replayed: ended well, failed again (in the same way?), or not ended yet."""
 
 from collections.abc import Iterator
 

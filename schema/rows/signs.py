@@ -1,4 +1,4 @@
-"""The signs by which the rows tell how things stand: read here, judged in `schema/rows/verdict.py`.
+"""Signs of how the system stands: read here from the rows, judged in `schema/rows/verdict.py`.
 
 Each look reads what is small, one index of what waits, and the last few hundred ends and posts.
 """
@@ -40,25 +40,25 @@ class Post(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What the rows tell, all of one moment."""
+    """What the rows show, all at one moment."""
 
-    at: datetime  # by the database's clock
-    skew: float  # seconds by which the database's clock is ahead of this process's
-    behind: float  # seconds by which the database's clock was set back
-    looked_at: datetime | None  # when a relay last looked
-    trouble: str  # what keeps the relay from publishing; empty: nothing
+    at: datetime  # The moment, by the database's clock.
+    skew: float  # Seconds by which the database's clock is ahead of this process's.
+    behind: float  # Seconds by which the database's clock was set back.
+    looked_at: datetime | None  # When a relay last looked.
+    trouble: str  # What keeps the relay from publishing; empty: nothing.
     trouble_since: datetime | None
     led_until: datetime | None  # how long somebody keeps house
     pauses: Mapping[str, PauseRow]
-    workers: list[WorkerRow]  # also those that were not heard of lately
-    waiting: Mapping[str, int]  # queue → rows that wait
-    due_since: Mapping[str, datetime | None]  # queue → since when its oldest row that nothing holds back is due
-    ends: list[End]  # newest first
-    posts: list[Post]  # newest first
-    letters: int  # open ones
-    stored: list[rendered.Waiting]  # kept PDFs that wait for the store
-    paced: pace.PaceState | None  # how fast Drive may be written to
-    canaries: Mapping[str, datetime] = field(default_factory=dict)  # host → when its canary last came through
+    workers: list[WorkerRow]  # Also workers without a recent heartbeat.
+    waiting: Mapping[str, int]  # For each queue: rows that wait.
+    due_since: Mapping[str, datetime | None]  # For each queue: since when its oldest row is due and free.
+    ends: list[End]  # Newest first.
+    posts: list[Post]  # Newest first.
+    letters: int  # How many are open.
+    stored: list[rendered.Waiting]  # Kept PDFs that wait for the store.
+    paced: pace.PaceState | None  # How fast Drive may be written to.
+    canaries: Mapping[str, datetime] = field(default_factory=dict)  # For each host: when its canary last came through.
 
 
 def read(db: Database, settings: Settings) -> Signs:

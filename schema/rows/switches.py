@@ -16,9 +16,9 @@ PERCENT, SYNC = "rollout_percent", "sync_enabled"
 class Rollout:
     """How far the migration from the synchronous to the asynchronous endpoint has come."""
 
-    percent: int  # 0–100: the share of codes whose synchronous requests are answered 202 at once
-    sync_enabled: bool  # whether the synchronous endpoint is served at all
-    complete_since: datetime | None = None  # since when the share is 100 %; None: it is less
+    percent: int  # The share of codes, 0–100, whose synchronous requests get 202 at once.
+    sync_enabled: bool  # Whether the synchronous endpoint is open at all.
+    complete_since: datetime | None = None  # Since when the share is 100 %; None when it is less.
 
     def answers_at_once(self, code: str) -> bool:
         """Whether this code belongs to the share. Its answer stays the same, and a code stays in when the share grows."""

@@ -67,23 +67,23 @@ class Said:
 
 #: key → (severity, what to do, runbook)
 KINDS: dict[str, tuple[Severity, str, str]] = {
-    "database_down": ("bad", "Start it, or put right what its log names.", "ReportqUnavailable"),
-    "backlog_full": ("bad", "Find out why so much waits; more workers drain it.", "ReportqAcceptanceLow"),
-    "clock_set_back": ("bad", "Let a time server put the database's clock right.", "ReportqClockSetBack"),
+    "database_down": ("bad", "Start it, or correct what its log names.", "ReportqUnavailable"),
+    "backlog_full": ("bad", "Find out why so many jobs wait; more workers help.", "ReportqAcceptanceLow"),
+    "clock_set_back": ("bad", "Let a time server correct the database's clock.", "ReportqClockSetBack"),
     "relay_silent": ("bad", "Start the relay: ops/processes start relay", "ReportqRelayStuck"),
     "housekeeping_silent": ("bad", "Restart the relay: ops/processes restart relay", "ReportqHousekeepingStopped"),
     "broker_down": ("bad", "Start RabbitMQ; everything goes on by itself then.", "ReportqRelayStuck"),
-    "broker_blocked": ("bad", "Free what RabbitMQ lacks: rabbitmq-diagnostics alarms", "RabbitmqMemoryAlarm"),
+    "broker_blocked": ("bad", "See what RabbitMQ lacks: rabbitmq-diagnostics alarms", "RabbitmqMemoryAlarm"),
     "no_workers": ("bad", "Start them: ops/processes status", "ReportqNoWorkers"),
-    "canary_missing": ("bad", "See what it missed: ops/processes logs -n 50 canary", "ReportqCanaryMissing"),
-    "dead_threads": ("warn", "It ends itself and is started again; look at its log.", "ReportqWorkerCrashLoop"),
+    "canary_missing": ("bad", "See what failed: ops/processes logs -n 50 canary", "ReportqCanaryMissing"),
+    "dead_threads": ("warn", "The process ends and is started again; see its log.", "ReportqWorkerCrashLoop"),
     "work_not_started": ("bad", "Look whether relay, RabbitMQ and workers reach each other.", "ReportqRelayStuck"),
     "storage_full": ("bad", "Free space there. Jobs wait and go on by themselves.", "ReportqStorageFull"),
-    "dependency_down": ("bad", "Put it right. Jobs wait and go on by themselves.", "ReportqDependencyDown"),
+    "dependency_down": ("bad", "Repair it. Jobs wait and go on by themselves.", "ReportqDependencyDown"),
     "dependency_unknown": ("warn", "Ask again in some seconds: ops/reportq doctor", "ReportqDependencyDown"),
     "disk_low": ("warn", "Free some space.", "ReportqStorageFull"),
     "paused": ("warn", "Resume it: ops/reportq queues resume NAME", "ReportqPausedLong"),
-    "receiver_down": ("warn", "Its operator has to put it right; callbacks wait.", "ReportqCallbacksFailing"),
+    "receiver_down": ("warn", "Its operator must repair it; callbacks wait.", "ReportqCallbacksFailing"),
     "receiver_failing": ("warn", "See what it answers: ops/reportq webhooks log JOB_ID", "ReportqCallbacksFailing"),
     "jobs_failing": ("warn", "See the causes: ops/reportq dead-letters list", "ReportqFailureRateHigh"),
     "clock_skew": ("warn", "Let both machines follow a time server.", "ReportqClockSetBack"),
@@ -126,7 +126,7 @@ def _of_process(said: Mapping[str, Said | None], away: str | None, *, seen: bool
     if away is not None:
         yield _fact(
             "database_down",
-            f"{away} Nothing is accepted.{' What else is told here was seen before.' if seen else ''}",
+            f"{away} Nothing is accepted.{' The other facts here are older.' if seen else ''}",
             "database",
         )
     for name, answer in said.items():

@@ -13,7 +13,7 @@ from schema.sql.times import as_column
 
 @dataclass(slots=True)
 class Card:
-    """What a worker process tells of itself."""
+    """What a worker process reports about itself."""
 
     worker_id: str
     kind: str  # the queue it serves

@@ -46,8 +46,8 @@ def patiently(
 ) -> T:
     """Run `work` again until the database answers, for at most `seconds` (None: for ever); `waiting` is told why.
 
-    With `able`, a database that answers "full" or "locked" ends the wait: it must not hold a thread.
-    `work` must be guarded, since it may have happened although its answer was lost.
+    With `able`, the answer "full" or "locked" ends the wait, because such a database must not hold a thread. The `work`
+    must be guarded: perhaps it has happened, and only its answer was lost.
     """
     until = None if seconds is None else time.monotonic() + seconds
     pause = 0.1

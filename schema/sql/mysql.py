@@ -103,7 +103,7 @@ class _Ahead(threading.local):
 
 
 def hung_up(connection: Any) -> bool:
-    """Whether the server has closed an idle connection. Bytes that nobody asked for are its goodbye."""
+    """Whether the server has closed an idle connection. Bytes that nobody asked for mean that it has."""
     if connection._sock is None:
         return True
     poll = select.poll()

@@ -15,9 +15,9 @@ import peewee
 
 from schema.sql.away import AT_ONCE, BUSY, LOCKED, PATIENCE, DatabaseBusy, Rerun
 
-BUSY_SECONDS = 5  # that a statement waits for a lock of another program
-CLOSED, CLOSED_FOLDER = 0o600, 0o700  # as PDFs are: rows hold people's results
-_SLICE = 0.1  # seconds after which a writer in line looks whether the line moves
+BUSY_SECONDS = 5  # A statement waits so long for a lock of another program.
+CLOSED, CLOSED_FOLDER = 0o600, 0o700  # The rights of PDFs, because rows hold people's results.
+_SLICE = 0.1  # After so many seconds a waiting writer looks whether the line moves.
 _BESIDE = ("", "-wal", "-shm", "-journal")
 
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

@@ -72,12 +72,12 @@ function acts({ batch_id, counts, status, round }, open, frame) {
   return [
     status === "ended" && counts.completed ? action("Download all PDFs", () => frame.act(async () => save(await answered("GET", path(batch_id, "/download")), `${batch_id}.zip`)), { kind: "main", allowed: may("read"), reason: whyNot("read") }) : null,
     counts.failed ? action(`Replay ${failed}`, async () => {
-      const text = `${failed} of it ${counts.failed === 1 ? "starts" : "start"} again with a fresh budget. The end of the batch is told again${status === "ended" ? `, as round ${round + 1}` : ""}.`;
-      const given = await ask({ title: "Replay what failed?", text, yes: "Replay", fields: [WHY] });
+      const text = `${failed} of this batch ${counts.failed === 1 ? "starts" : "start"} again with a fresh budget. The end of the batch is reported again${status === "ended" ? `, as round ${round + 1}` : ""}.`;
+      const given = await ask({ title: "Replay the failed jobs?", text, yes: "Replay", fields: [WHY] });
       if (given) await frame.act(async () => frame.say(`${plural((await post(path(batch_id, "/replay"), given.why ? given : {})).replayed, "job")} waits again.`));
     }, submit) : null,
     open ? action("Cancel the rest", async () => {
-      const given = await ask({ title: "Cancel what has not ended?", text: `${plural(open, "job")} of it. What is being stored already goes on. Callers are told that they were cancelled.`, yes: "Cancel the rest", grave: true });
+      const given = await ask({ title: "Cancel the jobs that have not ended?", text: `${plural(open, "job")} of this batch. Jobs that are already being stored go on. The callers of cancelled jobs are told.`, yes: "Cancel the rest", grave: true });
       if (given) await frame.act(async () => frame.say(`${plural((await post(path(batch_id, "/cancel"))).cancelled, "job")} cancelled.`));
     }, { kind: "grave", ...submit }) : null,
   ];

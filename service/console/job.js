@@ -62,7 +62,7 @@ function verdict({ job, deliveries, newer }) {
   const last = deliveries[0];
   if (last?.hint && TOLD[last.state]) {
     const unrecorded = last.state === "pending" ? "The job's end is not recorded for good yet." : "The job's end could not be recorded for good.";
-    const advice = last.url ? last.next_step : last.state === "dead" ? "Look at the overview whether MongoDB answers. No callback was asked for, so nobody waits for one." : null;
+    const advice = last.url ? last.next_step : last.state === "dead" ? "Look at the overview to see whether MongoDB answers. Nobody asked for a callback, so nobody waits for one." : null;
     notes.push(h("div", { class: `note ${last.state === "pending" || last.state === "delivered" ? "wait" : "bad"}`, "data-key": "hint" },
       h("p", {}, h("strong", {}, last.url ? TOLD[last.state] : unrecorded)), h("p", {}, prose(last.hint)),
       advice ? h("p", {}, "What to do: ", prose(advice)) : null));
@@ -124,7 +124,7 @@ async function cancel(job, frame) {
 
 async function replay(job, frame) {
   const given = await ask({
-    title: "Replay this job?", text: `It starts round ${job.round + 1} with a fresh budget, and its caller is told the end again.`, yes: "Replay",
+    title: "Replay this job?", text: `It starts round ${job.round + 1} with a fresh budget, and its caller is told about the new end.`, yes: "Replay",
     fields: [WHY, { name: "callback", label: "Another callback URL (optional; a resume URL works once)", max: 2048, mode: "url" }],
   });
   if (!given) return;
@@ -137,7 +137,7 @@ async function replay(job, frame) {
 export async function resend(delivery, jobId, frame) {
   const told = delivery.state === "delivered";
   const given = await ask({
-    title: "Send the callback again?", text: told ? ["The receiver took it already. It will be told a second time, with the same webhook-id."] : ["It is tried once more, at once, with a fresh budget."],
+    title: "Send the callback again?", text: told ? ["The receiver took it already. It will be told a second time, with the same webhook-id."] : ["The callback is tried at once, with a fresh budget."],
     yes: "Send", grave: told, fields: [WHY, ...(told ? [{ name: "force", type: "checkbox", label: "Yes, tell the receiver twice", required: true }] : [])],
   });
   if (!given) return;

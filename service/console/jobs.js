@@ -47,7 +47,7 @@ const text = (label, name, chosen, narrow) => h("label", {}, label,
 
 function nothing(chosen) {
   return chosen.code || chosen.product_id || chosen.status || chosen.since
-    ? "No job fits. Codes are compared exactly, capitals included; rows of ended jobs are cleaned away after a while; they are then found by their code or job id only."
+    ? "No job fits. Codes are compared exactly, capitals included. Rows of ended jobs are removed after a while; then only their code or job id finds them."
     : "No jobs yet.";
 }
 

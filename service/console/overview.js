@@ -26,7 +26,7 @@ export function open() {
 const sum = (items, name) => items.reduce((total, item) => total + item[name], 0);
 
 // What was seen before is still shown, but not as how things stand.
-const unknown = () => h("div", { class: "note bad" }, h("p", {}, "Not known at the moment. What follows was seen earlier."));
+const unknown = () => h("div", { class: "note bad" }, h("p", {}, "The state is unknown at the moment. The data below is older."));
 
 const STATES = { bad: ["down", "Not working"], warn: ["paused", "Working, with trouble"], good: ["running", "Working"] };
 
@@ -34,10 +34,10 @@ const STATES = { bad: ["down", "Not working"], warn: ["paused", "Working, with t
 function verdict({ verdict: { state, facts, age } }) {
   const told = facts.filter((fact) => fact.severity !== "info" || fact.key === "store_limited");
   return h("div", { class: `note ${{ bad: "bad", warn: "wait", good: "good" }[state]}` },
-    h("p", {}, word(...STATES[state]), told.length ? null : " Jobs are accepted and worked on; nothing is paused or known to be down."),
+    h("p", {}, word(...STATES[state]), told.length ? null : " Jobs are accepted and worked on. Nothing is paused, and no part is known to be down."),
     told.map((fact) => h("p", { "data-key": `${fact.key} ${fact.subject ?? ""}` }, fact.means, fact.since ? [" Since ", when(fact.since), "."] : null,
       " ", h("span", { class: "quiet" }, `${fact.to_do} (${fact.runbook})`))),
-    age > 10 ? h("p", {}, `What the rows tell was seen ${span(age)} ago.`) : null);
+    age > 10 ? h("p", {}, `These facts were read ${span(age)} ago.`) : null);
 }
 
 function tiles(data) {

@@ -12,7 +12,7 @@ export function open(frame) {
     const pausing = act === "pause";
     const given = await ask({
       title: `${pausing ? "Pause" : "Resume"} ${queue.name}?`,
-      text: pausing ? ["Nothing more is started from this queue, across restarts, until somebody resumes it. What runs is finished; submissions are still accepted and wait."]
+      text: pausing ? ["No further job of this queue starts until somebody resumes it, even after restarts. Running jobs are finished. New jobs are accepted and wait."]
         : [`${plural(queue.depth, "row")} ${queue.depth === 1 ? "waits" : "wait"} and will be worked on.`],
       yes: pausing ? "Pause" : "Resume", grave: pausing, fields: [WHY],
     });

@@ -63,7 +63,7 @@ function callback(delivery) {
       post.body_head ? h("details", { "data-key": `body${post.number}` }, h("summary", {}, "The answer's body"), h("pre", { tabindex: 0 }, post.body_head)) : null,
     ], { key: `${delivery.delivery_id}-${post.number}` });
   });
-  if (delivery.state === "not_sent") posts.push(event(delivery.ended_at, 7, "wait", "Callback not sent", line(delivery.hint ?? "The resume URL has done its work."), { key: `${delivery.delivery_id}-not` }));
+  if (delivery.state === "not_sent") posts.push(event(delivery.ended_at, 7, "wait", "Callback not sent", line(delivery.hint ?? "The resume URL was used before."), { key: `${delivery.delivery_id}-not` }));
   if (delivery.state === "recorded") posts.push(event(delivery.ended_at, 7, "good", "Recorded for good; no callback was asked for", null, { key: `${delivery.delivery_id}-rec` }));
   if (delivery.state === "superseded") posts.push(event(delivery.ended_at, 7, "wait", "Callback superseded by a newer round", null, { key: `${delivery.delivery_id}-sup` }));
   return posts;

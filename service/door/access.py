@@ -1,8 +1,8 @@
 """Who may ask for what: keys with roles; or, on loopback while there are no keys, the programs of this machine.
 
-A web page must never be able to drive this API. With keys, a page has none to send, because no cookies are used. Without
-keys, `Host` and `Origin` are checked: another site, or a name that points at 127.0.0.1, is refused. A proxy on this
-machine would make every caller look like a program of this machine: a request that carries a proxy's marks is refused.
+A web page must never be able to drive this API. With keys, a page has none to send, because no cookies are used.
+Without keys, `Host` and `Origin` are checked: another site, or a name that points at 127.0.0.1, is refused. A proxy on
+this machine makes every caller look like a program of it. So requests with a proxy's headers are refused.
 """
 
 import re

@@ -1,7 +1,7 @@
 """How often a key may call: one token bucket per key, shared by the API's processes on this host.
 
-The buckets lie in a small file that all processes read and write. A request costs four system calls and no query. What
-the disk does not take, each process counts for itself: a full run folder loosens the limits and fails no request.
+The buckets lie in a small file that all processes read and write. A request costs four system calls and no query. When
+the run folder is full, each process counts for itself: the limits are looser, and no request fails.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ class RateLimits:
         return self._change(key_id, per_minute, 1.0, least=1.0)
 
     def owe(self, key_id: str, per_minute: int, cost: int) -> None:
-        """Take `cost` more, whatever is left: a batch passes whole, and whoever follows waits for it."""
+        """Take `cost` more, even if less is left: a batch passes whole, and later requests wait for it."""
         self._change(key_id, per_minute, float(cost), least=-math.inf)
 
     def _change(self, key_id: str, per_minute: int, cost: float, least: float) -> float:

@@ -21,7 +21,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Context:
-    """What the middleware tells of a request; what it has not told yet, or never will, stands here."""
+    """What the middleware notes about a request; here are the values until it does."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
@@ -38,7 +38,7 @@ class Context:
 
 
 class Request(falcon.Request):
-    """Falcon's, with a context that is whole even when no middleware has run (a method that is none)."""
+    """Falcon's, with a context that is whole even when no middleware has run, as for an unknown method."""
 
     context_type = Context
 

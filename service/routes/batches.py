@@ -131,7 +131,7 @@ def one_batch(db: Database, batch_id: str) -> BatchRow:
 
 
 def cancel(db: Database, batch_id: str) -> batch_responses.BatchCancelled:
-    """Cancel what has not ended of a batch. Raises Refused: batch_not_found, already_ended."""
+    """Cancel the jobs of a batch that have not ended. Raises Refused: batch_not_found, already_ended."""
     row = one_batch(db, batch_id)
     if row["ended_at"] is not None:
         raise Refused("The batch has ended.", code="already_ended")

@@ -25,7 +25,7 @@ REFUSALS: Mapping[replays.Refusal, tuple[str, str]] = {
     "needs_force": ("needs_force", "The receiver took this callback already."),
     "resume_url_used": (
         "not_resendable",
-        "The resume URL has done its work: a second POST could resume a later Wait node of the workflow.",
+        "The resume URL was used before: a second POST could resume a later Wait node of the workflow.",
     ),
 }
 

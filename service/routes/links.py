@@ -1,7 +1,7 @@
 """Links for readers: made and revoked with a key, opened without one.
 
-A GET shows a page with a button and tells nothing of the report, not even whether the link still opens it: mail scanners
-and previews open links. Only the button's POST counts as a use and sends the PDF.
+Mail scanners and previews open links. So a GET shows a page with a button and nothing of the report, not even whether
+the link still opens it. Only the button's POST counts as a use and sends the PDF.
 """
 
 import re

@@ -297,7 +297,7 @@ def test_an_outage_of_the_database_is_said_and_nothing_old_is_told_as_working(co
     console.wait_text("Working")
     stack.mariadb.kill()
     try:
-        told = console.wait_text("Not working", "Nothing is accepted", "What the rows tell was seen")
+        told = console.wait_text("Not working", "Nothing is accepted", "These facts were read")
         assert "Jobs are accepted and worked on" not in told
     finally:
         stack.mariadb.start()

@@ -1,7 +1,7 @@
 """Three RabbitMQ nodes with quorum queues, two hosts' worth of programs, and nodes that die under load (DESIGN §2.8).
 
-Two sets of production's programs, each under a supervisor of its own with its own run folder and API port, share one
-database: to each other they are as far away as two hosts, since nothing but SQL and RabbitMQ connects them.
+Two sets of production's programs share one database. Each has its own supervisor, run folder and API port. Only SQL and
+RabbitMQ connect the two sets, as if they ran on two hosts.
 """
 
 from __future__ import annotations

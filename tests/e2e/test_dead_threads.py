@@ -1,4 +1,4 @@
-"""A process one of whose threads has died ends and is started again, and until then nobody calls it well (DESIGN §5)."""
+"""A process one of whose threads has died ends and is started again, and until then it counts as bad (DESIGN §5)."""
 
 from __future__ import annotations
 

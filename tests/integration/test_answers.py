@@ -133,7 +133,7 @@ def tls_server(certificate: Path) -> ssl.SSLContext:
 def test_a_connection_that_holds_anything_unread_is_not_used_again(
     build: Build, tmp_path: Path, name: str, secured: bool
 ) -> None:
-    """The next callback, another job's, would be told by what was left of this one's answer."""
+    """The rest of this answer would count as the answer to the next callback, another job's."""
 
     def answer(request: Received) -> bytes:
         return GLUED[name] if request.target == "/first" else http("409 Conflict", b"its own")

@@ -89,7 +89,7 @@ def test_an_unknown_report_fails_is_told_and_can_be_read_in_the_message_view(sta
 def test_a_letter_moved_back_by_hand_runs_again_once(stack: Stack) -> None:
     job_id = die(stack, "LATER")
     copy = copies(stack)[0]["payload"].encode()
-    stack.rabbitmq.move("pdf.XQ", "pdf")  # its report is missing still: it dies of it again, with a budget of its own
+    stack.rabbitmq.move("pdf.XQ", "pdf")  # its report is still missing: it fails again, with a budget of its own
     wait_until(lambda: stack.job(job_id)["round"] == 2 and stack.job(job_id)["status"] == "failed", 30, "round 2")
     wait_until(lambda: len(copies(stack)) == 1, 20, "the second letter")
     told(stack, job_id)
@@ -151,7 +151,7 @@ def test_what_only_the_broker_holds_gets_a_row(stack: Stack) -> None:
     wait_until(lambda: len(copies(stack)) == 2, 20, "their readable copies")
     assert "make_coffee" in copies(stack)[1]["payload"] + copies(stack)[0]["payload"]
 
-    # Sent again raw it is a stranger still: it comes back as a letter of its own.
+    # Sent again raw it is still a strange message, so it comes back as a new letter.
     code, summary = command(stack, "dead-letters", "replay", by_code["unknown_actor"])
     assert (code, summary["outcomes"]) == (0, {"replayed": 1})
     wait_until(lambda: by_code["unknown_actor"] not in {x["dead_letter_id"] for x in raw()}, 10, "it is resolved")
@@ -171,7 +171,7 @@ def test_a_pause_holds_within_three_seconds_and_through_restarts(stack: Stack) -
     for program in ("relay", "render-0", "render-1", "api"):
         stack.restart(program)
     wait_until(lambda: stack.programs.answers(), 60, "the programs are back")
-    # A hint that gets through all the same (published by hand) is met by the pause.
+    # The pause also stops a message that was published by hand.
     hint = {"queue_name": "pdf", "actor_name": "render_pdf", "args": [held[0]], "kwargs": {}, "options": {},
             "message_id": "m2", "message_timestamp": 1}  # fmt: skip
     publish(stack, "pdf", json.dumps(hint).encode())

@@ -1,4 +1,4 @@
-"""The embedded API while its database cannot be written: 503 with Retry-After, and whoever asks for less is answered."""
+"""The embedded API while its database cannot be written: 503 with Retry-After; requests without writes are answered."""
 
 from __future__ import annotations
 

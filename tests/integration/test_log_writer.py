@@ -69,7 +69,7 @@ log_writer._write = lambda piece: (writes.append(len(piece)), put(piece))
 
 
 def test_lines_share_a_write() -> None:
-    """Each write wakes whoever reads; a burst is a few."""
+    """Each write wakes the reader; a burst takes few writes."""
     reader, writer = os.pipe()
     program = 'for n in range(200):\n    log.info("said", number=n)'
     traced = [sys.executable, "-c", BEGIN + _COUNTED + program + "\nprint(len(writes))"]
@@ -82,7 +82,7 @@ def test_lines_share_a_write() -> None:
 
 @pytest.mark.parametrize("how", ["warning", "error", "critical", "exception"])
 def test_what_is_urgent_is_written_before_the_next_line_of_code(how: str) -> None:
-    """What was said before it too; the process ends without a word right behind."""
+    """Earlier lines too; the process ends right after, without a word."""
     _, text = start(f'log.info("first")\nlog.{how}("second")\nos._exit(1)').communicate(timeout=60)
     assert [event["event"] for event in events(text)] == ["first", "second"]
 
@@ -124,7 +124,7 @@ def test_a_hung_reader_does_not_keep_a_process_from_its_end() -> None:
 
 
 def test_a_reader_that_is_gone_is_no_error() -> None:
-    """Whoever started the program, and read what it said, was killed: each write fails from then on."""
+    """The process that read the program's output was killed: each write fails from then on."""
     process = start('time.sleep(0.5)\nlog.warning("x" * 9000)\nlog.info("nobody.hears")\nprint("worked")', stdout=-1)
     assert process.stderr is not None
     process.stderr.close()

@@ -171,7 +171,7 @@ def test_a_hostile_literal_is_never_called(build: Build, url: str) -> None:
 def test_a_hostile_literal_is_refused_when_connecting_too(
     build: Build, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Were nothing refused as text, and did every name lead to this machine: the guard under the connection holds."""
+    """Even if nothing were refused as text and every name led to this machine, the guard under the connection holds."""
     monkeypatch.setattr("actors.deliver.sender.check_literal", lambda *_: None)
 
     def here(host: str, port: int, *rest: Any) -> list[Any]:
@@ -208,7 +208,7 @@ def test_a_name_that_rebinds_between_check_and_connect_is_refused(build: Build) 
 
 
 def test_a_connection_goes_to_the_address_that_was_checked_without_a_second_lookup(build: Build) -> None:
-    """Were there one after the check, it would lead to 127.0.0.2, where nobody listens."""
+    """A lookup after the check would lead to 127.0.0.2, where nobody listens."""
     with Receiver() as receiver, DnsServer(lambda _, n: [f"127.0.0.{n}"]) as dns:
         resolver = UdpResolver(nameservers=("127.0.0.1",), nameserver_port=dns.port, families=(socket.AF_INET,))
         sender = build(resolver=resolver)

@@ -1,4 +1,4 @@
-"""What is told of a TLS connection that could not be made: what really happened, and what puts it right."""
+"""The hint about a TLS connection that could not be made says what really happened, and what to do."""
 
 from __future__ import annotations
 

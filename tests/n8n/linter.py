@@ -1,7 +1,7 @@
 """n8n's official linter of community packages, pinned: its own configuration, without the 758 MB around it.
 
-The tool reads TypeScript. So it is shown a copy of the package in which our CommonJS stands as the modules and typed
-classes that it knows; each replacement is of one line, so that the lines it names are ours.
+The tool reads TypeScript. So it gets a copy of the package, in which our CommonJS is written as modules and typed
+classes. Each replacement is one line long, so the line numbers of its findings are ours.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A clock that is set back is told of: what was submitted before would wait for as long, and nobody would know why."""
+"""A clock that is set back is reported. Otherwise earlier jobs would wait as long, and nobody would know why."""
 
 from __future__ import annotations
 

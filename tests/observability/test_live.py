@@ -162,8 +162,8 @@ def test_a_real_fault_reaches_a_person_with_the_page_that_helps(live: Live) -> N
 
 
 def test_scrapes_read_the_rows_at_most_once_in_a_few_seconds(live: Live) -> None:
-    """Fifty scrapes in a row meet no more readings than there are API processes and turns of five seconds; a reading is
-    known by the time it took."""
+    """Fifty scrapes in a row cause at most one reading for each API process and five seconds. A reading is recognised
+    by the time that it took."""
     processes = int(live.stack.environment.get("REPORTQ_API_WORKERS", Settings().api_workers))
     began = time.monotonic()
     readings = {

@@ -205,7 +205,7 @@ def test_a_replay_while_its_callback_is_under_way_waits_for_that_end(world: Worl
 def test_a_replay_between_its_claim_and_its_body_leaves_nothing_to_post(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it would tell is no end: one of the jobs is open again."""
+    """It would tell no end: one of the jobs is open again."""
     world.reports.missing.add("gone")
     batch_id, ids = submit(world, "gone")
     honest, once = batches.members, iter([True])

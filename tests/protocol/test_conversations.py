@@ -1,4 +1,4 @@
-"""How often MariaDB is spoken to in a transaction, and that what goes along with the next statement is none the worse."""
+"""How often a transaction asks MariaDB, and that statements which leave with the next one work as well."""
 
 from __future__ import annotations
 

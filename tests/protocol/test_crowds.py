@@ -1,4 +1,4 @@
-"""DESIGN §2.8, §2.10, §2.14: a crowd that may not go keeps nobody waiting who may, and the order stays turn, then time."""
+"""DESIGN §2.8, §2.10, §2.14: a crowd that must wait delays no other callback, and the order stays turn, then time."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ def test_command_line_says_that_the_first_ones_have_not_ended(world: World, repo
 
 
 def test_command_line_says_what_became_of_a_replay(world: World, reportq: Command) -> None:
-    """Dry: nothing changed. Without workers: nobody knows. With one: those that died again are open, and no success."""
+    """Dry: nothing changed. Without workers: nobody knows. With one: jobs that fail again are open, and no success."""
     letters = [world.letters(job)[0]["dead_letter_id"] for job in bury(world, 3)]
     assert (
         "Of 3 open letters 3 would be replayed. Nothing was changed."
@@ -223,7 +223,7 @@ def test_command_line_says_what_became_of_a_replay(world: World, reportq: Comman
     )
     code, shown = reportq("dead-letters", "replay", letters[0])
     assert code == 0
-    assert "1 has not ended yet; what dies again is shown by ops/reportq dead-letters list" in shown
+    assert "1 has not ended yet; ops/reportq dead-letters list shows what fails again" in shown
     world.run()
 
     def work(*_: Any) -> bytes:
@@ -244,7 +244,7 @@ def test_command_line_says_what_became_of_a_replay(world: World, reportq: Comman
     finally:
         done.set()
         serving.join()
-    assert "2 replayed; 2 died again; 2 of 2 remain open." in shown
+    assert "2 replayed; 2 failed again; 2 of 2 remain open." in shown
     assert code == 3
 
 

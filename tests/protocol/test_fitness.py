@@ -1,4 +1,4 @@
-"""A server that would break promises without a word is refused at start, or told of."""
+"""A server that would break promises in silence is refused at start, or reported."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def test_a_thread_that_hangs_beyond_its_limit_loses_its_job(world: World, monkey
 
 
 def test_a_thread_that_hangs_beyond_its_limit_loses_its_callback(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when it waits for ever to write its log: prolonged for ever, the callback would be nobody's."""
+    """As when it waits for ever to write its log. With its lease prolonged for ever, nobody sends the callback."""
     job_id = world.submit(callback=URL)
     for hint in world.relay():
         world.hint(hint)

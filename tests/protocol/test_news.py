@@ -1,4 +1,4 @@
-"""What operators' webhook is told: what changed and lasts, once, grouped, however often processes start again."""
+"""The operators' webhook gets each lasting change once, grouped, however often processes start again."""
 
 from __future__ import annotations
 

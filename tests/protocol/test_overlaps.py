@@ -1,4 +1,4 @@
-"""What two hands do to one row at the same moment: no decision rests on a read that the other has made old (DESIGN §2.10)."""
+"""Two processes at one row at the same moment: neither decides by a value that the other has changed (DESIGN §2.10)."""
 
 from __future__ import annotations
 

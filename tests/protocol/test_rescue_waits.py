@@ -1,4 +1,4 @@
-"""The sweep rescues nobody whom an outage of the database kept from beating (DESIGN §2.6)."""
+"""The sweep rescues no worker that could not beat because the database was away (DESIGN §2.6)."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ SMALL = {
     "paces",
     "schema_migration",
 }
-# They count what waits, which must be read for it: on an index alone, and no more often than costs a twentieth of the time
-# (gauges, estimates) or while somebody looks (overview, queues) or acts (bulk replay).
+# They count waiting rows, so they must read them, but on an index alone. Gauges and estimates take at most a twentieth
+# of the time. The others run only while somebody looks (overview, queues) or acts (bulk replay).
 COUNTS = {
     ("schema/metrics/gauges.py", "_jobs"), ("schema/metrics/gauges.py", "_relay"),
     ("schema/metrics/gauges.py", "_desk"), ("schema/rows/waiting.py", "by_turn"), ("schema/rows/waiting.py", "slices"),

@@ -47,8 +47,8 @@ def test_rows_are_readable_for_their_owner_alone(tmp_path: Path, monkeypatch: py
 
 
 def test_another_connection_of_the_process_drops_no_lock(tmp_path: Path) -> None:
-    """POSIX locks are the process's: whoever opens and closes the file by himself has lost them all, and another program
-    that ends then takes the log away under us."""
+    """A process that opens and closes the file itself loses all its POSIX locks. Another program that ends then removes
+    the log while we use it."""
     file = tmp_path / "r.db"
     database = Database(f"sqlite:///{file}")
     migrate(database)

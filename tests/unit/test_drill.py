@@ -1,4 +1,4 @@
-"""The drill's table: a face that is silent, wrong, late or speaks of something else is told, and ends in exit code 1."""
+"""The drill's table: a face that is silent, wrong, late or names another fault is reported, and the exit code is 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever lies in a queue is read as what we wrote there, or as a stranger; nothing of a stranger's reaches Dramatiq."""
+"""A message in a queue is ours or a strange one; nothing of a strange message reaches Dramatiq."""
 
 from __future__ import annotations
 

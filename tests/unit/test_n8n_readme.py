@@ -1,5 +1,5 @@
-"""What n8n's builders read: the tables of ops/n8n/README.md name every code they can meet, and the workflows need no more
-than they say."""
+"""The tables of ops/n8n/README.md name every code that n8n's builders can meet, and the workflows need no more than the
+page says."""
 
 from __future__ import annotations
 

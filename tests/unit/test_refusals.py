@@ -1,4 +1,4 @@
-"""Refusing costs no more than accepting: what strangers send is looked at once, and no further than it is answered."""
+"""Refusing costs no more than accepting: a request is read once, and only as far as the answer needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The run folder may be full or unusable: who needs it says which folder and what to do; who does not goes on."""
+"""The run folder may be full or unusable: a process that needs it says which folder and what to do; others go on."""
 
 from __future__ import annotations
 

@@ -33,10 +33,10 @@ from actors.pdf.style import (
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import unmarked
 
-DETAIL, LEAST_DETAIL = 150.0, 110.0  # points: what a detail of the cover takes beside others; two may stand closer
-LOGO_WIDTH = 0.35  # of the measure, at most
-SMALLEST = 9.0  # points: a name or a title is never set smaller
-_Row = tuple[list[tuple[str, list[Line]]], float]  # labels and values side by side, and their height
+DETAIL, LEAST_DETAIL = 150.0, 110.0  # Points for a detail of the cover beside others; the least for two.
+LOGO_WIDTH = 0.35  # At most this share of the measure.
+SMALLEST = 9.0  # Points; no name or title is set smaller.
+_Row = tuple[list[tuple[str, list[Line]]], float]  # Labels and values side by side, and their height.
 
 
 def cover_item(
@@ -136,7 +136,7 @@ def _person(place: Place, name: str, details: Sequence[tuple[str, str]], note: s
 def _rows(details: Sequence[tuple[str, str]], columns: int, width: float, height: float) -> list[_Row]:
     """The cover's details in rows, each with its height; values have fewer lines where all would not fit otherwise.
 
-    What finds no room even so is left out.
+    Details without room are left out.
     """
     rows: list[_Row] = []
     for most in (3, 2, 1):
@@ -154,7 +154,7 @@ def _rows(details: Sequence[tuple[str, str]], columns: int, width: float, height
 
 
 def furniture(header: str, document_id: str, footer: str, logo: Drawing | None) -> Callable[[Place], None]:
-    """What draws the head and foot of a page: whose report this is, the document's id, the page number.
+    """A function that draws the head and foot of a page: whose report it is, the document's id, the page number.
 
     The logo stands small at the right of the head; the footer's lines, two at most, stand below the id.
     """
@@ -184,7 +184,7 @@ def furniture(header: str, document_id: str, footer: str, logo: Drawing | None) 
 
 
 def watermark_of(language: str) -> str:
-    """What a preview says of itself on every page, in the template's language."""
+    """The watermark of a preview on every page, in the template's language."""
     return "CONTOH" if language.lower().partition("-")[0] == "id" else "PREVIEW"
 
 

@@ -12,11 +12,11 @@ from actors.pdf.drawing.prose import height_of, plain_lines, put
 from actors.pdf.page.flow import ARTIFACT, Item, Place, Tag, total
 from actors.pdf.style import BODY, CAPTION, GRID, HALF, INK, RULE, sheet
 
-QR_BYTES = 600  # of a code's content: with more its squares are too small for a telephone
-QUIET_ZONE = 4  # squares that must stay white around a code (ISO/IEC 18004)
-LEAST_SQUARE = 0.85  # points: a code is drawn wider than its template says before a telephone fails at it
-TALLEST_LINE = 1.5 * GRID  # of a name in a script that reaches far down
-SIGNATURE, WIDE = 4 * GRID, 240.0  # room to sign in, its height and what it is wide at most
+QR_BYTES = 600  # Most bytes in a code. With more, its squares are too small for a telephone.
+QUIET_ZONE = 4  # Squares that must stay white around a code (ISO/IEC 18004).
+LEAST_SQUARE = 0.85  # Points of a square. Telephones cannot read smaller ones, so a code may be wider than asked.
+TALLEST_LINE = 1.5 * GRID  # A line with a name in a script that reaches far down.
+SIGNATURE, WIDE = 4 * GRID, 240.0  # Room to sign in: its height and its greatest width.
 
 
 def qr_item(content: str, alternative: str, width: float, measure: float) -> Item:

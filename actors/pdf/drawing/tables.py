@@ -17,8 +17,8 @@ from actors.pdf.style import CELL, CELL_HEAD, CELL_STRONG, DEEP, GRID, HALF, PAL
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import emphasis, measured
 
-WORD, NUMBER = 0.25, 0.6  # of the measure: columns make room for a word, or for a number, that is no wider
-LEAST_WORD = 42.0  # points of a word that numbers leave to a column of text
+WORD, NUMBER = 0.25, 0.6  # Shares of the measure. Columns make room for words and numbers up to these widths.
+LEAST_WORD = 42.0  # Points that numbers leave at least for a word in a column of text.
 METER_HEIGHT = 7.0
 QUARTER = HALF / 2  # rows of half lines are too tight or too wide; the table as a whole ends on the grid
 LEAST_ROW = CELL.leading + 6
@@ -85,8 +85,8 @@ def pad(size: float) -> float:
 def roomy(columns: Sequence[Column], rows: Sequence[Row], sums: Row, measure: float) -> tuple[Sequence[float], float]:
     """Columns as wide as their widest words and numbers, at the expense of the others, and the size that this takes.
 
-    Words that find no room are divided. For numbers, which are not, the size falls, as a part of the usual one. What
-    finds no room in the least size is broken, and the columns share that evenly.
+    Words without room are divided. For numbers, which are never divided, the size falls to a part of the usual one. A
+    number without room in the least size is broken, and the columns share that evenly.
     """
     widths = column_widths(columns, measure)
     words, numbers = list[float](), list[float]()

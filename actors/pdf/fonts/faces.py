@@ -18,8 +18,8 @@ import uharfbuzz as hb
 from actors.pdf.fonts.font_file import CORE_TEXT, SOFT_HYPHEN, FontFile
 
 _LIGATURE = re.compile("f[fijl]")
-_MISSPELT = "\u2010"  # drawn with the hyphen's glyph, which copies as "-"
-# The language that a voice should read a script in; a text names none, so it is the one most people write in it.
+_MISSPELT = "\u2010"  # Drawn with the hyphen's glyph, which copies as "-".
+# The language in which a voice reads a script: the one that most people write in it, because a text names none.
 _LANGUAGE = re.compile(
     "(?P<ar>[\u0600-\u08ff\ufb50-\ufdff\ufe70-\ufeff])|(?P<hi>[\u0900-\u097f\u1cd0-\u1cff\ua830-\ua83f\ua8e0-\ua8ff])|"
     "(?P<jv>[\ua980-\ua9df])|(?P<ban>[\u1b00-\u1b7f])|(?P<su>[\u1b80-\u1bbf\u1cc0-\u1ccf])|"
@@ -38,8 +38,8 @@ class Run:
     glyphs: frozenset[int]
     core: bool  # All its glyphs belong to the core subset.
     actual: bool  # The glyphs do not spell the text: copying needs /ActualText.
-    placed: tuple[Placed, ...] = ()  # Instead of `shows`: right-to-left glyphs that do not spell the text.
-    language: bytes = b""  # of its script, when that is not Latin
+    placed: tuple[Placed, ...] = ()  # Right-to-left glyphs that do not spell the text; they replace `shows`.
+    language: bytes = b""  # The script's language, when the script is not Latin.
     missing: str = ""  # Characters that no face has; their numbers are shown.
 
 
@@ -65,10 +65,10 @@ class Face(FontFile):
         self, path: Path, number: int, *, latin: bool = False, quick: bool = True, zoom: float = 1.0, below: float = 0.0
     ) -> None:
         super().__init__(path, latin=latin)
-        self._quick = quick  # HarfBuzz need not shape its plain words: advances and pairs of letters are all
-        self.number = number  # /F<number> on every page
-        self.zoom = zoom  # scripts that reach far below the line are set smaller
-        self.below = below  # how much taller its lines are, as a share of the size
+        self._quick = quick  # Its plain words need only advances and kerned pairs, no HarfBuzz.
+        self.number = number  # Its name is /F<number> on every page.
+        self.zoom = zoom  # A script that reaches far below the line is set smaller.
+        self.below = below  # How much taller its lines are, as a share of the size.
         self._kern = cache(self._kern_of)
 
     @cached_property

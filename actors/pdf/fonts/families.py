@@ -20,8 +20,8 @@ SYSTEM_CJK = (
     Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf"),
     Path("/usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf"),
 )
-_reading = threading.RLock()  # a face is read once: two faces with one number would meet in a document
-FIRST_OWN = 101  # the number of a brand's first face: no other face of a document has it
+_reading = threading.RLock()  # Reads each face once, else one document has two faces with one number.
+FIRST_OWN = 101  # The number of a brand's first face; no other face of a document has it.
 CJK = "\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
 
 

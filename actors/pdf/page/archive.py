@@ -1,6 +1,6 @@
 """What makes a file PDF/A-2a and PDF/UA-1 beside its tags: metadata in XMP, and what its colours mean.
 
-It says of itself that it conforms; `tests/verapdf` lets veraPDF judge that.
+The file claims that it conforms; `tests/verapdf` lets veraPDF judge that.
 """
 
 from dataclasses import asdict, dataclass

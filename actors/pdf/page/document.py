@@ -1,7 +1,7 @@
 """The finished file: pages of operators handed to fpdf2 with shared fonts, metadata, bookmarks, and tags.
 
-fpdf2 (pinned) writes the objects. This module and its neighbours replace two of its inner steps. fpdf2 would parse and
-subset every font for every document, and its structure tree is one flat list.
+fpdf2 (pinned) writes the objects. This module and its neighbours replace two of its inner steps. Alone, fpdf2 parses
+and subsets every font for every document, and its structure tree is one flat list.
 """
 
 import hashlib

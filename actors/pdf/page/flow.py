@@ -33,9 +33,9 @@ class Place:
         self.canvas.close_mark()
 
 
-LEAST_FILLED, LEAST_LAST = 0.4, 0.2  # of a page's height: an inner page and the last one are not emptier
-TRIED = 30  # ends of a page that are compared
-# What a page costs, a page that is nearly empty, and a part that wanted a page of its own and does not start one.
+LEAST_FILLED, LEAST_LAST = 0.4, 0.2  # Shares of a page's height that an inner page and the last one fill at least.
+TRIED = 30  # How many ends of a page are compared.
+# The costs of a page, of a nearly empty page, and of a part that does not get the new page that it wants.
 PAGE_COST, EMPTY_COST, PASSED_COST = 0.1, 50.0, 8.0
 
 Draw = Callable[[Place, float, float], None]  # (place, x, top)
@@ -58,10 +58,10 @@ class Item:
     new_page: bool = False  # it starts a page unless that leaves one nearly empty
     headings: Sequence[tuple[int, float]] = ()  # in it, for the contents: number, distance below its top
     indent: float = 0.0
-    full_page: bool = False  # drawn on a page of its own, without furniture
-    closing: bool = False  # it stands below three lines of text at least, as a signature does
-    signed: float | None = None  # of a signature: the distance of its rule below its top
-    tag: Tag | None = None  # None: it opens its own marks, as charts and columns do
+    full_page: bool = False  # It has a page of its own, without furniture.
+    closing: bool = False  # At least three lines of text stand above it, as above a signature.
+    signed: float | None = None  # The distance of a signature's rule below its top.
+    tag: Tag | None = None  # Charts and columns have none: they open their own marks.
 
 
 @dataclass(slots=True)

@@ -16,14 +16,14 @@ LINKS = 1_000_000  # the number of the first link in the parent tree, above that
 class Tag:
     """One element of the tree. All that is drawn with the same tag, on any page, belongs to it; identity counts."""
 
-    name: str  # a standard structure type: P, H1, TD, Figure …
-    parent: Tag | None = None  # None: the document
-    alternative: str = ""  # what is said in place of a figure
-    actual: str = ""  # the text that a drawn sign stands for
-    attributes: str = ""  # a PDF dictionary
+    name: str  # A standard structure type: P, H1, TD, Figure …
+    parent: Tag | None = None  # The document, when there is none.
+    alternative: str = ""  # What a voice reads in place of a figure.
+    actual: str = ""  # The text that a drawn sign means.
+    attributes: str = ""  # A PDF dictionary.
 
 
-ARTIFACT = Tag("Artifact")  # not read out: furniture, and what a figure's description says as well
+ARTIFACT = Tag("Artifact")  # not read out: furniture, and marks that a figure's description covers
 
 
 class Element(PDFObject):

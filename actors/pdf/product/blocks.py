@@ -76,15 +76,15 @@ class Column(Strict, frozen=True, kw_only=True):
 
     title: str
     cell: str | None = None
-    value: str = ""  # expression: a number of the row, or none
-    decimals: Annotated[int, Meta(ge=0, le=6)] | None = None  # of `value` and `total`; one at most if left out
-    total: Literal["sum", "mean"] | None = None  # of `value` over all rows that have one
-    test: str = ""  # expression, without the row: the column is there if it holds
+    value: str = ""  # An expression: a number of the row, or none.
+    decimals: Annotated[int, Meta(ge=0, le=6)] | None = None  # For `value` and `total`; one at most if left out.
+    total: Literal["sum", "mean"] | None = None  # The total of `value` over all rows that have one.
+    test: str = ""  # An expression without the row; when it is false, the column is left out.
     width: Share | None = None
     align: Literal["left", "right", "center"] = "left"
     strong: bool = False
-    meter: str = ""  # name of a scale: the cell is an expression's number, drawn on that scale
-    low: str = ""  # expressions: the ends of the meter's interval; the scale's own when none or left out
+    meter: str = ""  # The name of a scale; the cell is then an expression whose number is drawn on it.
+    low: str = ""  # Expressions for the ends of the meter's interval; the scale's own ends by default.
     high: str = ""
 
     def __post_init__(self) -> None:

@@ -11,8 +11,8 @@ from schema.prepared import prepare
 BRAND = "brand.yaml"
 Colour = Annotated[str, Meta(pattern="^#[0-9A-Fa-f]{6}$")]
 Style = Literal["body", "italic", "bold", "sans", "sans-italic", "sans-bold"]
-JOINED = ("colours", "fonts", "page")  # a template may replace a part of these
-# Against what a colour is seen, and how much it must differ from that: a report is also read in grey and on paper.
+JOINED = ("colours", "fonts", "page")  # A template may replace a part of these.
+# Each colour, its background and the least contrast. A report is also read in grey and on paper.
 _CONTRASTS = (("primary", "#FFFFFF", 7.0), ("accent", "#FFFFFF", 3.0), ("ground", "#000000", 14.0))
 
 
@@ -52,8 +52,8 @@ class Brand(Strict, frozen=True, kw_only=True):
     header: str = ""
     footer: str = ""  # below the id, two lines at most
     author: str = "reportq"
-    language: str = "id"  # id or en, with a region as in en-GB: of numbers, dates, hyphens and the program's own words
-    time_zone: str = ""  # whose days are printed, as in Asia/Makassar; the settings' zone if left out
+    language: str = "id"  # For numbers, dates, hyphens and the program's own words: id or en, or with a region en-GB.
+    time_zone: str = ""  # The zone whose days are printed, as Asia/Makassar; else the settings' zone.
 
 
 def files_in(folder: Path) -> Sequence[Path]:
@@ -67,7 +67,7 @@ def files_of(folder: Path) -> Sequence[Path]:
 
 
 def merged(usual: Any, own: Any) -> Any:
-    """A template's own content, and what it does not say as its brand or its original says it."""
+    """A template's own content, completed by its brand or its original."""
     if not isinstance(usual, Mapping) or not isinstance(own, Mapping):
         return own
     both = {**usual, **own}

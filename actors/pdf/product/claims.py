@@ -1,4 +1,4 @@
-"""What a template says of scores without a ground for it: comparisons without reliability, claims without interval.
+"""Unfounded claims of a template about scores: comparisons without reliability, claims without interval.
 
 A worker draws such a template as ever and logs a warning; `templates check` refuses it.
 """

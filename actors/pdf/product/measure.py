@@ -1,4 +1,4 @@
-"""Scales, as templates describe them, and what each lets be said of a score: where it lies, what it differs from."""
+"""Scales, as templates describe them, and what a report may claim of a score: where it lies, what it differs from."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from actors.pdf.product.psychometrics import critical_difference, interval, perc
 from schema.prepared import prepare
 
 Span = tuple[float, float]
-MOST_BANDS = 2  # that an interval may touch before its score has no category
-MOST_COMPARED = 60  # scores that are compared each with each; more are no profile, and cost a square of time
+MOST_BANDS = 2  # When an interval touches more bands, its score has no category.
+MOST_COMPARED = 60  # Most scores that are compared each with each, because the time grows with the square.
 
 
 class Band(Strict, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ def beyond(scale: Scale, value: float) -> int:
 def span_of(
     scale: Scale, value: float | None, low: float | None = None, high: float | None = None, *, retest: bool = False
 ) -> Span | None:
-    """The interval around the printed score: the given ends, or what the reliability makes of it; None if unknown.
+    """The interval around the printed score: the given ends, or ends from the reliability; None if unknown.
 
     With `retest` it is the interval of the score of a second test, wider by the square root of two.
     """
@@ -136,7 +136,7 @@ def margin(scale: Scale, other: Scale | None = None) -> float | None:
 def outstanding(rows: Sequence[Any], count: int, key: str, scale: Scale, sign: int) -> list[Any]:
     """The elements that differ for certain from all others: the strong ones (`sign` 1) or the weak ones (-1).
 
-    They are as many as possible up to `count`. A greater tie is told whole or not at all; never more than half is told.
+    At most `count` of them. When only a larger group stands apart, all of it, but never more than half of the rows.
     """
     least = margin(scale)
     ranked = sorted((row for row in rows if row.get(key) is not None), key=lambda row: -sign * row[key])
@@ -173,7 +173,7 @@ def differences(rows: Sequence[Any], key: str, scale: Scale) -> list[Mapping[str
 
 
 def mismeasured(scale: Scale) -> str:
-    """What contradicts itself in how a scale says that it measures."""
+    """A contradiction in a scale's description of how it measures."""
     least, most = ends(scale)
     if scale.kind == "norm" and not all(band.label for band in scale.bands):
         return "every band needs a `label`; only the bands of `kind: raw` may go without"

@@ -3,10 +3,10 @@
 For `uniqueItems` jsonschema compares every element of a list with every other one. For `unevaluatedItems` and
 `unevaluatedProperties` it looks up each element and each key in a list.
 
-JSON Schema cannot compare two values of a report. For that there are four keywords of our own. `x-ascending` holds
-lists of names whose values must not fall, such as `["low", "score", "high"]`; missing ones are passed over. `x-sum` says
-for a name which others add up to it. `x-unique` names the field in which the elements of a list must differ. `x-date`
-refuses a text that is written like a date and names no day of the calendar.
+JSON Schema cannot compare two values of a report. For that there are four keywords of our own. With `x-ascending`
+values must not fall: it lists names, such as `["low", "score", "high"]`; missing ones are ignored. With `x-sum` a
+name's value must be the sum of others. With `x-unique` the elements of a list must differ in the named field. The
+keyword `x-date` refuses a text that is written like a date and names no day of the calendar.
 """
 
 import json
@@ -23,9 +23,9 @@ from referencing import Registry
 from actors.pdf.product.source import dotted, invalid
 from actors.pdf.product.values import is_day
 
-_NAMED = 5  # keys that an error names
-_GREAT = 1e300  # numbers beyond it are refused when they are drawn
-_QUOTED, _SHOWN = 60, 200  # characters of a wrong value that an error may quote, and of a rule that it shows
+_NAMED = 5  # An error names so many keys.
+_GREAT = 1e300  # Larger numbers are refused when they are drawn.
+_QUOTED, _SHOWN = 60, 200  # Most characters that an error quotes of a wrong value, and shows of a rule.
 _TYPES = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
 

@@ -86,7 +86,7 @@ def strings(node: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
 def located(kind: type, content: Any, place: Place) -> tuple[Place, Sequence[str]]:
     """The place with the names that msgspec calls `...`, and what may stand there.
 
-    That are the fields of a struct, the words of a choice, or the names of the blocks; nothing where any value may stand.
+    It is the fields of a struct, the words of a choice, or the names of the blocks; nothing where any value is allowed.
     """
     here, exact = inspect.type_info(kind), list[str | int]()
     for step in place:

@@ -1,8 +1,8 @@
 """Reading a product's folder: template.yaml, texts.yaml and schema.json, with errors that say where.
 
 Everything is checked before anything is drawn: the blocks' types, every Jinja text, the names of scales, the files of
-images. An edition (`edition_of`) takes from another product's folder all that its own does not have. What neither says is
-as the `brand.yaml` beside the folder says it.
+images. An edition (`edition_of`) takes from another product's folder all that its own does not have. The `brand.yaml`
+beside the folder fills what both leave out.
 """
 
 import hashlib
@@ -66,7 +66,7 @@ class Template:
         self._original = self._found(find)
         brand = next((path for home in self._stamps if (path := home.parent / BRAND).is_file()), None)
         self._brand = Source(brand) if brand else None
-        # What one says goes before what those after it say.
+        # An earlier one replaces what later ones say.
         self._sources = [source for source in (self._own, self._original, self._brand) if source]
         if self._brand:
             _shaped(self._brand.content or {}, Brand, self._brand.invalid)

@@ -15,8 +15,8 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 class Templates:
     """The templates of `template_dirs`, and then those that ship here.
 
-    `unfounded` is told the product, and what its template says of scores without a ground, each time it is read.
-    Raises Permanent with code template_not_found or template_invalid.
+    Each time a template is read, `unfounded` gets the product and its unfounded claims about scores. Raises Permanent
+    with code template_not_found or template_invalid.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Templates:
         return self.template(product_id).version
 
     def original(self, product_id: str) -> str:
-        """The product whose data an edition takes; of any other product itself."""
+        """The product whose data an edition takes; else the product itself."""
         return self.template(product_id).layout.edition_of or product_id
 
     def template(self, product_id: str) -> Template:

@@ -154,7 +154,7 @@ def weakest(rows: Sequence[Any], count: int, key: str = "skor") -> list[Any]:
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """Refuses to make something great of small values: high powers, and texts or lists that are repeated often."""
+    """Refuses to make huge values of small ones: high powers, and texts or lists that are repeated often."""
 
     intercepted_binops = frozenset(("*", "**"))
 

@@ -28,8 +28,8 @@ _VERB = re.compile("me|di|ter")  # whose ending -kan is a suffix: menyata-kan, b
 _WHOLE_PREFIX = re.compile("(?:mem|pem)?(?:ber|ter|per)|meng|peng|antar|pasca|trans")
 _ENDING = re.compile("an(?:nya|mu|ku|lah|kah|pun)")
 _VOWELS = frozenset("aiueo")
-# Three consonants or more divide behind the first of them (EYD V, III.A.1.d); two letters that are one sound, and the
-# ends of the loan prefixes abs-, obs-, subs- and eks-, count as one.
+# Three consonants or more divide behind the first of them (EYD V, III.A.1.d). Two letters that are one sound count as
+# one, and so do the ends of the loan prefixes abs-, obs-, subs- and eks-.
 _CLUSTER = re.compile("[^aiueo]{3,}")
 _ONE_SOUND = ("ng", "ny", "sy", "kh", "bs", "ks")
 _OWN_SYLLABLE = re.compile("(?:kan|nya|lah|kah|pun|mu|ku)$")

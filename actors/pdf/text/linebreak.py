@@ -18,9 +18,9 @@ SHORT_COST = 40.0  # of a last line that is shorter than this part of the measur
 SHORT = 0.12
 # What a tight line beside a loose one costs, and a word alone on the last line, where nothing else is possible.
 UGLY_COST = 1e7
-CLASSES = TIGHT, NORMAL, LOOSE = range(3)  # of lines; neighbours of one paragraph should not be two apart
-CLOSE = 1.0  # Points: of two places nearer to each other where a line may end, one counts.
-MIN_DIVIDED = 20.0  # Points: a shorter word is not hyphenated.
+CLASSES = TIGHT, NORMAL, LOOSE = range(3)  # Neighbours in a paragraph should not be two classes apart.
+CLOSE = 1.0  # Points. Of two possible line ends that are nearer to each other, one counts.
+MIN_DIVIDED = 20.0  # Points. A shorter word is not hyphenated.
 _INFINITE = float("inf")
 
 

@@ -1,7 +1,7 @@
 """Lets Python sleep under libfaketime: on PYTHONPATH of the workers whose clocks are turned.
 
-`time.sleep` waits for a moment of the monotonic clock. libfaketime 0.9.10 turns that moment too, although told to leave
-this clock alone, and the call fails. A lock's timeout is not touched by it.
+`time.sleep` waits for a moment of the monotonic clock. Although told to leave this clock alone, libfaketime 0.9.10
+changes that moment too, and the call fails. A lock's timeout stays as it is.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""One brand.yaml for a folder of products: what it says holds, what a template says goes before, what is wrong has a line."""
+"""One brand.yaml for a folder of products: its fields hold, a template's replace them, and an error names its line."""
 
 from __future__ import annotations
 

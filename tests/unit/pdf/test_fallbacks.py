@@ -1,4 +1,4 @@
-"""Fonts for other scripts are read when they are met, and what no font has is told."""
+"""Fonts for other scripts are read when they are needed, and characters without a font are reported."""
 
 from __future__ import annotations
 

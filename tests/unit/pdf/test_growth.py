@@ -22,8 +22,8 @@ from schema.errors import Permanent
 from tests.unit.pdf.conftest import request, text_of
 
 GROWING = PdfRenderer((TEMPLATES,))
-SIZE = 2_500  # bytes; doubled
-STEP = 30_000  # calls that the first text of a second line, page or portion may cost
+SIZE = 2_500  # Bytes, later doubled.
+STEP = 30_000  # The first text of a second line, page or portion may cost so many calls.
 # Every kind of text in a note, and Arabic in every other place.
 CASES = {
     name: (place, kind) for name, place, kind in cases() if " in " not in name or name.startswith(("arabic", "one"))

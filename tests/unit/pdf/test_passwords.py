@@ -1,4 +1,4 @@
-"""A PDF with a password is the same PDF for who knows it, and nothing for who does not."""
+"""A PDF with a password is the same PDF for a reader who knows it, and nothing for others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A preview says on every page, and in its metadata, that it is none to be kept; it says no word of it aloud twice."""
+"""A preview says on every page, and in its metadata, that it must not be kept; a voice reads that at most once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The formulas against published numbers.
 
 WISC-IV: the standard errors of the US technical manual that follow from its reliabilities (.97, .94, .93, .92, .89).
-Anastasi & Urbina, Psychological Testing (7th ed.), chapter 4: SEM 5 for SD 15 and r .89; the difference of verbal and
+Anastasi & Urbina, Psychological Testing (7th ed.), chapter 4: SEM 5 for SD 15 and r .89. The difference of verbal and
 performance IQ (r .97 and .93) has the error 4.74 and must reach 9.29. Percentiles: the normal curve of any norm table.
 """
 

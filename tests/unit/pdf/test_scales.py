@@ -1,4 +1,4 @@
-"""What a scale lets be said: intervals, categories, who is stronger than whom, and what `templates check` refuses."""
+"""What a report may say of a scale: intervals, categories, comparisons; and what `templates check` refuses."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def weak(scores: tuple[float | None, ...], count: int = 3, skala: str = "iq") ->
 @pytest.mark.parametrize(
     ("scores", "above", "below"),
     [
-        ((130, 128, 100, 98), "ab", "dc"),  # one gap of more than 16.1 parts the list in two
-        ((116, 100, 84, 68), "", ""),  # 16 points are no difference
-        ((117, 100, 83, 66), "ab", "dc"),  # 17 are; 83 is below the mean and no strength
-        ((140, 138, 136, 134, 110, 108, 106, 104), "abcd", ""),  # a tie of four is told whole, though three are asked
-        ((75, 55, 54, 53), "", ""),  # no strength lies below the mean
-        ((160, 140, 120, 103), "ab", ""),  # no weakness lies above it
+        ((130, 128, 100, 98), "ab", "dc"),  # One gap of more than 16.1 parts the list in two.
+        ((116, 100, 84, 68), "", ""),  # A gap of 16 points is no difference.
+        ((117, 100, 83, 66), "ab", "dc"),  # A gap of 17 is one. The score 83 is below the mean and no strength.
+        ((140, 138, 136, 134, 110, 108, 106, 104), "abcd", ""),  # Four stand apart together, so all four are named.
+        ((75, 55, 54, 53), "", ""),  # No strength lies below the mean.
+        ((160, 140, 120, 103), "ab", ""),  # No weakness lies above it.
         ((100, 100, 100, 100), "", ""),
         ((130, None, 100, None), "a", "c"),
         ((130, None), "", ""),

@@ -16,9 +16,9 @@ from actors.pdf.style import BANDS, GRID, HALF, INK, LABEL_STRONG, QUIET, RULE, 
 from actors.pdf.text.linebreak import Line
 from actors.pdf.text.words import PLAIN, measured
 
-VALUE_WIDTH = 34.0  # beside a track, for a number; an interval stands to the right of it
-MOST_WIDTH = 90.0  # points that a number or an interval may take from the track
-DIGIT = 4.2  # points of a small digit
+VALUE_WIDTH = 34.0  # Points for a number beside a track; an interval stands to the right of it.
+MOST_WIDTH = 90.0  # Points that a number or an interval may take from the track.
+DIGIT = 4.2  # Points of a small digit.
 LEGEND_GAP = 21.0  # Points between the end of one entry and the text of the next.
 SHORT = 20 * GRID
 NAMED = 300  # characters of a chart's title that its alternative text repeats
