@@ -52,6 +52,7 @@ _LATER: Kinds = {
     "receiver:starting": ("answers", 1.5, 4.0),
 }
 KINDS: Kinds = {**_FIRST, **_LATER}
+LANES = tuple(dict.fromkeys(lane for lane, _, _ in KINDS.values()))
 # These come twice in every schedule: what they prove hangs on where a job happens to be.
 TWICE = ("kill:render", "kill:webhook", "kill:api", "drive:lost_answer", "hints:stale", "stop:render")
 GAP = (0.2, 1.2)  # seconds between two faults of a lane
@@ -152,6 +153,9 @@ SEEDS: dict[int, str] = {
     5: "with 2,000 jobs: the same as 3",
     7: "with 2,000 jobs: the same as 4, two callbacks",
 }
-FIRST = 1  # which `ops/test chaos` runs, with fewer jobs
-# A sabotage and the seed that shows it; the others are shown by hand, see RESULTS.md.
-SABOTAGES: dict[str, int] = {"no-reserved-id": 11, "post-again": 11}
+FIRST = 5  # which `ops/test chaos` runs, with fewer jobs: 20 s of faults less than 1, and MariaDB's disk is full once
+# A sabotage, the seed that shows it, and the lanes that do; the others are shown by hand, see RESULTS.md.
+SABOTAGES: dict[str, tuple[int, tuple[str, ...]]] = {
+    "no-reserved-id": (11, ("drive",)),
+    "post-again": (11, ("hints",)),
+}

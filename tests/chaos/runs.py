@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ops.chaos.__main__ import VOID
+from ops.chaos.schedule import SABOTAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 LAST = re.compile(
@@ -40,3 +42,13 @@ def ends_well(folder: Path, jobs: int, seed: int) -> None:
     assert counts["completed"] + counts["failed"] + counts["cancelled"] == counts["accepted"]
     assert "(never)" not in shown
     assert "could not be done" not in shown
+
+
+def is_noticed(folder: Path, jobs: int, sabotage: str, lanes: Sequence[str]) -> None:
+    """The judge finds the harm that a broken guard does, among faults of these lanes."""
+    seed, _ = SABOTAGES[sabotage]
+    chosen = ("--jobs", str(jobs), "--seed", str(seed), "--sabotage", sabotage, "--lanes", *lanes)
+    code, _, counts = run(folder, *chosen)
+    assert code == 1
+    found = {"no-reserved-id": "duplicate_files", "post-again": "posts_after_recorded_2xx"}[sabotage]
+    assert counts[found] > 0
