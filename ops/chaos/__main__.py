@@ -1,6 +1,6 @@
 """Faults, load, rest, verdict:
 
-    python -m ops.chaos --jobs 2000 --seed 1 [--batch 2000] [--sabotage NAME] [--folder DIR]
+    python -m ops.chaos --jobs 2000 --seed 1 [--batch 2000] [--sabotage NAME] [--lanes LANE …] [--folder DIR]
 
 The last line is the verdict; the exit code is 0 only when its zeros are zeros, and `gauges_wrong` above it too. The same
 seed makes the same schedule.
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ops.chaos.faults import Faults
@@ -21,7 +21,7 @@ from ops.chaos.judge import STUCK, Verdict, add, at_rest, collect, judge
 from ops.chaos.load import Load, troubled
 from ops.chaos.numbers import compare
 from ops.chaos.sabotage import SABOTAGES
-from ops.chaos.schedule import KINDS, RECEIVERS, length, plan
+from ops.chaos.schedule import KINDS, LANES, RECEIVERS, length, plan
 from ops.chaos.system import System
 
 PATIENCE = 5.0  # A slow machine gets this multiple of the planned seconds.
@@ -43,11 +43,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1, help="makes the schedule (1)")
     parser.add_argument("--batch", type=int, default=0, help="jobs of the first batch; the others have 2 to 12")
     parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="break one guard of the system under test")
+    parser.add_argument("--lanes", nargs="+", choices=LANES, default=LANES, help="only faults of these lanes (all)")
     parser.add_argument("--folder", type=Path, help="keep everything there instead of a temporary folder")
     options = parser.parse_args(argv)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="reportq-chaos-"))
     try:
-        verdict, happened = run(folder, options.jobs, options.seed, options.sabotage, options.batch)
+        verdict, happened = run(folder, options.jobs, options.seed, options.sabotage, options.batch, options.lanes)
     except ServerBroken as broken:
         print(f"void: {broken}\nvoid seed={options.seed}")
         return VOID
@@ -58,7 +59,7 @@ def main(argv: list[str]) -> int:
 
 
 def run(
-    folder: Path, jobs: int, seed: int, sabotage: str | None = None, batch: int = 0
+    folder: Path, jobs: int, seed: int, sabotage: str | None = None, batch: int = 0, lanes: Sequence[str] = LANES
 ) -> tuple[Verdict, Counter[str]]:
     """Start, strike, heal, wait, judge."""
     began = time.monotonic()
@@ -66,7 +67,7 @@ def run(
     def tell(text: str) -> None:
         print(f"{time.monotonic() - began:7.1f} s  {text}", flush=True)
 
-    faults_planned = plan(jobs, seed)
+    faults_planned = [fault for fault in plan(jobs, seed) if fault.lane in lanes]
     most = length(faults_planned) * PATIENCE + jobs + 120
     tell(f"{len(faults_planned)} faults planned over {length(faults_planned):.0f} s; starting")
     verdicts: list[Verdict] = []
@@ -76,10 +77,10 @@ def run(
         load = Load(system, seed, jobs, lambda: faults.share, batch)
         faults.strikes.receiver_back = load.script_again
         load.start()
-        lanes = faults.run(faults_planned)
+        threads = faults.run(faults_planned)
         beside = system.embedded.trickle(jobs // EMBEDDED, lambda: faults.share, faults.stopping)
         load.wait(most)
-        for lane in lanes:
+        for lane in threads:
             lane.join(most)
         faults.stopping.set()
         beside.join(most)

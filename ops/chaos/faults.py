@@ -38,8 +38,8 @@ class Faults:
         self.troubles: list[str] = []
         self._told = told
         self._began = 0.0
-        self._planned = 1
-        self._done = 0
+        self._longest = ""  # the lane that is planned to end last
+        self._steps, self._taken = 1, 0  # of that lane: each of its faults begins and ends
         self._ends = 0  # jobs and deliveries that have ended, as last seen
         self.stopping = threading.Event()
         self.strikes = Strikes(system, self.stopping)
@@ -47,11 +47,12 @@ class Faults:
     def run(self, plan: list[Fault]) -> list[threading.Thread]:
         """Start the lanes; each thread ends with its last fault."""
         self._began = time.monotonic()
-        self._planned = max(1, len(plan))
         threading.Thread(target=self._watch, name="progress", daemon=True).start()
         lanes: dict[str, list[Fault]] = {}
         for fault in plan:
             lanes.setdefault(fault.lane, []).append(fault)
+        self._longest = max(plan, key=lambda fault: fault.at + fault.seconds).lane
+        self._steps = 2 * len(lanes[self._longest])
         threads = [threading.Thread(target=self._lane, args=(lane,), name=name) for name, lane in lanes.items()]
         for thread in threads:
             thread.start()
@@ -59,8 +60,8 @@ class Faults:
 
     @property
     def share(self) -> float:
-        """How much of the plan is done, 0 to 1."""
-        return self._done / self._planned
+        """How much of the longest lane is done, 0 to 1: what is struck last must meet work, too."""
+        return self._taken / self._steps
 
     def _watch(self) -> None:
         while not self.stopping.wait(0.3):
@@ -83,8 +84,9 @@ class Faults:
             self._breathe(seen)
             if self.stopping.is_set():
                 return
+            self._taken += fault.lane == self._longest
             self._strike(fault)
-            self._done += 1
+            self._taken += fault.lane == self._longest
 
     def _strike(self, fault: Fault) -> None:
         what, _, target = fault.kind.partition(":")

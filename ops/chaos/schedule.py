@@ -50,6 +50,7 @@ _LATER: Kinds = {
     "receiver:starting": ("answers", 1.5, 4.0),
 }
 KINDS: Kinds = {**_FIRST, **_LATER}
+LANES = tuple(dict.fromkeys(lane for lane, _, _ in KINDS.values()))
 # These come twice in every schedule: what they prove hangs on where a job happens to be.
 TWICE = ("kill:render", "kill:webhook", "kill:api", "drive:lost_answer", "hints:stale", "stop:render")
 GAP = (0.2, 1.2)  # seconds between two faults of a lane

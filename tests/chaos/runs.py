@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ops.chaos.__main__ import VOID
@@ -24,8 +25,11 @@ SEEDS: dict[int, str] = {
     7: "with 2,000 jobs: the same as 4, two callbacks",
 }
 FIRST = 1  # which `ops/test chaos` runs, with fewer jobs
-# A sabotage and the seed that shows it; the others are shown by hand, see ops/chaos/RESULTS.md.
-SABOTAGES: dict[str, int] = {"no-reserved-id": 11, "post-again": 11}
+# A sabotage, the seed that shows it, and the lanes that do; the others are shown by hand, see ops/chaos/RESULTS.md.
+SABOTAGES: dict[str, tuple[int, tuple[str, ...]]] = {
+    "no-reserved-id": (11, ("drive",)),
+    "post-again": (11, ("hints",)),
+}
 
 
 def run(folder: Path, *options: str) -> tuple[int, str, dict[str, int]]:
@@ -52,3 +56,13 @@ def ends_well(folder: Path, jobs: int, seed: int) -> None:
     assert counts["completed"] + counts["failed"] + counts["cancelled"] == counts["accepted"]
     assert "(never)" not in shown
     assert "could not be done" not in shown
+
+
+def is_noticed(folder: Path, jobs: int, sabotage: str, lanes: Sequence[str]) -> None:
+    """The judge finds the harm that a broken guard does, among faults of these lanes."""
+    seed, _ = SABOTAGES[sabotage]
+    chosen = ("--jobs", str(jobs), "--seed", str(seed), "--sabotage", sabotage, "--lanes", *lanes)
+    code, _, counts = run(folder, *chosen)
+    assert code == 1
+    found = {"no-reserved-id": "duplicate_files", "post-again": "posts_after_recorded_2xx"}[sabotage]
+    assert counts[found] > 0

@@ -137,7 +137,7 @@ def test_one_that_waits_too_long_is_cancelled(trial: Trial) -> None:
 def test_one_that_is_made_and_not_told_says_so(trial: Trial) -> None:
     trial.operate("/api/queues/webhooks/pause")
     try:
-        until(trial.other(canary_every=5.0).run, "no_callback")
+        until(trial.other(canary_every=2.0).run, "no_callback")
     finally:
         trial.operate("/api/queues/webhooks/resume")
     until(trial.canary.run, "succeeded")

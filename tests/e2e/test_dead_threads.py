@@ -42,10 +42,11 @@ class Mortal(Api):
         return [*super().command()[:-1], "tests.e2e.mortal_service:app"]
 
 
-@pytest.fixture
-def api(tmp_path: Path) -> Iterator[Mortal]:
-    port = free_port()
-    with Mortal(tmp_path / "api", port, {**environment(tmp_path), "REPORTQ_PORT": str(port)}) as running:
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mortal]:
+    """One master, whose process is another one after each test."""
+    folder, port = tmp_path_factory.mktemp("embedded"), free_port()
+    with Mortal(folder / "api", port, {**environment(folder), "REPORTQ_PORT": str(port)}) as running:
         yield running
 
 
@@ -65,9 +66,8 @@ def completed(api: Api, job_id: str) -> bool:
 
 
 @pytest.mark.parametrize("thread", ["WorkerThread", "ConsumerThread", "relay", "housekeeper", "housekeeper-outside"])
-def test_the_embedded_process_ends_answers_who_has_asked_and_another_takes_over(
-    api: Mortal, tmp_path: Path, thread: str
-) -> None:
+def test_the_embedded_process_ends_answers_who_has_asked_and_another_takes_over(api: Mortal, thread: str) -> None:
+    told = len(api.log.read_text())
     first = report(api)
     wait_until(lambda: completed(api, first), 60, "a report is made")
     before, answers = serving(api), list[int]()
@@ -76,7 +76,7 @@ def test_the_embedded_process_ends_answers_who_has_asked_and_another_takes_over(
         url = f"{api.url}/api/reports/generate"
         answers.append(requests.post(url, json={"code": "K", "productId": PRODUCT, "data": {}}, timeout=60).status_code)
 
-    (tmp_path / "orders" / thread).touch()
+    (api.folder.parent / "orders" / thread).touch()
     caller = threading.Thread(target=ask)
     caller.start()
     wait_until(lambda: not before & set(api.processes()), 90, "the process has ended")
@@ -85,7 +85,7 @@ def test_the_embedded_process_ends_answers_who_has_asked_and_another_takes_over(
     assert answers
     second = report(api)
     wait_until(lambda: completed(api, second), 60, "another report is made")
-    assert "process.thread_died" in api.log.read_text()
+    assert "process.thread_died" in api.log.read_text()[told:]
 
 
 class Worker(Server):

@@ -21,6 +21,7 @@ from tests.embedded import own
 
 pytestmark = pytest.mark.timeout(240)
 DATA = json.loads(SAMPLE.read_text())
+REPORTS = 24  # three for each thread of the API
 
 
 @pytest.fixture
@@ -66,9 +67,9 @@ def test_a_full_run_folder_leaves_no_request_without_an_answer(
     api = embedded(REPORTQ_RUN_DIR=str(disk.folder))
     disk.fill()
     with ThreadPoolExecutor(8) as pool:
-        accepted = list(pool.map(lambda number: submit(api.url, number), range(60)))
-    wait_completed(api.url, 60)
-    assert len(set(accepted)) == 60
+        accepted = list(pool.map(lambda number: submit(api.url, number), range(REPORTS)))
+    wait_completed(api.url, REPORTS)
+    assert len(set(accepted)) == REPORTS
     assert requests.get(f"{api.url}/metrics", timeout=30).status_code == 200
     log = api.log.read_text()
     assert log.count("Booting worker") == 1
@@ -77,7 +78,7 @@ def test_a_full_run_folder_leaves_no_request_without_an_answer(
         assert f"The run folder {disk.folder} cannot be written (No space left on device)" in log
     disk.free()
     wait_until(
-        lambda: bool(submit(api.url, 60)) and "metrics.written_again" in api.log.read_text(),
+        lambda: bool(submit(api.url, REPORTS)) and "metrics.written_again" in api.log.read_text(),
         30,
         "metrics are kept again",
     )
@@ -89,7 +90,7 @@ def test_a_nearly_full_pdf_folder_pauses_and_burns_nothing(
     """Room for a probe of some bytes, none for a PDF."""
     disk = small_disk(4 << 20, "pdfs")
     disk.fill(leave=20_000)
-    api = embedded(REPORTQ_ARTIFACTS_URL=f"file:{disk.folder}", REPORTQ_PROBE_EVERY="0.5", REPORTQ_SWEEP="0.2")
+    api = embedded(REPORTQ_ARTIFACTS_URL=f"file:{disk.folder}", REPORTQ_PROBE_EVERY="0.2", REPORTQ_SWEEP="0.1")
     for number in range(19):
         submit(api.url, number)
     wait_until(lambda: api.log.read_text().count("dependency.still_down") > 25, 90, "the prober asks in vain")
@@ -115,8 +116,8 @@ def test_productions_processes_outlive_a_full_run_folder(tmp_path: Path) -> None
             stack.submit(productId=PRODUCT)
             disk.fill()
             pids = {name: stack.pid(name) for name in stack.names()}
-            for _ in range(20):
-                assert stack.wait_ended(stack.submit(productId=PRODUCT))["status"] == "completed"
+            for job_id in [stack.submit(productId=PRODUCT) for _ in range(20)]:
+                assert stack.wait_ended(job_id)["status"] == "completed"
             stack.kill("webhook")
             stack.kill("render-0")
             assert stack.wait_ended(stack.submit(productId=PRODUCT))["status"] == "completed"

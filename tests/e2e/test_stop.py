@@ -20,10 +20,14 @@ from ops.demo import ROOT, Api
 from ops.servers.drive import DriveDouble
 from ops.servers.process import free_port, wait_until
 from ops.servers.receiver import Receiver
+from schema.documents import open_documents
+from schema.sql.database import Database
 
 pytestmark = pytest.mark.timeout(240)
 
-PAGES = 3000  # of it a report takes several seconds
+PARTS = 100  # of a report; each of them looks whether its drawing is to stop
+LONG, SHORT = 30, 1  # texts of a part: a long report takes several seconds, a short one is made at once
+TEXT = "Ia bekerja dengan tenang dan teliti, dan ia bertanya bila petunjuk belum jelas. " * 8
 
 
 @pytest.fixture
@@ -35,9 +39,9 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 def environment(folder: Path, receiver: Receiver) -> dict[str, str]:
     product = folder / "templates" / "long"
     product.mkdir(parents=True)
-    text = "Ia bekerja dengan tenang dan teliti, dan ia bertanya bila petunjuk belum jelas. " * 8
     template = {"title": "x", "subject": "x", "author": "x", "language": "id", "header": "x"}
-    blocks = [{"block": "text", "text": text}] * PAGES
+    texts = {"block": "each", "items": "texts", "each": "text", "blocks": [{"block": "text", "text": "{{ text }}"}]}
+    blocks = [texts] * PARTS
     (product / "template.yaml").write_text(json.dumps(template | {"blocks": blocks}))
     (product / "schema.json").write_text('{"type": "object"}')
     return {
@@ -52,6 +56,13 @@ def environment(folder: Path, receiver: Receiver) -> dict[str, str]:
     }
 
 
+def save_report(folder: Path, texts: int) -> None:
+    """What every start of a job draws from now on; a drawing that has begun goes on with what it has read."""
+    database = Database(f"sqlite:///{folder}/reportq.db")
+    open_documents("database:", database).save_report("K1", "long", {"texts": [TEXT] * texts})
+    database.close()
+
+
 @pytest.fixture
 def api_of(tmp_path: Path, receiver: Receiver) -> Iterator[Callable[..., Api]]:
     made: list[Api] = []
@@ -60,7 +71,9 @@ def api_of(tmp_path: Path, receiver: Receiver) -> Iterator[Callable[..., Api]]:
         port = free_port()
         environ = {**environment(tmp_path, receiver), **more, "REPORTQ_PORT": str(port)}
         made.append(Api(tmp_path / "api", port, environ))
-        return made[-1].start()
+        made[-1].start()
+        save_report(tmp_path, LONG)
+        return made[-1]
 
     yield make
     for api in made:
@@ -68,7 +81,7 @@ def api_of(tmp_path: Path, receiver: Receiver) -> Iterator[Callable[..., Api]]:
 
 
 def submit(api: Api, product: str = "long", **more: Any) -> str:
-    body = {"code": "K1", "productId": product, "data": {}, **more}
+    body = {"code": "K1", "productId": product, **more}
     answer = requests.post(f"{api.url}/api/reports/generate-async", json=body, timeout=30)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["job_id"])
@@ -118,12 +131,13 @@ def reload(api: Api) -> None:
 
 @pytest.mark.parametrize("stop", [terminate, interrupt, reload])
 def test_a_job_that_orderly_stops_meet_again_and_again_is_given_back_at_no_cost(
-    api_of: Callable[..., Api], stop: Callable[[Api], None]
+    api_of: Callable[..., Api], tmp_path: Path, stop: Callable[[Api], None]
 ) -> None:
     api = api_of()
     job_id = submit(api)
-    for _ in range(3):
+    for texts_from_now_on in (LONG, LONG, SHORT):
         at(api, job_id, "rendering")
+        save_report(tmp_path, texts_from_now_on)
         stop(api)
     ended = completed(api, job_id)
     assert [attempt["outcome"] for attempt in ended["attempts"]] == ["returned"] * 3 + ["completed"]
@@ -138,6 +152,7 @@ def test_an_upload_under_way_is_finished(
         REPORTQ_GDRIVE_CREDENTIALS=str(drive.service_account(tmp_path)),
         REPORTQ_GDRIVE_API_ROOT=drive.api_root,
     )
+    save_report(tmp_path, SHORT)
     drive.fail("insert", "delay", seconds=4.0)
     try:
         job_id = submit(api)
@@ -162,19 +177,20 @@ def test_a_callback_under_way_is_told_once(api_of: Callable[..., Api], receiver:
     assert len(receiver.posts()) == 1
 
 
-def test_a_caller_who_waits_is_answered_at_once_when_the_work_stops(api_of: Callable[..., Api]) -> None:
+def test_a_caller_who_waits_is_answered_at_once_when_the_work_stops(api_of: Callable[..., Api], tmp_path: Path) -> None:
     """Nobody here makes the report any more; a caller who waits on would keep the next process from accepting."""
     api = api_of()
     answers: list[requests.Response] = []
 
     def ask() -> None:
-        body = {"code": "K1", "productId": "long", "data": {}}
+        body = {"code": "K1", "productId": "long"}
         answers.append(requests.post(f"{api.url}/api/reports/generate", json=body, timeout=60))
 
     caller = threading.Thread(target=ask)
     caller.start()
     wait_until(lambda: jobs(api) != [], 30, "it is accepted")
     at(api, jobs(api)[0], "rendering")
+    save_report(tmp_path, SHORT)
     began = time.monotonic()
     api.stop()
     assert time.monotonic() - began < 30
@@ -188,10 +204,11 @@ def jobs(api: Api) -> list[str]:
     return [found["job_id"] for found in requests.get(f"{api.url}/api/jobs", timeout=30).json()["jobs"]]
 
 
-def test_a_worker_whose_master_was_killed_gives_its_job_back(api_of: Callable[..., Api]) -> None:
+def test_a_worker_whose_master_was_killed_gives_its_job_back(api_of: Callable[..., Api], tmp_path: Path) -> None:
     api = api_of()
     job_id = submit(api)
     at(api, job_id, "rendering")
+    save_report(tmp_path, SHORT)
     leash = api._leash
     assert leash is not None
     before, master = workers(api), api.pid
@@ -223,8 +240,10 @@ def test_ops_run_stops_in_order_whoever_ends_it(tmp_path: Path, receiver: Receiv
     with (tmp_path / "output").open("wb") as output:
         running = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environ}, stdout=output, stderr=output)
     wait_until(lambda: "Callbacks are written to" in (tmp_path / "output").read_text(), 90, "it runs")
+    save_report(tmp_path, LONG)
     job_id = submit(api)
     at(api, job_id, "rendering")
+    save_report(tmp_path, SHORT)
     running.send_signal(number)
     running.wait(60)
     with api:
