@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,6 +45,14 @@ _SERVERS = {"mariadb", "mongo", "mongodb", "rabbitmq", "drive", "classic", "quor
 def _words(item: pytest.Item) -> set[str]:
     """The words of a test's parameters: `table-mariadb` runs on MariaDB."""
     return set(item.name.partition("[")[2].rstrip("]").split("-"))
+
+
+@pytest.fixture(scope="session")
+def memory() -> Iterator[Path]:
+    """A folder in memory, where the host has one: for databases of tests that would only wait for the disk."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if os.access(shared, os.W_OK) else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
