@@ -76,9 +76,10 @@ def moments(generation: dict[str, Any]) -> dict[str, Any]:
     return read
 
 
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/reportq.db")
+@pytest.fixture(scope="module")
+def sqlite(memory: Path) -> Iterator[Database]:
+    """Made once: `tables` empties what the documents fill."""
+    database = Database(f"sqlite:///{memory}/documents.db")
     migrate(database)
     yield database
     database.close()
