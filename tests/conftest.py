@@ -31,10 +31,15 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test needs a server when it asks for one of the fixtures below, or is one of a pair that runs on it."""
+    """A test needs a server when it asks for one of the fixtures below, is one of a pair that runs on it, or says so."""
     if not config.getoption("--without-servers"):
         return
-    needs = [item for item in items if _SERVERS & {*item.fixturenames, *_words(item)}]  # type: ignore[attr-defined]
+    needs = [
+        item
+        for item in items
+        if _SERVERS & {*item.fixturenames, *_words(item)}  # type: ignore[attr-defined]
+        or item.get_closest_marker("own_server")
+    ]
     config.hook.pytest_deselected(items=needs)
     items[:] = [item for item in items if item not in set(needs)]
 
