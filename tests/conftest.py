@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,10 +31,15 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test needs a server when it asks for one of the fixtures below, or is one of a pair that runs on it."""
+    """A test needs a server when it asks for one of the fixtures below, is one of a pair that runs on it, or says so."""
     if not config.getoption("--without-servers"):
         return
-    needs = [item for item in items if _SERVERS & {*item.fixturenames, *_words(item)}]  # type: ignore[attr-defined]
+    needs = [
+        item
+        for item in items
+        if _SERVERS & {*item.fixturenames, *_words(item)}  # type: ignore[attr-defined]
+        or item.get_closest_marker("own_server")
+    ]
     config.hook.pytest_deselected(items=needs)
     items[:] = [item for item in items if item not in set(needs)]
 
@@ -43,6 +50,14 @@ _SERVERS = {"mariadb", "mongo", "mongodb", "rabbitmq", "drive", "classic", "quor
 def _words(item: pytest.Item) -> set[str]:
     """The words of a test's parameters: `table-mariadb` runs on MariaDB."""
     return set(item.name.partition("[")[2].rstrip("]").split("-"))
+
+
+@pytest.fixture(scope="session")
+def memory() -> Iterator[Path]:
+    """A folder in memory, where the host has one: for databases of tests that would only wait for the disk."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if os.access(shared, os.W_OK) else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

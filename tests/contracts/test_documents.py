@@ -76,9 +76,10 @@ def moments(generation: dict[str, Any]) -> dict[str, Any]:
     return read
 
 
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/reportq.db")
+@pytest.fixture(scope="module")
+def sqlite(memory: Path) -> Iterator[Database]:
+    """Made once: `tables` empties what the documents fill."""
+    database = Database(f"sqlite:///{memory}/documents.db")
     migrate(database)
     yield database
     database.close()
@@ -452,6 +453,7 @@ def test_the_probe_leaves_nothing_behind_however_many_ask_at_once(mongo: MongoWi
     documents.close()
 
 
+@pytest.mark.own_server
 def test_the_probe_meets_lacking_rights_to_write(tmp_path: Path, sqlite: Database) -> None:
     with MongoWire(tmp_path / "mongodb", rights="read") as server:
         reader = open_documents(server.url, sqlite, timeout=5)
@@ -462,6 +464,7 @@ def test_the_probe_meets_lacking_rights_to_write(tmp_path: Path, sqlite: Databas
     assert refused.value.code == "mongodb_access_refused"
 
 
+@pytest.mark.own_server
 def test_the_probe_meets_a_server_that_reads_and_does_not_write(
     tmp_path: Path, sqlite: Database, small_disk: Callable[..., SmallDisk]
 ) -> None:

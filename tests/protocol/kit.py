@@ -290,8 +290,12 @@ def every_duty(keeper: Housekeeper) -> None:
 
 def make_world(db: Database, folder: Path, **settings: Any) -> World:
     """A runtime with quick clocks whose outside worlds are the test's."""
-    for table in TABLES:
-        db.execute(f"DELETE FROM {table}")
+
+    def empty() -> None:
+        for table in TABLES:
+            db.execute(f"DELETE FROM {table}")
+
+    db.transaction(empty)
     published, files, reports, pen, mouth = Published(), Files(), Reports(), Pen(), Mouth()
     chosen: dict[str, Any] = {
         "run_dir": str(folder / "run"), "retry_backoff": 5.0, "switch_poll": 0.05, "broker_url": "amqp://unused",

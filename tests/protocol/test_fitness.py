@@ -30,6 +30,7 @@ def engines(server: MariaDB) -> set[object]:
     return {engine for (engine,) in rows}
 
 
+@pytest.mark.own_server
 def test_every_table_has_transactions_whatever_the_servers_default(careless: MariaDB, tmp_path: Path) -> None:
     runtime = build(Settings(database_url=careless.url, run_dir=str(tmp_path)))
     runtime.verify()
@@ -48,6 +49,7 @@ def test_every_table_that_the_history_makes_is_looked_at(tmp_path: Path) -> None
     database.close()
 
 
+@pytest.mark.own_server
 def test_a_table_without_transactions_is_refused_at_start(careless: MariaDB, tmp_path: Path) -> None:
     database = Database(careless.url)
     migrate(database)

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from actors.pdf.text.words import Chunk
 from ops.authoring.gallery import make_product
 from ops.servers.packages import need
 from schema.ports import RenderRequest
+from tests.people import people
 
 DATE = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 PRODUCTS = sorted(path.parent.name for path in TEMPLATES.glob("*/sample.json"))
@@ -159,6 +161,25 @@ def measuring(set_lines: Callable[..., list[Line]]) -> Callable[..., list[Line]]
 @pytest.fixture(scope="session")
 def renderer() -> PdfRenderer:
     return PdfRenderer()
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """What is known of a renderer that has drawn every fortieth person of `tests.people`."""
+
+    before: bytes  # the sample of profilKepribadian, drawn by another renderer before any of them
+    renderer: PdfRenderer
+    drawn: Counter[str]  # files of each product
+
+
+@pytest.fixture(scope="session")
+def crowd() -> Crowd:
+    """Drawn once, for all who only look at what came of it."""
+    before = PdfRenderer().render(request("profilKepribadian", sample("profilKepribadian")))
+    renderer, drawn = PdfRenderer(), Counter[str]()
+    for product, report in people(every=40):
+        drawn[product] += renderer.render(request(product, report)).startswith(b"%PDF")
+    return Crowd(before, renderer, drawn)
 
 
 @pytest.fixture(scope="session")
