@@ -82,7 +82,8 @@ def _start(url: str, results: Any) -> None:
 
 
 def test_starters_at_the_same_time_do_not_collide(empty: str) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # six imports would take longer than six migrations
     results = context.Queue()
     starters = [context.Process(target=_start, args=(empty, results)) for _ in range(6)]
     for starter in starters:
