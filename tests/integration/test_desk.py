@@ -182,7 +182,7 @@ def test_a_pause_holds_within_three_seconds_and_through_restarts(stack: Stack) -
     held = [stack.submit(code="PAUSED") for _ in range(5)]
     for program in ("relay", "render-0", "render-1", "api"):
         stack.restart(program)
-    wait_until(lambda: stack.programs.answers(), 60, "the programs are back")
+    stack.programs.wait_ready(180)
     # A hint that gets through all the same (published by hand) is met by the pause.
     hint = {"queue_name": "pdf", "actor_name": "render_pdf", "args": [held[0]], "kwargs": {}, "options": {},
             "message_id": "m2", "message_timestamp": 1}  # fmt: skip
