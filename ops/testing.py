@@ -161,7 +161,8 @@ QUICK = (
 )
 # Not part of `ops/test`, and why; run before an issue is done.
 ON_REQUEST = {
-    "soak": "every chaos seed that found something, 30 minutes without Drive, 3,600 reports in veraPDF, 9,400 people; 90 minutes",
+    "soak": "every chaos seed that found something, 30 minutes without Drive, 3,600 reports in veraPDF, 9,400 people, "
+    "crowds and long outages in n8n, schemathesis with every role; 105 minutes",
     "python313": "debian13 runs the same there; about 6 minutes",
     "rabbitmq4": "fetches packages of another Debian; about 6 minutes",
     "mysql": "fetches a server of another Debian; 28 minutes on a busy machine",
