@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,8 @@ def sources() -> Iterator[ast.Module]:
                 yield ast.parse(Path(path).read_text())
 
 
-def raised() -> set[str]:
+@functools.cache
+def raised() -> frozenset[str]:
     """The codes of error classes, and those given to one where it is made."""
     trees = list(sources())
     classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
@@ -51,10 +53,10 @@ def raised() -> set[str]:
             codes |= {text for value in call.args for text in _texts(value) if CODE.fullmatch(text)}
         if name == "DependencyDown" and isinstance(call.args[0], ast.Constant):
             codes.add(f"{call.args[0].value}_unavailable")
-    return codes
+    return frozenset(codes)
 
 
-def everything() -> set[str]:
+def everything() -> frozenset[str]:
     """Those, and what tables hold: verdicts on callbacks, refusals of Google Drive, what metrics announce."""
     verdicts = {rule.code for rule in TABLE if rule.code}
     return raised() | verdicts | {one.code for one in Refusal} | {*labels.JOB_CODES}

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +11,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 
-from ops.stack import ROOT
-from schema.http import operations
 from tests.api.conftest import Api
-
-HERE = Path(__file__).parent
+from tests.api.described import every_answer_is_described
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -44,7 +37,7 @@ class _Silent(WSGIRequestHandler):
 @pytest.fixture
 def url(api_of: Callable[..., Api]) -> Iterator[str]:
     """The application on a port of loopback; nobody works behind it, so no generated callback is ever sent."""
-    with make_server("127.0.0.1", 0, api_of(longest_wait=1).client.app, _Server, _Silent) as server:
+    with make_server("127.0.0.1", 0, api_of(longest_wait=0.1).client.app, _Server, _Silent) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -55,16 +48,5 @@ def url(api_of: Callable[..., Api]) -> Iterator[str]:
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 @pytest.mark.timeout(300)
 def test_every_answer_without_keys_is_a_described_one(url: str, tmp_path: Path) -> None:
-    command = [
-        sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml"), "run",
-        f"{url}/openapi.json", "--url", url, "--checks", "all", "--max-examples", "5", "--seed", "7",
-        "--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all", "--continue-on-failure", "--no-color",
-    ]  # fmt: skip
-    environment = {
-        **os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.api.formats", "NO_PROXY": "127.0.0.1",
-    }  # fmt: skip
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
-    found = re.search(r"Selected: (\d+)/(\d+)", done.stdout)
-    assert found is not None, done.stdout[-2000:]
-    assert int(found[1]) == int(found[2]) == len(operations.OPERATIONS) - 1, done.stdout[-4000:]
+    phases = ("--phases", "examples,coverage,fuzzing", "--max-examples", "5")
+    every_answer_is_described(url, tmp_path, "--url", url, *phases, timeout=280)

@@ -6,8 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -18,41 +16,18 @@ import pytest
 import requests
 
 from ops.servers.process import wait_until
-from ops.stack import ROOT, Stack
-from schema.http import operations
+from ops.stack import Stack
 from tests.api.conftest import BODY, KEYS
+from tests.api.described import PLAIN, THOROUGH, every_answer_to_a_role_is_described
 
-HERE = Path(__file__).parent
 ASYNC = "/api/reports/generate-async"
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("role", ["operate", "submit", "read", None])
 def test_every_answer_is_a_described_one(system: Stack, tmp_path: Path, role: str | None) -> None:
-    """schemathesis: all checks, all phases (examples, coverage, fuzzing, stateful), with each role and without a key.
-
-    The webhook worker is stopped meanwhile: generated callbacks must not leave this machine. One check is left out: DELETE
-    cancels a job here, and what became of it stays to be read.
-    """
-    headers = ["-H", f"X-API-Key: {KEYS[role]}"] if role else []
-    command = [
-        sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml"), "run",
-        f"{system.url}/openapi.json", "--checks", "all", "--exclude-checks", "use_after_free",
-        "--max-examples", "20", "--seed", "7", *headers,
-        "--suppress-health-check", "all", "--continue-on-failure", "--no-color", "--wait-for-schema", "20",
-    ]  # fmt: skip
-    environment = {
-        **os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.api.formats", "NO_PROXY": "127.0.0.1",
-    }  # fmt: skip
-    with system.stopped("webhook"):
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=550)
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
-    found = re.search(r"Selected: (\d+)/(\d+)", done.stdout)
-    assert found is not None, done.stdout[-2000:]
-    # It leaves out the one path that it read the description from.
-    assert int(found[1]) == int(found[2]) == len(operations.OPERATIONS) - 1, done.stdout[-4000:]
-    system.call("POST", "/api/queues/pdf/resume", headers={"X-API-Key": KEYS["operate"]})
-    system.call("POST", "/api/queues/webhooks/resume", headers={"X-API-Key": KEYS["operate"]})
+    """To the operator, who may ask everything, thoroughly. Others get the same answers, or refusals: those are tried too."""
+    every_answer_to_a_role_is_described(system, tmp_path, role, *(THOROUGH if role == "operate" else PLAIN))
 
 
 @pytest.mark.timeout(400)

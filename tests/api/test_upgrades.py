@@ -50,19 +50,25 @@ def down(migrator, db):
 """
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+@contextlib.contextmanager
+def database_for(request: pytest.FixtureRequest, dialect: str, folder: Path) -> Iterator[str]:
     """The URL of a database without any table."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'empty.db'}"
+    if dialect == "sqlite":
+        yield f"sqlite:///{folder / 'empty.db'}"
         return
     server: MariaDB = request.getfixturevalue("mariadb")
     name = f"t{str(ULID()).lower()}"
     admin = Database(server.admin_url)
     admin.execute(f"CREATE DATABASE {name}")
-    yield server.admin_url.rpartition("/")[0] + f"/{name}"
+    yield f"{server.admin_url.rpartition('/')[0]}/{name}?ssl-mode=DISABLED"
     admin.execute(f"DROP DATABASE {name}")
     admin.close()
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with database_for(request, request.param, tmp_path) as url:
+        yield url
 
 
 def _start(url: str, results: Any) -> None:
@@ -76,7 +82,8 @@ def _start(url: str, results: Any) -> None:
 
 
 def test_starters_at_the_same_time_do_not_collide(empty: str) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # six imports would take longer than six migrations
     results = context.Queue()
     starters = [context.Process(target=_start, args=(empty, results)) for _ in range(6)]
     for starter in starters:
@@ -263,19 +270,29 @@ def test_a_backup_is_closed_to_others_from_its_first_byte(
     assert [path.stat().st_mode & 0o777 for path in folder.glob("reportq.*")] == [0o600]
 
 
+@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
+def backup(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The URL of a database, and a backup of it and of a PDF."""
+    folder = tmp_path_factory.mktemp("backup")
+    with database_for(request, request.param, folder) as url:
+        settings = Settings(database_url=url, artifacts_url=f"file:{folder / 'pdfs'}", run_dir=str(folder))
+        db = Database(url)
+        migrate.migrate(db)
+        fill(db)
+        db.close()
+        (folder / "pdfs").mkdir()
+        (folder / "pdfs" / "01J.pdf").write_bytes(b"%PDF-1.7")
+        backups.make(settings, folder / "backup")
+        yield url, folder / "backup"
+
+
 @pytest.mark.parametrize("damage", ["a byte", "its end", "missing", "unfinished", "no manifest", "a row less"])
 def test_a_damaged_backup_is_noticed_and_not_restored(
-    empty: str, mariadb: MariaDB, tmp_path: Path, damage: str
+    backup: tuple[str, Path], mariadb: MariaDB, tmp_path: Path, damage: str
 ) -> None:
-    settings = Settings(database_url=empty, artifacts_url=f"file:{tmp_path / 'pdfs'}", run_dir=str(tmp_path))
-    db = Database(empty)
-    migrate.migrate(db)
-    fill(db)
-    db.close()
-    (tmp_path / "pdfs").mkdir()
-    (tmp_path / "pdfs" / "01J.pdf").write_bytes(b"%PDF-1.7")
+    url, whole = backup
     folder = tmp_path / "backup"
-    backups.make(settings, folder)
+    shutil.copytree(whole, folder)
     assert backups.verify(folder)["pdf_job_results"] > 0
     (rows,) = folder.glob("reportq.*")
     manifest = folder / backups.MANIFEST
@@ -296,7 +313,7 @@ def test_a_damaged_backup_is_noticed_and_not_restored(
             told = json.loads(manifest.read_text())
             told["rows"]["pdf_job_results"] += 1
             manifest.write_text(json.dumps(told))
-    target, drop = _another(empty, mariadb, tmp_path)
+    target, drop = _another(url, mariadb, tmp_path)
     try:
         restored = Settings(database_url=target, artifacts_url=f"file:{tmp_path / 'again'}", run_dir=str(tmp_path))
         with pytest.raises(backups.BackupFailed):

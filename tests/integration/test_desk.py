@@ -17,6 +17,7 @@ from middleware.rabbitmq.broker import LETTERS_KEPT
 from ops.servers.process import wait_until
 from ops.stack import ROOT, Stack
 from schema.rows.messages import MAX_PRIORITY
+from tests.receiver import Received, Receiver
 
 PRODUCT = "minatBakatUmum"
 SAMPLE = ROOT / "actors" / "pdf" / "templates" / PRODUCT / "sample.json"
@@ -24,7 +25,8 @@ SAMPLE = ROOT / "actors" / "pdf" / "templates" / PRODUCT / "sample.json"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("desk"), drive=False) as running:
+    settings = {"REPORTQ_WEBHOOK_ALLOW": "127.0.0.1"}
+    with Stack(tmp_path_factory.mktemp("desk"), drive=False, settings=settings) as running:
         yield running
 
 
@@ -63,12 +65,22 @@ def told(stack: Stack, job_id: str) -> None:
 
 def command(stack: Stack, *arguments: str) -> tuple[int, Any]:
     """`ops/reportq … --json` as a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ops.cli", *arguments, "--json"],
-        cwd=ROOT, env={**os.environ, **stack.environment}, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = run(stack, *arguments, "--json")
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
+
+
+def printed(stack: Stack, *arguments: str) -> str:
+    """All that `ops/reportq …` prints."""
+    done = run(stack, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def run(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, **stack.environment, "COLUMNS": "4000"}
+    command = [sys.executable, "-m", "ops.cli", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_an_unknown_report_fails_is_told_and_can_be_read_in_the_message_view(stack: Stack) -> None:
@@ -170,7 +182,7 @@ def test_a_pause_holds_within_three_seconds_and_through_restarts(stack: Stack) -
     held = [stack.submit(code="PAUSED") for _ in range(5)]
     for program in ("relay", "render-0", "render-1", "api"):
         stack.restart(program)
-    wait_until(lambda: stack.programs.answers(), 60, "the programs are back")
+    stack.programs.wait_ready(180)
     # The pause also stops a message that was published by hand.
     hint = {"queue_name": "pdf", "actor_name": "render_pdf", "args": [held[0]], "kwargs": {}, "options": {},
             "message_id": "m2", "message_timestamp": 1}  # fmt: skip
@@ -201,3 +213,48 @@ def test_the_shipped_node_has_the_queues_as_they_are_declared(stack: Stack) -> N
     plugins = stack.rabbitmq.ctl("eval", "rabbit_plugins:active().")
     for plugin in ("rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_shovel", "rabbitmq_shovel_management"):
         assert plugin in plugins
+
+
+ID = "778104629317"
+TOKEN = "5ec2e7" * 10 + "beef"
+TARGET = f"/webhook-waiting/{ID}?signature={TOKEN}"
+
+
+def echo(request: Received) -> bytes:
+    """Refuses for good, and says in several ways what was asked."""
+    told = {
+        "error": f"Cannot POST {request.target}",
+        "url": f"http://h:5678{request.target}",
+        "headers": request.headers,
+    }
+    body = json.dumps(told | {"query": {"signature": request.target.rpartition("=")[2]}}).encode()
+    head = f"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def test_a_resume_url_that_its_receiver_repeats_is_shown_nowhere(stack: Stack) -> None:
+    """DESIGN §3: the URL alone lets anybody resume the execution."""
+    with Receiver(echo) as receiver:
+        job_id = stack.submit(code="NOWHERE", callback=f"{receiver.url}{TARGET}")
+        stack.wait_ended(job_id)
+        wait_until(lambda: stack.job(job_id)["webhook"]["state"] == "dead", 20, "the callback is refused")
+    assert [request.target for request in receiver.requests] == [TARGET]  # byte for byte all the same
+    wait_until(lambda: any(job_id in copy["payload"] for copy in copies(stack, "webhooks")), 20, "its copy in .XQ")
+
+    log = stack.call("GET", f"/api/jobs/{job_id}/deliveries").text
+    assert "Cannot POST" in log
+    commands = [("webhooks", "log", job_id), ("webhooks", "log", job_id, "--json"), ("dead-letters", "list", "--json")]
+    shown = {
+        "delivery log": log,
+        "job": stack.call("GET", f"/api/jobs/{job_id}").text,
+        "dead letters": stack.call("GET", "/api/dead-letters").text,
+        "overview": stack.call("GET", "/api/overview").text,
+        "metrics": stack.call("GET", "/metrics").text,
+        "webhooks.XQ": json.dumps(stack.rabbitmq.get_messages("webhooks.XQ")),
+        "pdf.XQ": json.dumps(stack.rabbitmq.get_messages("pdf.XQ")),
+        "rows": json.dumps(stack.sql("SELECT body_head FROM delivery_attempts")),
+        **{" ".join(words): printed(stack, *words) for words in commands},
+        **{f"log of {name}": stack.log(name) for name in ("api", "relay", "render-0", "render-1", "webhook")},
+    }
+    assert job_id in shown["webhooks.XQ"]
+    assert {name for name, text in shown.items() if TOKEN in text or f"waiting/{ID}" in text} == set()

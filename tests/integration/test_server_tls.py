@@ -182,7 +182,7 @@ class Encrypted(MongoWire):
         return listening(self.port) if self._known.exists() else super().answers()
 
 
-def test_mongodb_is_encrypted_and_believed_as_its_url_says(tmp_path: Path, trusted: Trusted) -> None:
+def test_mongodb_is_encrypted_and_believed_as_its_url_says(tmp_path: Path, mongo: MongoWire, trusted: Trusted) -> None:
     ours = f"tls=true&tlsCAFile={trusted.ours.ca}"
     with Encrypted(tmp_path / "right", trusted.server) as right:
         url = f"{right.url}?directConnection=true"
@@ -193,7 +193,6 @@ def test_mongodb_is_encrypted_and_believed_as_its_url_says(tmp_path: Path, trust
         assert "tlsCAFile" in refusal(ask_documents, f"{url}&tls=true&tlsCAFile=/does/not/exist")
     with Encrypted(tmp_path / "wrong", trusted.elsewhere) as wrong:
         assert "not valid for" in refusal(ask_documents, f"{wrong.url}?directConnection=true&{ours}")
-    with MongoWire(tmp_path / "plain") as plain:
-        assert "TLS with MongoDB failed" in refusal(ask_documents, f"{plain.url}?directConnection=true&{ours}")
-        wrong_password = plain.url.replace(plain.password, "wrong-secret")
-        assert "password" in refusal(ask_documents, wrong_password)
+    assert "TLS with MongoDB failed" in refusal(ask_documents, f"{mongo.url}?directConnection=true&{ours}")
+    wrong_password = mongo.url.replace(mongo.password, "wrong-secret")
+    assert "password" in refusal(ask_documents, wrong_password)

@@ -170,11 +170,8 @@ class TestMariaDB:
     def test_a_switch_is_on_however_a_server_spells_it(self, said: object) -> None:
         assert (switch(said), switch("OFF"), switch(0)) == ("1", "0", "0")
 
-    def test_user_reaches_its_own_database_only(self, tmp_path: Path) -> None:
-        with (
-            MariaDB(tmp_path) as mariadb,
-            pytest.raises(pymysql.err.OperationalError, match="denied"),
-        ):
+    def test_user_reaches_its_own_database_only(self, mariadb: MariaDB) -> None:
+        with pytest.raises(pymysql.err.OperationalError, match="denied"):
             self.connect(mariadb, mariadb.port, "mysql")
 
     def test_socket_works_in_deep_folders(self, tmp_path: Path) -> None:
@@ -208,10 +205,9 @@ class TestMongoWire:
             assert found == {"code": "A1"}
             assert stopped_without_trace(mongodb)
 
-    def test_nobody_reads_without_the_password(self, tmp_path: Path) -> None:
+    def test_nobody_reads_without_the_password(self, mongo: MongoWire) -> None:
         with (
-            MongoWire(tmp_path) as mongodb,
-            pymongo.MongoClient[dict[str, Any]](f"mongodb://127.0.0.1:{mongodb.port}/") as client,
+            pymongo.MongoClient[dict[str, Any]](f"mongodb://127.0.0.1:{mongo.port}/") as client,
             pytest.raises(pymongo.errors.OperationFailure),
         ):
             client.workflow.psikotes_v2.find_one()

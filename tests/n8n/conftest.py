@@ -26,6 +26,7 @@ from tests.n8n import node_flows, workflows
 from tests.n8n.breaking_proxy import BreakingProxy
 from tests.n8n.server import N8n
 
+pytest.register_assert_rewrite("tests.n8n.crowds")
 PRODUCT = "minatBakatUmum"
 SECRET_TEXT = "0123456789abcdef0123456789abcdef"
 SECRET = "whsec_" + base64.b64encode(SECRET_TEXT.encode()).decode()
@@ -121,7 +122,7 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The whole system on real servers, its callback schedule scaled down, its leases short."""
+    """The whole system on real servers, its callback schedule scaled down, its leases short, its store without a pace."""
     settings = {
         "REPORTQ_WEBHOOK_ALLOW": "127.0.0.0/8",
         "REPORTQ_WEBHOOK_SECRETS": SECRET,
@@ -132,6 +133,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         "REPORTQ_HEARTBEAT": "1.5",
         "REPORTQ_SWEEP": "0.5",
         "REPORTQ_SWITCH_POLL": f"{SWITCH_POLL:g}",
+        "REPORTQ_DRIVE_WRITES": "100",
     }
     with Stack(tmp_path_factory.mktemp("stack"), settings=settings) as stack:
         yield System(stack)

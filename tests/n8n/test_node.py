@@ -22,6 +22,7 @@ from ops.servers.receiver import Receiver
 from ops.servers.tcp_proxy import TcpProxy
 from tests.n8n import node_flows
 from tests.n8n.conftest import KEY, OTHER_SECRET, PATIENCE, PRODUCT, SECRET, System
+from tests.n8n.crowds import files, items_of_which_five_are_bad, n8n_is_killed, the_api_is_away
 from tests.n8n.server import Execution, N8n
 from tests.n8n.test_workflows import BODY, ordered
 
@@ -40,10 +41,6 @@ def run(n8n: N8n) -> Run:
         return n8n.wait_for(workflow, before + 1, timeout)[-1]
 
     return start
-
-
-def files(n8n: N8n, execution: Execution, node: str = "Good") -> list[bytes]:
-    return [n8n.binary(binary["report"]) for binary in execution.binaries(node)]
 
 
 def test_one_report_with_its_file_and_a_name_that_says_something(n8n: N8n, system: System, code: str) -> None:
@@ -117,10 +114,13 @@ def test_more_than_one_batch_and_more_than_one_body(n8n: N8n, run: Run) -> None:
     assert [item["details"]["error_code"] for item in found.items("Bad")] == ["body_too_large"]
 
 
-def test_a_time_out_keeps_the_job_ids_and_what_has_ended(system: System, run: Run, n8n: N8n, code: str) -> None:
+def test_a_time_out_keeps_the_job_ids_and_what_has_ended(system: System, n8n: N8n, code: str) -> None:
+    """n8n looks for what has run out once a minute: one look finds both."""
+    hasty, strict = "nodeHasty", "nodeHastyRed"
     with system.held():
-        found = run("nodeHasty", ordered(code))
-        red = run("nodeHastyRed", ordered(code))
+        for workflow in (hasty, strict):
+            n8n.order(workflow, {"items": [ordered(code)]})
+        found, red = (n8n.wait_for(workflow, 1, PATIENCE)[-1] for workflow in (hasty, strict))
     (late,) = found.items("Bad")
     assert late["details"]["job_id"] in system.jobs(code)
     assert late["details"]["error_code"] == "time_limit"
@@ -145,43 +145,16 @@ def test_a_loop_orders_anew_in_each_pass(system: System, run: Run, code: str) ->
     assert sorted(system.jobs(code)) == sorted(item["job_id"] for item in found.items("Good"))
 
 
-def test_twenty_executions_wait_while_n8n_is_killed(n8n: N8n, system: System, code: str) -> None:
-    before = len(n8n.statuses("nodeLink"))
-    with system.held():
-        for _ in range(20):
-            n8n.order("nodeLink", {"items": [ordered(code), ordered("n8n-nowhere-kill")]})
-        wait_until(lambda: n8n.statuses("nodeLink").count("waiting") == 20, 240, "20 executions wait")
-        n8n.kill()
-    system.wait_all(code, "completed")
-    n8n.drop_event_log()
-    n8n.start()
-    found = n8n.wait_for("nodeLink", before + 20, 300)[before:]
-    assert {one.status for one in found} == {"success"}
-    assert sorted(one.items("Good")[0]["job_id"] for one in found) == sorted(system.jobs(code))
-    assert [len(one.items("Bad")) for one in found] == [1] * 20
+def test_executions_wait_while_n8n_is_killed(n8n: N8n, system: System, code: str) -> None:
+    n8n_is_killed(n8n, system, code, 8)
 
 
-def test_the_api_away_for_a_minute_loses_and_doubles_nothing(
-    n8n: N8n, system: System, way: TcpProxy, code: str
-) -> None:
-    before = len(n8n.statuses("nodeAway"))
-    way.refuse()
-    n8n.order("nodeAway", {"items": [ordered(code), ordered(code)]})
-    time.sleep(60)
-    assert n8n.statuses("nodeAway")[before:] == ["running"]
-    way.heal()
-    found = n8n.wait_for("nodeAway", before + 1, PATIENCE)[-1]
-    assert [item["job_id"] for item in found.items("Good")] == system.jobs(code)
-    assert len(system.jobs(code)) == 2
+def test_the_api_away_for_a_while_loses_and_doubles_nothing(n8n: N8n, system: System, way: TcpProxy, code: str) -> None:
+    the_api_is_away(n8n, system, way, code, tries=4)
 
 
-def test_three_hundred_items_of_which_five_are_bad(n8n: N8n, system: System, run: Run, code: str) -> None:
-    items = [ordered("n8n-nowhere-300" if n % 60 == 7 else code) for n in range(300)]
-    found = run(node_flows.MANY, *items, path="reportq-node-e", timeout=600)
-    good, bad = found.items("Here they are"), found.items("Say what went wrong")
-    assert (len(good), len(bad)) == (295, 5)
-    assert [item["job_id"] for item in good] == system.jobs(code)
-    assert files(n8n, found, "Here they are") == [system.pdf(item["job_id"]) for item in good]
+def test_more_items_than_a_page_of_results_of_which_five_are_bad(n8n: N8n, system: System, code: str) -> None:
+    items_of_which_five_are_bad(n8n, system, code, 110)
 
 
 def test_generate_goes_on_at_once_and_says_who_is_told(system: System, run: Run, person: Receiver, code: str) -> None:

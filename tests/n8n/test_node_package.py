@@ -23,23 +23,27 @@ def test_the_official_linter_is_content() -> None:
     assert lint() == ""
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "rule"),
-    [
-        ("dist/nodes/Reportq/Reportq.node.js", "usableAsTool: true, ", "", "node-usable-as-tool"),
-        ("dist/nodes/Reportq/ReportqTrigger.node.js", "name: 'reportqTrigger'", "name: 'other'", "trigger-node-conventions"),
-        ("dist/credentials/ReportqApi.credentials.js", "test = {", "tested = {", "credential-test-required"),
-        ("dist/nodes/Reportq/batches.js", "require('crypto')", "require('fs')", "no-restricted-imports"),
-        ("package.json", '"MIT"', '"GPL"', "n8n-nodes-base/community-package-json-license-not-default"),
-    ],
-)  # fmt: skip
-def test_the_linter_sees_our_code(tmp_path: Path, file: str, old: str, new: str, rule: str) -> None:
+FAULTS = [  # of a file: what stands there, what does instead, and the rule that is broken
+    ("dist/nodes/Reportq/Reportq.node.js", "usableAsTool: true, ", "", "node-usable-as-tool"),
+    ("dist/nodes/Reportq/ReportqTrigger.node.js", "name: 'reportqTrigger'", "name: 'other'", "trigger-node-conventions"),
+    ("dist/credentials/ReportqApi.credentials.js", "test = {", "tested = {", "credential-test-required"),
+    ("dist/nodes/Reportq/batches.js", "require('crypto')", "require('fs')", "no-restricted-imports"),
+    ("package.json", '"MIT"', '"GPL"', "n8n-nodes-base/community-package-json-license-not-default"),
+]  # fmt: skip
+
+
+def test_the_linter_sees_our_code(tmp_path: Path) -> None:
+    """A fault in each kind of file, all at once: what the linter says below a file's name names the file's own rule."""
     copy = tmp_path / "package"
     shutil.copytree(NODE, copy)
-    spoiled = copy / file
-    assert old in spoiled.read_text()
-    spoiled.write_text(spoiled.read_text().replace(old, new, 1))
-    assert rule in lint(copy)
+    for file, old, new, _ in FAULTS:
+        spoiled = copy / file
+        assert old in spoiled.read_text()
+        spoiled.write_text(spoiled.read_text().replace(old, new, 1))
+    said = [part.strip() for part in lint(copy).split("\n\n")]
+    for file, _, _, rule in FAULTS:
+        shown = f"/{Path(file).with_suffix('.ts').name}" if file.endswith(".js") else f"/{file}"
+        assert [part for part in said if shown in part.partition("\n")[0] and rule in part], said
 
 
 def test_it_is_small_and_holds_what_it_needs(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,57 +14,19 @@ from schema.ports import Post
 from tests.n8n import workflows
 from tests.n8n.breaking_proxy import BreakingProxy
 from tests.n8n.conftest import PATIENCE, PRODUCT, SECRET, System
+from tests.n8n.crowds import callbacks_come_too_early, n8n_is_away
 from tests.n8n.server import N8n
-from tests.n8n.test_workflows import Runs, downloaded, ordered
+from tests.n8n.test_workflows import Runs, ordered
 
 pytestmark = pytest.mark.timeout(1200)
 
 
-def test_a_callback_that_comes_before_the_wait_node_is_delivered_twenty_of_twenty(
-    n8n: N8n, system: System, code: str
-) -> None:
-    mine = Runs(n8n, "testDawdlingWait1")
-    for _ in range(20):
-        n8n.order("test-dawdling", ordered(code))
-    found = mine.ended(20, timeout=240)
-    jobs = [run.items("Submit")[0]["job_id"] for run in found]
-    assert len(set(jobs)) == 20
-    for job_id, run in zip(jobs, found, strict=True):
-        job = system.wait_told(job_id)
-        assert (job["status"], job["webhook"]["state"]) == ("completed", "delivered")
-        answers = system.answers(job_id)
-        assert answers[0] == ("running", 409)  # it did come too early
-        assert [status for _, status in answers].count(200) == 1
-        assert downloaded(n8n, run) == [system.pdf(job_id)]
+def test_a_callback_that_comes_before_the_wait_node_is_delivered(n8n: N8n, system: System, code: str) -> None:
+    callbacks_come_too_early(n8n, system, code, 8)
 
 
-def test_n8n_away_for_a_minute_with_twenty_executions_waiting(n8n: N8n, system: System, code: str) -> None:
-    mine = Runs(n8n, workflows.AWAIT)
-    with system.held():
-        for _ in range(20):
-            n8n.order("reportq-a", ordered(code))
-        wait_until(lambda: n8n.statuses(workflows.AWAIT).count("waiting") == 20, 240, "20 executions wait")
-        n8n.stop()
-        stopped = time.monotonic()
-    jobs = system.wait_all(code, "completed")
-    assert len(jobs) == 20
-
-    def tried() -> list[str]:
-        """Jobs whose callback met nobody; the others wait for the probe of their host, which is paused."""
-        return [job_id for job_id in jobs if None in [status for _, status in system.answers(job_id)]]
-
-    wait_until(lambda: bool(tried()), PATIENCE, "a callback was tried while n8n was away")
-    wait_until(lambda: time.monotonic() - stopped >= 60, 70, "n8n has been away for a minute")
-    n8n.start()
-
-    found = mine.ended(20, timeout=300)
-    for run in found:
-        job_id = run.items("Submit")[0]["job_id"]
-        assert system.wait_told(job_id)["webhook"]["state"] == "delivered"
-        assert [status for _, status in system.answers(job_id)].count(200) == 1  # resumed once
-        assert len(run.runs["Wait for the callback"]) == 1
-        assert downloaded(n8n, run) == [system.pdf(job_id)]
-    assert sorted(run.items("Submit")[0]["job_id"] for run in found) == sorted(jobs)
+def test_n8n_away_for_ten_seconds_with_executions_waiting(n8n: N8n, system: System, code: str) -> None:
+    n8n_is_away(n8n, system, code, 8, seconds=10)
 
 
 def test_retry_on_fail_makes_no_job_twice(n8n: N8n, system: System, breaking: BreakingProxy, code: str) -> None:
@@ -78,6 +39,18 @@ def test_retry_on_fail_makes_no_job_twice(n8n: N8n, system: System, breaking: Br
     jobs = [item["job_id"] for item in run.items("Submit")]
     assert len(set(jobs)) == 8
     assert sorted(system.jobs(code)) == sorted(jobs)
+
+
+@pytest.fixture(scope="module")
+def listens_for_get(n8n: N8n, system: System) -> str:
+    """A job whose callback is refused until it dies of it. That takes 25 s, which are another test's too."""
+    code = "n8n-listens-for-get"
+    system.save_report(code)
+    n8n.order("test-waits-for-get", ordered(code))
+    wait_until(lambda: len(system.jobs(code)) == 1, PATIENCE, "the job is there")
+    job_id = system.jobs(code)[0]
+    wait_until(lambda: bool(system.answers(job_id)), PATIENCE, "its callback was refused once")
+    return job_id
 
 
 def test_a_cancelled_job_arrives_where_the_workflow_listens(n8n: N8n, system: System, code: str) -> None:
@@ -95,6 +68,7 @@ def test_a_cancelled_job_arrives_where_the_workflow_listens(n8n: N8n, system: Sy
     assert called.items("Say what went wrong")[0]["status"] == "cancelled"
 
 
+@pytest.mark.usefixtures(listens_for_get.__name__)  # it begins here
 def test_a_job_that_killed_its_workers_arrives_where_the_workflow_listens(n8n: N8n, system: System, code: str) -> None:
     """Three times a worker is killed while it loads the report: the round ends, and n8n is told like of any failure."""
     waiting, listening = Runs(n8n, workflows.AWAIT), Runs(n8n, workflows.TWO)
@@ -126,10 +100,8 @@ def test_a_job_that_killed_its_workers_arrives_where_the_workflow_listens(n8n: N
         assert job["webhook"]["state"] == "delivered"
 
 
-def test_a_wait_node_that_listens_for_get_is_told_to_its_builder(n8n: N8n, system: System, code: str) -> None:
-    n8n.order("test-waits-for-get", ordered(code))
-    wait_until(lambda: len(system.jobs(code)) == 1, PATIENCE, "the job is there")
-    job = system.wait_told(system.jobs(code)[0], timeout=180)
+def test_a_wait_node_that_listens_for_get_is_told_to_its_builder(system: System, listens_for_get: str) -> None:
+    job = system.wait_told(listens_for_get)
     assert job["status"] == "completed"
     assert job["webhook"]["state"] == "dead"
     assert "POST" in job["webhook"]["hint"]

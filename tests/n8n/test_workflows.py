@@ -49,6 +49,16 @@ def runs(n8n: N8n) -> Callable[[str], Runs]:
     return lambda workflow_id: Runs(n8n, workflow_id)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def impatient(n8n: N8n, system: System) -> Runs:
+    """Begun before all others: n8n looks for waits that have run out once a minute."""
+    code = "n8n-impatient"
+    system.save_report(code)
+    mine = Runs(n8n, "testImpatientWait")
+    n8n.order("test-impatient", ordered(code))
+    return mine
+
+
 def downloaded(n8n: N8n, run: Execution) -> list[bytes]:
     return [n8n.binary(binary["report"]) for binary in run.binaries("Download the PDF")]
 
@@ -71,16 +81,6 @@ def test_submit_and_wait_is_told_of_a_failure(n8n: N8n, system: System, runs: Ca
     assert told["status"] == "failed"
     assert told["error"] in (red.error or "")
     assert told["error"] == system.job(told["job_id"])["error"]["message"]
-
-
-def test_submit_and_wait_asks_when_no_callback_comes(
-    n8n: N8n, system: System, runs: Callable[[str], Runs], code: str
-) -> None:
-    mine = runs("testImpatientWait")
-    n8n.order("test-impatient", ordered(code))
-    run = mine.ended(timeout=200)[0]  # n8n looks for expired waits once a minute
-    assert run.items("Ask for the status")[-1]["body"]["status"] == "completed"
-    assert downloaded(n8n, run) == [system.pdf(run.items("Submit")[0]["job_id"])]
 
 
 def test_two_endpoints(n8n: N8n, system: System, runs: Callable[[str], Runs], code: str) -> None:
@@ -314,3 +314,9 @@ def test_a_failure_waits_for_its_decision_also_when_nobody_is_told(
     link = n8n.executions("testNobodyTold001")[-1].items("Words for a person")[0]["text"].split(" ")[-1]
     assert call("POST", link, files={"field-0": (None, "Let it be")}).ok
     assert mine.ended()[0].items("Tell a person") == []
+
+
+def test_submit_and_wait_asks_when_no_callback_comes(n8n: N8n, system: System, impatient: Runs) -> None:
+    run = impatient.ended(timeout=200)[0]
+    assert run.items("Ask for the status")[-1]["body"]["status"] == "completed"
+    assert downloaded(n8n, run) == [system.pdf(run.items("Submit")[0]["job_id"])]
