@@ -8,7 +8,6 @@ ops/test --setup                packages only (done before this module runs)
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -29,7 +28,6 @@ from ops.servers.rabbitmq import version
 
 ROOT = Path(__file__).resolve().parents[1]
 KNOWN: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
-VENV_313 = ROOT / "var" / "venv-3.13"
 console = Console(highlight=False, soft_wrap=True)
 Result = tuple[str, bool, float]  # of a stage: its name, whether it passed, its seconds
 
@@ -46,9 +44,9 @@ def _lint(_: list[str]) -> bool:
     return all(checks)
 
 
-def _pytest(*arguments: str, python: str = sys.executable, **environ: str) -> bool:
+def _pytest(*arguments: str, **environ: str) -> bool:
     # A seed of its own would make hypothesis and random order differ between two runs of one commit.
-    return _run(python, "-m", "pytest", "-q", *arguments, PYTHONHASHSEED="0", **environ)
+    return _run(sys.executable, "-m", "pytest", "-q", *arguments, PYTHONHASHSEED="0", **environ)
 
 
 def _suite(stage: str) -> Callable[[list[str]], bool]:
@@ -57,21 +55,6 @@ def _suite(stage: str) -> Callable[[list[str]], bool]:
 
     run.__doc__ = f"tests/{stage}"
     return run
-
-
-def _python313(options: list[str]) -> bool:
-    """unit, contracts and protocol once more on Python 3.13, where that interpreter is present."""
-    found = _find_313()
-    if found is None:
-        console.print("Python 3.13 is not on this machine: nothing was tested on it.")
-        return True
-    if not (VENV_313 / "bin" / "python").exists() and not _run(found, "-m", "venv", str(VENV_313)):
-        return False
-    python = str(VENV_313 / "bin" / "python")
-    install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    if not _run(*install, "-r", "requirements.txt", "-r", "tests/requirements.txt"):
-        return False
-    return _pytest("tests/unit", "tests/contracts", "tests/protocol", *options, python=python)
 
 
 def _rabbitmq4(options: list[str]) -> bool:
@@ -99,14 +82,6 @@ def _drill(options: list[str]) -> bool:
 def _image(_: list[str]) -> bool:
     """ops/Dockerfile is built by buildah, and every command of docker-compose.yml runs from the image."""
     return image.test()
-
-
-def _find_313() -> str | None:
-    candidates = [shutil.which("python3.13"), *map(str, Path.home().glob(".pyenv/versions/3.13*/bin/python3.13"))]
-    for candidate in filter(None, candidates):
-        if subprocess.run([candidate, "-c", ""], capture_output=True).returncode == 0:
-            return candidate
-    return None
 
 
 def _quick(options: list[str]) -> bool:
@@ -142,7 +117,6 @@ STAGES: dict[str, Callable[[list[str]], bool]] = {
         )
         if (ROOT / "tests" / stage).is_dir()
     },
-    "python313": _python313,
     "rabbitmq4": _rabbitmq4,
     "mysql": _mysql,
     "debian13": _debian13,
