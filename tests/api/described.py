@@ -15,7 +15,7 @@ from tests.api.conftest import KEYS
 CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
 THOROUGH = ("--max-examples", "20")
 """All phases: examples, coverage, fuzzing, stateful."""
-PLAIN = ("--phases", "examples,coverage,fuzzing", "--max-examples", "2")
+PLAIN = ("--phases", "examples,fuzzing", "--max-examples", "2")
 
 
 def every_answer_is_described(url: str, folder: Path, *options: str, timeout: float) -> None:

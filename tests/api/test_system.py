@@ -97,15 +97,10 @@ def test_what_is_no_http_is_refused_and_hurts_nobody(system: Stack, head: bytes)
     assert system.call("GET", "/livez").status_code == 200
 
 
-@pytest.mark.parametrize(
-    "said",
-    [b"", b"POST /api/reports/generate-async HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "],
-    ids=["silent", "half a request"],
-)
-def test_clients_that_fall_silent_are_let_go(system: Stack, said: bytes) -> None:
-    """More of them than there are threads: the service is back once they are cut off, without their help."""
+def test_clients_that_fall_silent_are_let_go(system: Stack) -> None:
+    """In the middle of a request, or before it. They are more than there are threads: the service is back without their help."""
     half = []
-    for _ in range(40):
+    for said in [b"", b"POST /api/reports/generate-async HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "] * 40:
         one = socket.create_connection(("127.0.0.1", system.port), timeout=60)
         one.sendall(said)
         half.append(one)
