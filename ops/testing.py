@@ -1,7 +1,7 @@
 """`ops/test`: every check and test in stages, two of them side by side, each with its time.
 
 ops/test                        everything that is not marked "on request"
-ops/test quick                  lint, unit, protocol on SQLite, contracts that need no server: about a minute
+ops/test quick                  lint, unit, protocol on SQLite, contracts that need no server; four minutes
 ops/test STAGE [STAGE ...]      only these
 ops/test crashes --times 10     options behind a stage go to pytest
 ops/test --setup                packages only (done before this module runs)
@@ -85,7 +85,7 @@ def _image(_: list[str]) -> bool:
 
 
 def _quick(options: list[str]) -> bool:
-    """lint, unit, and of protocol and contracts what needs no server; both processors, about a minute."""
+    """lint, unit, and of protocol and contracts what needs no server; both processors, four minutes."""
 
     def tests(part: Sequence[str]) -> bool:
         command = [sys.executable, "-m", "pytest", "-q", *part, "--without-servers", *options]
