@@ -1,6 +1,8 @@
 """Threads of a real process that die when a test says so: as by an exception where nobody catches any.
 
 with MORTAL naming a folder: a file in it named after a thread's class or name ends one such thread
+
+A worker thread that is at a job takes the end for the job's failure and lives on, so it is told until it has ended.
 """
 
 from __future__ import annotations
@@ -23,7 +25,12 @@ def _look(folder: Path) -> None:
             found = [t for t in threading.enumerate() if order.name in (type(t).__name__, t.name)]
             if found:
                 order.unlink()
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(found[0].ident or 0), ctypes.py_object(SystemExit)
-                )
+                _end(found[0])
         time.sleep(0.05)
+
+
+def _end(thread: threading.Thread) -> None:
+    while thread.is_alive():
+        ident, death = ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, death)
+        thread.join(0.2)

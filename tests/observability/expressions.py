@@ -13,7 +13,7 @@ from schema.metrics.table import HISTOGRAM, TABLE
 
 OPS = Path(__file__).resolve().parents[2] / "ops"
 RULES = OPS / "prometheus" / "rules.yml"
-RULES_TEST = OPS / "prometheus" / "rules_test.yml"
+RULES_TESTS = (OPS / "prometheus" / "rules_test.yml", OPS / "prometheus" / "rules_hours_test.yml")
 BOARDS = sorted((OPS / "grafana" / "dashboards").glob("*.json"))
 RUNBOOKS = OPS / "runbooks"
 _NAME = re.compile(r"\breportq[_:][a-z0-9_:]+")

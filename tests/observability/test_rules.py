@@ -18,7 +18,7 @@ from tests.observability.expressions import (
     BOARDS,
     OPS,
     RULES,
-    RULES_TEST,
+    RULES_TESTS,
     RUNBOOKS,
     alerts,
     edges_in,
@@ -49,13 +49,14 @@ def test_promtool_accepts_the_rules() -> None:
     assert "SUCCESS" in tool("promtool", "check", "rules", str(RULES))
 
 
-def test_every_alert_fires_when_it_should_and_only_then() -> None:
-    assert "SUCCESS" in tool("promtool", "test", "rules", str(RULES_TEST))
+@pytest.mark.parametrize("cases", RULES_TESTS, ids=lambda cases: cases.stem)
+def test_every_alert_fires_when_it_should_and_only_then(cases: Path) -> None:
+    assert "SUCCESS" in tool("promtool", "test", "rules", str(cases))
 
 
 def test_every_alert_has_a_test_that_fires_and_one_that_does_not() -> None:
     fired: dict[str, set[bool]] = {}
-    for test in yaml.safe_load(RULES_TEST.read_text())["tests"]:
+    for test in (test for cases in RULES_TESTS for test in yaml.safe_load(cases.read_text())["tests"]):
         for case in test.get("alert_rule_test", []):
             fired.setdefault(case["alertname"], set()).add(bool(case["exp_alerts"]))
     assert fired == {alert["alert"]: {True, False} for alert in alerts()}
