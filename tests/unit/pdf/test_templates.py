@@ -85,6 +85,26 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, mistake: tuple[str, st
 
 
 @pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ("extra: " + "[" * 100_000, "lie too deep"),
+        ("extra:\n" + "- " * 100_000, "lie too deep"),
+        ("extra: " + "{a: " * 50_000, "lie too deep"),
+        ("extra: &a [*a]\n", "an alias stands within what it names"),
+        ("extra: [b\n", "line 15: not YAML: did not find expected"),
+        ("extra: *b\n", "line 14: not YAML: found undefined alias"),
+        ("extra: !!python/object/apply:os.abort []\n", "line 14: not YAML: could not determine a constructor"),
+        ("extra: \x07\n", "not YAML"),
+        ("---\na: 1\n", "line 14: not YAML: but found another document"),
+    ],
+)
+def test_a_file_that_no_reader_bears_is_refused(tmp_path: Path, end: str, expected: str) -> None:
+    error = error_of(product(tmp_path, GOOD + end))
+    assert error.code == "template_invalid"
+    assert expected in error.detail
+
+
+@pytest.mark.parametrize(
     ("block", "expected"),
     [
         ("{block: gauge, value: nilai, scale: skala}", "there is no scale named 'skala' (scales: skor)"),
