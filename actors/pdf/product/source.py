@@ -46,7 +46,7 @@ class Source:
             raise invalid(path, 1, f"the file is not UTF-8 ({error.reason})") from error
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark else 1
+            line = min(mark.line, text.count("\n")) + 1 if mark else 1
             raise invalid(path, line, f"not YAML: {getattr(error, 'problem', None) or error}") from error
         except RecursionError as error:
             raise invalid(path, 1, "an alias stands within what it names, or values lie too deep") from error
