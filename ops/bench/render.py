@@ -17,7 +17,7 @@ from pypdf import PdfReader
 
 from actors.pdf.fonts.families import families
 from actors.pdf.renderer import PdfRenderer
-from actors.pdf.text.words import hyphen_places
+from actors.pdf.text.words import hyphen_places, known_chunks
 from ops.bench import render_fpdf2, render_reportlab
 from ops.bench.frame import parser
 from ops.bench.reference import DATE, TEMPLATES, report
@@ -38,6 +38,7 @@ def _fresh(ours: Contender) -> Contender:
         for family in families().values():
             family.runs.cache_clear()
         hyphen_places.cache_clear()
+        known_chunks.cache_clear()
         return ours(data)
 
     return render

@@ -42,6 +42,13 @@ class Run:
     language: bytes = b""  # The script's language, when the script is not Latin.
     missing: str = ""  # Characters that no face has; their numbers are shown.
 
+    @property
+    def plain(self) -> bytes:
+        """The inside of a TJ array, when it is all that a page needs besides the face; or nothing."""
+        if self.actual or self.placed or self.language or self.missing or not self.core or self.face.zoom != 1.0:
+            return b""
+        return self.shows[0][1] if len(self.shows) == 1 else b""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from actors.pdf.fonts.faces import Face, Placed, Run
+from actors.pdf.fonts.families import Family
 from actors.pdf.fonts.font_file import SOFT_HYPHEN
 from actors.pdf.style import Colour, look
 from actors.pdf.text.bidi import Piece, in_visual_order
@@ -76,52 +77,63 @@ class Canvas:
             ends_with_space = ends_with_space and not line.rtl
         parts: list[bytes] = [b"BT 1 0 0 1 %.2f %.2f Tm" % (x, self.height - baseline)]
         shown: list[bytes] = []
+        gap: list[bytes] = []  # what moves on to the next word while family and type stay the same
         last = len(chunks) - 1
-        ink = self.ink
+        type_ = family = None
         for place, chunk in enumerate(chunks):
-            type_ = chunk.type
-            size = type_.size
-            if type_.colour != self._fill:
-                _flush(parts, shown)
-                parts.append(self._fill_operator(type_.colour))
-            for run in chunk.runs:
-                face = run.face
-                set_size = size if face.zoom == 1.0 else size * face.zoom
-                if (face.number, set_size) != self._font:
-                    self._set_font(parts, shown, face.number, set_size)
-                if not run.core or face.number not in ink.faces:
-                    ink.use(run)
-                if run.missing:
-                    ink.missing.update(run.missing)
-                if run.language:
-                    _flush(parts, shown)
-                    parts.append(b"/Span <</Lang(%s)>> BDC" % run.language)
-                if run.placed:
-                    _flush(parts, shown)
-                    _show_placed(parts, run, ink, set_size)
-                elif run.actual or len(run.shows) > 1:
-                    _flush(parts, shown)
-                    _show_spelled(parts, run, set_size)
-                else:
-                    shown.append(run.shows[0][1])
-                if run.language:
-                    _flush(parts, shown)
-                    parts.append(b"EMC")
+            if chunk.plain and chunk.type is type_ and chunk.family is family:
+                shown.append(chunk.plain)
+            else:
+                self._word(parts, shown, chunk)
+                type_ = family = None
             # Where a word ends a line, a space follows: without it a screen reader joins the word to the next line.
             if chunk.space if place != last else ends_with_space:
-                main = chunk.family.main
-                if (main.number, size) != self._font:
-                    self._set_font(parts, shown, main.number, size)
-                if main.number not in ink.faces:
-                    for run in chunk.family.runs("x"):
-                        ink.use(run)
-                shown.append(main.space_hex)
-                extra = line.stretch * 1000 / size
-                if extra and place != last:
-                    shown.append(b"%.1f" % -extra)
+                if chunk.type is not type_ or chunk.family is not family:
+                    type_, family = chunk.type, chunk.family
+                    self._main_font(parts, shown, family, type_.size)
+                    extra = line.stretch * 1000 / type_.size
+                    gap = [family.main.space_hex, b"%.1f" % -extra] if extra else [family.main.space_hex]
+                shown += gap if place != last else gap[:1]
         _flush(parts, shown)
         parts.append(b"ET")
         self.out.append(b" ".join(parts))
+
+    def _word(self, parts: list[bytes], shown: list[bytes], chunk: Chunk | Piece) -> None:
+        size, ink = chunk.type.size, self.ink
+        if chunk.type.colour != self._fill:
+            _flush(parts, shown)
+            parts.append(self._fill_operator(chunk.type.colour))
+        for run in chunk.runs:
+            face = run.face
+            set_size = size if face.zoom == 1.0 else size * face.zoom
+            if (face.number, set_size) != self._font:
+                self._set_font(parts, shown, face.number, set_size)
+            if not run.core or face.number not in ink.faces:
+                ink.use(run)
+            if run.missing:
+                ink.missing.update(run.missing)
+            if run.language:
+                _flush(parts, shown)
+                parts.append(b"/Span <</Lang(%s)>> BDC" % run.language)
+            if run.placed:
+                _flush(parts, shown)
+                _show_placed(parts, run, ink, set_size)
+            elif run.actual or len(run.shows) > 1:
+                _flush(parts, shown)
+                _show_spelled(parts, run, set_size)
+            else:
+                shown.append(run.shows[0][1])
+            if run.language:
+                _flush(parts, shown)
+                parts.append(b"EMC")
+
+    def _main_font(self, parts: list[bytes], shown: list[bytes], family: Family, size: float) -> None:
+        main = family.main
+        if (main.number, size) != self._font:
+            self._set_font(parts, shown, main.number, size)
+        if main.number not in self.ink.faces:
+            for run in family.runs("x"):
+                self.ink.use(run)
 
     def _set_font(self, parts: list[bytes], shown: list[bytes], number: int, size: float) -> None:
         _flush(parts, shown)

@@ -26,6 +26,7 @@ class Piece:
     type: Type
     runs: tuple[Run, ...]
     space: float = 0.0
+    plain: bytes = b""
 
 
 def in_visual_order(line: Line) -> list[Piece]:

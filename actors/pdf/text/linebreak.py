@@ -80,9 +80,9 @@ def ragged(chunks: list[Chunk], measure: float, *, hyphenate: bool = True) -> li
             if divided:
                 continue
         if wide > measure and len(group) > 1:  # glued pieces are wider than the line: part them
-            for chunk in group[:-1]:
-                chunk.breakable = True
-            group = group[:1]
+            parted = [chunk.ending(space=0.0, breakable=True) for chunk in group[:-1]]
+            pending[place : place + len(parted)] = parted
+            group = parted[:1]
             wide = group[0].width
         width += gap + wide
         gap = group[-1].space

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from actors.pdf.fonts.faces import Run
@@ -39,9 +40,9 @@ _TALLEST = 30  # Marks that a letter may carry (UAX #15, Stream-Safe Text); no l
 
 
 class Chunk:
-    """A word or a piece of one, which a line divides only at its hyphenation points."""
+    """A word or a piece of one, which a line divides only at its hyphenation points. Paragraphs share it: never change it."""
 
-    __slots__ = ("below", "breakable", "family", "rtl", "runs", "space", "text", "type", "width")
+    __slots__ = ("below", "breakable", "family", "plain", "rtl", "runs", "space", "text", "type", "width")
 
     def __init__(self, text: str, family: Family, type_: Type, space: float, breakable: bool = False) -> None:
         self.text = text
@@ -54,11 +55,18 @@ class Chunk:
         self.width = width if width > least else least
         self.space = space  # word space after it, points; 0: glued to the next one
         self.breakable = breakable  # a line may end after it although no space follows
+        self.plain = (
+            runs[0].plain if len(runs) == 1 and runs[0].face is family.main else b""
+        )  # where that is all to show
         self.rtl = False
         self.below = 0.0  # points that its line is taller
         if not text.isascii():
             self.rtl = bool(_RTL.search(text))
             self.below = max((run.face.below for run in runs), default=0.0) * type_.size
+
+    def ending(self, *, space: float, breakable: bool) -> "Chunk":
+        """The same text with another end."""
+        return Chunk(self.text, self.family, self.type, space, breakable)
 
 
 def clean(text: str) -> str:
@@ -168,30 +176,29 @@ def measured(spans: Iterable[tuple[str, int]], type_: Type) -> list[list[Chunk]]
     lines: list[list[Chunk]] = [[]]
     for text, weight in spans:
         family = fonts[(type_.plain, type_.italic, type_.bold)[weight]]
+        setting = _setting(family, type_)
         space = family.main.space * type_.size / 1000
         for number, part in enumerate(clean(text).split(HARD_BREAK)):
             if number:
                 lines.append([])
             line = lines[-1]
-            if part[:1] == " " and line:
-                line[-1].space = line[-1].space or space
+            if part[:1] == " " and line and not line[-1].space:
+                line[-1] = line[-1].ending(space=space, breakable=line[-1].breakable)
             words = part.split(" ")
             last = len(words) - 1
             for place, word in enumerate(words):
                 if not word:
                     continue
                 after = space if place < last else 0.0
-                if len(word) <= REMEMBERED and word.isalnum() and word.isascii():
-                    line.append(Chunk(word, family, type_, after))
-                else:
-                    *pieces, end = _known_pieces(word) if len(word) <= REMEMBERED else _pieces(word)
-                    line += [Chunk(piece, family, type_, 0.0, breakable=True) for piece in pieces]
-                    line.append(Chunk(end, family, type_, after))
+                chunks = known_chunks if len(word) <= REMEMBERED else _chunks
+                line += chunks(word, setting, after)
     return lines
 
 
 def _pieces(word: str) -> tuple[str, ...]:
     """The parts of a word; between two of them a line may end without an added hyphen."""
+    if len(word) <= LONGEST and word.isascii() and word.isalnum():
+        return (word,)
     if _CJK.search(word):
         return tuple(_clusters(word))
     parts = _PIECES.findall(word)
@@ -202,7 +209,26 @@ def _pieces(word: str) -> tuple[str, ...]:
     return tuple(portion for part in parts for portion in _portions(part))
 
 
-_known_pieces = lru_cache(maxsize=3_000)(_pieces)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Setting:
+    """A family and a type, as one key: their own values would take longer to compare than a word to measure."""
+
+    family: Family
+    type: Type
+
+
+_setting = lru_cache(maxsize=200)(_Setting)
+
+
+def _chunks(word: str, setting: _Setting, space: float) -> tuple[Chunk, ...]:
+    """A word as a paragraph holds it, with the space after it."""
+    family, type_ = setting.family, setting.type
+    *pieces, end = _pieces(word)
+    ended = Chunk(end, family, type_, space)
+    return (*[Chunk(piece, family, type_, 0.0, breakable=True) for piece in pieces], ended) if pieces else (ended,)
+
+
+known_chunks = lru_cache(maxsize=3_000)(_chunks)
 
 
 def _portions(part: str) -> list[str]:
@@ -245,8 +271,7 @@ def shredded(chunk: Chunk, measure: float) -> list[Chunk]:
             pieces += [Chunk(char, chunk.family, chunk.type, 0.0, breakable=True) for char in piece.text]
         else:
             pieces.append(piece)
-    pieces[-1].space = chunk.space
-    pieces[-1].breakable = chunk.breakable
+    pieces[-1] = pieces[-1].ending(space=chunk.space, breakable=chunk.breakable)
     return pieces
 
 
