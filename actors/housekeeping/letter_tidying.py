@@ -74,7 +74,7 @@ class _Queue:
         if turn.whole and self._looking:
             self._looking = False
             self._looked_at = time.monotonic()
-            self._surplus = max(0, turn.left - letters.copies(self.db, self.queue))
+            self._surplus = max(0, turn.known - letters.copies(self.db, self.queue))
         if turn.dropped:
             log.info("dead_letters.copies_removed", queue=self.queue, count=len(turn.dropped), left=turn.left)
 

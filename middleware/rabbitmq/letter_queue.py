@@ -41,7 +41,8 @@ class Pass:
 
     dropped: set[str]
     whole: bool  # every message was looked at
-    left: int  # messages that stay
+    left: int  # messages in the queue now, those included that came during the turn
+    known: int  # messages that this rotation has met and put back
 
 
 @dataclass(eq=False)
@@ -52,6 +53,7 @@ class LetterQueue:
     db: Database
     queue: str
     _ahead: int = 0  # messages that this rotation has still to look at
+    _known: int = 0  # messages that this rotation has met and put back
     _at_once: int = CHUNK
     _alike: Counter[str] = field(default_factory=Counter)  # strangers of this rotation that are equal
 
@@ -76,7 +78,7 @@ class LetterQueue:
             name = xq(self.queue)
             there = int(channel.queue_declare(name, passive=True).method.message_count)
             if self._ahead <= 0:
-                self._ahead = there
+                self._ahead, self._known = there, 0
                 self._alike.clear()
             self._ahead = min(self._ahead, there)
             channel.tx_select()
@@ -84,22 +86,23 @@ class LetterQueue:
                 taken = self._chunk(channel, name)
                 if not taken:
                     break  # not the queue's end: large messages come slowly, and cut ones lie out of sight for a while
-                gone = self._sorted(channel, taken, resolved, whole)
+                gone, kept = self._sorted(channel, taken, resolved, whole)
                 channel.basic_ack(0, multiple=True)
                 channel.tx_commit()
                 self._ahead -= len(taken)
+                self._known += kept
                 dropped.update(gone)
             left = int(channel.queue_declare(name, passive=True).method.message_count)
             done = self._ahead <= 0
             if not whole and resolved <= dropped:
                 self._ahead = 0  # the next rotation begins anew
-            return Pass(dropped, done, left)
+            return Pass(dropped, done, left, self._known)
 
         with contextlib.suppress(_TooMuch):
             turn: Pass = self.publisher.call(work, 2 * SLICE)
             return turn
         gc.collect()  # pika's objects hold one another, and large messages with them
-        return Pass(dropped, False, self._ahead)
+        return Pass(dropped, False, self._ahead, self._known)
 
     def _chunk(self, channel: Any, name: str) -> list[tuple[Any, bytes]]:
         wanted = min(self._at_once, self._ahead)
@@ -124,12 +127,18 @@ class LetterQueue:
         channel.cancel()
         return taken
 
-    def _sorted(self, channel: Any, taken: list[tuple[Any, bytes]], resolved: set[str], whole: bool) -> set[str]:
-        """Put back what stays; returns the letters whose copies leave. Only a `whole` look asks where they belong."""
+    def _sorted(
+        self, channel: Any, taken: list[tuple[Any, bytes]], resolved: set[str], whole: bool
+    ) -> tuple[set[str], int]:
+        """Put back what stays; returns the letters whose copies leave, and how many messages stay here.
+
+        Only a `whole` look asks where they belong.
+        """
         found = [(meaning(body), properties, body) for properties, body in taken]
         copies = [message.dead_letter_id for message, _, _ in found if isinstance(message, Letter)]
         homes = letters.homes(self.db, copies) if whole else {}
         gone: set[str] = set()
+        kept = 0
         for message, properties, body in found:
             home: str | None = self.queue
             if isinstance(message, Letter):
@@ -144,7 +153,8 @@ class LetterQueue:
                 home = None
             if home is not None:
                 channel.basic_publish("", xq(home), body, properties)
-        return gone
+                kept += home == self.queue
+        return gone, kept
 
     def _adopted(self, stranger: Stranger, properties: Any, body: bytes) -> bool:
         """Whether the stranger has a row now. One that cannot get a row must not stop the others."""

@@ -392,6 +392,20 @@ def test_a_slow_message_is_not_taken_for_the_end_of_the_queue(desk: Desk, monkey
     wait_until(lambda: len(desk.letters("raw")) == 3, 60, "a row for each")
 
 
+def test_a_message_that_comes_during_a_look_is_looked_at_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look knows those that it met; one that is moved in behind them is no old acquaintance."""
+    dead_callback(desk)
+    met = LetterQueue._sorted
+
+    def late(*args: Any) -> Any:
+        monkeypatch.undo()
+        desk.publish("webhooks.XQ", b"garbage")
+        return met(*args)
+
+    monkeypatch.setattr(LetterQueue, "_sorted", late)
+    wait_until(lambda: len(desk.letters("raw")) == 1, 60, "its row")
+
+
 def most_memory() -> int:
     """MB that this process has taken at most since this was last asked."""
     status = Path("/proc/self/status").read_text()
