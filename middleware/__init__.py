@@ -1,1 +1,4 @@
-"""What stands around every message: Dramatiq's hooks, RabbitMQ, the meters, and traces."""
+"""What stands around every message.
+
+Rooms: hooks (Dramatiq's: retries, limits, heartbeats), rabbitmq, meters (Prometheus), tracing.
+"""

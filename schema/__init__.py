@@ -1,5 +1,8 @@
 """The truth: settings, errors, what is asked and answered, rows and their guarded transitions. Imports nothing of ours.
 
+Rooms: rows (the SQL), life (ends, replays, retention), callbacks (what answers mean), http (what the API takes and says,
+texts of errors), metrics, documents, sql, environment, host.
+
 Words. Each means one thing here, and nothing else is called by it.
 
     job          what was asked: one report for one code and product
@@ -7,7 +10,8 @@ Words. Each means one thing here, and nothing else is called by it.
     round        a submission (round 1) or a replay of a job: a budget, one end and one delivery of its own
     message      what RabbitMQ carries: which row to look at. The row is the truth, the message is a hint
     admit        let a due row into the broker, as far as its window reaches; the relay does it
-    promote      admit a job that waited too long once more, ahead of its priority
+    turn         the place of a job's priority in the line: 9 - priority; 0 goes first
+    promote      give a job that waited too long an earlier turn; one that was published is published again
     claim        take a waiting row under a lease; each claim of a row is a start, numbered by `start_no`
     attempt      a start of a job, written down when it is over (table `attempts`)
     try          an attempt or a POST that counts against the budget; a returned attempt is none

@@ -1,4 +1,4 @@
-"""Honest positions and estimates: they follow turn, live workers and measured durations; a position is no promise.
+"""Honest positions and estimates, which are no promises; and the 429 when too many jobs wait (`backlog_full`).
 
 A thread looks at the queue about once a second while anybody asks. All requests of the process share what it saw: no
 submission and no status counts rows. While few jobs wait, the position is counted exactly. Of a long queue the look

@@ -1,4 +1,4 @@
-"""Removes the rows of ended jobs in small batches, with pauses; `schema/life/retention.py` says which rows, by SQL."""
+"""When old rows go: a few at a time, with pauses. The rule and every DELETE stand in `schema/life/retention.py`."""
 
 import time
 

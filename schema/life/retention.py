@@ -1,4 +1,4 @@
-"""Removes ended jobs' rows once their time is over; what is permanent (the record, the PDF) stays (DESIGN §4).
+"""Removes old rows: ended jobs and batches, resolved letters, used keys, links, previews; record and PDF stay (DESIGN §4).
 
 A job stays while anything is owed: a delivery that has not ended, a permanent record that is not written, an open dead
 letter. A batch of jobs stays as long, and while a row of its jobs does. Candidates are read off an index alone, a few at

@@ -1,4 +1,6 @@
-"""The state of the whole cluster, read from the rows: waiting jobs, owed callbacks, dead letters, as gauges.
+"""The state of the whole cluster as gauges: waiting jobs, owed callbacks (`reportq_deliveries`), dead letters.
+
+Names stand in `table.py`, the SQL in `schema/rows/figures.py`.
 
 Every query reads only rows that wait or are worked on, by an index; ended jobs cost nothing however many there are.
 """

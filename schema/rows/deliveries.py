@@ -1,4 +1,4 @@
-"""The delivery's row: one promise per round to record the end for good and to tell one URL (DESIGN §2.10)."""
+"""The delivery's row and the SQL that claims it: a round's promise to record its end and tell one URL (DESIGN §2.10)."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -90,7 +90,12 @@ def test_a_nearly_full_pdf_folder_pauses_and_burns_nothing(
     """Room for a probe of some bytes, none for a PDF."""
     disk = small_disk(4 << 20, "pdfs")
     disk.fill(leave=20_000)
-    api = embedded(REPORTQ_ARTIFACTS_URL=f"file:{disk.folder}", REPORTQ_PROBE_EVERY="0.2", REPORTQ_SWEEP="0.1")
+    api = embedded(
+        REPORTQ_ARTIFACTS_URL=f"file:{disk.folder}",
+        REPORTQ_PROBE_EVERY="0.2",
+        REPORTQ_SWEEP="0.1",
+        REPORTQ_SWITCH_POLL="0.1",
+    )
     for number in range(19):
         submit(api.url, number)
     wait_until(lambda: api.log.read_text().count("dependency.still_down") > 25, 90, "the prober asks in vain")

@@ -1,4 +1,4 @@
-"""Tables: rows that stay whole, numbers set in columns, little meters; where they break, `page/flow.py` decides."""
+"""Tables: numbers in columns, little meters, rows that stay whole and together; where a page ends, `page/flow.py` decides."""
 
 import math
 from collections.abc import Sequence

@@ -13,8 +13,9 @@ LEFT = RIGHT = 3  # letters: fewer never stand alone at a line's end or beginnin
 DIVIDED = (
     "antar-manusia", "ber-akhir", "ber-asal", "ber-ikut", "ber-ikutnya", "ber-istirahat", "ber-olah-raga",
     "ber-usaha", "kesa-lahan", "manu-skrip", "memi-liki", "meng-ikuti", "olah-raga", "pasca-sarjana", "pengi-ngat",
-    "per-empuan", "per-ingatan", "per-ubahan", "per-ubahan-nya", "peri-laku", "sebaik-nya", "ter-akhir", "ter-ampil",
-    "ter-utama", "trans-formasi", "trans-krip", "trans-portasi",
+    "per-empuan", "per-iklanan", "per-ingatan", "per-ubahan", "per-ubahan-nya", "peri-laku", "sebaik-nya", "sese-orang",
+    "ter-akhir", "ter-ampil", "ter-utama", "trans-formasi", "trans-krip", "trans-portasi", "wira-swasta", "wira-usaha",
+    "wira-usaha-wan",
 )  # fmt: skip
 EXCEPTIONS = {
     "".join(parts): [len("".join(parts[:number])) for number in range(1, len(parts))]

@@ -85,7 +85,7 @@ def test_the_checker_notices_a_report_about_somebody_else(renderer: PdfRenderer,
 @pytest.mark.parametrize(
     ("product", "true", "false"),
     [
-        ("minatBakatUmum", "investigatif, sosial dan artistik", "investigatif, sosial dan konvensional"),
+        ("minatBakatUmum", "investigatif, sosial, dan artistik", "investigatif, sosial, dan konvensional"),
         ("minatBakatUmum", "Kode Holland: ISA", "Kode Holland: IAS"),
         ("minatBakatUmum", "Kode Holland: ISA", "Kode Holland: ISK"),
         ("minatBakatUmum", "Penggunaan bahasa (skor", "Penalaran numerik (skor"),
