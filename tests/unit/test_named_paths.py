@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 TOP = Path(__file__).parents[2]
 ROOMS = ("schema", "middleware", "actors", "service", "ops", "tests")
@@ -64,6 +65,12 @@ def test_a_test_that_is_named_exists(document: str) -> None:
     for name, more in _TEST.findall(text):
         known = names | {file.stem for file in (TOP / "tests").rglob("test_*.py")}
         assert any(one.startswith(name) for one in known) if more else name in known, name
+
+
+def test_a_test_that_quick_leaves_out_exists() -> None:
+    for test in yaml.safe_load((TOP / "ops" / "testing.yaml").read_text())["slow"]:
+        file, _, name = test.partition("::")
+        assert f"def {name or 'test_'}" in (TOP / file).read_text(), test
 
 
 @pytest.mark.parametrize("room", ROOMS)
