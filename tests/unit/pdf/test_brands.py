@@ -239,6 +239,13 @@ def test_every_block_fits_every_sheet(
     every_block_fits(tmp_path, watched, overflowing, kind, [None, *range(first, first + SEEDS)])
 
 
+def test_tall_names_around_a_radar_do_not_touch(
+    tmp_path: Path, watched: type[WatchedCanvas], overflowing: list[str]
+) -> None:
+    """Javanese lines reach far down: on a small sheet the spokes carry numbers then, and a key names them."""
+    every_block_fits(tmp_path, watched, overflowing, ("A5", "portrait"), [8, 51, 77])
+
+
 def every_block_fits(
     folder: Path,
     watched: type[WatchedCanvas],

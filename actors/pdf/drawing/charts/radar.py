@@ -16,7 +16,8 @@ from actors.pdf.style import BANDS, DEEP, GRID, GUTTER, HALF, INK, LABEL, LABEL_
 from actors.pdf.text.linebreak import Line
 
 _HEIGHT, _FEW_HEIGHT, _FEW_SPOKES = 19 * GRID, 15 * GRID, 4  # few spokes have little to tell apart
-NAMED_SPOKES = 10  # more of them carry numbers, and a key stands below
+NAMED_SPOKES = 10  # more of them carry numbers, and a key stands below; so do fewer whose names would touch
+_SIDE = 0.3  # The cosine of a spoke's angle from which its name stands beside it, not above or below.
 
 
 def radar_items(chart: Chart) -> list[Item]:
@@ -27,15 +28,22 @@ def radar_items(chart: Chart) -> list[Item]:
     label_width = min(96.0, measure * 0.24)
     most = min(_FEW_HEIGHT if len(data) <= _FEW_SPOKES else _HEIGHT, highest())
     height = math.floor(min(measure * (0.75 if sheet().narrow else 0.62), most) / GRID) * GRID
-    crowded = len(data) > NAMED_SPOKES
-    spokes = [Datum(str(place), None) for place in range(1, len(data) + 1)] if crowded else data
-    label_lines = 1 if crowded or sheet().low else min(3, 24 // len(data))
-    labels = [plain_lines(spoke.label, LABEL_STRONG, label_width, label_lines) for spoke in spokes]
-    said = [[] if crowded else plain_lines(_figures(datum, scale), LABEL, label_width, 2) for datum in data]
-    figures = max(LABEL.leading, *(height_of(lines, LABEL) for lines in said))
-    outer = max(height_of(label, LABEL_STRONG) for label in labels) + figures + 13
-    radius = min(height / 2 - outer, measure / 2 - label_width - 10)
     angles = [-math.pi / 2 + 2 * math.pi * place / len(data) for place in range(len(data))]
+
+    def radius_beside(labels: Sequence[list[Line]], said: Sequence[list[Line]]) -> float:
+        figures = max(LABEL.leading, *(height_of(lines, LABEL) for lines in said))
+        outer = max(height_of(label, LABEL_STRONG) for label in labels) + figures + 13
+        return min(height / 2 - outer, measure / 2 - label_width - 10)
+
+    label_lines = 1 if sheet().low else min(3, 24 // min(len(data), NAMED_SPOKES))
+    labels = [plain_lines(datum.label, LABEL_STRONG, label_width, label_lines) for datum in data]
+    said = [plain_lines(_figures(datum, scale), LABEL, label_width, 2) for datum in data]
+    radius = radius_beside(labels, said)
+    crowded = len(data) > NAMED_SPOKES or _touching(labels, said, angles, radius)
+    if crowded:
+        labels = [plain_lines(str(place), LABEL_STRONG, label_width, 1) for place in range(1, len(data) + 1)]
+        said = [[] for _ in data]
+        radius = radius_beside(labels, said)
 
     def draw(place: Place, x: float, top: float) -> None:
         canvas = place.canvas
@@ -69,6 +77,19 @@ def radar_items(chart: Chart) -> list[Item]:
     drawn = chart.figure([Item(height, draw, before=HALF, keep=True)])
     names = (words().brackets, words().thin_line, words().thick_line)
     return [*drawn, *chart.legends(), *chart.key(names), *(_spokes_key(chart) if crowded else ())]
+
+
+def _touching(labels: Sequence[list[Line]], said: Sequence[list[Line]], angles: Sequence[float], radius: float) -> bool:
+    """Whether names beside neighbouring spokes would lie over each other: scripts that reach far down make them tall."""
+    blocks = [_block(label, values) for label, values in zip(labels, said, strict=True)]
+    for (one, angle), (other, beyond) in pairwise(zip(blocks, angles, strict=True)):
+        same_side = (
+            min(math.cos(angle) * math.cos(beyond), abs(math.cos(angle)) - _SIDE, abs(math.cos(beyond)) - _SIDE) >= 0
+        )
+        apart = (radius + 4) * abs(math.sin(angle) - math.sin(beyond))
+        if same_side and apart < (one + other) / 2:
+            return True
+    return False
 
 
 def _spokes_key(chart: Chart) -> list[Item]:
@@ -107,12 +128,17 @@ def _figures(datum: Datum, scale: Scale) -> str:
     return score_of(scale, datum.value) + (f" ({interval_words(scale, datum.span)})" if datum.span else "")
 
 
+def _block(label: list[Line], value: list[Line]) -> float:
+    """Points that a name with its value is high."""
+    return height_of(label, LABEL_STRONG) + height_of(value, LABEL)
+
+
 def _spoke_label(
     place: Place, label: list[Line], value: list[Line], point: tuple[float, float], angle: float, width: float
 ) -> None:
-    block = height_of(label, LABEL_STRONG) + height_of(value, LABEL)
+    block = _block(label, value)
     across, down = math.cos(angle), math.sin(angle)
-    if abs(across) < 0.3:
+    if abs(across) < _SIDE:
         align, x = "center", point[0] - width / 2
         top = point[1] + 6 if down > 0 else point[1] - block - 6
     else:
