@@ -256,6 +256,8 @@ def shredded(chunk: Chunk, measure: float) -> list[Chunk]:
     A number is cut behind its thousands, so that no part of it looks like another number.
     """
     clusters = _GROUPS.findall(chunk.text) if _NUMBER.fullmatch(chunk.text) else _clusters(chunk.text)
+    if len(clusters) == 1 and chunk.runs[0].missing:  # no font has it: [U+1023AD]
+        clusters = list("".join(run.text for run in chunk.runs))
 
     def cut(first: int, count: int) -> Chunk:
         text = "".join(clusters[first : first + count])

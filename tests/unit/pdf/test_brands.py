@@ -246,6 +246,12 @@ def test_tall_names_around_a_radar_do_not_touch(
     every_block_fits(tmp_path, watched, overflowing, ("A5", "portrait"), [8, 51, 77])
 
 
+def test_the_number_of_a_character_that_no_font_has_is_divided_where_it_must_be(
+    tmp_path: Path, watched: type[WatchedCanvas], overflowing: list[str]
+) -> None:
+    every_block_fits(tmp_path, watched, overflowing, ("A5", "portrait"), [64])
+
+
 def every_block_fits(
     folder: Path,
     watched: type[WatchedCanvas],
