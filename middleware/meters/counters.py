@@ -83,20 +83,29 @@ class Meters:
             if _TROUBLED and not self._behind():
                 self._recovered()
         finally:
-            if self._behind() and (self._catching_up is None or not self._catching_up.is_alive()):
-                self._catching_up = threading.Thread(target=self._catch_up, name="metrics", daemon=True)
-                self._catching_up.start()
+            if self._behind():
+                self._have_it_caught_up()
 
     def _behind(self) -> list[ValueFile]:
         return [file for file in self._files.values() if file.behind]
 
+    def _have_it_caught_up(self) -> None:
+        with self._mutex:
+            if self._catching_up is None or not self._catching_up.is_alive():
+                self._catching_up = threading.Thread(target=self._catch_up, name="metrics", daemon=True)
+                self._catching_up.start()
+
     def _catch_up(self) -> None:
         """Write what the disk has refused; try once a second until it succeeds."""
-        while self._behind():
+        while True:
             time.sleep(AGAIN)
-            with self._mutex, contextlib.suppress(OSError):
-                for file in self._behind():
-                    file.catch_up()
+            with self._mutex:
+                with contextlib.suppress(OSError):
+                    for file in self._behind():
+                        file.catch_up()
+                if not self._behind():
+                    self._catching_up = None  # under the lock: what is refused from now on needs another thread
+                    break
         self._recovered()
 
     def _recovered(self) -> None:

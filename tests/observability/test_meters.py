@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
@@ -17,7 +19,8 @@ from structlog.testing import capture_logs
 import middleware.meters.counters
 from middleware.meters.counters import Meters
 from middleware.meters.exposition import FileCollector, serve
-from ops.servers.process import free_port
+from middleware.meters.value_file import ValueFile
+from ops.servers.process import free_port, wait_until
 from ops.servers.small_disk import SmallDisk
 from schema.metrics import labels
 from schema.metrics import table as metrics
@@ -189,6 +192,36 @@ def test_a_full_disk_kills_nobody_and_what_was_counted_meanwhile_is_written_late
     assert process.returncode == 0
     assert everything == before + 100
     assert len([line for line in said if "metrics.not_written" in line and str(disk.folder) in line]) <= 1, said
+
+
+def test_what_is_refused_while_the_writer_of_the_rest_ends_is_written_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(middleware.meters.counters, "AGAIN", 0.02)
+    write, recovered, refuses, came = ValueFile._write, Meters._recovered, threading.Event(), threading.Event()
+
+    def refused(file: ValueFile, first: int, last: int) -> None:
+        if refuses.is_set():
+            raise OSError(errno.ENOSPC, "full")
+        write(file, first, last)
+
+    def full_once_more(meters: Meters) -> None:
+        recovered(meters)
+        if threading.current_thread().name == "metrics" and not came.is_set():
+            refuses.set()
+            meters.count(metrics.ATTEMPTS, outcome="completed")
+            refuses.clear()
+            came.set()
+
+    monkeypatch.setattr(ValueFile, "_write", refused)
+    monkeypatch.setattr(Meters, "_recovered", full_once_more)
+    meters = Meters(tmp_path)
+    refuses.set()
+    meters.count(metrics.ATTEMPTS, outcome="completed")
+    refuses.clear()
+    assert came.wait(20)
+    wait_until(lambda: not meters._behind(), 20, "both are written")
+    assert value(tmp_path, "reportq_attempts_total", outcome="completed") == 2
 
 
 def test_what_a_full_disk_has_refused_is_told_once_with_its_folder(small_disk: Callable[..., SmallDisk]) -> None:
