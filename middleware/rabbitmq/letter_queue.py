@@ -54,6 +54,7 @@ class LetterQueue:
     queue: str
     _ahead: int = 0  # messages that this rotation has still to look at
     _known: int = 0  # messages that this rotation has met and put back
+    _whole: bool = False  # this rotation gives strangers their rows
     _at_once: int = CHUNK
     _alike: Counter[str] = field(default_factory=Counter)  # strangers of this rotation that are equal
 
@@ -77,8 +78,8 @@ class LetterQueue:
         def work(channel: Any) -> Pass:
             name = xq(self.queue)
             there = int(channel.queue_declare(name, passive=True).method.message_count)
-            if self._ahead <= 0:
-                self._ahead, self._known = there, 0
+            if self._ahead <= 0 or (whole and not self._whole):  # what a search has passed was not looked at
+                self._ahead, self._known, self._whole = there, 0, whole
                 self._alike.clear()
             self._ahead = min(self._ahead, there)
             channel.tx_select()

@@ -406,6 +406,20 @@ def test_a_message_that_comes_during_a_look_is_looked_at_too(desk: Desk, monkeyp
     wait_until(lambda: len(desk.letters("raw")) == 1, 60, "its row")
 
 
+def test_a_look_begins_anew_where_a_search_has_passed_strangers(desk: Desk) -> None:
+    desk.runtime.housekeeper.stopping.set()
+    for thread in desk.runtime.threads:
+        if thread.name.startswith("housekeeper"):
+            thread.join(30)
+    for _ in range(3):
+        desk.publish("webhooks.XQ", b"garbage")
+    looked = LetterQueue(desk.runtime.publisher, desk.db, "webhooks")  # type: ignore[arg-type]
+    wait_until(lambda: looked.depth() == 3, 30, "three strangers")
+    looked._ahead = 1  # a search for a copy ended here, because its time was over
+    assert looked.turn(set(), whole=True).whole
+    assert len(desk.letters("raw")) == 3
+
+
 def most_memory() -> int:
     """MB that this process has taken at most since this was last asked."""
     status = Path("/proc/self/status").read_text()
