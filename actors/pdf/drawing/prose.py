@@ -104,7 +104,7 @@ def _cut_short(chunks: Sequence[Chunk], type_: Type, measure: float, *, rtl: boo
         kept.append(chunk)
         room -= chunk.width + chunk.space
     if kept:
-        kept[-1] = Chunk(kept[-1].text, kept[-1].family, kept[-1].type, 0.0)
+        kept[-1] = kept[-1].like(kept[-1].text)
     return Line([*kept, dots], sum(c.width + c.space for c in kept) + dots.width, rtl=rtl)
 
 
@@ -113,7 +113,7 @@ def _shortened(chunk: Chunk, measure: float) -> list[Chunk]:
     if most < 1:
         return []
     likely = int(most * measure / chunk.width)
-    _, shorter = longest(lambda n: Chunk(chunk.text[:n], chunk.family, chunk.type, 0.0), most, measure, likely)
+    _, shorter = longest(lambda n: chunk.like(chunk.text[:n]), most, measure, likely)
     return [shorter] if shorter.width <= measure else []
 
 

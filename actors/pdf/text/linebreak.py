@@ -80,7 +80,7 @@ def ragged(chunks: list[Chunk], measure: float, *, hyphenate: bool = True) -> li
             if divided:
                 continue
         if wide > measure and len(group) > 1:  # glued pieces are wider than the line: part them
-            parted = [chunk.ending(space=0.0, breakable=True) for chunk in group[:-1]]
+            parted = [chunk.like(chunk.text, breakable=True) for chunk in group[:-1]]
             pending[place : place + len(parted)] = parted
             group = parted[:1]
             wide = group[0].width
@@ -111,9 +111,9 @@ def _give_company(above: Line, alone: list[Chunk], measure: float) -> None:
 
 def _divide(chunk: Chunk, room: float) -> tuple[Chunk, Chunk] | None:
     for place in reversed(hyphen_places(chunk.text, speech().language)):
-        head = Chunk(chunk.text[:place] + SOFT_HYPHEN, chunk.family, chunk.type, 0.0, breakable=True)
+        head = chunk.like(chunk.text[:place] + SOFT_HYPHEN, breakable=True)
         if head.width <= room:
-            return head, Chunk(chunk.text[place:], chunk.family, chunk.type, chunk.space, chunk.breakable)
+            return head, chunk.like(chunk.text[place:], chunk.space, breakable=chunk.breakable)
     return None
 
 
@@ -257,10 +257,10 @@ class _Breaks:
             picked = self.chunks[chunk : until + 1]
             if cut:
                 final = picked[-1]
-                picked[-1] = Chunk(final.text[:cut] + SOFT_HYPHEN, final.family, final.type, 0.0)
+                picked[-1] = final.like(final.text[:cut] + SOFT_HYPHEN)
             if letter:
                 first = picked[0]
-                picked[0] = Chunk(first.text[letter:], first.family, first.type, first.space)
+                picked[0] = first.like(first.text[letter:], first.space)
             width = self.ends[place] - start
             count = self.gaps[place] - first_gap
             slack = measure - width

@@ -55,18 +55,17 @@ class Chunk:
         self.width = width if width > least else least
         self.space = space  # word space after it, points; 0: glued to the next one
         self.breakable = breakable  # a line may end after it although no space follows
-        self.plain = (
-            runs[0].plain if len(runs) == 1 and runs[0].face is family.main else b""
-        )  # where that is all to show
+        # All that a page needs to show, where family and type stay the same; or nothing.
+        self.plain = runs[0].plain if len(runs) == 1 and runs[0].face is family.main else b""
         self.rtl = False
         self.below = 0.0  # points that its line is taller
         if not text.isascii():
             self.rtl = bool(_RTL.search(text))
             self.below = max((run.face.below for run in runs), default=0.0) * type_.size
 
-    def ending(self, *, space: float, breakable: bool) -> "Chunk":
-        """The same text with another end."""
-        return Chunk(self.text, self.family, self.type, space, breakable)
+    def like(self, text: str, space: float = 0.0, *, breakable: bool = False) -> "Chunk":
+        """Another text, or another end, in the same family and type."""
+        return Chunk(text, self.family, self.type, space, breakable)
 
 
 def clean(text: str) -> str:
@@ -183,7 +182,7 @@ def measured(spans: Iterable[tuple[str, int]], type_: Type) -> list[list[Chunk]]
                 lines.append([])
             line = lines[-1]
             if part[:1] == " " and line and not line[-1].space:
-                line[-1] = line[-1].ending(space=space, breakable=line[-1].breakable)
+                line[-1] = line[-1].like(line[-1].text, space, breakable=line[-1].breakable)
             words = part.split(" ")
             last = len(words) - 1
             for place, word in enumerate(words):
@@ -261,7 +260,7 @@ def shredded(chunk: Chunk, measure: float) -> list[Chunk]:
 
     def cut(first: int, count: int) -> Chunk:
         text = "".join(clusters[first : first + count])
-        return Chunk(text, chunk.family, chunk.type, 0.0, breakable=True)
+        return chunk.like(text, breakable=True)
 
     pieces: list[Chunk] = []
     first = 0
@@ -270,10 +269,10 @@ def shredded(chunk: Chunk, measure: float) -> list[Chunk]:
         count, piece = longest(partial(cut, first), len(clusters) - first, measure, count)
         first += count
         if piece.width > measure and len(piece.text) > 1:  # one letter under a tower of marks
-            pieces += [Chunk(char, chunk.family, chunk.type, 0.0, breakable=True) for char in piece.text]
+            pieces += [chunk.like(char, breakable=True) for char in piece.text]
         else:
             pieces.append(piece)
-    pieces[-1] = pieces[-1].ending(space=chunk.space, breakable=chunk.breakable)
+    pieces[-1] = chunk.like(pieces[-1].text, chunk.space, breakable=chunk.breakable)
     return pieces
 
 

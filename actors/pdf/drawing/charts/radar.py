@@ -17,7 +17,7 @@ from actors.pdf.text.linebreak import Line
 
 _HEIGHT, _FEW_HEIGHT, _FEW_SPOKES = 19 * GRID, 15 * GRID, 4  # few spokes have little to tell apart
 NAMED_SPOKES = 10  # more of them carry numbers, and a key stands below; so do fewer whose names would touch
-_SIDE = 0.3  # The cosine of a spoke's angle from which its name stands beside it, not above or below.
+_OUTWARDS = 4.0  # Points that a name beside its spoke is moved up or down, away from the middle.
 
 
 def radar_items(chart: Chart) -> list[Item]:
@@ -30,20 +30,21 @@ def radar_items(chart: Chart) -> list[Item]:
     height = math.floor(min(measure * (0.75 if sheet().narrow else 0.62), most) / GRID) * GRID
     angles = [-math.pi / 2 + 2 * math.pi * place / len(data) for place in range(len(data))]
 
-    def radius_beside(labels: Sequence[list[Line]], said: Sequence[list[Line]]) -> float:
+    def labelled(*, numbered: bool) -> tuple[list[list[Line]], list[list[Line]], float]:
+        """What stands at the spokes, name and figures, and the radius that they leave."""
+        spokes = [str(place) for place in range(1, len(data) + 1)] if numbered else [datum.label for datum in data]
+        most_lines = 1 if numbered or sheet().low else min(3, 24 // len(data))
+        labels = [plain_lines(spoke, LABEL_STRONG, label_width, most_lines) for spoke in spokes]
+        said = [[] if numbered else plain_lines(_figures(datum, scale), LABEL, label_width, 2) for datum in data]
         figures = max(LABEL.leading, *(height_of(lines, LABEL) for lines in said))
         outer = max(height_of(label, LABEL_STRONG) for label in labels) + figures + 13
-        return min(height / 2 - outer, measure / 2 - label_width - 10)
+        return labels, said, min(height / 2 - outer, measure / 2 - label_width - 10)
 
-    label_lines = 1 if sheet().low else min(3, 24 // min(len(data), NAMED_SPOKES))
-    labels = [plain_lines(datum.label, LABEL_STRONG, label_width, label_lines) for datum in data]
-    said = [plain_lines(_figures(datum, scale), LABEL, label_width, 2) for datum in data]
-    radius = radius_beside(labels, said)
-    crowded = len(data) > NAMED_SPOKES or _touching(labels, said, angles, radius)
-    if crowded:
-        labels = [plain_lines(str(place), LABEL_STRONG, label_width, 1) for place in range(1, len(data) + 1)]
-        said = [[] for _ in data]
-        radius = radius_beside(labels, said)
+    crowded = len(data) > NAMED_SPOKES
+    labels, said, radius = labelled(numbered=crowded)
+    if not crowded and _touching(labels, said, angles, radius):
+        crowded = True
+        labels, said, radius = labelled(numbered=True)
 
     def draw(place: Place, x: float, top: float) -> None:
         canvas = place.canvas
@@ -83,11 +84,8 @@ def _touching(labels: Sequence[list[Line]], said: Sequence[list[Line]], angles: 
     """Whether names beside neighbouring spokes would lie over each other: scripts that reach far down make them tall."""
     blocks = [_block(label, values) for label, values in zip(labels, said, strict=True)]
     for (one, angle), (other, beyond) in pairwise(zip(blocks, angles, strict=True)):
-        same_side = (
-            min(math.cos(angle) * math.cos(beyond), abs(math.cos(angle)) - _SIDE, abs(math.cos(beyond)) - _SIDE) >= 0
-        )
-        apart = (radius + 4) * abs(math.sin(angle) - math.sin(beyond))
-        if same_side and apart < (one + other) / 2:
+        apart = (radius + _OUTWARDS) * abs(math.sin(angle) - math.sin(beyond))
+        if _side(angle) == _side(beyond) != 0 and apart < (one + other) / 2:
             return True
     return False
 
@@ -128,6 +126,12 @@ def _figures(datum: Datum, scale: Scale) -> str:
     return score_of(scale, datum.value) + (f" ({interval_words(scale, datum.span)})" if datum.span else "")
 
 
+def _side(angle: float) -> int:
+    """Where the name of a spoke stands: 1 at its right, -1 at its left, 0 above or below it."""
+    across = math.cos(angle)
+    return 0 if abs(across) < 0.3 else 1 if across > 0 else -1
+
+
 def _block(label: list[Line], value: list[Line]) -> float:
     """Points that a name with its value is high."""
     return height_of(label, LABEL_STRONG) + height_of(value, LABEL)
@@ -137,13 +141,13 @@ def _spoke_label(
     place: Place, label: list[Line], value: list[Line], point: tuple[float, float], angle: float, width: float
 ) -> None:
     block = _block(label, value)
-    across, down = math.cos(angle), math.sin(angle)
-    if abs(across) < _SIDE:
+    side, down = _side(angle), math.sin(angle)
+    if side == 0:
         align, x = "center", point[0] - width / 2
         top = point[1] + 6 if down > 0 else point[1] - block - 6
     else:
-        align = "left" if across > 0 else "right"
-        x = point[0] + 9 if across > 0 else point[0] - 9 - width
-        top = point[1] - block / 2 + down * 4
+        align = "left" if side > 0 else "right"
+        x = point[0] + 9 if side > 0 else point[0] - 9 - width
+        top = point[1] - block / 2 + down * _OUTWARDS
     put(place, label, LABEL_STRONG, x, top, width, align)
     put(place, value, LABEL, x, top + height_of(label, LABEL_STRONG), width, align)
